@@ -1,0 +1,1 @@
+"""Presets: YAML files of settings, named by `nce-train --config NAME`."""

@@ -1,0 +1,1 @@
+"""The sample corpus and analogy set of the project."""

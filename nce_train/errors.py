@@ -1,0 +1,23 @@
+"""The two kinds of failure that a person is told about, each as one clear sentence.
+
+The command line prints the sentence and ends with the error's `exit_code`; from Python they are ordinary
+exceptions.
+"""
+
+
+class NceTrainError(Exception):
+    """A failure whose text is one sentence for a person: what is wrong, where, what to do."""
+
+    exit_code = 1
+
+
+class InputError(NceTrainError, ValueError):
+    """Wrong usage, bad input, a missing extra, or a limit told beforehand."""
+
+    exit_code = 2
+
+
+class RunError(NceTrainError, RuntimeError):
+    """Something that failed in mid-run: no space, NaN, a read error, a corpus that changed meanwhile."""
+
+    exit_code = 1

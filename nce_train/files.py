@@ -1,0 +1,55 @@
+"""Files that are whole or absent: write beside the target, fsync, rename."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: Any) -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; on success it replaces `path`, on an error it is removed.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file to write; a file that is already there stays whole until the new one takes its place.
+    mode : str
+        `"wb"` or `"w"`.
+    **open_kwargs
+        Handed to `open` (`encoding`, `errors`, `newline`).
+
+    Yields
+    ------
+    file object
+        Open for writing.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written; `path` is then as it was.
+    """
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with open(beside, mode, **open_kwargs) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_directory(target.parent)
+
+
+def sync_directory(directory: str | os.PathLike[str]) -> None:
+    """Make renames in `directory` survive a power failure (a no-op where directories cannot be opened)."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

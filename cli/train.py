@@ -1,0 +1,186 @@
+"""`nce-train`: train word embeddings on text."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nce_train.cli._common import command
+from nce_train.errors import InputError
+from nce_train.training.config import (
+    Settings,
+    allowed_words,
+    load_settings,
+    preset_names,
+    yaml_word,
+)
+
+_GROUPS = {  # headings of --help, by the first setting under them
+    "tokens": "Text",
+    "dim": "Model",
+    "num_sampled": "Noise",
+    "input_init": "Start",
+    "epochs": "Optimisation",
+    "log_every": "Readings",
+}
+
+
+class _HelpInGroups(click.Command):
+    """Lists the settings under headings, in the order in which they are defined."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        heading_of, heading = {}, ""
+        for name in Settings.model_fields:
+            heading = _GROUPS.get(name, heading)
+            heading_of[name] = f"Settings: {heading}"
+        for option in self.get_params(context):
+            record = option.get_help_record(context)
+            if record is not None:
+                sections.setdefault(heading_of.get(option.name or "", "Options"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Declare an option for each setting; what is not given stays None."""
+    for name, field in reversed(Settings.model_fields.items()):
+        option = "--" + name.replace("_", "-")
+        default = "off" if field.default is None else yaml_word(field.default)
+        text = f"{field.description}  [default: {default}]"
+        words = allowed_words(name)
+        if field.annotation is bool:
+            declare = click.option(f"{option}/--no-{option[2:]}", name, default=None, help=text)
+        elif words:
+            declare = click.option(option, name, type=click.Choice(words), help=text)
+        else:
+            declare = click.option(option, name, type=_type_of(name), metavar=_metavar(name), help=text)
+        function = declare(function)
+    return function
+
+
+def _type_of(name: str) -> click.ParamType:
+    if name in ("max_vocab", "threads", "log_every_steps", "max_steps"):
+        return click.STRING if name == "threads" else click.INT
+    default = Settings.model_fields[name].default
+    if isinstance(default, float) and name != "log_every":
+        return click.FLOAT
+    return click.INT if isinstance(default, int) else click.STRING
+
+
+def _metavar(name: str) -> str:
+    return {
+        "vocab": "FILE",
+        "unknown": "WORD",
+        "lr": "NUMBER|auto",
+        "threads": "N|auto",
+        "log_every": "DURATION",
+        "input_init": "zero|uniform(A)|…",
+        "output_init": "zero|uniform(A)|…",
+    }.get(name, "NUMBER" if _type_of(name) is click.FLOAT else "N")
+
+
+def _list_presets(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        for name in preset_names():
+            click.echo(name)
+        context.exit()
+
+
+@command("nce-train", cls=_HelpInGroups)
+@click.argument("corpus", nargs=-1, required=False, metavar="CORPUS…")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model directory to write.")
+@click.option("--config", metavar="FILE|PRESET", help="Settings from a YAML file or a preset; options win over it.")
+@click.option("--overwrite", is_flag=True, help="Replace a model that is in the way.")
+@click.option("--no-cache", is_flag=True, help="Read the text anew, and leave no copy of its ids for later runs.")
+@click.option("--dry-run", is_flag=True, help="Say what the run would take, and stop.")
+@click.option("--print-config", is_flag=True, help="Print the settings as YAML, and stop.")
+@click.option(
+    "--list-presets",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_presets,
+    help="List the packaged presets, and stop.",
+)
+@click.option("--quiet", is_flag=True, help="No progress, only warnings and errors.")
+@click.option("--log-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Append plain lines here.")
+@_setting_options
+def main(
+    corpus: tuple[str, ...],
+    output: Path | None,
+    config: str | None,
+    overwrite: bool,
+    no_cache: bool,
+    dry_run: bool,
+    print_config: bool,
+    quiet: bool,
+    log_file: Path | None,
+    **settings: Any,
+) -> None:
+    """Train word embeddings on text.
+
+    CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst), directories of them, or - for standard input.
+    The model directory is named after the first corpus unless -o says otherwise.
+
+    \b
+    nce-train corpus.txt --dim 128
+    nce-train logs/ notes.txt.gz -o model.nce --config quality --epochs 3
+    zcat *.gz | nce-train - -o model.nce
+    """
+    given = {name: _typed(name, value) for name, value in settings.items() if value is not None}
+    chosen = load_settings(config, given)
+    if print_config:
+        click.echo(chosen.to_yaml(), nl=False)
+        return
+    if not corpus:
+        raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
+
+    from nce_train.progress import ProgressDisplay
+    from nce_train.training.model_directory import default_output
+    from nce_train.training.run import estimate, train_model
+
+    if output is None and not dry_run:
+        if corpus[0] == "-":
+            raise click.UsageError("Standard input has no name to name the output after: give -o DIR.")
+        output = default_output(corpus[0])
+    try:
+        display = ProgressDisplay(quiet, log_file)
+    except OSError as error:
+        raise InputError(f"The log file {log_file} cannot be written: {error.strerror}.") from None
+    with display:
+        if dry_run:
+            _show_estimate(estimate(list(corpus), chosen, display, cache=not no_cache))
+            return
+        train_model(list(corpus), chosen, output, display, overwrite=overwrite, cache=not no_cache)
+    click.echo(output)
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name == "threads" and value != "auto":
+        try:
+            return int(value)
+        except ValueError:
+            raise InputError(f"Setting threads: {value} should be a whole number or auto.") from None
+    return value
+
+
+def _show_estimate(estimate: Any) -> None:
+    rows = [
+        ("vocabulary", f"{estimate.vocabulary:,} words"),
+        ("tokens an epoch", f"{estimate.tokens:,}"),
+        ("pairs in all", f"{estimate.pairs:,}"),
+        ("memory", f"{estimate.memory_bytes / 2**20:,.0f} MiB"),
+        ("disk", f"{estimate.disk_bytes / 2**20:,.0f} MiB"),
+        ("speed in a trial", f"{estimate.tokens_per_second:,.0f} tokens/s"),
+        ("training time", f"about {estimate.seconds:,.0f} s"),
+    ]
+    for name, text in rows:
+        click.echo(f"{name:<17} {text}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

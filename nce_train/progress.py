@@ -1,0 +1,132 @@
+"""What a run shows a person: bars on a terminal or in a notebook, plain lines elsewhere and in a log file."""
+
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from nce_train.text.corpus import EncodedCorpus
+    from nce_train.training.metrics import Reading
+
+_LINE_EVERY = 5.0  # seconds between plain lines of the scan
+
+
+class ProgressDisplay:
+    """Shows a run on stderr. A `Watcher` of `nce_train.training.run`; a context manager that closes its bars.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing but warnings.
+    log_file : path, optional
+        Plain lines are appended to this file, whatever stderr shows.
+    """
+
+    def __init__(self, quiet: bool = False, log_file: Path | None = None) -> None:
+        self._quiet = quiet
+        self._bars = not quiet and (sys.stderr.isatty() or _in_notebook())
+        self._log: IO[str] | None = None if log_file is None else open(log_file, "a", encoding="utf-8")
+        self._bar: tqdm[Any] | None = None
+        self._phase = ""
+        self._last_line = time.monotonic()
+        self._total_tokens = 0
+
+    def __enter__(self) -> "ProgressDisplay":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_bar()
+        if self._log is not None:
+            self._log.close()
+
+    def note(self, sentence: str) -> None:
+        """Show a warning or a hint."""
+        self._line(sentence, even_if_quiet=True)
+
+    def scanning(self, done: int, total: int | None, phase: str) -> None:
+        """Show how far the text is read."""
+        if self._bars:
+            self._bar_at(done, total, f"reading ({phase})", "B")
+        elif time.monotonic() - self._last_line >= _LINE_EVERY:
+            of = "" if not total else f" of {total / 1e6:,.1f} MB"
+            self._line(f"reading ({phase}): {done / 1e6:,.1f} MB{of}")
+
+    def scanned(self, corpus: "EncodedCorpus") -> None:
+        """Say what the corpus holds."""
+        self._close_bar()
+        seconds = corpus.timings["vocabulary"] + corpus.timings["encode"]
+        self._line(
+            f"vocabulary: {len(corpus.vocabulary):,} words, {corpus.token_count:,} tokens in it ({seconds:.1f} s)"
+        )
+
+    def training(self, done: int, total: int) -> None:
+        """Show how far training is."""
+        self._total_tokens = total
+        if self._bars:
+            self._bar_at(done, total, "training", "tok")
+
+    def reading(self, reading: "Reading") -> None:
+        """Show a reading."""
+        loss = "-" if reading.loss is None else f"{reading.loss:.4f}"
+        if self._bar is not None and self._phase == "training":
+            self._bar.set_postfix_str(f"loss {loss}, lr {reading.learning_rate:.4f}", refresh=False)
+        left = (self._total_tokens - reading.tokens) / max(reading.tokens_per_second, 1.0)
+        share = reading.tokens / self._total_tokens if self._total_tokens else 0.0
+        self._line(
+            f"epoch {reading.epoch + 1}, {share:.0%}: {reading.tokens:,} tokens, "
+            f"{reading.tokens_per_second:,.0f} tokens/s, loss {loss}, lr {reading.learning_rate:.5f}, "
+            f"{left:,.0f} s left",
+            on_terminal=False,
+        )
+
+    def finished(self, manifest: dict[str, Any]) -> None:
+        """Sum the run up."""
+        self._close_bar()
+        timings = manifest["timings"]
+        loss = "-" if manifest["loss"] is None else f"{manifest['loss']:.4f}"
+        self._line(
+            f"trained {manifest['tokens_trained']:,} tokens in {timings['train']:.1f} s "
+            f"({manifest['tokens_per_second']:,.0f} tokens/s; mean loss {loss}); "
+            f"{timings['total']:.1f} s in all, {timings['compile']:.1f} s of it compiling or loading the kernel"
+        )
+
+    def _line(self, text: str, *, even_if_quiet: bool = False, on_terminal: bool = True) -> None:
+        self._last_line = time.monotonic()
+        if self._log is not None:
+            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            self._log.flush()
+        if self._quiet and not even_if_quiet:
+            return
+        if self._bar is not None:
+            if on_terminal:
+                self._bar.write(text, file=sys.stderr)
+        elif on_terminal or not self._bars:
+            print(text, file=sys.stderr, flush=True)
+
+    def _bar_at(self, done: int, total: int | None, phase: str, unit: str) -> None:
+        from tqdm.auto import tqdm
+
+        if self._bar is None or self._phase != phase:
+            self._close_bar()
+            self._phase = phase
+            self._bar = tqdm(
+                total=total, desc=phase, unit=unit, unit_scale=True, dynamic_ncols=True, file=sys.stderr, leave=False
+            )
+        self._bar.update(done - self._bar.n)
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules.get("IPython")
+    running = None if shell is None else shell.get_ipython()
+    return running is not None and "IPKernelApp" in running.config

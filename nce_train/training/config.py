@@ -1,0 +1,302 @@
+"""The settings of a run: one definition, from which come the options, the YAML keys, the Python keywords and the docs.
+
+`Settings` is the pydantic model. `load_settings` joins defaults, a YAML file or preset, and what the caller gave,
+in that order, and turns every refusal into one sentence.
+"""
+
+import difflib
+import importlib.resources
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from nce_train.errors import InputError
+
+PRESETS = "nce_train.configs"
+DEFAULT_PRESET = "default"
+HOGWILD_LR = 0.05
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?", re.ASCII)
+_SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "min": 60.0, "h": 3600.0}
+_NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
+_INIT = re.compile(rf"(zero)|(uniform|normal|truncated-normal)\(\s*{_NUMBER}\s*(/\s*dim)?\s*\)", re.ASCII)
+
+
+def _number(value: Any) -> Any:
+    # YAML 1.1 reads 1e-4 (no point) as a string
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("give a duration such as 5s, 2min or 1h")
+        return float(match[1]) * _SECONDS[match[2]]
+    return value
+
+
+def _init(value: Any) -> Any:
+    if not isinstance(value, str) or _INIT.fullmatch(value.strip()) is None:
+        raise ValueError("give zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA), A also as 0.5/dim")
+    return value.strip()
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Initialiser = Annotated[str, BeforeValidator(_init)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set for a run. A setting's name is its long option with `_` for `-`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    # text
+    tokens: Literal["whitespace", "words"] = Field(
+        "whitespace",
+        description="What a token is: a run of bytes between white space, or of Unicode letters and digits.",
+    )
+    lowercase: bool = Field(False, description="Fold words to lower case (Unicode).")
+    line_breaks: Literal["sentence", "ignore"] = Field(
+        "sentence", description="A line is a sentence, or line and file ends are white space like any other."
+    )
+    min_count: int = Field(5, ge=1, description="Drop words that occur less often.")
+    max_vocab: int | None = Field(
+        None, ge=2, description="Keep at most this many rows, `unknown` included; the most frequent stay."
+    )
+    unknown: str | None = Field(
+        None, min_length=1, description="A word that stands for every dropped word, as row 0; without it they vanish."
+    )
+    vocab: str | None = Field(None, description="Take the vocabulary from this file (word<TAB>count) instead of counting.")
+    # model
+    dim: int = Field(128, ge=1, le=4096, description="Numbers in an embedding.")
+    window: int = Field(5, ge=1, le=1000, description="Greatest distance of a context word from its centre (radius).")
+    dynamic_window: Literal["block", "centre", "none"] = Field(
+        "block", description="Draw the radius from 1 to `window` for each block or centre, or use `window` throughout."
+    )
+    subsample: Number = Field(
+        1e-4, ge=0, description="Subsampling threshold: drop words of a relative frequency above this at random; 0 = off."
+    )
+    objective: Literal["window", "pairs"] = Field(
+        "window", description="A centre's contexts are m data samples against one noise set, or m examples of nce_loss."
+    )
+    reduction: Literal["sum", "mean"] = Field(
+        "sum", description="A block's gradient is the sum over its pairs, or divided by their number."
+    )
+    # noise
+    num_sampled: int = Field(32, ge=1, le=65536, description="Noise samples shared by the centres of a block.")
+    sampler: Literal["log-uniform", "unigram", "uniform"] = Field(
+        "log-uniform", description="The noise distribution over the frequency-sorted vocabulary."
+    )
+    distortion: Number = Field(0.75, description="Exponent of the counts for the unigram sampler.")
+    unique: bool = Field(False, description="Draw the noise samples of a block without replacement.")
+    remove_accidental_hits: bool = Field(False, description="Leave out noise samples that are the centre's contexts.")
+    # start
+    input_init: Initialiser = Field("uniform(0.5/dim)", description="Start of the input embeddings.")
+    output_init: Initialiser = Field("zero", description="Start of the output embeddings.")
+    bias_init: Literal["log-unigram", "zero"] = Field(
+        "log-unigram", description="Start of the biases: log of the subsampled unigram probability, or 0."
+    )
+    # optimisation
+    epochs: int = Field(5, ge=1, description="Passes over the corpus.")
+    max_steps: int | None = Field(None, ge=1, description="Stop after this many blocks, if the epochs last longer.")
+    block_size: int = Field(8, ge=1, le=4096, description="Centres that share a noise set and make one step.")
+    lr: Number | Literal["auto"] = Field(
+        "auto", description=f"Learning rate at the start; auto = {HOGWILD_LR}.", union_mode="left_to_right"
+    )
+    lr_schedule: Literal["linear", "constant"] = Field(
+        "linear", description="Fall linearly to a ten-thousandth of lr, or stay."
+    )
+    threads: int | Literal["auto"] = Field(
+        "auto", description="Threads; auto = the CPUs this process may use.", union_mode="left_to_right"
+    )
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="Seed of every random draw.")
+    # readings
+    log_every: Seconds = Field(5.0, gt=0, description="Time between readings, such as 5s or 2min.")
+    log_every_steps: int | None = Field(
+        None, ge=1, description="Take readings at multiples of this many blocks instead."
+    )
+
+    @model_validator(mode="after")
+    def _numbers_in_range(self) -> "Settings":
+        if self.lr != "auto" and self.lr < 0:
+            raise ValueError(f"lr: {self.lr} is below 0")
+        if self.threads != "auto" and self.threads < 1:
+            raise ValueError(f"threads: {self.threads} is below 1")
+        if self.max_vocab is not None and self.unique and self.num_sampled > self.max_vocab:
+            raise ValueError(
+                f"num_sampled: {self.num_sampled} unique noise samples cannot come from max_vocab {self.max_vocab} words"
+            )
+        return self
+
+    def resolved(self) -> "Settings":
+        """The same settings with every `auto` and every `/dim` replaced by its number."""
+        return self.model_copy(
+            update={
+                "lr": HOGWILD_LR if self.lr == "auto" else self.lr,
+                "threads": usable_cpus() if self.threads == "auto" else self.threads,
+                "input_init": _without_dim(self.input_init, self.dim),
+                "output_init": _without_dim(self.output_init, self.dim),
+            }
+        )
+
+    def to_yaml(self) -> str:
+        """YAML that `load_settings` reads back as the same settings."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def load_settings(config: str | os.PathLike[str] | None = None, given: Mapping[str, Any] | None = None) -> Settings:
+    """Join defaults, a YAML file or preset, and given settings, the later ones winning.
+
+    Parameters
+    ----------
+    config : str or path, optional
+        A YAML file, or the name of a packaged preset (no slash, no ending).
+    given : mapping, optional
+        Settings by name, as from the command line or a Python call.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    InputError
+        One sentence: an unknown setting (with the nearest right name), a wrong type, a value out of range.
+    """
+    values: dict[str, Any] = {}
+    where: dict[str, str] = {}
+    if config is not None:
+        values.update(read_config(config))
+        where = dict.fromkeys(values, f" in {os.fspath(config)}")
+    for name, value in (given or {}).items():
+        values[name] = value
+        where.pop(name, None)
+    return _validated(values, where)
+
+
+def read_config(config: str | os.PathLike[str]) -> dict[str, Any]:
+    """The settings of a YAML file or packaged preset, unchecked but for being a mapping."""
+    name = os.fspath(config)
+    try:
+        text = _config_text(name)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"Cannot read the settings file {name}: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"The settings file {name} is not UTF-8 text (byte {error.start}).") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark is not None else ""
+        raise InputError(f"The settings file {name} is not valid YAML{line}.") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"The settings file {name} holds no settings: write one `name: value` a line.")
+    return {str(key): value for key, value in values.items()}
+
+
+def preset_names() -> list[str]:
+    """Names of the packaged presets."""
+    entries = importlib.resources.files(PRESETS).iterdir()
+    return sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
+
+
+def settings_table() -> str:
+    """The settings as a Markdown table (the README's)."""
+    lines = ["| option | default | what |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        choices = allowed_words(name)
+        default = "" if field.default is None else yaml_word(field.default)
+        meaning = field.description or ""
+        if choices:
+            meaning += " (" + ", ".join(f"`{choice}`" for choice in choices) + ")"
+        lines.append(f"| `--{name.replace('_', '-')}` | {f'`{default}`' if default else ''} | {meaning} |")
+    return "\n".join(lines)
+
+
+def allowed_words(name: str) -> tuple[str, ...]:
+    """The words a setting can take, or () when it is no choice of words."""
+    annotation = Settings.model_fields[name].annotation
+    if getattr(annotation, "__origin__", None) is Literal:
+        return tuple(annotation.__args__)  # type: ignore[union-attr]
+    return ()
+
+
+def yaml_word(value: Any) -> str:
+    """A value as YAML writes it on one line: true, 0.0001, block."""
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+
+
+def parse_initialiser(text: str, dim: int) -> tuple[str, float]:
+    """`uniform(0.5/dim)` → ("uniform", 0.5 / dim); `zero` → ("zero", 0)."""
+    match = _INIT.fullmatch(text)
+    if match is None:
+        raise InputError(f"{text!r} is no initialiser: give zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA).")
+    if match[1]:
+        return "zero", 0.0
+    return match[2], float(match[3]) / (dim if match[4] else 1)
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _without_dim(initialiser: str, dim: int) -> str:
+    kind, scale = parse_initialiser(initialiser, dim)
+    return kind if kind == "zero" else f"{kind}({scale!r})"
+
+
+def _config_text(name: str) -> str:
+    is_preset_name = not re.search(r"[/\\.]", name)
+    if is_preset_name and not Path(name).exists():
+        if name not in preset_names():
+            raise InputError(f"There is no preset {name!r}; presets are {', '.join(preset_names())}.")
+        return importlib.resources.files(PRESETS).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return Path(name).read_text(encoding="utf-8")
+
+
+def _validated(values: dict[str, Any], where: Mapping[str, str]) -> Settings:
+    known = list(Settings.model_fields)
+    for name in values:
+        if name not in known:
+            nearest = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else "."
+            raise InputError(f"There is no setting {name!r}{where.get(name, '')}{hint}")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_sentence(error, where)) from None
+
+
+def _sentence(error: ValidationError, where: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return f"Setting {first['msg'].removeprefix('Value error, ')}."
+    name = str(first["loc"][0])
+    value = first["input"]
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"Setting {name}{where.get(name, '')}: {value} is not a finite number."
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if name in ("lr", "threads"):
+        reason = "should be a number or auto"
+    return f"Setting {name}{where.get(name, '')}: {yaml_word(value) if _plain(value) else repr(value)} {reason}."
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, bool))

@@ -1,0 +1,167 @@
+"""The model directory: who may write it, and how its files get there whole.
+
+`claim` looks at the output before any work is done; `save_model` writes the files, the manifest last, so that a
+directory with a manifest is a finished model.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nce_train.errors import InputError
+from nce_train.files import atomic_write
+from nce_train.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from nce_train.training.kernel import Tables
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CHECKPOINT = "checkpoint"
+METRICS = "metrics.jsonl"
+CONFIG = "config.yaml"
+VOCABULARY = "vocab.tsv"
+PARAMETERS = ("input.npy", "output.npy", "bias.npy")
+OUR_FILES = (*PARAMETERS, VOCABULARY, CONFIG, METRICS, MANIFEST)
+
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+
+
+def default_output(corpus: str | os.PathLike[str]) -> Path:
+    """The output directory named after the first corpus: `texts/medium.txt.xz` → `medium.nce`."""
+    name = Path(os.path.abspath(corpus)).name
+    for ending in _COMPRESSED:
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+            break
+    return Path(f"{Path(name).stem or name}.nce")
+
+
+def claim(output: Path, overwrite: bool) -> Path:
+    """Make sure that a model may be written to `output`, and make its `checkpoint/`.
+
+    Parameters
+    ----------
+    output : Path
+    overwrite : bool
+        Whether a model that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The directory for the token file.
+
+    Raises
+    ------
+    InputError
+        When `output` cannot be written, holds something else, or holds a model and `overwrite` is not set.
+    """
+    if output.is_dir():
+        try:
+            names = {entry.name for entry in output.iterdir() if not entry.name.endswith(".partial")}
+        except OSError as error:
+            raise InputError(f"Cannot read the output directory {output}: {error.strerror}.") from None
+        foreign = names - {*OUR_FILES, CHECKPOINT}
+        if foreign:
+            raise InputError(
+                f"The output directory {output} holds something else ({sorted(foreign)[0]}): choose another with -o."
+            )
+        if names and not overwrite:
+            kind = "a finished model" if MANIFEST in names else "an interrupted run"
+            raise InputError(
+                f"The output directory {output} holds {kind}: give --overwrite to replace it, or another "
+                "directory with -o."
+            )
+    elif output.exists():
+        raise InputError(f"The output {output} is a file: choose another with -o.")
+    checkpoint = output / CHECKPOINT
+    try:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        with atomic_write(checkpoint / "writable"):
+            pass
+        (checkpoint / "writable").unlink()
+    except OSError as error:
+        raise InputError(f"The output directory {output} cannot be written: {error.strerror}.") from None
+    return checkpoint
+
+
+def release(output: Path) -> None:
+    """Remove what an unfinished run left; a finished model that was there before stays."""
+    shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
+    if not (output / MANIFEST).exists():
+        for name in OUR_FILES:
+            (output / name).unlink(missing_ok=True)
+    try:
+        output.rmdir()
+    except OSError:  # not empty, or in use
+        return
+
+
+def save_model(
+    output: Path,
+    tables: "Tables",
+    dim: int,
+    vocabulary: Vocabulary,
+    config_yaml: str,
+    readings: Iterable[dict[str, Any]],
+    manifest: Callable[[], dict[str, Any]],
+) -> dict[str, Any]:
+    """Write all files of a model, the manifest last, and remove the checkpoint.
+
+    Parameters
+    ----------
+    output : Path
+        Claimed before.
+    tables : Tables
+    dim : int
+        Columns of the tables that are the embeddings.
+    vocabulary : Vocabulary
+    config_yaml : str
+    readings : iterable of dict
+        The lines of `metrics.jsonl`.
+    manifest : callable
+        Returns all keys but `files`; called when the other files are written, so that it can tell the time.
+
+    Returns
+    -------
+    dict
+        The manifest with `files`, the sha256 of every other file.
+    """
+    (output / MANIFEST).unlink(missing_ok=True)  # from here on the old model, if there was one, is no more
+    arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
+    for name, array in zip(PARAMETERS, arrays, strict=True):
+        with atomic_write(output / name) as file:
+            _write_npy(file, array)
+    vocabulary.save(output / VOCABULARY)
+    with atomic_write(output / CONFIG, "w", encoding="utf-8") as file:
+        file.write(config_yaml)
+    with atomic_write(output / METRICS, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
+    files = {name: sha256_of(output / name) for name in OUR_FILES if name != MANIFEST}
+    complete = {**manifest(), "files": files}
+    with atomic_write(output / MANIFEST, "w", encoding="utf-8") as file:
+        json.dump(complete, file, indent=1, allow_nan=False)
+        file.write("\n")
+    shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
+    return complete
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_npy(file: Any, array: np.ndarray) -> None:
+    # block by block: the tables' rows are wider than dim, and a whole copy would double the memory
+    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    rows = max(1, 2**20 // max(1, array[:1].size))
+    for first in range(0, len(array), rows):
+        file.write(np.ascontiguousarray(array[first : first + rows]).data)

@@ -1,0 +1,95 @@
+"""The noise distribution as the kernel wants it: an alias table and logarithms of the expected counts.
+
+The probabilities are those of `nce_train.nce`'s samplers; words come in order of decreasing count.
+"""
+
+import numpy as np
+
+from nce_train.errors import InputError
+from nce_train.nce.probability import log_uniform_probability, uniform_probability, unigram_probability
+from nce_train.training.config import Settings
+from nce_train.training.kernel import Noise
+
+
+def noise_probability(counts: np.ndarray, settings: Settings) -> np.ndarray:
+    """Probability of drawing each word as noise.
+
+    Parameters
+    ----------
+    counts : int64 [vocabulary]
+    settings : Settings
+        `sampler` and `distortion` are looked at.
+
+    Returns
+    -------
+    float64 [vocabulary]
+    """
+    classes = len(counts)
+    if settings.sampler == "unigram":
+        return np.asarray(unigram_probability(counts, settings.distortion), np.float64)
+    probability = log_uniform_probability if settings.sampler == "log-uniform" else uniform_probability
+    return np.asarray(probability(np.arange(classes), classes), np.float64)
+
+
+def noise_tables(counts: np.ndarray, settings: Settings) -> Noise:
+    """Alias table and log expected counts of the run's noise distribution.
+
+    Raises
+    ------
+    InputError
+        When `unique` asks for more words than can be drawn.
+    """
+    probability = noise_probability(counts, settings)
+    drawable = int(np.count_nonzero(probability))
+    if settings.unique and settings.num_sampled > drawable:
+        raise InputError(
+            f"num_sampled {settings.num_sampled} with unique: only {drawable} words can be drawn as noise; "
+            "lower --num-sampled."
+        )
+    threshold, alias = alias_table(probability)
+    with np.errstate(divide="ignore"):  # a word that is never noise has log Q = −inf, and an error below
+        log_count = np.log(settings.num_sampled * probability)
+    if drawable < len(counts):
+        raise InputError(
+            f"{len(counts) - drawable} words of the vocabulary have count 0, so the unigram sampler never draws them "
+            "and NCE is not defined for them; remove them from the vocabulary or choose another --sampler."
+        )
+    return Noise(threshold=threshold, alias=alias, log_count=log_count, log_miss=np.log1p(-probability))
+
+
+def alias_table(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Walker's alias method: column k stays k with a chance of (threshold[k] + 1) / 2^32, else becomes alias[k].
+
+    Columns are swept in order: each column below the mean is filled up by the first large column that is not used
+    up, and a large column that falls below the mean is filled up by the next one. As sums of what is missing and
+    what is to spare, the sweep is two cumulative sums and a search.
+
+    Parameters
+    ----------
+    probability : float64 [n], sums to 1
+
+    Returns
+    -------
+    threshold : uint32 [n]
+    alias : int32 [n]
+    """
+    size = len(probability)
+    scaled = probability * (size / probability.sum())
+    small = np.flatnonzero(scaled < 1)
+    large = np.flatnonzero(scaled >= 1)
+    stays = np.minimum(scaled, 1.0)
+    alias = np.arange(size, dtype=np.int64)
+    if len(small) and len(large):
+        missing = np.cumsum(1 - scaled[small])
+        spare = np.cumsum(scaled[large] - 1)
+        before = np.concatenate([[0.0], missing[:-1]])
+        filler = np.minimum(np.searchsorted(spare, before, side="right"), len(large) - 1)
+        alias[small] = large[filler]
+        # the last small column a large one filled may have taken more than was left: the next large column fills it
+        last_filled = np.searchsorted(filler, np.arange(len(large)), side="right") - 1
+        taken = np.where(last_filled >= 0, missing[last_filled], 0.0)
+        stays[large] = np.clip(1 - (taken - spare), 0.0, 1.0)
+        alias[large[:-1]] = large[1:]
+        stays[large[-1]] = 1.0
+    threshold = np.minimum(stays * 2.0**32, 2.0**32 - 1).astype(np.uint32)
+    return threshold, alias.astype(np.int32)

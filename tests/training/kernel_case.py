@@ -1,0 +1,82 @@
+"""Small runs of the training kernel for tests: random tables, a stream of sentences, one thread."""
+
+import numpy as np
+from twin import Block
+
+from nce_train.training import kernel
+from nce_train.training.parameters import ALWAYS_KEEP, table_width
+from nce_train.training.noise import alias_table
+
+
+def plan(**changes):
+    values = dict(
+        window=3, radius_kind=kernel.RADIUS_PER_BLOCK, block_size=8, num_sampled=6, pairs=False, mean=False,
+        unique=False, remove_accidental_hits=False, linear=False,
+    )  # fmt: skip
+    return kernel.Plan(**{**values, **changes})
+
+
+def stream_of(lines):
+    return np.array([word for line in lines for word in [*line, kernel.LINE_END]], np.int32)
+
+
+def probability_of(classes, kind="log-uniform"):
+    weights = {"log-uniform": np.log1p(1 / (np.arange(classes) + 1.0)), "uniform": np.ones(classes)}[kind]
+    return weights / weights.sum()
+
+
+class KernelCase:
+    """Tables, noise and one thread over the given sentences."""
+
+    def __init__(self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096):
+        generator = np.random.default_rng(seed)
+        width = table_width(dim)
+        self.dim, self.plan = dim, chosen_plan
+        self.tables = kernel.Tables(
+            kernel.aligned_zeros((classes, width), dtype),
+            kernel.aligned_zeros((classes, width), dtype),
+            kernel.aligned_zeros((classes,), dtype),
+        )
+        self.tables.input[:, :dim] = generator.normal(0, scale, (classes, dim))
+        self.tables.output[:, :dim] = generator.normal(0, scale, (classes, dim))
+        self.tables.bias[:] = generator.normal(-3, 1, classes)
+        self.probability = probability_of(classes)
+        threshold, alias = alias_table(self.probability)
+        self.noise = kernel.Noise(
+            threshold, alias, np.log(chosen_plan.num_sampled * self.probability), np.log1p(-self.probability)
+        )
+        self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
+        self.stream = stream_of(lines)
+        self.thread = kernel.new_thread(chosen_plan, width, dtype, seed + 1, kept_capacity)
+        self.thread.cursor[kernel.RANGE_END] = len(self.stream)
+
+    def run(self, blocks, lr=1.0):
+        schedule = kernel.Schedule(lr, 0.0, 0.0, 0.0, 0.0)
+        return kernel.train_blocks(
+            self.tables, self.noise, self.keep, self.stream, self.plan, schedule, self.thread, blocks
+        )
+
+    def parameters(self):
+        tables = self.tables
+        return tables.input[:, : self.dim].copy(), tables.output[:, : self.dim].copy(), tables.bias.copy()
+
+    def block(self):
+        """The block that the last call of one block was about, read from what the thread has kept of it."""
+        thread = self.thread
+        centres = int(thread.shape[0, 0])
+        ids, radii, counts = thread.centre_numbers[0][:, :centres]
+        contexts = []
+        for g in range(centres):
+            panel, place = divmod(g, kernel.PANEL)
+            rows, offset = thread.context_rows[0, panel]
+            distances = offset + np.arange(rows) - place
+            inside = (np.abs(distances) <= radii[g]) & (distances != 0)
+            contexts.append([int(word) for word in thread.rows[0, panel, :rows][inside]])
+            assert len(contexts[-1]) == counts[g]
+        behind = thread.context_rows[0, 0, 0]
+        noise = [int(word) for word in thread.rows[0, 0, behind : behind + self.plan.num_sampled]]
+        return Block([int(i) for i in ids], contexts, noise, int(thread.noise_log_count[0, 1, 0]))
+
+
+def random_lines(generator, classes, lengths):
+    return [[int(word) for word in generator.integers(0, classes, length)] for length in lengths]

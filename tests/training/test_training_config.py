@@ -1,0 +1,131 @@
+"""Settings: where they come from, what is refused, and that every place shows the same ones."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nce_train.errors import InputError
+from nce_train.training.config import (
+    Settings,
+    load_settings,
+    parse_initialiser,
+    preset_names,
+    settings_table,
+    usable_cpus,
+)
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_precedence(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("dim: 64\nwindow: 3\n")
+    chosen = load_settings(file, {"window": 2})
+    assert (chosen.dim, chosen.window, chosen.epochs) == (64, 2, 5)
+
+
+def test_presets_are_valid_and_explained():
+    assert {"default", "fast", "quality", "tf_word2vec_basic"} <= set(preset_names())
+    for name in preset_names():
+        load_settings(name)
+        text = (Path(__file__).parents[2] / "configs" / f"{name}.yaml").read_text()
+        assert text.startswith("# ")
+
+
+def test_yaml_comes_back_the_same():
+    chosen = load_settings("tf_word2vec_basic", {"unknown": "日本"}).resolved()
+    assert Settings.model_validate(yaml.safe_load(chosen.to_yaml())) == chosen
+
+
+def test_numbers_as_yaml_1_1_reads_them(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("subsample: 1e-5\nlr: 1e-2\n")  # strings to YAML 1.1
+    chosen = load_settings(file)
+    assert (chosen.subsample, chosen.lr) == (1e-5, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dims: 5", "There is no setting 'dims' in FILE; did you mean dim?"),
+        ("num-sampled: 5", "There is no setting 'num-sampled' in FILE; did you mean num_sampled?"),
+        ("zzz: 5", "There is no setting 'zzz' in FILE."),
+        ("dim: 0", "Setting dim in FILE: 0 should be greater than or equal to 1."),
+        ("dim: 5000", "Setting dim in FILE: 5000 should be less than or equal to 4096."),
+        ("dim: '128'", "Setting dim in FILE: '128' should be a valid integer."),
+        ("dim: 1.5", "Setting dim in FILE: 1.5 should be a valid integer."),
+        ("unique: 1", "Setting unique in FILE: 1 should be a valid boolean."),
+        ("sampler: zipf", "Setting sampler in FILE: zipf should be 'log-uniform', 'unigram' or 'uniform'."),
+        ("lr: fast", "Setting lr in FILE: fast should be a number or auto."),
+        ("lr: -1", "Setting lr: -1.0 is below 0."),
+        ("lr: .nan", "Setting lr in FILE: nan is not a finite number."),
+        ("threads: 0", "Setting threads: 0 is below 1."),
+        ("log_every: soon", "Setting log_every in FILE: soon give a duration such as 5s, 2min or 1h."),
+        ("- dim", "The settings file FILE holds no settings: write one `name: value` a line."),
+        ("dim: [", "The settings file FILE is not valid YAML (line 1)."),
+        ("dim: !!python/object:os.system 1", "The settings file FILE is not valid YAML (line 1)."),
+    ],
+)
+def test_refusals_are_one_sentence(tmp_path, text, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as refused:
+        load_settings(file)
+    assert str(refused.value) == message.replace("FILE", str(file))
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match="Cannot read the settings file .*: No such file or directory"):
+        load_settings(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="There is no preset 'fats'; presets are default, fast"):
+        load_settings("fats")
+    (tmp_path / "bytes.yaml").write_bytes(b"dim: \xff")
+    with pytest.raises(InputError, match=r"is not UTF-8 text \(byte 5\)"):
+        load_settings(tmp_path / "bytes.yaml")
+
+
+def test_auto_is_resolved():
+    chosen = Settings(dim=50).resolved()
+    assert chosen.lr == 0.05
+    assert chosen.threads == usable_cpus() >= 1
+    assert chosen.input_init == "uniform(0.01)"
+    assert Settings(lr=0.5, threads=3).resolved().lr == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("zero", ("zero", 0.0)),
+        ("uniform(0.5/dim)", ("uniform", 0.05)),
+        ("uniform( 1 )", ("uniform", 1.0)),
+        ("truncated-normal(8.8e-2)", ("truncated-normal", 0.088)),
+        ("normal(.5)", ("normal", 0.5)),
+    ],
+)
+def test_initialisers(text, parsed):
+    assert parse_initialiser(text, 10) == parsed
+    assert Settings(input_init=text).input_init == text
+
+
+@given(st.text(max_size=30))
+def test_other_initialisers_are_refused(text):
+    try:
+        chosen = Settings(output_init=text)
+    except ValueError:
+        return
+    assert parse_initialiser(chosen.output_init, 3)[0] in ("zero", "uniform", "normal", "truncated-normal")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5s", 5.0), ("2min", 120.0), ("1h", 3600.0), (7, 7.0), ("250ms", 0.25)])
+def test_durations(text, seconds):
+    assert load_settings(given={"log_every": text}).log_every == seconds
+
+
+def test_readme_shows_the_settings_as_they_are():
+    table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README.read_text(), re.DOTALL)
+    assert table is not None
+    assert table[1] == settings_table()

@@ -1,0 +1,78 @@
+"""The block step of the training kernel, for reading: float64 NumPy, one sum after the other.
+
+`Block` says which words a step is about; `block_step` is what the step must do to the parameters.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class Block:
+    """One block: each centre with its contexts, and the noise words shared by all of them."""
+
+    centres: list[int]
+    contexts: list[list[int]]
+    noise: list[int]
+    tries: int
+
+
+def expected_count(probability, num_sampled, tries):
+    """Expected number of times each word is drawn (with replacement, or in `tries` tries without)."""
+    if tries == num_sampled:
+        return probability * num_sampled
+    return -np.expm1(tries * np.log1p(-probability))
+
+
+def softplus(x):
+    return np.logaddexp(0.0, x)
+
+
+def block_step(tables, block, probability, rate, *, pairs=False, mean=False, remove_accidental_hits=False):
+    """One synchronous step: (input, output, bias) after it, the loss before it, the number of pairs.
+
+    For centre i with contexts C_i, m = |C_i|:  G(i, w) = v_i·u_w + b_w − log Q(w) + (0 if pairs else log m)
+    loss_i = Σ_{w in C_i} softplus(−G(i, w)) + Σ_{s in noise} n_is softplus(G(i, s)),
+    n_is = m for pairs and 1 for the window objective; with hits removed, m − (contexts equal to s), or 0 if there is
+    any. Gradients: ∂loss/∂G is σ(G) − 1 for a context and n σ(G) for noise.
+    """
+    old_input, old_output, old_bias = (np.asarray(table, np.float64) for table in tables)
+    new_input, new_output, new_bias = old_input.copy(), old_output.copy(), old_bias.copy()
+    log_q = np.log(expected_count(probability, len(block.noise), block.tries))
+    total_pairs = sum(len(contexts) for contexts in block.contexts)
+    if mean:
+        rate = rate / total_pairs
+    loss = 0.0
+    for centre, contexts in zip(block.centres, block.contexts, strict=True):
+        m = len(contexts)
+        if m == 0:
+            continue
+        samples = [(word, 1.0, True) for word in contexts]
+        for word in block.noise:
+            hits = contexts.count(word) if remove_accidental_hits else 0
+            weight = float(m - hits) if pairs else float(hits == 0)
+            samples.append((word, weight, False))
+        for word, weight, is_data in samples:
+            logit = old_input[centre] @ old_output[word] + old_bias[word] - log_q[word]
+            if not pairs:
+                logit += np.log(m)
+            loss += weight * softplus(-logit if is_data else logit)
+            delta = weight * (np.exp(-softplus(-logit)) - is_data)
+            new_input[centre] -= rate * delta * old_output[word]
+            new_output[word] -= rate * delta * old_input[centre]
+            new_bias[word] -= rate * delta
+    return (new_input, new_output, new_bias), loss, total_pairs
+
+
+def subsample_and_cut(lines, block_size, window):
+    """All blocks of sentences without subsampling at a fixed radius: (centres, contexts) of each."""
+    for line in lines:
+        for first in range(0, len(line), block_size):
+            places = range(first, min(first + block_size, len(line)))
+            contexts = [
+                [line[p] for p in range(max(0, c - window), min(len(line), c + window + 1)) if p != c]
+                for c in places
+            ]
+            if any(contexts):
+                yield [line[c] for c in places], contexts

@@ -61,9 +61,10 @@ class ProgressDisplay:
         """Say what the corpus holds."""
         self._close_bar()
         seconds = corpus.timings["vocabulary"] + corpus.timings["encode"]
-        self._line(
-            f"vocabulary: {len(corpus.vocabulary):,} words, {corpus.token_count:,} tokens in it ({seconds:.1f} s)"
-        )
+        how = f"{seconds:.1f} s"
+        if corpus.from_cache:
+            how = "ids of an earlier run on the same files are reused; --no-cache to read them anew"
+        self._line(f"vocabulary: {len(corpus.vocabulary):,} words, {corpus.token_count:,} tokens in it ({how})")
 
     def training(self, done: int, total: int) -> None:
         """Show how far training is."""

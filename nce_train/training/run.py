@@ -280,8 +280,6 @@ def _encode(
     )
     for warning in encoded.warnings:
         watcher.note(warning)
-    if encoded.from_cache:
-        watcher.note("The token ids of an earlier run on the same files are reused (--no-cache to read them anew).")
     watcher.scanned(encoded)
     needed, available = memory_needed(len(encoded.vocabulary), settings), available_memory()
     if available is not None and needed > available:

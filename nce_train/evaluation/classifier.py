@@ -1,0 +1,153 @@
+"""`Model`: the classifier that training leaves behind, p(context word | centre word), not only its vectors.
+
+In: a model directory with `input.npy`, `output.npy`, `bias.npy`, `vocab.tsv`, `config.yaml`. Out: log-probabilities.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from nce_train import nce
+from nce_train.embeddings.npy import read_array, read_vocabulary
+from nce_train.errors import InputError
+
+
+class Model:
+    """A trained classifier: F(centre, word) = v_centre · u_word + b_word.
+
+    Attributes
+    ----------
+    words : list of str
+        Row = class id.
+    counts : int64 [vocabulary]
+    input, output : float32 [vocabulary, dim]
+        Word vectors and class weights; read-only memory maps.
+    bias : float32 [vocabulary]
+    settings : mapping
+        The run's `config.yaml`.
+
+    Examples
+    --------
+    ``Model.load("corpus.nce").predict("paris", topn=3)`` gives the three likeliest context words with their
+    log-probabilities.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        counts: NDArray[np.int64],
+        tables: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]],
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.words = list(words)
+        self.counts = counts
+        self.input, self.output, self.bias = tables
+        self.settings = settings
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model directory.
+
+        Raises
+        ------
+        InputError
+            When a file is missing or damaged, or the files do not fit together.
+        """
+        directory = Path(path)
+        if not directory.is_dir():
+            raise InputError(f"{directory}: not a model directory; only one has the output vectors and biases")
+        words, counts = read_vocabulary(directory / "vocab.tsv")
+        for name in ("input.npy", "output.npy", "bias.npy", "config.yaml"):
+            if not (directory / name).is_file():
+                raise InputError(f"{directory}: this model has no {name}, so it has no classifier")
+        tables = [read_array(directory / name, mmap=True) for name in ("input.npy", "output.npy")]
+        bias = _read_bias(directory / "bias.npy")
+        shapes = {table.shape for table in tables}
+        if shapes != {(len(words), tables[0].shape[1])} or bias.shape != (len(words),):
+            raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv are of different models")
+        return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / "config.yaml"))
+
+    @property
+    def loss(self) -> str:
+        """What the run's loss estimates, as `nce_train.nce.log_probabilities` names it."""
+        return "sampled_logistic" if self.settings.get("remove_accidental_hits") else "nce"
+
+    def log_probability(
+        self, centre: str, contexts: str | Sequence[str], *, normalise: bool = False
+    ) -> NDArray[np.float64]:
+        """Log-probability of each context word, given the centre.
+
+        Parameters
+        ----------
+        centre : str
+        contexts : str or sequence of str
+        normalise : bool
+            Divide by Z, the sum over the vocabulary, which NCE training brings near 1 only; else log p = F (or
+            log σ(F) for a run with `remove_accidental_hits`).
+
+        Returns
+        -------
+        float64, one for each context word
+
+        Raises
+        ------
+        KeyError
+            For a word that is not in the vocabulary.
+        """
+        names = [contexts] if isinstance(contexts, str) else list(contexts)
+        rows = [self._row(word) for word in names]
+        vector = self.input[self._row(centre)][None]
+        if normalise:
+            return self._log_probabilities(vector, "softmax")[0, rows].astype(np.float64)
+        chosen = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
+        return chosen[0].astype(np.float64)
+
+    def predict(self, centre: str, topn: int = 10) -> list[tuple[str, float]]:
+        """The `topn` likeliest context words of a centre with their log-probabilities, likeliest first.
+
+        Raises
+        ------
+        KeyError
+            When the centre is not in the vocabulary.
+        """
+        scores = self._log_probabilities(self.input[self._row(centre)][None], self.loss)[0]
+        best = np.argsort(-scores, kind="stable")[:topn]
+        return [(self.words[row], float(scores[row])) for row in best]
+
+    def _log_probabilities(self, vectors: NDArray[np.float32], loss: str) -> NDArray[np.float32]:
+        return nce.log_probabilities(self.output, self.bias, vectors, loss=loss)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {word: row for row, word in enumerate(self.words)}
+
+    def _row(self, word: str) -> int:
+        if word not in self._index:
+            raise KeyError(f"{word!r} is not in the vocabulary of {len(self.words)} words")
+        return self._index[word]
+
+
+def _read_bias(path: Path) -> NDArray[np.float32]:
+    try:
+        bias = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: not an array file that can be read ({error})") from None
+    if bias.ndim != 1 or bias.dtype.kind != "f":
+        raise InputError(f"{path}: an array of shape {bias.shape} and type {bias.dtype}; biases are one row of numbers")
+    return np.asarray(bias, np.float32)
+
+
+def _read_settings(path: Path) -> Mapping[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise InputError(f"{path}: not the settings of a run") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: not the settings of a run")
+    return settings

@@ -1,0 +1,184 @@
+"""Held-out text: how well the trained classifier foretells the words around a centre.
+
+In: a `Model` and a text. Out: NCE loss, full sigmoid loss and perplexity by the full softmax, each a mean over
+(centre, context) pairs, and log Z, which shows how far the model normalises itself.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train import nce
+from nce_train.errors import InputError
+from nce_train.evaluation.classifier import Model
+from nce_train.text.corpus import LINE_END, encode_corpus
+from nce_train.text.vocabulary import Vocabulary
+
+MOST_PAIRS = 100_000
+_NCE_BATCH = 1024
+_LOGIT_BYTES = 64 * 2**20  # of a block of logits a thread
+
+Progress = Callable[[int, int], None]
+
+
+def heldout_loss(
+    model: Model,
+    text: str | os.PathLike[str],
+    *,
+    most_pairs: int = MOST_PAIRS,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Losses of a trained classifier on text that it was not trained on.
+
+    Parameters
+    ----------
+    model : Model
+    text : path
+        Read as the training text was (`tokens`, `lowercase`, `line_breaks`, `unknown`).
+    most_pairs : int
+        Of all (centre, context) pairs of the text in the full window, an even spread of so many is looked at.
+    threads : int
+    progress : callable, optional
+        Called as `progress(done, total)` with centres.
+
+    Returns
+    -------
+    dict
+        `pairs`; `nce_loss`: mean a pair, each pair an example of `nce_loss` with the run's sampler, `num_sampled`
+        and `unique`, seed 0; `sigmoid_loss`: full, target 1; `perplexity`: exp of the mean −log p by full
+        softmax; `mean_log_z`, `std_log_z`: of log Σ exp(F) at the pairs' centres.
+
+    Raises
+    ------
+    InputError
+        When the text cannot be read or has no pair of words of the vocabulary.
+    """
+    centres, contexts = heldout_pairs(_encode(model, text, threads), int(model.settings["window"]), most_pairs)
+    if len(centres) == 0:
+        raise InputError(f"{os.fspath(text)}: no two words of the model's vocabulary stand near each other in it")
+    distinct, row_of_pair = np.unique(centres, return_inverse=True)
+    log_z, softplus_sum = _sums(model, distinct, threads, progress)
+    logits = np.einsum("pd,pd->p", model.input[centres], model.output[contexts], dtype=np.float64)
+    logits += model.bias[contexts]
+    pair_log_z = log_z[row_of_pair]
+    return {
+        "pairs": len(centres),
+        "nce_loss": _mean_nce_loss(model, centres, contexts),
+        "sigmoid_loss": float(np.mean(softplus_sum[row_of_pair] - logits)),
+        "perplexity": float(np.exp(np.mean(pair_log_z - logits))),
+        "mean_log_z": float(np.mean(pair_log_z)),
+        "std_log_z": float(np.std(pair_log_z)),
+    }
+
+
+def heldout_pairs(
+    stream: NDArray[np.int32], window: int, most_pairs: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """An even spread of at most `most_pairs` of the (centre, context) pairs of a stream of ids.
+
+    Parameters
+    ----------
+    stream : int32 [n]
+        Ids, LINE_END behind each line.
+    window : int
+        Greatest distance; every pair of two words of a line within it counts, in both directions.
+    most_pairs : int
+
+    Returns
+    -------
+    centres, contexts : int64 [pairs], in the order of the text
+    """
+    stream = np.asarray(stream, np.int64)
+    ends = np.flatnonzero(stream == LINE_END)
+    place = np.arange(len(stream))
+    line = np.searchsorted(ends, place)
+    first = np.concatenate([[0], ends + 1])[line]
+    last = np.concatenate([ends, [len(stream)]])[line] - 1
+    low, high = np.maximum(first, place - window), np.minimum(last, place + window)
+    number = np.where(stream == LINE_END, 0, high - low)
+    until = np.cumsum(number)
+    total = int(until[-1]) if len(until) else 0
+    chosen = np.arange(total)
+    if total > most_pairs:
+        offset = np.random.default_rng(0).random()
+        chosen = ((np.arange(most_pairs) + offset) * (total / most_pairs)).astype(np.int64)
+    centre = np.searchsorted(until, chosen, side="right")
+    context = low[centre] + chosen - (until[centre] - number[centre])
+    context += context >= centre  # a word is no context of itself
+    return stream[centre], stream[context]
+
+
+def _encode(model: Model, text: str | os.PathLike[str], threads: int) -> NDArray[np.int32]:
+    settings = model.settings
+    with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
+        encoded = encode_corpus(
+            text,
+            scratch,
+            tokens=settings["tokens"],
+            lowercase=settings["lowercase"],
+            line_breaks=settings["line_breaks"],
+            unknown=settings["unknown"],
+            vocabulary=Vocabulary(model.words, model.counts, settings["unknown"]),
+            threads=threads,
+            cache=False,
+        )
+        return np.array(encoded.stream)
+
+
+def _sums(
+    model: Model, rows: NDArray[np.int64], threads: int, progress: Progress | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from nce_train.evaluation.kernel import sum_over_classes
+
+    log_z, softplus_sum = np.empty(len(rows)), np.empty(len(rows))
+    size = max(1, _LOGIT_BYTES // (4 * len(model.words)))
+    output = np.ascontiguousarray(model.output.T)
+
+    def work(first: int) -> int:
+        part = slice(first, first + size)
+        logits = model.input[rows[part]] @ output
+        logits += model.bias
+        sum_over_classes(logits, log_z[part], softplus_sum[part])
+        return len(rows[part])
+
+    done = 0
+    with ThreadPoolExecutor(threads) as pool:
+        for number in pool.map(work, range(0, len(rows), size)):
+            done += number
+            if progress is not None:
+                progress(done, len(rows))
+    return log_z, softplus_sum
+
+
+def _mean_nce_loss(model: Model, centres: NDArray[np.int64], contexts: NDArray[np.int64]) -> float:
+    settings = model.settings
+    sampler = nce.sampler_from_counts(_weights(model), settings["sampler"], settings["distortion"])
+    stream = nce.SamplerStream(0)
+    total = 0.0
+    for first in range(0, len(centres), _NCE_BATCH):
+        labels = contexts[first : first + _NCE_BATCH, None]
+        drawn = sampler(labels, 1, int(settings["num_sampled"]), bool(settings["unique"]), seed=stream)
+        losses = nce.nce_loss(
+            model.output,
+            model.bias,
+            labels,
+            model.input[centres[first : first + _NCE_BATCH]],
+            int(settings["num_sampled"]),
+            len(model.words),
+            sampled_values=drawn,
+        )
+        total += float(np.sum(losses, dtype=np.float64))
+    return total / len(centres)
+
+
+def _weights(model: Model) -> NDArray[np.int64]:
+    # the unknown word is row 0 whatever its count: only the unigram sampler looks at more than the order
+    if model.settings["sampler"] == "unigram":
+        return model.counts
+    return np.arange(len(model.counts), 0, -1)

@@ -1,0 +1,297 @@
+"""nce-train as a person runs it: real processes, real files."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+TEXT = "\n".join(" ".join(f"w{(i * 7 + j * j) % 40}" for j in range(30)) for i in range(200)) + "\n"
+
+
+def run(*arguments, cwd, stdin=None, **environment):
+    """Run the command; returns (exit code, stdout, stderr)."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "nce_train.cli.train", *map(str, arguments)],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(Path(cwd) / "cache"), **environment},
+        timeout=120,
+        check=False,
+    )
+    return finished.returncode, finished.stdout.decode(), finished.stderr.decode()
+
+
+def refused(*arguments, cwd, code=2, **options):
+    """Run a command that must be refused: the sentence, which is all there is on stderr."""
+    exit_code, out, err = run(*arguments, cwd=cwd, **options)
+    assert exit_code == code, err
+    assert out == ""
+    assert "Traceback" not in err
+    sentences = [line for line in err.splitlines() if not line.startswith(("Usage:", "Try "))]
+    assert sentences, "no sentence"
+    assert sentences[-1].startswith("Error: ")
+    return " ".join(sentences)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "corpus.txt").write_text(TEXT)
+    return tmp_path
+
+
+def test_a_model_directory_is_whole(folder):
+    code, out, err = run("corpus.txt", "--dim", 20, "--epochs", 2, cwd=folder)
+    assert code == 0, err
+    assert out == "corpus.nce\n"
+    model = folder / "corpus.nce"
+    names = {"input.npy", "output.npy", "bias.npy", "vocab.tsv", "config.yaml", "metrics.jsonl", "manifest.json"}
+    assert {path.name for path in model.iterdir()} == names
+    words = [line.split("\t") for line in (model / "vocab.tsv").read_text().splitlines()]
+    for name, shape in (("input", (40, 20)), ("output", (40, 20)), ("bias", (40,))):
+        array = np.load(model / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        assert array.shape == shape
+        assert array.dtype == np.float32
+        assert np.isfinite(array).all()
+        assert np.abs(array).max() > 0
+    assert [int(count) for _, count in words] == sorted((int(count) for _, count in words), reverse=True)
+
+    manifest = json.loads((model / "manifest.json").read_text())
+    assert manifest["format"] == 1
+    assert manifest["tokens"] == 6000
+    assert manifest["tokens_trained"] == 12000
+    assert manifest["vocabulary"] == 40
+    assert manifest["epochs"] == 2
+    assert manifest["seed"] == 1
+    assert manifest["pairs"] > 1000
+    assert manifest["peak_memory_bytes"] > 2**20
+    assert manifest["tokens_per_second"] == pytest.approx(12000 / manifest["timings"]["train"])
+    assert set(manifest["timings"]) == {"vocabulary", "encode", "compile", "train", "save", "total"}
+    assert sum(manifest["timings"].values()) < 2.01 * manifest["timings"]["total"]
+    assert manifest["corpus"][0]["name"] == "corpus.txt"
+    assert manifest["corpus"][0]["bytes"] == len(TEXT)
+    import hashlib
+
+    assert manifest["corpus"][0]["sha256"] == hashlib.sha256(TEXT.encode()).hexdigest()
+    assert set(manifest["files"]) == names - {"manifest.json"}
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((model / name).read_bytes()).hexdigest() == digest
+
+    config = yaml.safe_load((model / "config.yaml").read_text())
+    assert config["dim"] == 20
+    assert config["lr"] == 0.05
+    assert "auto" not in config.values()
+    readings = [json.loads(line) for line in (model / "metrics.jsonl").read_text().splitlines()]
+    assert readings[-1]["tokens"] == 12000
+    assert set(readings[-1]) == {
+        "step", "epoch", "tokens", "loss", "learning_rate", "tokens_per_second", "seconds"
+    }  # fmt: skip
+
+
+def test_config_of_a_model_repeats_it(folder):
+    assert run("corpus.txt", "--dim", 10, "--threads", 1, "--lr", 0.1, "-o", "first.nce", cwd=folder)[0] == 0
+    code, _, err = run("corpus.txt", "--config", "first.nce/config.yaml", "-o", "second.nce", cwd=folder)
+    assert code == 0, err
+    for name in ("input.npy", "output.npy", "bias.npy", "vocab.tsv", "config.yaml"):
+        assert (folder / "first.nce" / name).read_bytes() == (folder / "second.nce" / name).read_bytes()
+
+
+def test_printed_config_can_be_fed_back(folder):
+    code, printed, _ = run("--print-config", "--config", "tf_word2vec_basic", "--dim", 7, cwd=folder)
+    assert code == 0
+    (folder / "again.yaml").write_text(printed)
+    assert run("--print-config", "--config", "again.yaml", cwd=folder)[1] == printed
+    assert yaml.safe_load(printed)["dim"] == 7
+    assert yaml.safe_load(printed)["num_sampled"] == 64
+
+
+def test_standard_input_and_several_sources(folder):
+    code, _, err = run("-", "-o", "in.nce", "--epochs", 1, cwd=folder, stdin=gzip.compress(TEXT.encode()))
+    assert code == 0, err
+    (folder / "texts").mkdir()
+    (folder / "texts" / "b.txt").write_text(TEXT)
+    (folder / "texts" / "a.gz").write_bytes(gzip.compress(TEXT.encode()))
+    code, out, err = run("texts", "corpus.txt", "--epochs", 1, cwd=folder)
+    assert code == 0, err
+    assert out == "texts.nce\n"
+    counts = [
+        [int(line.split("\t")[1]) for line in (folder / name / "vocab.tsv").read_text().splitlines()]
+        for name in ("in.nce", "texts.nce")
+    ]
+    assert counts[1] == [3 * count for count in counts[0]]
+
+
+def test_ids_are_reused_and_said_to_be(folder):
+    assert "reused" not in run("corpus.txt", "-o", "a.nce", cwd=folder)[2]
+    assert "reused" in run("corpus.txt", "-o", "b.nce", cwd=folder)[2]
+    assert "reused" not in run("corpus.txt", "-o", "c.nce", "--no-cache", cwd=folder)[2]
+    assert (folder / "a.nce" / "vocab.tsv").read_bytes() == (folder / "b.nce" / "vocab.tsv").read_bytes()
+
+
+def test_vocabulary_of_another_run(folder):
+    (folder / "mine.tsv").write_text("w1\t50\nw2\t20\nw3\t9\n")
+    code, _, err = run("corpus.txt", "--vocab", "mine.tsv", "--epochs", 1, cwd=folder)
+    assert code == 0, err
+    assert (folder / "corpus.nce" / "vocab.tsv").read_text() == "w1\t50\nw2\t20\nw3\t9\n"
+
+
+def test_tensorflow_preset_on_a_small_text(folder):
+    options = ("--config", "tf_word2vec_basic", "--max-vocab", 30, "--num-sampled", 8, "--log-every-steps", 20)
+    code, _, err = run("corpus.txt", *options, cwd=folder)
+    assert code == 0, err
+    readings = [json.loads(line) for line in (folder / "corpus.nce" / "metrics.jsonl").read_text().splitlines()]
+    assert [reading["step"] for reading in readings] == [20, 40, 60, 80, 94]  # 6000 centres, 64 a block
+    words = (folder / "corpus.nce" / "vocab.tsv").read_text().splitlines()
+    assert len(words) == 30
+    assert words[0].startswith("UNK\t")
+
+
+def test_dry_run_writes_nothing(folder):
+    code, out, err = run("corpus.txt", "--dry-run", cwd=folder)
+    assert code == 0, err
+    assert "vocabulary        40 words" in out
+    for name in ("pairs in all", "memory", "training time"):
+        assert name in out
+    assert not (folder / "corpus.nce").exists()
+
+
+def test_plain_lines_and_log_file(folder):
+    code, _, err = run("corpus.txt", "--log-file", "log.txt", cwd=folder)
+    assert code == 0
+    assert "vocabulary: 40 words, 6,000 tokens" in err
+    assert "loss" in err
+    log = (folder / "log.txt").read_text()
+    assert "vocabulary: 40 words" in log
+    assert "trained 30,000 tokens" in log
+    code, _, err = run("corpus.txt", "--overwrite", "--quiet", cwd=folder)
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.txt"], "none.txt"),
+        (["empty.txt"], "empty"),
+        (["blank.txt"], "blank.txt"),
+        (["emptydir"], "emptydir"),
+        (["rare.txt"], "min"),
+        (["one.txt"], "only one distinct word"),
+        (["binary.txt"], "NUL"),
+        (["cut.gz"], "cut.gz"),
+        (["corpus.txt", "--config", "unknown.yaml"], "did you mean window?"),
+        (["corpus.txt", "--config", "type.yaml"], "dim in type.yaml: many should be a valid integer"),
+        (["corpus.txt", "--dim", "0"], "Setting dim: 0 should be greater than or equal to 1"),
+        (["corpus.txt", "--dim", "x"], "'--dim': 'x' is not a valid integer"),
+        (["corpus.txt", "--windwo", "3"], "No such option"),
+        (["corpus.txt", "--lr", "-1"], "lr"),
+        (["corpus.txt", "--lr", "soon"], "lr: soon should be a number or auto"),
+        (["corpus.txt", "--threads", "none"], "threads: none should be a whole number or auto"),
+        (["corpus.txt", "--config", "nope"], "There is no preset 'nope'"),
+        (["corpus.txt", "-o", "corpus.txt/model"], "cannot be written: Not a directory"),
+        (["corpus.txt", "-o", "corpus.txt"], "is a file"),
+        (["corpus.txt", "-o", "other"], "holds something else (letter.txt)"),
+        (["corpus.txt", "-o", "other", "--overwrite"], "holds something else (letter.txt)"),
+        (["corpus.txt", "-o", "finished.nce"], "holds a finished model: give --overwrite"),
+        (["corpus.txt", "-o", "interrupted.nce"], "holds an interrupted run: give --overwrite"),
+        (["corpus.txt", "--vocab", "none.tsv"], "none.tsv"),
+        (["corpus.txt", "--unique", "--num-sampled", "50"], "only 40 words can be drawn"),
+        (["corpus.txt", "--log-file", "other/none/log.txt"], "log file"),
+        (["-"], "give -o DIR"),
+        ([], "Name a text to train on"),
+    ],
+    ids=lambda value: "_".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence(folder, arguments, message):
+    (folder / "empty.txt").touch()
+    (folder / "blank.txt").write_text(" \n\t\n")
+    (folder / "emptydir").mkdir()
+    (folder / "rare.txt").write_text("a b c d e f\n")
+    (folder / "one.txt").write_text("a a a a a a a a\n")
+    (folder / "binary.txt").write_bytes(TEXT.encode() + b"\0\1\2")
+    (folder / "cut.gz").write_bytes(gzip.compress(TEXT.encode())[:-20])
+    (folder / "unknown.yaml").write_text("windwo: 3\n")
+    (folder / "type.yaml").write_text("dim: many\n")
+    (folder / "other").mkdir()
+    (folder / "other" / "letter.txt").write_text("dear")
+    (folder / "finished.nce").mkdir()
+    (folder / "finished.nce" / "manifest.json").write_text("{}")
+    (folder / "interrupted.nce" / "checkpoint").mkdir(parents=True)
+    before = sorted(path for path in folder.rglob("*") if "cache" not in path.parts)
+    sentence = refused(*arguments, cwd=folder)
+    assert message in sentence
+    assert sorted(path for path in folder.rglob("*") if "cache" not in path.parts) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission_is_one_sentence(folder):
+    (folder / "locked").mkdir(mode=0o500)
+    assert "Permission denied" in refused("corpus.txt", "-o", "locked/model.nce", cwd=folder)
+
+
+def test_overwrite_replaces_a_model(folder):
+    assert run("corpus.txt", "--dim", 10, cwd=folder)[0] == 0
+    assert run("corpus.txt", "--dim", 11, "--overwrite", cwd=folder)[0] == 0
+    assert np.load(folder / "corpus.nce" / "input.npy", allow_pickle=False).shape[1] == 11
+
+
+def test_an_old_model_survives_a_failed_overwrite(folder):
+    assert run("corpus.txt", "--dim", 10, cwd=folder)[0] == 0
+    (folder / "corpus.txt").write_bytes(b"\0")
+    refused("corpus.txt", "--overwrite", cwd=folder)
+    assert np.load(folder / "corpus.nce" / "input.npy", allow_pickle=False).shape[1] == 10
+    assert not (folder / "corpus.nce" / "checkpoint").exists()
+
+
+def test_divergence_is_one_sentence_and_exit_code_1(folder):
+    sentence = refused("corpus.txt", "--lr", "1e30", cwd=folder, code=1)
+    assert "lower --lr" in sentence
+    assert not (folder / "corpus.nce").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_training_soon(folder, number, code):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nce_train.cli.train", "corpus.txt", "--epochs", "10000000", "--log-every", "200ms"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+    )
+    for line in process.stderr:
+        if line.startswith("epoch"):
+            break
+    process.send_signal(number)
+    started = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert time.monotonic() - started < 30
+
+
+def test_help_names_every_setting_and_loads_no_compiler(folder):
+    code, out, _ = run("--help", cwd=folder)
+    assert code == 0
+    from nce_train.training.config import Settings
+
+    for name in Settings.model_fields:
+        assert "--" + name.replace("_", "-") in out
+    script = (
+        "import sys\nfrom nce_train.cli.train import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\nassert 'numba' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_presets_are_listed(folder):
+    code, out, _ = run("--list-presets", cwd=folder)
+    assert code == 0
+    assert out.split() == ["default", "fast", "quality", "tf_word2vec_basic"]

@@ -1,0 +1,141 @@
+"""Held-out losses against the library's losses on all pairs, and the classifier's probabilities."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from nce_train import nce
+from nce_train.api import Model, evaluate
+from nce_train.embeddings import Embeddings
+from nce_train.errors import InputError
+from nce_train.evaluation.heldout import heldout_loss, heldout_pairs
+
+WORDS = ["the", "cat", "dog", "ran", "sat"]
+SETTINGS = dict(
+    window=2, num_sampled=3, sampler="unigram", distortion=0.75, unique=True, tokens="whitespace", lowercase=False,
+    line_breaks="sentence", unknown=None, remove_accidental_hits=False,
+)  # fmt: skip
+TEXT = "the cat sat\nthe unheard dog ran\n\ncat\nran dog\n"
+PAIRS = [
+    ("the", "cat"), ("the", "sat"), ("cat", "the"), ("cat", "sat"), ("sat", "the"), ("sat", "cat"),
+    ("the", "dog"), ("the", "ran"), ("dog", "the"), ("dog", "ran"), ("ran", "the"), ("ran", "dog"),
+    ("ran", "dog"), ("dog", "ran"),
+]  # fmt: skip
+
+
+def model_directory(path, **changes):
+    path.mkdir()
+    generator = np.random.default_rng(3)
+    for name, shape in (("input", (5, 4)), ("output", (5, 4)), ("bias", (5,))):
+        np.save(path / f"{name}.npy", generator.normal(size=shape).astype(np.float32))
+    (path / "vocab.tsv").write_text("".join(f"{word}\t{50 - row}\n" for row, word in enumerate(WORDS)))
+    (path / "config.yaml").write_text(yaml.safe_dump({**SETTINGS, **changes}))
+    return path
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    return model_directory(tmp_path / "m.nce")
+
+
+def test_losses_are_the_librarys(directory, tmp_path):
+    result = heldout_loss(Model.load(directory), tmp_path / "text.txt", threads=2)
+    model = Model.load(directory)
+    centres = [WORDS.index(centre) for centre, _ in PAIRS]
+    labels = np.array([[WORDS.index(context)] for _, context in PAIRS])
+    tables = [np.asarray(table, np.float64) for table in (model.output, model.bias, model.input[centres])]
+    assert result["pairs"] == len(PAIRS)
+    assert result["sigmoid_loss"] == pytest.approx(nce.sigmoid_loss(*tables[:2], labels, tables[2]).mean(), rel=1e-6)
+    assert result["perplexity"] == pytest.approx(
+        np.exp(nce.softmax_loss(*tables[:2], labels, tables[2]).mean()), rel=1e-6
+    )
+    log_z = np.log(np.exp(tables[2] @ tables[0].T + tables[1]).sum(1))
+    assert result["mean_log_z"] == pytest.approx(log_z.mean(), rel=1e-6)
+    assert result["std_log_z"] == pytest.approx(log_z.std(), rel=1e-6)
+    drawn = nce.sampler_from_counts(model.counts, "unigram", 0.75)(labels, 1, 3, True, seed=0)
+    losses = nce.nce_loss(*tables[:2], labels, tables[2], 3, 5, sampled_values=drawn)
+    assert result["nce_loss"] == pytest.approx(losses.mean(), rel=1e-6)
+
+
+def test_an_even_spread_of_pairs():
+    stream = np.tile(np.array([0, 1, 2, 3, 4, -1], np.int32), 1000)
+    centres, contexts = heldout_pairs(stream, 2, 10**9)
+    assert len(centres) == 1000 * 14
+    some = heldout_pairs(stream, 2, 700)
+    assert [len(part) for part in some] == [700, 700]
+    np.testing.assert_array_equal(some, heldout_pairs(stream, 2, 700))
+    # 20 pairs apart, of 14 a line: every pair of a line turns up as often as any other
+    everything = set(zip(centres.tolist(), contexts.tolist(), strict=True))
+    assert set(zip(*(part.tolist() for part in some), strict=True)) <= everything
+    assert (np.bincount(some[0], minlength=5) > 60).all()
+
+
+@pytest.mark.parametrize("stream", [[], [-1], [3, -1, 2, -1]])
+def test_no_pairs(stream):
+    centres, contexts = heldout_pairs(np.array(stream, np.int32), 5, 100)
+    assert len(centres) == len(contexts) == 0
+
+
+def test_text_without_pairs_is_refused(directory, tmp_path):
+    (tmp_path / "none.txt").write_text("the\ncat\n")
+    with pytest.raises(InputError, match=r"none\.txt: no two words"):
+        heldout_loss(Model.load(directory), tmp_path / "none.txt")
+
+
+def test_unknown_words_are_a_class_where_the_model_has_one(tmp_path):
+    (tmp_path / "text.txt").write_text("cat zebra\n")
+    directory = model_directory(tmp_path / "u.nce", unknown="the")
+    assert heldout_loss(Model.load(directory), tmp_path / "text.txt")["pairs"] == 2
+
+
+def test_log_probability_and_predict(directory):
+    model = Model.load(directory)
+    scores = model.output @ model.input[1] + model.bias
+    np.testing.assert_allclose(model.log_probability("cat", ["sat", "the"]), scores[[4, 0]], rtol=1e-5)
+    np.testing.assert_allclose(model.log_probability("cat", "dog"), scores[[2]], rtol=1e-5)
+    normalised = model.log_probability("cat", WORDS, normalise=True)
+    assert np.exp(normalised).sum() == pytest.approx(1, rel=1e-5)
+    best = model.predict("cat", topn=2)
+    assert [word for word, _ in best] == [WORDS[row] for row in np.argsort(-scores)[:2]]
+    assert best[0][1] == pytest.approx(scores.max(), rel=1e-5)
+    with pytest.raises(KeyError, match="'zebra' is not in the vocabulary of 5 words"):
+        model.predict("zebra")
+
+
+def test_hits_removed_give_log_odds(tmp_path):
+    model = Model.load(model_directory(tmp_path / "h.nce", remove_accidental_hits=True))
+    scores = np.asarray(model.output @ model.input[1] + model.bias, np.float64)
+    np.testing.assert_allclose(model.log_probability("cat", WORDS), -np.logaddexp(0, -scores), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda path: (path / "bias.npy").unlink(), "has no bias.npy"),
+        (lambda path: np.save(path / "bias.npy", np.zeros(3, np.float32)), "different models"),
+        (lambda path: np.save(path / "bias.npy", np.zeros((5, 1), np.float32)), r"bias\.npy: an array of shape"),
+        (lambda path: (path / "bias.npy").write_bytes(b"no"), r"bias\.npy: not an array file"),
+        (lambda path: np.save(path / "output.npy", np.zeros((5, 9), np.float32)), "different models"),
+        (lambda path: (path / "config.yaml").write_text("["), r"config\.yaml: not the settings"),
+        (lambda path: (path / "config.yaml").write_text("5"), r"config\.yaml: not the settings"),
+    ],
+)
+def test_damaged_models_are_one_sentence(directory, spoil, message):
+    spoil(directory)
+    with pytest.raises(InputError, match=message):
+        Model.load(directory)
+
+
+def test_evaluate_asks_for_a_model_directory(directory, tmp_path):
+    report = evaluate(directory, heldout=tmp_path / "text.txt")
+    assert set(report) == {"model", "vocabulary", "dim", "heldout"}
+    json.dumps(report, allow_nan=False)
+    embeddings = Embeddings(["a", "b"], np.eye(2, dtype=np.float32))
+    with pytest.raises(InputError, match="held-out losses need a model directory"):
+        evaluate(embeddings, heldout=tmp_path / "text.txt")
+    embeddings.save(tmp_path / "v.txt")
+    with pytest.raises(InputError, match="not a model directory"):
+        evaluate(tmp_path / "v.txt", heldout=tmp_path / "text.txt")

@@ -1,0 +1,186 @@
+"""Random draws, compiled: Philox 4x32-10 words, and the four noise distributions built on them.
+
+In: a reader (the state of one random stream) and the tables of a distribution. Out: sampled class ids and the
+number of draws they took. The conversions from words to numbers are TensorFlow's, so that its stream can be
+repeated; `random_stream.py` says where a stream begins and how it goes on.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+# The kinds of distribution that `draw_candidates` knows.
+LOG_UNIFORM, UNIFORM, ALIAS, CUMULATIVE = 0, 1, 2, 3
+
+# A reader is a uint64 array of eight: these four fields, then the four words of the current block.
+KEY, COUNTER_LOW, COUNTER_HIGH, POSITION, WORDS = 0, 1, 2, 3, 4
+READER_SIZE = 8
+
+_LOW_WORD = np.uint64(0xFFFFFFFF)
+_WORD_BITS = np.uint64(32)
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_KEY_STEPS = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
+_ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+_HASH_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
+_BLOCK = np.uint64(4)
+
+
+@njit(cache=True, nogil=True)
+def draw_candidates(
+    kind, reader, num_sampled, unique, range_max, log_range, kept, alias, cumulative, sampled
+):
+    """Fill `sampled` (int64 [num_sampled]) and return the number of draws made.
+
+    `unique` throws away ids met before and draws on. `kept` (float32 [range_max]) and `alias` (int64
+    [range_max]) serve ALIAS, `cumulative` (int64 [range_max]) serves CUMULATIVE, `log_range` =
+    ln(range_max + 1) serves LOG_UNIFORM; what a kind does not need may be empty.
+    """
+    if not unique:
+        for position in range(num_sampled):
+            sampled[position] = _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative)
+        return num_sampled
+
+    slots = 4
+    while slots < 2 * num_sampled:
+        slots *= 2
+    seen = np.full(slots, -1, np.int64)  # open addressing, at most half full
+    num_tries = 0
+    accepted = 0
+    while accepted < num_sampled:
+        candidate = _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative)
+        num_tries += 1
+        slot = np.int64((np.uint64(candidate) * _HASH_MULTIPLIER) >> _WORD_BITS) & (slots - 1)
+        while seen[slot] != -1 and seen[slot] != candidate:
+            slot = (slot + 1) & (slots - 1)
+        if seen[slot] == -1:
+            seen[slot] = candidate
+            sampled[accepted] = candidate
+            accepted += 1
+    return num_tries
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def build_alias_table(weights):
+    """Walker's alias table of float32 weights [n]: `kept` float32 [n] and `alias` int64 [n].
+
+    A draw takes an index i at random and answers i with probability kept[i], else alias[i].
+    """
+    size = weights.size
+    total = 0.0
+    for index in range(size):
+        total += np.float64(weights[index])
+    scaled = np.empty(size, np.float64)
+    low = np.empty(size, np.int64)
+    high = np.empty(size, np.int64)
+    low_count = 0
+    high_count = 0
+    for index in range(size):
+        scaled[index] = np.float64(weights[index] * np.float32(size)) / total
+        if scaled[index] < 1.0:
+            low[low_count] = index
+            low_count += 1
+        else:
+            high[high_count] = index
+            high_count += 1
+
+    kept = np.ones(size, np.float32)
+    alias = np.arange(size)
+    # Both are stacks: which partner an index gets decides which id a given random word stands for.
+    while low_count > 0 and high_count > 0:
+        low_count -= 1
+        poor = low[low_count]
+        rich = high[high_count - 1]
+        kept[poor] = np.float32(scaled[poor])
+        alias[poor] = rich
+        scaled[rich] -= 1.0 - scaled[poor]
+        if scaled[rich] < 1.0:
+            high_count -= 1
+            low[low_count] = rich
+            low_count += 1
+    return kept, alias
+
+
+@njit(cache=True, nogil=True)
+def philox_block(counter_low, counter_high, key):
+    """The four 32-bit words of one Philox 4x32-10 block (Salmon et al. 2011), as uint64.
+
+    `counter_low`, `counter_high` and `key` are uint64: two 32-bit words each, the lower one first.
+    """
+    word_0 = counter_low & _LOW_WORD
+    word_1 = counter_low >> _WORD_BITS
+    word_2 = counter_high & _LOW_WORD
+    word_3 = counter_high >> _WORD_BITS
+    key_0 = key & _LOW_WORD
+    key_1 = key >> _WORD_BITS
+    for _ in range(10):
+        product_0 = _MULTIPLIERS[0] * word_0
+        product_1 = _MULTIPLIERS[1] * word_2
+        word_0 = (product_1 >> _WORD_BITS) ^ word_1 ^ key_0
+        word_2 = (product_0 >> _WORD_BITS) ^ word_3 ^ key_1
+        word_1 = product_1 & _LOW_WORD
+        word_3 = product_0 & _LOW_WORD
+        key_0 = (key_0 + _KEY_STEPS[0]) & _LOW_WORD
+        key_1 = (key_1 + _KEY_STEPS[1]) & _LOW_WORD
+    return word_0, word_1, word_2, word_3
+
+
+@njit(cache=True, nogil=True)
+def next_word(reader):
+    """The next 32-bit word of the reader's stream, as uint64."""
+    if reader[POSITION] == _BLOCK:
+        words = philox_block(reader[COUNTER_LOW], reader[COUNTER_HIGH], reader[KEY])
+        for index in range(4):
+            reader[WORDS + index] = words[index]
+        reader[COUNTER_LOW] += _ONE
+        reader[POSITION] = _ZERO
+    word = reader[WORDS + np.int64(reader[POSITION])]
+    reader[POSITION] += _ONE
+    return word
+
+
+@njit(cache=True, nogil=True)
+def draw_double(reader):
+    """A float64 in [0, 1) with 52 random bits."""
+    high = next_word(reader) & np.uint64(0xFFFFF)
+    return np.float64((high << _WORD_BITS) | next_word(reader)) / 4503599627370496.0
+
+
+@njit(cache=True, nogil=True)
+def draw_float(reader):
+    """A float32 in [0, 1) with 23 random bits."""
+    return np.float32(next_word(reader) & np.uint64(0x7FFFFF)) / np.float32(8388608.0)
+
+
+@njit(cache=True, nogil=True)
+def draw_below(reader, limit, wide):
+    """An integer in [0, limit), every one equally likely, from 32-bit draws or (`wide`) 64-bit draws."""
+    limit = np.uint64(limit)
+    all_bits = _ALL_BITS if wide else _LOW_WORD
+    power_of_two = (limit & (limit - _ONE)) == _ZERO
+    rejected_below = (all_bits % limit) + _ONE
+    while True:
+        value = next_word(reader)
+        if wide:
+            value |= next_word(reader) << _WORD_BITS
+        if power_of_two:
+            return np.int64(value & (limit - _ONE))
+        if value >= rejected_below:
+            return np.int64(value % limit)
+
+
+@njit(cache=True, nogil=True)
+def _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative):
+    if kind == LOG_UNIFORM:
+        # exp may reach range_max + 1 by rounding: hence the remainder.
+        return (np.int64(math.exp(draw_double(reader) * log_range)) - 1) % range_max
+    if kind == UNIFORM:
+        return draw_below(reader, range_max, True)
+    if kind == ALIAS:
+        threshold = draw_float(reader)
+        index = draw_below(reader, range_max, False)
+        return index if threshold < kept[index] else alias[index]
+    total = cumulative[-1]
+    return np.searchsorted(cumulative, draw_below(reader, total, total > 0xFFFFFFFF), side="right")

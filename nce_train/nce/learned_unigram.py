@@ -1,0 +1,91 @@
+"""The sampler that learns the distribution of the classes while it is used.
+
+In: the true classes of each batch, which it counts. Out: samples in proportion to the counts so far.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from nce_train.nce.labels import check_range, positive_integer, read_true_classes
+from nce_train.nce.probability import expected_count
+from nce_train.nce.random_stream import open_stream
+from nce_train.nce.samplers import SampledValues, draw_with
+
+
+class LearnedUnigramCandidateSampler:
+    """A unigram sampler whose weights start at 1 and grow by 1 with each true class it is shown.
+
+    Parameters
+    ----------
+    range_max : int
+        Number of classes, below 2**31.
+    seed : int, pair of int, SamplerStream or None
+        Opens the stream that all calls share; see `SamplerStream`.
+    rng : {"nce_train", "tensorflow"}
+
+    Attributes
+    ----------
+    weights : int64 array [range_max]
+        The counts so far; assign to it to go on from a saved state.
+
+    Examples
+    --------
+    >>> sampler = LearnedUnigramCandidateSampler(4, seed=1)
+    >>> _ = sampler([[3], [3]], num_true=1, num_sampled=2, unique=True)
+    >>> sampler.weights.tolist()
+    [1, 1, 1, 3]
+    """
+
+    def __init__(self, range_max: int, seed: Any = None, rng: str = "nce_train") -> None:
+        self.range_max = positive_integer(range_max, "range_max")
+        if self.range_max >= 2**31:
+            raise ValueError(f"range_max must be below {2**31}, not {range_max}")
+        self.weights = np.ones(self.range_max, np.int64)
+        self.stream = open_stream(seed, rng)
+
+    def __call__(self, true_classes: Any, num_true: int, num_sampled: int, unique: bool) -> SampledValues:
+        """Sample and report expected counts by the weights so far, then count `true_classes`.
+
+        Arguments, result and errors as in `log_uniform_candidate_sampler`.
+        """
+        from nce_train.nce.draw_kernel import CUMULATIVE
+
+        num_sampled = positive_integer(num_sampled, "num_sampled")
+        targets = read_true_classes(true_classes, num_true)
+        check_range(targets.ids, self.range_max, "true_classes", "range_max")
+        if unique and num_sampled > self.range_max:
+            raise ValueError(
+                f"num_sampled {num_sampled} distinct ids cannot be drawn from range_max {self.range_max}"
+                " classes"
+            )
+        cumulative = np.cumsum(self.weights)
+        sampled, num_tries = draw_with(
+            CUMULATIVE, self.range_max, num_sampled, unique, self.stream, cumulative=cumulative
+        )
+        probability = (self.weights / cumulative[-1]).astype(np.float32)
+        true_count = expected_count(probability[targets.ids], num_sampled, num_tries)
+        if not targets.ragged:
+            true_count = true_count.reshape(targets.batch, positive_integer(num_true, "num_true"))
+        sampled_count = expected_count(probability[sampled], num_sampled, num_tries)
+        np.add.at(self.weights, targets.ids, 1)
+        return SampledValues(sampled, true_count, sampled_count)
+
+
+def learned_unigram_candidate_sampler(
+    true_classes: Any,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    range_max: int,
+    seed: Any = None,
+    name: str | None = None,
+    *,
+    rng: str = "nce_train",
+) -> SampledValues:
+    """One call of a fresh learned unigram sampler, hence uniform: a function keeps no state between calls.
+
+    `LearnedUnigramCandidateSampler` is the class that does, and what to use for learning. Arguments,
+    result and errors as in `log_uniform_candidate_sampler`.
+    """
+    return LearnedUnigramCandidateSampler(range_max, seed, rng)(true_classes, num_true, num_sampled, unique)

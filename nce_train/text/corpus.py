@@ -1,0 +1,399 @@
+"""From a corpus to its vocabulary and its stream of ids.
+
+The text is read once: threads turn its blocks into provisional ids, which are appended to the token file in
+reading order; when the last block is counted the vocabulary is chosen, and the ids in the file are replaced
+by the final ones. So memory grows with the number of distinct words only, and standard input, pipes and
+iterables need nothing special.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import queue
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nce_train.errors import InputError, RunError
+from nce_train.files import atomic_write
+from nce_train.text import cache as token_cache
+from nce_train.text.sources import BLOCK_BYTES, Block, Corpus, SourceList, list_sources
+from nce_train.text.vocabulary import DROPPED, LINE_END, Vocabulary
+
+if TYPE_CHECKING:
+    from nce_train.text.counting import WordCounter
+
+TOKEN_FILE = "tokens.npy"
+
+Progress = Callable[[int, int | None, str], None]
+
+_PUNCTUATION_SHARE = 0.05
+# What raw text leaves at the end of a word, in Latin, Greek, Arabic, Indic and East Asian scripts.
+_PUNCTUATION = "!\"'),-.:;?]}" + "…‘’“”›»،؛؟।、。」』】〉》！），．：；？"
+
+
+@dataclass
+class EncodedCorpus:
+    """A corpus as ids.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    stream : int32 [n], read-only memory map
+        Ids, and -1 behind the last word of each line that holds one (with `line_breaks="ignore"` once, at the
+        very end). `numpy.bincount(stream[stream >= 0])` gives the counts in this corpus.
+    path : Path
+        The file of `stream`.
+    token_count : int
+        Ids in the stream, without the -1.
+    sources : list of dict
+        `name`, `bytes` and `sha256` of each source, as stored (before decompression).
+    timings : dict
+        Seconds: `vocabulary`, reading and counting; `encode`, writing the final ids.
+    from_cache : bool
+        Whether an earlier encoding was reused.
+    warnings : list of str
+        One sentence each.
+    """
+
+    vocabulary: Vocabulary
+    stream: np.ndarray
+    path: Path
+    token_count: int
+    sources: list[dict[str, Any]]
+    timings: dict[str, float]
+    from_cache: bool
+    warnings: list[str]
+
+
+def encode_corpus(
+    corpus: Corpus,
+    directory: str | os.PathLike[str],
+    *,
+    tokens: str = "whitespace",
+    lowercase: bool = False,
+    line_breaks: str = "sentence",
+    min_count: int = 5,
+    max_vocab: int | None = None,
+    unknown: str | None = None,
+    vocabulary: Vocabulary | None = None,
+    threads: int = 1,
+    cache: bool = True,
+    progress: Progress | None = None,
+) -> EncodedCorpus:
+    """Count a corpus and write it as a memory-mapped file of ids.
+
+    Parameters
+    ----------
+    corpus : path, `"-"`, list of these, or iterable of token sequences
+        See `sources.list_sources`. The tokens of an iterable are taken as they are, whatever `tokens` says.
+    directory : path
+        Where `tokens.npy` is written; made when it does not exist.
+    tokens : "whitespace" or "words"
+        Runs of bytes between ASCII white space; or runs of Unicode letters and digits with the combining
+        marks that follow them, bytes that are no UTF-8 separating.
+    lowercase : bool
+        Apply `str.lower` to every word.
+    line_breaks : "sentence" or "ignore"
+        Whether each line is a sentence of its own, or the whole corpus one.
+    min_count, max_vocab, unknown
+        See `Vocabulary.select`.
+    vocabulary : Vocabulary or None
+        Use its rows as they stand, with the counts they have; `min_count` and `max_vocab` are not applied,
+        and words it lacks are dropped, or become its `unknown`.
+    threads : int
+        Threads that count, beside the calling one, which reads and decompresses.
+    cache : bool
+        Reuse, and leave for reuse, an encoding of the same files with the same settings.
+    progress : callable or None
+        Called as `progress(done, total, phase)` with bytes (`total` None when unknown) and the phase,
+        "vocabulary" or "encode".
+
+    Returns
+    -------
+    EncodedCorpus
+
+    Raises
+    ------
+    InputError
+        A corpus that cannot be opened, holds no token or fewer than two words of the vocabulary, a damaged
+        compressed file, a NUL byte; a directory that cannot be written.
+    RunError
+        A read error or a full disk in mid-run, a file that changed while it was read.
+    """
+    _check_choice("tokens", tokens, "whitespace", "words")
+    _check_choice("line-breaks", line_breaks, "sentence", "ignore")
+    unknown = _unknown_of(vocabulary, unknown)
+    listed = list_sources(corpus)
+    target = Path(directory) / TOKEN_FILE
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the directory {directory}: {error.strerror}") from None
+    key = None
+    if cache:
+        fingerprint = None if vocabulary is None else vocabulary.fingerprint
+        settings = [tokens, lowercase, line_breaks, min_count, max_vocab, unknown, fingerprint]
+        key = token_cache.key_of(listed.sources, settings)
+
+    started = time.perf_counter()
+    encoding = None if key is None else token_cache.fetch(key, target)
+    from_cache = encoding is not None
+    counted_at = time.perf_counter()
+    if encoding is not None:
+        for description, source in zip(encoding.sources, listed.sources, strict=True):
+            description["name"] = source.name  # the same file, perhaps named from another directory
+    else:
+        with _token_file(target) as file:
+            counted = _count(listed, file, tokens, line_breaks == "sentence", threads, progress)
+            distinct = _distinct_words(counted.total, lowercase)
+            if vocabulary is None:
+                vocabulary, row_of = Vocabulary.select(
+                    distinct.words,
+                    distinct.counts,
+                    distinct.first,
+                    min_count=min_count,
+                    max_vocab=max_vocab,
+                    unknown=unknown,
+                )
+            else:
+                row_of = _rows_in(vocabulary, distinct.words)
+            warnings = _warnings(counted.total, tokens, listed)
+            counted_at = time.perf_counter()
+            token_count = _translate(file, counted, row_of[distinct.of_word], progress)
+        sources = [source.description() for source in listed.sources]
+        encoding = token_cache.Encoding(vocabulary, token_count, sources, warnings)
+        if key is not None:
+            token_cache.store(key, target, encoding)
+    return EncodedCorpus(
+        vocabulary=encoding.vocabulary,
+        stream=np.load(target, mmap_mode="r", allow_pickle=False),
+        path=target,
+        token_count=encoding.token_count,
+        sources=encoding.sources,
+        timings={"vocabulary": counted_at - started, "encode": time.perf_counter() - counted_at},
+        from_cache=from_cache,
+        warnings=encoding.warnings,
+    )
+
+
+def count_corpus(
+    corpus: Corpus,
+    *,
+    tokens: str = "whitespace",
+    lowercase: bool = False,
+    min_count: int = 5,
+    max_vocab: int | None = None,
+    unknown: str | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> tuple[Vocabulary, list[dict[str, Any]], list[str]]:
+    """Count a corpus without writing ids.
+
+    Parameters, errors and results are those of `encode_corpus` with the same names.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    sources : list of dict
+    warnings : list of str
+    """
+    _check_choice("tokens", tokens, "whitespace", "words")
+    listed = list_sources(corpus)
+    total = _count(listed, None, tokens, False, threads, progress).total
+    distinct = _distinct_words(total, lowercase)
+    vocabulary, _ = Vocabulary.select(
+        distinct.words,
+        distinct.counts,
+        distinct.first,
+        min_count=min_count,
+        max_vocab=max_vocab,
+        unknown=unknown,
+    )
+    return vocabulary, [source.description() for source in listed.sources], _warnings(total, tokens, listed)
+
+
+def _check_choice(option: str, value: str, *choices: str) -> None:
+    if value not in choices:
+        raise InputError(f"--{option} is {value!r}: it must be {' or '.join(choices)}")
+
+
+def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | None:
+    if vocabulary is None:
+        return unknown
+    if len(vocabulary) < 2:
+        raise InputError(f"the given vocabulary has {len(vocabulary)} rows, and at least 2 are needed")
+    if unknown is not None and unknown != vocabulary.unknown:
+        raise InputError(
+            f"--unknown is {unknown!r}, but the given vocabulary has {vocabulary.unknown!r} for it"
+        )
+    return vocabulary.unknown
+
+
+@contextlib.contextmanager
+def _token_file(path: Path) -> Iterator[IO[bytes]]:
+    """`atomic_write`, with its failures as sentences."""
+    is_open = False
+    try:
+        with atomic_write(path, "w+b") as file:
+            is_open = True
+            yield file
+    except OSError as error:
+        if not is_open:
+            raise InputError(f"cannot write {path}: {error.strerror}") from None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise RunError(f"cannot write {path}: {error.strerror}; it takes 4 bytes a token") from None
+        raise
+
+
+class _Counted(NamedTuple):
+    total: "WordCounter"  # of all workers
+    of_worker: list[np.ndarray]  # int32 for each worker: the word in `total` of each of its provisional ids
+    blocks: list[tuple[int, int]]  # in reading order: the worker, and how many ids it made
+
+
+def _count(
+    listed: SourceList,
+    file: IO[bytes] | None,
+    tokens: str,
+    mark_lines: bool,
+    threads: int,
+    progress: Progress | None,
+) -> _Counted:
+    """Count all words; append the provisional ids to `file`, behind room for the header."""
+    from nce_train.text.counting import WordCounter  # compiled code
+
+    takes_words = tokens == "words" and all(source.sentences is None for source in listed.sources)
+    counters = [WordCounter(takes_words, mark_lines) for _ in range(max(1, threads))]
+    idle: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for worker in range(len(counters)):
+        idle.put(worker)
+
+    def scan(block: Block, origin: int) -> tuple[int, np.ndarray]:
+        worker = idle.get()
+        try:
+            return worker, counters[worker].scan(block, origin)
+        finally:
+            idle.put(worker)
+
+    blocks: list[tuple[int, int]] = []
+    pending: deque[Future[tuple[int, np.ndarray]]] = deque()
+
+    def finish_oldest() -> None:
+        worker, ids = pending.popleft().result()
+        if file is not None:
+            file.write(ids.data)
+            blocks.append((worker, len(ids)))
+
+    if file is not None:
+        file.write(_npy_header(0))
+    origin = 0
+    total_bytes = listed.total_bytes
+    with ThreadPoolExecutor(len(counters)) as pool:
+        for block in listed.blocks(BLOCK_BYTES):
+            # Enough waiting blocks that no worker idles while this thread reads; few, for they cost memory.
+            if len(pending) > 2 * len(counters):
+                finish_oldest()
+            pending.append(pool.submit(scan, block, origin))
+            origin += block.end
+            if progress is not None:
+                progress(listed.bytes_read, total_bytes, "vocabulary")
+        while pending:
+            finish_oldest()
+
+    total = counters[0]
+    of_worker = [np.arange(len(total), dtype=np.int32)]
+    of_worker.extend(total.absorb(counter) for counter in counters[1:])
+    if len(total) == 0:
+        names = ", ".join(source.name for source in listed.sources[:3])
+        raise InputError(f"the corpus ({names}) holds no token")
+    return _Counted(total, of_worker, blocks)
+
+
+class _Distinct(NamedTuple):
+    words: Sequence[str]
+    counts: np.ndarray  # int64
+    first: np.ndarray  # int64, position of the first appearance
+    of_word: np.ndarray  # the distinct word that each counted word has become
+
+
+def _distinct_words(counter: "WordCounter", lowercase: bool) -> _Distinct:
+    words, counts, first = counter.words(), counter.counts(), counter.first()
+    if not lowercase:
+        return _Distinct(words, counts, first, np.arange(len(words)))
+    index: dict[str, int] = {}
+    of_word = np.fromiter(
+        (index.setdefault(word.lower(), len(index)) for word in words), np.int64, len(words)
+    )
+    joined_counts = np.zeros(len(index), np.int64)
+    np.add.at(joined_counts, of_word, counts)
+    joined_first = np.full(len(index), np.iinfo(np.int64).max)
+    np.minimum.at(joined_first, of_word, first)
+    return _Distinct(list(index), joined_counts, joined_first, of_word)
+
+
+def _rows_in(vocabulary: Vocabulary, words: Sequence[str]) -> np.ndarray:
+    other = DROPPED if vocabulary.unknown is None else 0
+    rows = np.fromiter((vocabulary.index.get(word, other) for word in words), np.int32, len(words))
+    if (rows == DROPPED).all():
+        raise InputError(f"the corpus holds none of the {len(vocabulary)} words of the given vocabulary")
+    return rows
+
+
+def _translate(file: IO[bytes], counted: _Counted, row_of: np.ndarray, progress: Progress | None) -> int:
+    """Replace the provisional ids in `file` by rows, in place; the number of tokens left.
+
+    What is written is never longer than what has been read.
+    """
+    from nce_train.text import scan  # compiled code
+
+    tables = [row_of[words] for words in counted.of_worker]
+    total = 4 * sum(num_ids for _, num_ids in counted.blocks)
+    read_at = write_at = data_start = len(_npy_header(0))
+    token_count = 0
+    line_is_open = False
+    for worker, num_ids in counted.blocks:
+        file.seek(read_at)
+        ids = np.frombuffer(bytearray(file.read(4 * num_ids)), np.int32)
+        read_at += ids.nbytes
+        written, num_tokens, line_is_open = scan.translate_ids(ids, tables[worker], ids, line_is_open)
+        file.seek(write_at)
+        write_at += file.write(ids[:written].tobytes())
+        token_count += num_tokens
+        if progress is not None:
+            progress(read_at - data_start, total, "encode")
+    if line_is_open:
+        file.seek(write_at)
+        write_at += file.write(np.array([LINE_END], np.int32).tobytes())
+    file.truncate(write_at)
+    file.seek(0)
+    file.write(_npy_header((write_at - data_start) // 4))
+    return token_count
+
+
+def _npy_header(length: int) -> bytes:
+    """The header of an int32 array of `length`; NumPy leaves room in it, so its size is the same for all."""
+    header = io.BytesIO()
+    fields = {"descr": "<i4", "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()
+
+
+def _warnings(counter: "WordCounter", tokens: str, listed: SourceList) -> list[str]:
+    if tokens == "words" or any(source.sentences is not None for source in listed.sources):
+        return []
+    words, counts = counter.words(), counter.counts()
+    # Tokens that are nothing but punctuation come from text that was split well.
+    suspects = np.flatnonzero(words.end_in(_PUNCTUATION))
+    attached = [i for i in suspects.tolist() if any(map(str.isalnum, words[i]))]
+    share = counts[attached].sum() / counts.sum()
+    if share <= _PUNCTUATION_SHARE:
+        return []
+    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]

@@ -1,0 +1,185 @@
+"""One worker's hash table of distinct words: what Python does around the compiled scanner.
+
+In go blocks of text; out come their tokens as provisional ids (in the order in which this counter first saw
+the words), and in the end the distinct words with counts and first positions. Counters are joined with
+`absorb`, which gives the same words, counts and positions in whatever way the blocks were shared out.
+"""
+
+import functools
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from nce_train.errors import InputError
+from nce_train.text import scan
+from nce_train.text.sources import PADDING, Block
+
+_FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
+_BYTES_A_WORD = 8
+
+
+class WordCounter:
+    """Counts tokens; not to be used by two threads at a time.
+
+    Parameters
+    ----------
+    takes_words : bool
+        Whether tokens are runs of letters and digits; else runs of bytes between white space.
+    mark_lines : bool
+        Whether the ids tell where lines end.
+    capacity : int
+        Words to make room for at first; the table doubles as it fills.
+    """
+
+    def __init__(self, takes_words: bool, mark_lines: bool, capacity: int = _FIRST_CAPACITY) -> None:
+        self.mark_lines = mark_lines
+        self.classes = code_point_classes() if takes_words else None
+        self.table = _new_table(capacity, capacity * _BYTES_A_WORD)
+
+    def __len__(self) -> int:
+        return int(self.table.used[0])
+
+    def scan(self, block: Block, origin: int) -> np.ndarray:
+        """Count the tokens of a block.
+
+        Parameters
+        ----------
+        block : Block
+        origin : int
+            Position of the block in the corpus, for the words' first appearance.
+
+        Returns
+        -------
+        int32 [n]
+            Provisional ids, and `scan.LINE_END` at the end of each line that is not blank.
+
+        Raises
+        ------
+        InputError
+            When the block holds a NUL byte.
+        """
+        starts = np.empty(block.end, np.int64)
+        lengths = np.empty(block.end, np.int64)
+        found = (block.text, block.end, self.mark_lines, starts, lengths)
+        if self.classes is None:
+            num_tokens, nul_byte = scan.find_tokens_whitespace(*found)
+        else:
+            num_tokens, nul_byte = scan.find_tokens_words(*found, self.classes)
+        if nul_byte >= 0:
+            raise InputError(
+                f"{block.source.name} is no text: it holds a NUL byte at offset {block.offset + nul_byte} "
+                "(UTF-16 does too: convert it to UTF-8)"
+            )
+        return self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1)
+
+    def absorb(self, other: "WordCounter") -> np.ndarray:
+        """Add the words of another counter; int32 [len(other)], this counter's id of each of them."""
+        theirs = other.table
+        rows = theirs.words[: len(other)]
+        starts = np.ascontiguousarray(rows[:, scan.START])
+        lengths = np.ascontiguousarray(rows[:, scan.LENGTH])
+        num_words = len(self)
+        ids = self._look_up(theirs.arena, starts, lengths, 0, 0)
+        firsts = theirs.origins[: len(other), scan.FIRST]
+        is_new = ids >= num_words
+        self.table.origins[ids[is_new], scan.FIRST] = firsts[is_new]
+        self.table.words[ids, scan.COUNT] += rows[:, scan.COUNT]  # no id occurs twice
+        self.table.origins[ids, scan.FIRST] = np.minimum(self.table.origins[ids, scan.FIRST], firsts)
+        return ids
+
+    def words(self) -> "ArenaWords":
+        """The distinct words, decoded when they are looked up."""
+        num_words, num_bytes = self.table.used
+        rows = self.table.words[:num_words]
+        return ArenaWords(self.table.arena[:num_bytes], rows[:, scan.START], rows[:, scan.LENGTH])
+
+    def counts(self) -> np.ndarray:
+        """int64 [len(self)], occurrences of each word."""
+        return self.table.words[: len(self), scan.COUNT]
+
+    def first(self) -> np.ndarray:
+        """int64 [len(self)], position in the corpus where each word first stood."""
+        return self.table.origins[: len(self), scan.FIRST]
+
+    def _look_up(
+        self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, origin: int, weight: int
+    ) -> np.ndarray:
+        ids = np.empty(len(starts), np.int32)
+        done = 0
+        while True:
+            done = scan.look_up_tokens(self.table, text, starts, lengths, done, origin, weight, ids)
+            if done == len(starts):
+                return ids
+            self._reserve(len(self) + 1, int(self.table.used[1] + lengths[done]))
+
+    def _reserve(self, num_words: int, num_bytes: int) -> None:
+        """Make room, at least doubling what is outgrown."""
+        old = self.table
+        used_words, used_bytes = old.used
+        capacity, arena_bytes = len(old.words), len(old.arena) - PADDING
+        if num_words > capacity:
+            capacity = max(2 * capacity, num_words)
+        if num_bytes > arena_bytes:
+            arena_bytes = max(2 * arena_bytes, num_bytes)
+        self.table = _new_table(capacity, arena_bytes)
+        self.table.words[:used_words] = old.words[:used_words]
+        self.table.origins[:used_words] = old.origins[:used_words]
+        self.table.arena[:used_bytes] = old.arena[:used_bytes]
+        self.table.used[:] = old.used
+        scan.refill_slots(self.table)
+
+
+class ArenaWords(Sequence[str]):
+    """Words that lie one after the other in an array of bytes; decoded one by one (`surrogateescape`)."""
+
+    def __init__(self, arena: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
+        self.arena = arena
+        self.starts = starts
+        self.lengths = lengths
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, i: int) -> str:  # type: ignore[override]
+        start = self.starts[i]
+        return self.arena[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
+
+    def end_in(self, characters: str) -> np.ndarray:
+        """bool [len(self)], whether each word ends in one of `characters` (of at most three bytes each)."""
+        result = np.zeros(len(self), np.bool_)
+        last = np.zeros(len(self), np.int64)  # the last bytes of each word as one big-endian number
+        for width in (1, 2, 3):
+            is_long_enough = self.lengths >= width
+            byte = self.arena[np.maximum(self.starts + self.lengths - width, 0)]
+            last |= byte.astype(np.int64) << (8 * (width - 1))
+            encoded = [character.encode() for character in characters]
+            wanted = [int.from_bytes(code, "big") for code in encoded if len(code) == width]
+            result |= is_long_enough & np.isin(last, wanted)
+        return result
+
+
+@functools.cache
+def code_point_classes() -> np.ndarray:
+    """uint8 [0x110000]: `scan.STARTS` for letters and digits, `scan.CONTINUES` for combining marks.
+
+    Letters and digits are what `str.isalnum` says, marks the categories M* of this Python's Unicode tables.
+    """
+    is_alnum = np.fromiter(map(str.isalnum, map(chr, range(sys.maxunicode + 1))), np.bool_)
+    classes = np.where(is_alnum, scan.STARTS, scan.SEPARATOR).astype(np.uint8)
+    for code in np.flatnonzero(~is_alnum):
+        if unicodedata.category(chr(code))[0] == "M":
+            classes[code] = scan.CONTINUES
+    return classes
+
+
+def _new_table(capacity: int, arena_bytes: int) -> scan.WordTable:
+    num_slots = 1 << max(4, (2 * capacity - 1).bit_length())  # at most half full
+    return scan.WordTable(
+        slots=np.zeros(num_slots, np.uint64),
+        words=np.empty((capacity, 4), np.int64),
+        origins=np.empty((capacity, 2), np.int64),
+        arena=np.zeros(arena_bytes + PADDING, np.uint8),
+        used=np.zeros(2, np.int64),
+    )

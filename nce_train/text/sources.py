@@ -1,0 +1,431 @@
+"""Where text comes from: files, directories, standard input, or token sequences in Python.
+
+In goes what the user named; out come blocks of bytes, decompressed as their content (not their name) tells,
+each block ending at white space, hashed as they are read. Nothing is mapped: a file cut short meanwhile must
+end in a sentence, not in a signal.
+"""
+
+import bz2
+import hashlib
+import io
+import lzma
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from nce_train.errors import InputError, RunError
+from nce_train.text.vocabulary import is_token
+
+BLOCK_BYTES = 1 << 20
+PADDING = 16  # bytes behind a block's text that the scanner may read (eight at a time) but does not count
+
+PathName = str | os.PathLike[str]
+Corpus = PathName | Sequence[PathName] | Iterable[Sequence[str]]
+
+_COMPRESSED_CHUNK = 1 << 16
+_HEAD_BYTES = 10  # as many as the longest magic number needs
+_SPACES = b" \n\t\r\v\f"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass
+class Source:
+    """One file, standard input, or an iterable of token sequences; `bytes` and `sha256` once it is read."""
+
+    name: str
+    path: Path | None = None
+    status: os.stat_result | None = None  # of a regular file, when it was listed
+    sentences: Iterable[Sequence[str]] | None = None
+    bytes: int = 0  # as stored: before decompression
+    sha256: str = ""
+
+    def description(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        return {"name": self.name, "bytes": self.bytes, "sha256": self.sha256}
+
+
+@dataclass
+class Block:
+    """A stretch of text that ends at ASCII white space, never inside a token."""
+
+    text: np.ndarray  # uint8 [end + PADDING or more]
+    end: int
+    source: Source
+    offset: int  # of text[0] in the source's decompressed text
+
+
+@dataclass
+class SourceList:
+    """The sources of one corpus, in reading order."""
+
+    sources: list[Source]
+    bytes_read: int = field(default=0, init=False)  # as stored, so far
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Bytes as stored of all sources, or None when one of them does not tell beforehand."""
+        total = 0
+        for source in self.sources:
+            if source.status is None:
+                return None
+            total += source.status.st_size
+        return total
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """Read everything, once.
+
+        Parameters
+        ----------
+        block_bytes : int
+            Size of a block; one that holds no white space grows until it does.
+
+        Yields
+        ------
+        Block
+
+        Raises
+        ------
+        InputError
+            A damaged or truncated compressed file, a missing extra, a sentence of an iterable that is none.
+        RunError
+            A read error, or a file that changed since it was listed.
+        """
+        for source in self.sources:
+            with _open(source) as file:
+                counting = _CountingReader(file, source, self)
+                yield from _blocks_of(_decompressed(counting, source), source, block_bytes)
+                source.sha256 = counting.digest.hexdigest()
+                if source.status is not None:
+                    _check_unchanged(source, os.fstat(file.fileno()))
+
+
+def list_sources(corpus: Corpus) -> SourceList:
+    """Find out what a corpus consists of, without reading it.
+
+    Parameters
+    ----------
+    corpus : path, `"-"`, list of these, or iterable of token sequences
+        A directory stands for its regular non-hidden files, recursively, in byte order of path; `"-"` for
+        standard input. An iterable's tokens are taken as they are; an empty one is left out.
+
+    Raises
+    ------
+    InputError
+        When a path does not exist or cannot be read, a directory holds no file, or `"-"` occurs twice.
+    """
+    names: list[PathName]
+    if isinstance(corpus, str | os.PathLike):
+        names = [corpus]
+    elif isinstance(corpus, list | tuple) and all(isinstance(item, str | os.PathLike) for item in corpus):
+        names = list(corpus)
+    elif isinstance(corpus, Iterable) and not isinstance(corpus, bytes | bytearray):
+        return SourceList([Source("iterable", sentences=corpus)])  # type: ignore[arg-type]
+    else:
+        kind = type(corpus).__name__
+        raise InputError(f"a corpus is a path, a list of paths or an iterable of token sequences, not {kind}")
+    if not names:
+        raise InputError("no corpus was given: name at least one file")
+    if [os.fspath(name) for name in names].count("-") > 1:
+        raise InputError("standard input (-) was named twice, but it can be read only once")
+    return SourceList([source for name in names for source in _sources_of(os.fspath(name))])
+
+
+def _sources_of(name: str) -> list[Source]:
+    if name == "-":
+        return [Source("-")]
+    try:
+        status = Path(name).stat()
+        if not stat.S_ISDIR(status.st_mode):
+            return [_file_source(name, status)]
+        sources = [_file_source(path, Path(path).stat()) for path in _files_below(name)]
+    except OSError as error:
+        where = error.filename if error.filename is not None else name
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise InputError(f"cannot read the corpus {os.fsdecode(where)}: {reason}") from None
+    except ValueError as error:  # a NUL character in the name
+        raise InputError(f"cannot read the corpus {name!r}: {error}") from None
+    if not sources:
+        raise InputError(f"the directory {name} holds no file to read (hidden ones do not count)")
+    return sources
+
+
+def _file_source(name: str, status: os.stat_result) -> Source:
+    if not stat.S_ISREG(status.st_mode):  # a FIFO, a terminal: to be opened once, when it is read
+        return Source(name, Path(name))
+    with Path(name).open("rb"):  # may it be read?
+        return Source(name, Path(name), status)
+
+
+def _files_below(directory: str) -> list[str]:
+    def give_up(error: OSError) -> None:
+        raise error
+
+    found: list[str] = []
+    for parent, directories, files in os.walk(directory, onerror=give_up):
+        directories[:] = [name for name in directories if not name.startswith(".")]
+        paths = [os.path.join(parent, name) for name in files if not name.startswith(".")]  # noqa: PTH118
+        found.extend(path for path in paths if os.path.isfile(path))  # noqa: PTH113
+    return sorted(found, key=os.fsencode)
+
+
+def _open(source: Source) -> BinaryIO | io.RawIOBase:
+    if source.sentences is not None:
+        return _TokenReader(source.sentences)
+    if source.path is None:
+        try:
+            return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        except (AttributeError, OSError, ValueError):
+            raise InputError("the corpus is standard input (-), but there is none") from None
+    try:
+        return source.path.open("rb", buffering=0)
+    except OSError as error:
+        raise RunError(f"cannot read {source.name}, which was there before: {error.strerror}") from None
+
+
+def _check_unchanged(source: Source, now: os.stat_result) -> None:
+    listed = source.status
+    assert listed is not None
+    if (now.st_size, now.st_mtime_ns, source.bytes) != (listed.st_size, listed.st_mtime_ns, listed.st_size):
+        raise RunError(
+            f"{source.name} changed while it was read ({listed.st_size} bytes before, {now.st_size} after): "
+            "start again when it is complete"
+        )
+
+
+def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int) -> Iterator[Block]:
+    head = np.empty(len(_BYTE_ORDER_MARK), np.uint8)
+    carried = head[: _fill(stream, head, 0)]
+    offset = 0
+    if carried.tobytes() == _BYTE_ORDER_MARK and source.sentences is None:
+        carried = carried[:0]
+        offset = len(_BYTE_ORDER_MARK)
+    while True:
+        # Doubling, when there was no white space, keeps the copying linear in the length of a long token.
+        size = max(block_bytes, 2 * len(carried))
+        text = np.empty(size + PADDING, np.uint8)
+        text[: len(carried)] = carried
+        filled = _fill(stream, text[:size], len(carried))
+        if filled < size:
+            text[filled] = ord("\n")  # the end of a file ends its last line
+            yield Block(text, filled + 1, source, offset)
+            return
+        cut = _end_of_last_space(text, len(carried), filled)
+        if cut:
+            yield Block(text, cut, source, offset)
+        carried = text[cut:filled]
+        offset += cut
+
+
+def _fill(stream: io.RawIOBase, text: np.ndarray, filled: int) -> int:
+    """Read until `text` is full or the stream ends; the number of bytes in `text`."""
+    view = text.data
+    while filled < len(text):
+        count = stream.readinto(view[filled:])
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def _end_of_last_space(text: np.ndarray, start: int, end: int) -> int:
+    """The position behind the last white space in `text[start:end]`, or 0 when there is none."""
+    for begin in (max(start, end - 256), start):  # nearly always the last few bytes have one
+        tail = text[begin:end].tobytes()
+        last = max(tail.rfind(space) for space in _SPACES)
+        if last >= 0:
+            return begin + last + 1
+    return 0
+
+
+class _CountingReader(io.RawIOBase):
+    """Counts and hashes the bytes of a source as they are stored."""
+
+    def __init__(self, file: BinaryIO | io.RawIOBase, source: Source, total: SourceList) -> None:
+        self.file = file
+        self.source = source
+        self.total = total
+        self.digest = hashlib.sha256()
+
+    def readinto(self, buffer: Any) -> int:
+        if self.source.sentences is not None:
+            count = self.file.readinto(buffer)  # type: ignore[union-attr]
+        else:
+            try:
+                count = self.file.readinto(buffer)  # type: ignore[union-attr]
+            except OSError as error:
+                raise RunError(f"cannot read {self.source.name}: {error.strerror}") from None
+        self.digest.update(memoryview(buffer)[:count])
+        self.source.bytes += count
+        self.total.bytes_read += count
+        return count
+
+
+class _TokenReader(io.RawIOBase):
+    """An iterable of token sequences as text: one sentence a line, tokens joined by spaces."""
+
+    def __init__(self, sentences: Iterable[Sequence[str]]) -> None:
+        self.sentences = enumerate(sentences, start=1)
+        self.text = b""
+
+    def readinto(self, buffer: Any) -> int:
+        lines = [self.text]
+        length = len(self.text)
+        while length < len(buffer):
+            numbered = next(self.sentences, None)
+            if numbered is None:
+                break
+            lines.append(_sentence_line(*numbered))
+            length += len(lines[-1])
+        text = b"".join(lines)
+        count = min(length, len(buffer))
+        buffer[:count] = text[:count]
+        self.text = text[count:]
+        return count
+
+
+def _sentence_line(number: int, sentence: Sequence[str]) -> bytes:
+    if isinstance(sentence, str | bytes):
+        raise InputError(f"sentence {number} of the corpus is one text, not a sequence of tokens: split it")
+    try:
+        tokens = [token for token in sentence if token]
+        line = " ".join(tokens).encode("utf-8", "surrogateescape")
+    except (TypeError, UnicodeEncodeError):
+        raise InputError(f"sentence {number} of the corpus is not a sequence of tokens (str)") from None
+    pieces = line.split()
+    if len(pieces) != len(tokens) or b" ".join(pieces) != line:
+        culprit = next(token for token in tokens if not is_token(token))
+        raise InputError(f"sentence {number} of the corpus: the token {culprit!r} holds white space")
+    return line + b"\n"
+
+
+class _Codec(NamedTuple):
+    """A kind of compression: its name, what makes a decompressor for one member, what that one raises."""
+
+    name: str
+    new_member: Callable[[], Any]
+    error: type[Exception]
+
+
+def _decompressed(stored: io.RawIOBase, source: Source) -> io.RawIOBase:
+    if source.sentences is not None:
+        return stored
+    head = np.empty(_HEAD_BYTES, np.uint8)
+    start = head[: _fill(stored, head, 0)].tobytes()
+    whole = _Prepended(start, stored)
+    codec = _codec_of(start, source)
+    return whole if codec is None else _Decompressor(whole, codec, source)
+
+
+def _codec_of(head: bytes, source: Source) -> _Codec | None:
+    """Told by the magic number: RFC 1952; bzip2's header and first block; the .xz format 1.2; RFC 8878."""
+    if head.startswith(b"\x1f\x8b\x08"):
+        return _Codec("gzip", lambda: zlib.decompressobj(wbits=31), zlib.error)
+    if head.startswith(b"BZh") and head[4:] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return _Codec("bzip2", bz2.BZ2Decompressor, OSError)
+    if head.startswith(b"\xfd7zXZ\0"):
+        return _Codec("xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), lzma.LZMAError)
+    is_skippable_frame = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
+    if head.startswith(b"\x28\xb5\x2f\xfd") or is_skippable_frame:
+        try:
+            import zstandard
+        except ImportError:
+            raise InputError(
+                f"{source.name} is compressed with zstd, which needs an extra: pip install 'nce-train[zstd]'"
+            ) from None
+        return _Codec("zstd", _ZstdMember, zstandard.ZstdError)
+    return None
+
+
+class _Prepended(io.RawIOBase):
+    """A stream with the bytes put back that were read to tell its kind."""
+
+    def __init__(self, head: bytes, rest: io.RawIOBase) -> None:
+        self.head = head
+        self.rest = rest
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.head:
+            return self.rest.readinto(buffer) or 0
+        count = min(len(buffer), len(self.head))
+        buffer[:count] = self.head[:count]
+        self.head = self.head[count:]
+        return count
+
+
+class _Decompressor(io.RawIOBase):
+    """All members of a compressed file, one after the other.
+
+    Stricter than the standard library's file objects, which take damage behind the first member for the end.
+    """
+
+    def __init__(self, stored: io.RawIOBase, codec: _Codec, source: Source) -> None:
+        self.stored = stored
+        self.codec = codec
+        self.source = source
+        self.member: Any = None
+        self.input = b""
+        self.output = b""
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.output:
+            if not self.input and (self.member is None or getattr(self.member, "needs_input", True)):
+                self.input = self.stored.read(_COMPRESSED_CHUNK) or b""
+                if not self.input and self.member is not None:
+                    raise InputError(
+                        f"{self.source.name} is cut short: its {self.codec.name} data has no end"
+                    )
+                if not self.input:
+                    return 0
+            if self.member is None:
+                self.input = self.input.lstrip(b"\0")  # padding between members
+                if not self.input:
+                    continue
+                self.member = self.codec.new_member()
+            self.output = self._decompress(len(buffer))
+        count = min(len(buffer), len(self.output))
+        buffer[:count] = self.output[:count]
+        self.output = self.output[count:]
+        return count
+
+    def _decompress(self, limit: int) -> bytes:
+        try:
+            output = self.member.decompress(self.input, limit)
+        except self.codec.error as error:
+            raise InputError(
+                f"{self.source.name} is damaged: its {self.codec.name} data is invalid ({error})"
+            ) from None
+        if self.member.eof:
+            self.input = self.member.unused_data
+            self.member = None
+        else:
+            self.input = getattr(self.member, "unconsumed_tail", b"")
+        return output
+
+
+class _ZstdMember:
+    """One frame, with the interface of the standard library's decompressors."""
+
+    CHUNK = 4096  # zstandard returns all that its input holds: at most 128 KiB for each 4 bytes of it
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self.frame = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+        self.eof = False
+        self.unconsumed_tail = b""
+        self.unused_data = b""
+
+    def decompress(self, data: bytes, _limit: int) -> bytes:
+        output = self.frame.decompress(data[: self.CHUNK])
+        self.unconsumed_tail = data[self.CHUNK :]
+        self.eof = self.frame.eof
+        if self.eof:
+            self.unused_data = self.frame.unused_data + self.unconsumed_tail
+        return output

@@ -1,0 +1,182 @@
+"""The compiled tokenisers and the hash table against plain Python."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nce_train.errors import InputError
+from nce_train.text import scan
+from nce_train.text.counting import ArenaWords, WordCounter
+from nce_train.text.sources import PADDING, Block, Source
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PIECES = [
+    *(bytes([space]) for space in b" \n\t\r\v\f"),
+    b"\r\n",
+    *(bytes([control]) for control in b"\x01\x08\x0e\x1c\x1f\x7f"),
+    *(b"a", b"b", b"A", b"7", b"_", b"-", b",", b"abcdefg", b"abcdefgh", b"abcdefghi", b"x" * 23),
+    "é".encode(),
+    "e\u0301".encode(),  # a letter and a combining mark
+    "\u0301".encode(),
+    "\ufe0f".encode(),
+    "\u00a0".encode(),  # no-break space
+    "\u0085".encode(),
+    "\u2028".encode(),
+    "ß²٣日本Ⅷ".encode(),
+    "𝒜😀𐀀".encode(),
+    b"\xff",
+    b"\xc3",  # cut short
+    b"\xe6\x97",
+    b"\xf0\x9f\x98",
+    b"\xc1\xa1",  # a in too many bytes
+    b"\xe0\x81\xa1",
+    b"\xf0\x80\x81\xa1",
+    b"\xed\xa0\x80",  # a surrogate
+    b"\xf4\x90\x80\x80",  # above U+10FFFF
+    b"\xf8\x88\x80\x80\x80",
+    BYTE_ORDER_MARK,
+]
+TEXTS = st.lists(
+    st.sampled_from(PIECES) | st.binary(max_size=4).map(lambda b: b.replace(b"\0", b" ")), max_size=60
+).map(b"".join)
+
+
+def block_of(content, offset=0):
+    text = np.full(len(content) + PADDING, 0xAA, np.uint8)  # what lies behind the text must not count
+    text[: len(content)] = np.frombuffer(content, np.uint8)
+    return Block(text, len(content), Source("corpus"), offset)
+
+
+def words_of(counter, ids):
+    """The words of the ids that a counter gives, None for LINE_END."""
+    words = counter.words()
+    return [None if i == scan.LINE_END else words[i] for i in ids]
+
+
+@pytest.mark.parametrize("kind", ["whitespace", "words"])
+@given(text=TEXTS)
+@settings(max_examples=300, deadline=None)
+@example(text="a\u0301\u0301 \u0301a\u0301-\u0301".encode())
+def test_tokens_are_those_of_plain_python(twin, kind, text):
+    text = text.replace(BYTE_ORDER_MARK, b"\xff")  # the reader takes it away at the start of a file
+    counter = WordCounter(kind == "words", mark_lines=True, capacity=2)
+    ids = counter.scan(block_of(text + b"\n"), 0)
+    expected = []
+    for number, line in enumerate(twin.sentences_of([text], kind)):
+        if line or number == 0:
+            expected += [*line, None]
+    assert words_of(counter, ids) == expected
+
+
+def test_every_code_point_is_classified_as_unicode_says(twin):
+    # beyond these ranges nothing is assigned yet
+    code_points = [*range(1, 10), *range(11, 0xD800), *range(0xE000, 0x34000), *range(0xE0000, 0xE0200)]
+    code_points += [0x40000, 0xFFFFF, 0x100000, 0x10FFFF]
+    text = "".join(f"{chr(c)} a{chr(c)}a\n" for c in code_points).encode()
+    counter = WordCounter(True, mark_lines=False)
+    ids = counter.scan(block_of(text), 0)
+    expected = [word.decode() for line in text.split(b"\n") for word in twin.split_words(line)]
+    assert words_of(counter, ids) == expected
+
+
+@given(
+    texts=st.lists(TEXTS, min_size=1, max_size=6),
+    share=st.lists(st.integers(0, 2), min_size=6, max_size=6),
+)
+@settings(max_examples=100, deadline=None)
+def test_counters_joined_know_what_one_counter_knows(texts, share):
+    counters = [WordCounter(False, mark_lines=False, capacity=1) for _ in range(3)]
+    alone = WordCounter(False, mark_lines=False, capacity=1)
+    origin = 0
+    read = []
+    for text, worker in zip(texts, share, strict=False):
+        block = block_of(text + b" ")
+        read.append((worker, counters[worker].scan(block, origin)))
+        alone.scan(block, origin)
+        origin += block.end
+    total = counters[0]
+    translations = [np.arange(len(total)), *(total.absorb(other) for other in counters[1:])]
+
+    joined_ids = [translations[worker][ids] for worker, ids in read]
+    assert words_of(total, np.concatenate(joined_ids)) == [
+        w.decode("utf-8", "surrogateescape") for t in texts for w in t.split()
+    ]
+    for counter in (total, alone):
+        expected = Counter(word for text in texts for word in text.split())
+        words = [word.encode("utf-8", "surrogateescape") for word in counter.words()]
+        assert dict(zip(words, counter.counts().tolist(), strict=True)) == expected
+        by_first = [words[i] for i in np.argsort(counter.first())]
+        assert by_first == list(expected)
+
+
+def test_words_that_differ_in_one_byte_or_in_length_stay_apart():
+    words = [b"w" * n for n in range(1, 70)]
+    words += [b"v" * i + b"u" + b"v" * (39 - i) for i in range(40)]
+    counter = WordCounter(False, mark_lines=False, capacity=1)
+    ids = counter.scan(block_of(b" ".join(words + words) + b" "), 0)
+    assert ids.tolist() == list(range(len(words))) * 2
+    assert counter.counts().tolist() == [2] * len(words)
+
+
+def test_words_of_the_same_hash_and_beginning_stay_apart():
+    def scramble(mixed):  # the hash's step from one chunk of eight bytes to the next
+        return ((mixed ^ (mixed >> 32)) * 0x9E3779B97F4A7C15) % 2**64
+
+    # The last chunk is added by XOR, so it can make up for any difference before it.
+    head = int.from_bytes(b"the same", "little")
+    chunks = [(2 * n + 1) * 0x0101010101010101 for n in range(20)]
+    words = [[head, chunk, scramble(scramble(head) ^ chunk) ^ 0x6162636465666768] for chunk in chunks]
+    text = np.array([*words, [0, 0, 0]], "<u8").view(np.uint8).ravel()
+    starts, lengths = 24 * np.arange(20), np.full(20, 24)
+
+    counter = WordCounter(False, mark_lines=False)
+    ids = np.empty(20, np.int32)
+    assert scan.look_up_tokens(counter.table, text, starts, lengths, 0, 0, 1, ids) == 20
+    assert ids.tolist() == list(range(20))
+    hashes = counter.table.origins[:20, scan.HASH]
+    assert len(set(hashes.tolist())) == 1
+    scan.look_up_tokens(counter.table, text, starts, lengths, 0, 0, 1, ids)
+    assert ids.tolist() == list(range(20))
+    assert counter.counts().tolist() == [2] * 20
+
+
+def test_a_table_that_grows_many_times_keeps_all_words():
+    words = [b"%d" % (i * 7919 % 60_013) for i in range(60_013)]
+    counter = WordCounter(False, mark_lines=False, capacity=1)
+    ids = counter.scan(block_of(b" ".join(words + words[::-1]) + b" "), 0)
+    assert ids.tolist() == [*range(60_013), *range(60_012, -1, -1)]
+
+
+@pytest.mark.parametrize("takes_words", [False, True])
+@pytest.mark.parametrize("place", [0, 3, 10, 25])
+def test_a_nul_byte_is_told_with_its_place_in_the_file(takes_words, place):
+    content = bytearray(b"some text of thirty bytes or so\n")
+    content[place] = 0
+    with pytest.raises(InputError, match=rf"corpus .*NUL byte at offset {1000 + place} "):
+        WordCounter(takes_words, mark_lines=True).scan(block_of(bytes(content), offset=1000), 0)
+
+
+def test_words_are_told_by_their_last_character():
+    encoded = [word.encode() for word in ["a.", ".", "a", "”", "a”", "a„", "é", "日。", "¿", "a،"]]
+    encoded += [b"x\xe2", b"\x80\x9d", b"\x80", b"\x9d", b"\xd8", b"\x8c"]  # ” and ، in pieces
+    lengths = np.array([len(word) for word in encoded])
+    starts = np.cumsum(lengths) - lengths
+    arena = np.frombuffer(b"".join(encoded), np.uint8)
+    result = ArenaWords(arena, starts, lengths).end_in(".”。،")
+    assert result.tolist() == [word.decode("utf-8", "replace")[-1] in ".”。،" for word in encoded]
+
+
+def test_translating_drops_words_and_the_lines_left_empty():
+    ids = np.array([0, -1, 1, -1, -1, 2, 1, -1, 1], np.int32)
+    output = np.zeros_like(ids)
+    table = np.array([10, scan.DROPPED, 12], np.int32)
+    written, num_words, line_is_open = scan.translate_ids(ids, table, output, False)
+    assert output[:written].tolist() == [10, -1, 12, -1]
+    assert (num_words, line_is_open) == (2, False)
+    written, num_words, line_is_open = scan.translate_ids(ids[:1], table, output, line_is_open)
+    assert (written, num_words, line_is_open) == (1, 1, True)
+    written, _, line_is_open = scan.translate_ids(ids[1:2], table, output, line_is_open)
+    assert (output[:written].tolist(), line_is_open) == ([-1], False)

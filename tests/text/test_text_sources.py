@@ -1,0 +1,287 @@
+"""Reading: what counts as a corpus, compression told by content, damage, blocks and their edges."""
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+import zstandard
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from nce_train.errors import InputError, RunError
+from nce_train.text.sources import list_sources
+
+TEXT = b"".join(b"line %d of a text that is long enough to compress\n" % n for n in range(3000))
+
+
+def compress_zstd(content):
+    return zstandard.ZstdCompressor().compress(content)
+
+
+COMPRESS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": compress_zstd}
+
+
+def read(corpus, block_bytes=1 << 16):
+    return b"".join(b.text[: b.end].tobytes() for b in list_sources(corpus).blocks(block_bytes))
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+@pytest.mark.parametrize("name", ["corpus.txt", "corpus.gz", "corpus.bz2", "corpus"])
+def test_compression_is_told_by_content_not_by_name(tmp_path, kind, name):
+    path = tmp_path / name
+    path.write_bytes(COMPRESS[kind](TEXT))
+    assert read(path) == TEXT + b"\n"
+
+
+@pytest.mark.parametrize("name", ["corpus.gz", "corpus.xz", "corpus.zst", "corpus.bz2"])
+def test_a_plain_file_may_have_any_name(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(TEXT)
+    assert read(path) == TEXT + b"\n"
+
+
+@pytest.mark.parametrize(
+    "start", [b"BZh9 is how bzip2 begins", b"\x1f\x8b and more", b"\xfd7zX", b"(\xb5/", b""]
+)
+def test_text_that_begins_like_a_compressed_file_is_text(tmp_path, start):
+    path = tmp_path / "corpus"
+    path.write_bytes(start)
+    assert read(path) == start + b"\n"
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+@pytest.mark.parametrize("padding", [b"", b"\0" * 8])
+def test_all_members_of_a_compressed_file_are_read(tmp_path, kind, padding):
+    path = tmp_path / "corpus"
+    compress = COMPRESS[kind]
+    path.write_bytes(compress(b"one two") + padding + compress(b"") + compress(b" three") + padding)
+    assert read(path) == b"one two three\n"
+
+
+def test_a_zstd_file_may_begin_with_a_skippable_frame(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(b"\x5d\x2a\x4d\x18\x03\x00\x00\x00abc" + compress_zstd(TEXT))
+    assert read(path) == TEXT + b"\n"
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+@pytest.mark.parametrize("left", [0.02, 0.5, 0.999])
+def test_a_compressed_file_cut_short_is_told(tmp_path, kind, left):
+    path = tmp_path / "corpus.txt"
+    content = COMPRESS[kind](TEXT)
+    path.write_bytes(content[: max(12, int(left * len(content)))])
+    with pytest.raises(InputError, match=rf"corpus\.txt is cut short: its {kind} data"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+@pytest.mark.parametrize("tail", [b"", b"not compressed"])
+def test_a_damaged_compressed_file_is_told(tmp_path, kind, tail):
+    content = bytearray(COMPRESS[kind](TEXT))
+    if tail:
+        content += tail
+    else:
+        middle = len(content) // 2
+        content[middle : middle + 8] = bytes(255 - byte for byte in content[middle : middle + 8])
+    path = tmp_path / "corpus"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"corpus is (damaged|cut short): its {kind} data"):
+        read(path)
+
+
+def test_a_small_file_that_expands_a_lot_is_read_in_pieces(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(gzip.compress(b"word " * 4_000_000))
+    sizes = [block.end for block in list_sources(path).blocks(1 << 16)]
+    assert max(sizes) <= 1 << 16
+    assert sum(sizes) == 20_000_001
+
+
+def test_without_the_extra_a_zstd_file_tells_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "corpus"
+    path.write_bytes(compress_zstd(TEXT))
+    monkeypatch.setitem(sys.modules, "zstandard", None)  # what a missing package looks like to import
+    with pytest.raises(InputError, match=r"pip install 'nce-train\[zstd\]'"):
+        read(path)
+
+
+@given(content=st.binary(max_size=200), block_bytes=st.integers(1, 40))
+@settings(max_examples=200, deadline=None)
+def test_blocks_end_at_white_space_and_join_to_the_text(tmp_path_factory, content, block_bytes):
+    assume(not content.startswith((b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")))
+    assume(content[1:4] != b"*M\x18")  # zstd's skippable frame
+    path = tmp_path_factory.mktemp("blocks") / "corpus"
+    path.write_bytes(content)
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    joined = b""
+    for block in list_sources(path).blocks(block_bytes):
+        piece = block.text[: block.end].tobytes()
+        assert piece[-1:].isspace()
+        assert len(block.text) >= block.end + 16
+        assert block.offset == len(joined) + len(content) - len(text)
+        joined += piece
+    assert joined in (text, text + b"\n")
+    assert joined.endswith(b"\n")
+
+
+def test_a_long_word_makes_a_block_of_its_own(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(b"a " + b"x" * 1_000_000 + b" b c")
+    blocks = [block.text[: block.end].tobytes() for block in list_sources(path).blocks(1000)]
+    assert b"".join(blocks) == b"a " + b"x" * 1_000_000 + b" b c\n"
+    assert len(blocks) < 5
+
+
+def test_the_hash_is_of_the_bytes_as_stored(tmp_path):
+    path = tmp_path / "corpus"
+    for content in (TEXT, gzip.compress(TEXT), lzma.compress(TEXT), b"\xef\xbb\xbfabc", b""):
+        path.write_bytes(content)
+        listed = list_sources(path)
+        for _ in listed.blocks(1000):
+            pass
+        assert [source.description() for source in listed.sources] == [
+            {"name": str(path), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        ]
+        assert listed.bytes_read == listed.total_bytes == len(content)
+
+
+def test_a_directory_is_its_visible_files_in_byte_order_of_path(tmp_path):
+    for name in ("b.txt", "B.txt", "a/z.txt", "a.txt", "a/é.txt", ".hidden", ".git/c.txt", "a/.d/e.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "link.txt").symlink_to(tmp_path / "b.txt")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    names = [os.path.relpath(s.path, tmp_path) for s in list_sources(tmp_path).sources]
+    assert names == ["B.txt", "a.txt", "a/z.txt", "a/é.txt", "b.txt", "link.txt"]
+    hidden = list_sources([tmp_path / ".hidden", tmp_path / "a"]).sources
+    assert [source.path.name for source in hidden] == [".hidden", "z.txt", "é.txt"]
+
+
+def test_a_fifo_is_read_once(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(gzip.compress(TEXT),))
+    writer.start()
+    listed = list_sources(path)
+    assert listed.total_bytes is None
+    assert b"".join(b.text[: b.end].tobytes() for b in listed.blocks()) == TEXT + b"\n"
+    writer.join()
+
+
+@pytest.mark.parametrize("content", [TEXT, bz2.compress(TEXT)])
+def test_standard_input_is_read(content):
+    program = (
+        "import sys; from nce_train.text.sources import list_sources\n"
+        "for b in list_sources('-').blocks(): sys.stdout.buffer.write(b.text[:b.end].tobytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=content, capture_output=True, check=True)
+    assert done.stdout == TEXT + b"\n"
+
+
+def test_an_iterable_is_one_line_a_sentence():
+    assert read([["\ufeffa", "b"], [], ["", "c\u00a0d"], ("e", "\udcff")]) == (
+        "\ufeffa b\n\nc\u00a0d\ne ".encode() + b"\xff\n\n"
+    )
+    assert read([] for _ in range(2)) == b"\n\n\n"
+    assert read([["word"] * 10] * 10_000, block_bytes=100) == (b"word " * 9 + b"word\n") * 10_000 + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [
+        ([["a"], "one text"], "sentence 2 .* is one text"),
+        ((line for line in ["one", "two"]), "sentence 1 .* is one text"),
+        ([["a"], ["b", "c d"]], "sentence 2 .*'c d' holds white space"),
+        ([["a\n"]], r"sentence 1 .*'a\\n' holds white space"),
+        ([["a", 1]], "sentence 1 .* not a sequence of tokens"),
+        ([5], "sentence 1 .* not a sequence of tokens"),
+        ([["\ud800"]], "sentence 1 .* not a sequence of tokens"),
+        (7, "not int"),
+        (b"corpus.txt", "not bytes"),
+        ([], "no corpus"),
+    ],
+)
+def test_what_is_no_corpus_is_told(sentences, message):
+    with pytest.raises(InputError, match=message):
+        read(sentences)
+
+
+def test_an_error_of_the_iterable_itself_passes():
+    def sentences():
+        yield ["a"]
+        raise OSError(5, "of the caller's own")
+
+    with pytest.raises(OSError, match="of the caller's own"):
+        read(sentences())
+
+
+def test_paths_that_cannot_be_read_are_told(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.txt: no such file"):
+        list_sources(tmp_path / "missing.txt")
+    with pytest.raises(InputError, match="holds no file"):
+        list_sources(tmp_path)
+    with pytest.raises(InputError, match="named twice"):
+        list_sources(["-", "-"])
+    with pytest.raises(InputError, match="cannot read the corpus"):
+        list_sources("a\0b")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything"
+)
+def test_a_file_without_permission_is_told(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(TEXT)
+    path.chmod(0)
+    with pytest.raises(InputError, match="corpus: Permission denied"):
+        list_sources(path)
+
+
+@pytest.mark.parametrize("change", ["grow", "shrink", "touch"])
+def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, change):
+    path = tmp_path / "corpus"
+    path.write_bytes(TEXT)
+    with pytest.raises(RunError, match="corpus changed while it was read"):
+        for number, _ in enumerate(list_sources(path).blocks(1000)):
+            if number != 3:
+                continue
+            if change == "grow":
+                with path.open("ab") as file:
+                    file.write(b"more")
+            elif change == "shrink":
+                os.truncate(path, 5000)
+            else:
+                os.utime(path)
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_told(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(TEXT)
+    listed = list_sources(path)
+    path.unlink()
+    with pytest.raises(RunError, match=r"cannot read .*corpus"):
+        list(listed.blocks())
+
+
+def test_a_stream_that_comes_in_driblets_is_whole(tmp_path):
+    reader, writer = os.pipe()
+
+    def dribble():
+        with io.FileIO(writer, "w") as file:
+            for byte in gzip.compress(b"some words"):
+                file.write(bytes([byte]))
+
+    thread = threading.Thread(target=dribble)
+    thread.start()
+    assert read(f"/dev/fd/{reader}") == b"some words\n"
+    thread.join()
+    os.close(reader)

@@ -1,0 +1,60 @@
+"""nce-export: write a model's vectors as a file that other programs read."""
+
+import click
+from nce_train.cli._common import command
+
+# `embeddings.formats.FORMATS` has the same names; a test compares them, so that `--help` need not load NumPy.
+FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy")
+
+
+@command("nce-export")
+@click.argument("model", metavar="MODEL", type=click.Path())
+@click.argument("out", metavar="OUT", type=click.Path())
+@click.option(
+    "--format",
+    type=click.Choice(FORMAT_NAMES),
+    help="Without it, OUT's ending tells: .txt and .vec (word2vec), .bin, .glove, .npy.",
+)
+@click.option("--top", metavar="N", type=click.IntRange(min=1), help="Only the N most frequent words.")
+@click.option(
+    "--vectors",
+    type=click.Choice(["input", "output", "sum"]),
+    default="input",
+    show_default=True,
+    help="The words' vectors as centres, as contexts, or the sum of both.",
+)
+@click.option("--normalize", is_flag=True, help="Scale each vector to length 1 (after --postprocess).")
+@click.option(
+    "--postprocess",
+    type=click.Choice(["abtt"]),
+    help="abtt removes the mean and the top components of the vectors written.",
+)
+def main(
+    model: str,
+    out: str,
+    format: str | None,
+    top: int | None,
+    vectors: str,
+    normalize: bool,
+    postprocess: str | None,
+) -> None:
+    """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
+
+    A further ending .gz or .xz compresses. With the format npy, the words stand in OUT.vocab.tsv.
+    """
+    from nce_train.api import export
+
+    written = export(
+        model,
+        out,
+        format=format,
+        top=top,
+        vectors=vectors,
+        normalize=normalize,
+        postprocess=postprocess,
+    )
+    click.echo(f"{out}: {len(written)} words, dim {written.vectors.shape[1]}", err=True)
+
+
+if __name__ == "__main__":
+    main()

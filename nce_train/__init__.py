@@ -1,0 +1,44 @@
+"""Word embeddings by noise-contrastive estimation: train, evaluate, look up.
+
+The names below are loaded when they are first used, so that importing the package compiles nothing and does
+not import numba.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nce_train.api import Model, evaluate, train
+    from nce_train.embeddings import Embeddings
+
+__all__ = ["Embeddings", "Model", "__version__", "evaluate", "nce", "train"]
+
+_HOMES = {
+    "Embeddings": "nce_train.embeddings",
+    "Model": "nce_train.api",
+    "evaluate": "nce_train.api",
+    "train": "nce_train.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "nce":
+        return importlib.import_module("nce_train.nce")
+    if name == "__version__":
+        return _installed_version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _installed_version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("nce-train")
+    except metadata.PackageNotFoundError:  # a source tree on the path that was never installed
+        return "0+uninstalled"

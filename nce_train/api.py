@@ -1,0 +1,232 @@
+"""Where the rooms meet: what a notebook calls and what the commands call."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.postprocess import all_but_the_top, unit_length
+from nce_train.errors import InputError
+from nce_train.evaluation.analogies import answer_analogies
+from nce_train.evaluation.classifier import Model
+from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
+from nce_train.evaluation.similarity import correlate_similarities
+from nce_train.training.config import load_settings, usable_cpus
+
+__all__ = ["Model", "evaluate", "export", "train"]
+
+PathLike = str | os.PathLike[str]
+Item = TypeVar("Item")
+
+
+def evaluate(
+    model: Embeddings | PathLike,
+    sets: PathLike | Iterable[PathLike] = (),
+    *,
+    analogies: PathLike | Iterable[PathLike] = (),
+    similarity: PathLike | Iterable[PathLike] = (),
+    restrict_vocab: int = 30_000,
+    heldout: PathLike | None = None,
+    heldout_pairs: int = 100_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Measure embeddings on sets of analogies and of word similarities.
+
+    Parameters
+    ----------
+    model : Embeddings, str or os.PathLike
+        Embeddings, or a model directory or vectors file.
+    sets : path or iterable of paths
+        Sets whose contents tell which kind they are. With no set at all, the project's own analogy set.
+    analogies, similarity : path or iterable of paths
+        Sets of this kind.
+    restrict_vocab : int
+        Analogies are asked among so many most frequent words; 0 for all.
+    heldout : path, optional
+        Text that was not trained on: the losses of the trained classifier on it. Needs a model directory.
+    heldout_pairs : int
+        Look at no more than so many of its (centre, context) pairs.
+    progress : callable, optional
+        Called as `progress(done, total)` while the held-out losses are computed.
+
+    Returns
+    -------
+    dict
+        `model` (the path, or None for embeddings in memory), `vocabulary`, `dim`, and, where asked for,
+        `analogies` and `similarity`: by name (the file's stem) what `answer_analogies` and
+        `correlate_similarities` return; `heldout`: what `heldout_loss` returns.
+
+    Raises
+    ------
+    InputError
+        When the model or a set cannot be read, or two sets have the same name.
+    """
+    by_kind = {"analogies": _as_list(analogies), "similarity": _as_list(similarity)}
+    for path in _as_list(sets):
+        by_kind[kind_of(path)].append(path)
+    # Sets are read first: a mistake in them should not cost the loading of a large model.
+    questions = _read_sets(by_kind["analogies"], read_analogies)
+    pairs = _read_sets(by_kind["similarity"], read_similarities)
+    if not questions and not pairs and heldout is None:
+        with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
+            questions = _read_sets([path], read_analogies)
+
+    embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
+    report: dict[str, Any] = {
+        "model": None if isinstance(model, Embeddings) else os.fspath(model),
+        "vocabulary": len(embeddings),
+        "dim": embeddings.vectors.shape[1],
+    }
+    if questions:
+        report["analogies"] = {
+            name: answer_analogies(embeddings, asked, restrict_vocab) for name, asked in questions.items()
+        }
+    if pairs:
+        report["similarity"] = {
+            name: correlate_similarities(embeddings, compared) for name, compared in pairs.items()
+        }
+    if heldout is not None:
+        if isinstance(model, Embeddings):
+            raise InputError("held-out losses need a model directory; embeddings have no output vectors")
+        from nce_train.evaluation.heldout import heldout_loss  # numba: only when it is needed
+
+        report["heldout"] = heldout_loss(
+            Model.load(model), heldout, most_pairs=heldout_pairs, threads=usable_cpus(), progress=progress
+        )
+    return report
+
+
+def train(
+    corpus: Any,
+    *,
+    output: PathLike | None = None,
+    config: PathLike | None = None,
+    overwrite: bool = False,
+    cache: bool = True,
+    progress: bool = True,
+    **settings: Any,
+) -> Embeddings:
+    """Train word embeddings.
+
+    Parameters
+    ----------
+    corpus : path, list of paths, or iterable of token sequences
+        Text files (plain or compressed), directories, or sentences as lists of words.
+    output : path, optional
+        Write the model directory here too.
+    config : path or str, optional
+        A YAML file of settings, or the name of a preset.
+    overwrite : bool
+        Replace a model that is at `output`.
+    cache : bool
+        Reuse the ids of an earlier run on the same files.
+    progress : bool
+        Show progress on stderr or in the notebook.
+    **settings
+        Any setting by name, as `dim=100`; they win over `config`.
+
+    Returns
+    -------
+    Embeddings
+        The input embeddings, in order of decreasing frequency.
+
+    Raises
+    ------
+    InputError
+        A wrong setting, a corpus that cannot be read, an output that cannot be written.
+    RunError
+        A failure in mid-run.
+    """
+    from nce_train.progress import ProgressDisplay
+    from nce_train.training.run import train_model
+
+    chosen = load_settings(config, settings)
+    with ProgressDisplay(quiet=not progress) as display:
+        model = train_model(
+            corpus,
+            chosen,
+            None if output is None else Path(output),
+            display,
+            overwrite=overwrite,
+            cache=cache,
+        )
+    return Embeddings(model.vocabulary.words, np.ascontiguousarray(model.input), model.vocabulary.counts)
+
+
+def export(
+    model: Embeddings | PathLike,
+    out: PathLike,
+    *,
+    format: str | None = None,
+    top: int | None = None,
+    vectors: str = "input",
+    normalize: bool = False,
+    postprocess: str | None = None,
+) -> Embeddings:
+    """Write embeddings as a file that other programs read.
+
+    Parameters
+    ----------
+    model : Embeddings, str or os.PathLike
+        Embeddings, or a model directory or vectors file.
+    out : path
+        The file; a further ending `.gz` or `.xz` compresses.
+    format : str, optional
+        See `Embeddings.save`; without it the ending tells.
+    top : int, optional
+        Only so many first words, the most frequent.
+    vectors : {"input", "output", "sum"}
+        The words' vectors as centres, as contexts, or the sum; files and embeddings have the first only.
+    normalize : bool
+        Scale each vector to length 1, after `postprocess`.
+    postprocess : {"abtt"}, optional
+        Remove the mean and the top components of the vectors that are written.
+
+    Returns
+    -------
+    Embeddings
+        What was written.
+
+    Raises
+    ------
+    InputError
+        When the model cannot be read, has no such vectors, or nothing can be written at `out`.
+    """
+    if postprocess not in (None, "abtt"):
+        raise InputError(f"postprocess is {postprocess!r}; the one there is is 'abtt'")
+    if top is not None and top < 1:
+        raise InputError(f"top is {top}; give a number of words, at least 1")
+    if not isinstance(model, Embeddings):
+        model = Embeddings.load(model, vectors=vectors)
+    elif vectors != "input":
+        raise InputError(f"embeddings in memory have no {vectors} vectors; give the model directory")
+    chosen = model.vectors[:top]
+    if postprocess == "abtt":
+        chosen = all_but_the_top(chosen)
+    if normalize:
+        chosen = unit_length(chosen)
+    written = Embeddings(
+        model.index_to_key[:top], chosen, None if model.counts is None else model.counts[:top]
+    )
+    written.save(out, format)
+    return written
+
+
+def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+
+
+def _read_sets(paths: Sequence[PathLike], read: Callable[[PathLike], list[Item]]) -> dict[str, list[Item]]:
+    found: dict[str, tuple[Path, list[Item]]] = {}
+    for path in map(Path, paths):
+        if path.stem in found and found[path.stem][0] != path:
+            raise InputError(
+                f"{path}: its results would have the same name, {path.stem!r}, as those of "
+                f"{found[path.stem][0]}; rename one of the files"
+            )
+        found[path.stem] = (path, read(path))
+    return {name: items for name, (_, items) in found.items()}

@@ -1,0 +1,242 @@
+"""`Embeddings`: words with their vectors, as training returns them and files hold them, to look up.
+
+Its methods answer as gensim 4's `KeyedVectors` do.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nce_train.embeddings.formats import read_table, write_table
+from nce_train.embeddings.postprocess import unit_length, vector_norms
+from nce_train.embeddings.table import Table, check_table
+
+# What stands for a word in `most_similar`: itself, a vector, or either of them with a weight.
+Key = str | NDArray[np.floating] | tuple[str | NDArray[np.floating], float]
+
+
+class Embeddings:
+    """Words with vectors.
+
+    Parameters
+    ----------
+    index_to_key : sequence of str
+        The words, distinct; by decreasing frequency where the source says.
+    vectors : array [len(index_to_key), dim]
+        Finite numbers; kept without a copy when they are float32.
+    counts : array [len(index_to_key)], optional
+        How often each word occurs in the corpus.
+
+    Attributes
+    ----------
+    index_to_key : list of str
+    vectors : float32 [len(index_to_key), dim]
+        A read-only memory map where `load` was told so.
+    counts : int64 [len(index_to_key)] or None
+
+    Raises
+    ------
+    InputError
+        When sizes disagree, a word repeats or a number is not finite.
+
+    Examples
+    --------
+    >>> model = Embeddings(["east", "west", "north"], [[1, 0], [-1, 0], [0, 1]])
+    >>> "west" in model, len(model), model.similarity("east", "west")
+    (True, 3, -1.0)
+    """
+
+    def __init__(
+        self, index_to_key: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None
+    ) -> None:
+        self._take(
+            Table(
+                list(index_to_key),
+                np.asarray(vectors, np.float32),
+                None if counts is None else np.asarray(counts, np.int64),
+            )
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], mmap: bool = True, vectors: str = "input") -> Self:
+        """Read a model directory or a vectors file of any known format, told by its contents.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        mmap : bool
+            Map the vectors of a model directory or plain `.npy` file read-only instead of reading them.
+        vectors : {"input", "output", "sum"}
+            Which vectors of a model directory; a vectors file has input vectors only.
+
+        Raises
+        ------
+        InputError
+            When the file is absent, of no known format, or damaged; names file and line.
+        """
+        embeddings = cls.__new__(cls)
+        embeddings._take(read_table(path, mmap=mmap, vectors=vectors))
+        return embeddings
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+        """Write a vectors file; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A further ending `.gz` or `.xz` compresses.
+        format : {"word2vec", "word2vec-binary", "glove", "npy"}, optional
+            Without it the ending tells: `.txt` and `.vec` (word2vec), `.bin`, `.glove`, `.npy`.
+
+        Raises
+        ------
+        InputError
+            When the format cannot be told or nothing can be written at `path`.
+        """
+        write_table(path, Table(self.index_to_key, self.vectors, self.counts), format)
+
+    @cached_property
+    def key_to_index(self) -> dict[str, int]:
+        """The row of each word."""
+        return dict(zip(self.index_to_key, range(len(self.index_to_key)), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.index_to_key)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.key_to_index
+
+    def __getitem__(self, words: str | Sequence[str]) -> NDArray[np.float32]:
+        """Look up the vector [dim] of a word, or the vectors [words, dim] of several.
+
+        Raises
+        ------
+        KeyError
+            When a word is not in the vocabulary.
+        """
+        if isinstance(words, str):
+            return np.asarray(self.vectors[self._row(words)])
+        return self.vectors[np.array([self._row(word) for word in words], np.intp)]
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self)} words, dim {self.vectors.shape[1]})"
+
+    def most_similar(
+        self,
+        positive: Key | Sequence[Key] = (),
+        negative: Key | Sequence[Key] = (),
+        topn: int | None = 10,
+        restrict_vocab: int | None = None,
+    ) -> list[tuple[str, float]] | NDArray[np.float32]:
+        """Find the words nearest to a word, or to a sum of words (3CosAdd): king + woman - man.
+
+        Parameters
+        ----------
+        positive, negative : word, vector, (word or vector, weight), or a sequence of them
+            The mean of these unit-length vectors, weighted 1 and -1 (or as told), is what words are compared
+            with. The words given are not among the answers.
+        topn : int or None
+            How many answers; None for the similarities to all words.
+        restrict_vocab : int, optional
+            Look only among so many first rows.
+
+        Returns
+        -------
+        list of (str, float)
+            Words and cosine similarities, the nearest first; with `topn=None` float32 [rows].
+
+        Raises
+        ------
+        KeyError
+            When a word is not in the vocabulary.
+        ValueError
+            When nothing is given to compare with.
+        """
+        if topn is not None and topn < 1:
+            return []
+        weighted = _with_weights(positive, 1.0) + _with_weights(negative, -1.0)
+        if not weighted:
+            raise ValueError("most_similar needs at least one positive or negative word; 0 were given")
+        given = set()
+        target = np.zeros(self.vectors.shape[1])
+        for key, weight in weighted:
+            if isinstance(key, str):
+                row = self._row(key)
+                given.add(row)
+                target += weight * (self.vectors[row] / self._norms[row])
+            else:
+                target += weight * key
+        length = np.linalg.norm(target) or 1.0
+        rows = self.vectors[:restrict_vocab]
+        similarities = rows @ (target / length).astype(np.float32) / self._norms[: len(rows)]
+        if topn is None:
+            return similarities
+        best = _largest(similarities, topn + len(given))
+        answers = [(self.index_to_key[row], float(similarities[row])) for row in best if row not in given]
+        return answers[:topn]
+
+    def similarity(self, first: str, second: str) -> float:
+        """Compute the cosine of the angle between two words' vectors.
+
+        Raises
+        ------
+        KeyError
+            When a word is not in the vocabulary.
+        """
+        one, other = unit_length(self[[first, second]])
+        return float(one @ other)
+
+    def doesnt_match(self, words: Sequence[str]) -> str:
+        """Find the word whose vector is farthest from the mean of all of them; unknown words are left out.
+
+        Raises
+        ------
+        ValueError
+            When none of the words is in the vocabulary.
+        """
+        known = [word for word in words if word in self]
+        if not known:
+            raise ValueError(f"doesnt_match needs a word in the vocabulary; of {len(words)} words 0 are")
+        units = unit_length(self[known])
+        return min(zip((units @ units.mean(axis=0)).tolist(), known, strict=True))[1]
+
+    @cached_property
+    def _norms(self) -> NDArray[np.float32]:
+        return vector_norms(self.vectors)
+
+    def _take(self, table: Table) -> None:
+        check_table(table)
+        self.index_to_key = table.words
+        self.vectors = table.vectors
+        self.counts = table.counts
+
+    def _row(self, word: str) -> int:
+        try:
+            return self.key_to_index[word]
+        except KeyError:
+            raise KeyError(f"the word {word!r} is not in the vocabulary") from None
+
+
+def _with_weights(
+    keys: Key | Sequence[Key], default: float
+) -> list[tuple[str | NDArray[np.floating], float]]:
+    """List one key or several, each with its weight; a tuple of a key and a number is one key."""
+    if isinstance(keys, str) or (isinstance(keys, np.ndarray) and keys.ndim == 1):
+        keys = [keys]
+    elif isinstance(keys, tuple) and len(keys) == 2 and isinstance(keys[1], (int, float)):
+        keys = [(keys[0], keys[1])]
+    return [key if isinstance(key, tuple) else (key, default) for key in keys]
+
+
+def _largest(values: NDArray[np.float32], number: int) -> list[int]:
+    """Indices of the largest values, the largest first; of equal ones the first first."""
+    if number < len(values):
+        bound = np.partition(values, -number)[-number]
+        candidates = np.flatnonzero(values >= bound)
+    else:
+        candidates = np.arange(len(values))
+    return candidates[np.argsort(-values[candidates], kind="stable")][:number].tolist()

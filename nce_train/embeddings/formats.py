@@ -1,0 +1,94 @@
+"""The formats of vector files, one module each: found by name or ending for writing, by contents for reading.
+
+A new format is a module with a `FORMAT` and a line in `FORMATS`.
+"""
+
+import os
+from pathlib import Path
+
+from nce_train.embeddings import directory, glove, npy, word2vec_binary, word2vec_text
+from nce_train.embeddings.compression import open_reading, without_ending
+from nce_train.embeddings.format import Format
+from nce_train.embeddings.table import Table
+from nce_train.errors import InputError
+
+# In this order a file's contents are looked at; the looser description comes last.
+FORMATS: dict[str, Format] = {
+    format.name: format for format in (npy.FORMAT, word2vec_text.FORMAT, word2vec_binary.FORMAT, glove.FORMAT)
+}
+
+# Enough for the first line of any table up to dim 4096, in text.
+_HEAD_BYTES = 1 << 18
+
+
+def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str = "input") -> Table:
+    """Read a model directory or a vectors file of any known format, told by its contents.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    mmap : bool
+        Map the vectors of a model directory or plain `.npy` file read-only instead of reading them.
+    vectors : {"input", "output", "sum"}
+        Which vectors of a model directory; a file has input vectors only.
+
+    Returns
+    -------
+    Table
+        Not yet checked by `check_table`.
+
+    Raises
+    ------
+    InputError
+        When the file is absent, of no known format, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return directory.read(path, mmap, vectors)
+    if vectors != "input":
+        raise InputError(
+            f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from"
+        )
+    with open_reading(path) as file:
+        head = file.read(_HEAD_BYTES)
+    for format in FORMATS.values():
+        if format.recognises(head):
+            return format.read(path, mmap)
+    raise InputError(
+        f"{path}: neither a model directory nor a vectors file that can be read "
+        f"({', '.join(FORMATS)}); its first line tells no words and numbers"
+    )
+
+
+def write_table(path: str | os.PathLike[str], table: Table, format: str | None = None) -> None:
+    """Write a vectors file in the named format or in that of the file's ending.
+
+    An ending `.gz` or `.xz` after it compresses. The file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        When the format cannot be told, or nothing can be written at `path`.
+    """
+    path = Path(path)
+    if format is not None and format not in FORMATS:
+        raise InputError(f"{format!r} is no format that can be written; name one of {', '.join(FORMATS)}")
+    chosen = _format_of_ending(path) if format is None else FORMATS[format]
+    if path.is_dir():
+        raise InputError(f"{path}: a directory stands here; name a file to write")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no directory {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
+    chosen.write(path, table)
+
+
+def _format_of_ending(path: Path) -> Format:
+    ending = without_ending(path).suffix
+    for format in FORMATS.values():
+        if ending in format.endings:
+            return format
+    endings = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
+    raise InputError(
+        f"{path}: the ending tells no format (known: {endings}); name the format, one of {', '.join(FORMATS)}"
+    )

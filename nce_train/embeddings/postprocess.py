@@ -1,0 +1,58 @@
+"""Vectors made better for looking at: unit length, and the mean and top components removed."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale each row to length 1; a row of zeros stays.
+
+    Parameters
+    ----------
+    vectors : float32 [rows, dim]
+
+    Returns
+    -------
+    float32 [rows, dim]
+    """
+    norms = vector_norms(vectors)
+    return vectors / norms[:, None]
+
+
+def vector_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute each row's length, with 1 for a row of zeros, so that it can be divided by.
+
+    Parameters
+    ----------
+    vectors : float32 [rows, dim]
+
+    Returns
+    -------
+    float32 [rows]
+    """
+    # In float64, where the square of a tiny or huge float32 neither vanishes nor overflows.
+    squares = np.einsum("rd,rd->r", vectors, vectors, dtype=np.float64)
+    norms = np.sqrt(squares)
+    norms[norms == 0] = 1
+    return norms.astype(np.float32)
+
+
+def all_but_the_top(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Remove the mean of all rows and their top round(dim/100), at least 1, principal components.
+
+    J. Mu, S. Bhat, P. Viswanath: "All-but-the-Top: Simple and Effective Postprocessing for Word
+    Representations", 2018, algorithm 1.
+
+    Parameters
+    ----------
+    vectors : float32 [rows, dim]
+
+    Returns
+    -------
+    float32 [rows, dim]
+    """
+    removed = max(1, round(vectors.shape[1] / 100))
+    centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    _, components = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
+    top = components[:, -removed:].astype(np.float32)
+    return centred - (centred @ top) @ top.T

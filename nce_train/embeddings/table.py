@@ -1,0 +1,79 @@
+"""What every format reads and writes: the words, their vectors, and where each row stood in the file.
+
+Readers check the form of their own file; what holds for any table (sizes agree, words distinct, numbers
+finite) is checked here, once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.errors import InputError
+
+# Rows checked at once, so that a mapped table may be larger than memory.
+_CHECKED_ROWS = 1 << 14
+
+
+def in_memory(row: int) -> str:
+    """Name the place of a row of a table that came from no file."""
+    return f"row {row}"
+
+
+class Table(NamedTuple):
+    """Words and vectors, row by row.
+
+    Attributes
+    ----------
+    words : list of str
+        Decoded as UTF-8 with `surrogateescape`, so that any bytes come back.
+    vectors : float32 [rows, dim]
+        May be a read-only memory map.
+    counts : int64 [rows] or None
+        How often each word occurs in the corpus; None when the file does not say.
+    place : callable
+        `place(row)` names where the row stands, for messages: "v.txt, line 7".
+    """
+
+    words: list[str]
+    vectors: NDArray[np.float32]
+    counts: NDArray[np.int64] | None = None
+    place: Callable[[int], str] = in_memory
+
+
+def check_table(table: Table) -> None:
+    """Refuse a table whose sizes disagree, whose words repeat, or whose numbers are not finite.
+
+    Raises
+    ------
+    InputError
+        Naming the place of the first row that is wrong.
+    """
+    words, vectors, counts, place = table
+    if vectors.ndim != 2 or vectors.shape[1] < 1:
+        raise InputError(f"vectors must have the shape [rows, dim] with dim at least 1, not {vectors.shape}")
+    if len(words) != len(vectors):
+        raise InputError(f"there are {len(words)} words for {len(vectors)} vectors; give one word a vector")
+    if counts is not None and counts.shape != (len(words),):
+        raise InputError(f"there are counts of shape {counts.shape} for {len(words)} words; give one a word")
+    if len(set(words)) != len(words):
+        _refuse_repeated_word(words, place)
+    for start in range(0, len(vectors), _CHECKED_ROWS):
+        block = vectors[start : start + _CHECKED_ROWS]
+        if not (finite := np.isfinite(block)).all():
+            row = int(np.argmin(finite.all(axis=1)))
+            raise InputError(
+                f"{place(start + row)}: the vector of {words[start + row]!r} holds a number that is not "
+                "finite (NaN or infinity); train or export it again"
+            )
+
+
+def _refuse_repeated_word(words: Sequence[str], place: Callable[[int], str]) -> None:
+    first: dict[str, int] = {}
+    for row, word in enumerate(words):
+        if word in first:
+            raise InputError(
+                f"{place(row)}: the word {word!r} stands at {place(first[word])} already; keep one"
+            )
+        first[word] = row

@@ -1,0 +1,130 @@
+"""Lines of `word v1 … vD`, the body that word2vec text and GloVe text share, read and written in blocks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.embeddings.escape import escape_word, unescape_word
+from nce_train.embeddings.numbers import format_rows, parse_numbers
+from nce_train.embeddings.table import Table
+from nce_train.errors import InputError
+
+_BLOCK_BYTES = 1 << 23
+_BLOCK_ROWS = 1 << 12
+_UNUSUAL_BLANKS = (b"  ", b"\t", b"\v", b"\f", b"\r")
+
+
+def write_lines(file: IO[bytes], table: Table) -> None:
+    """Write one line a word: the word, escaped where it must be, and its numbers, separated by blanks."""
+    for start in range(0, len(table.words), _BLOCK_ROWS):
+        words = map(escape_word, table.words[start : start + _BLOCK_ROWS])
+        numbers = format_rows(table.vectors[start : start + _BLOCK_ROWS])
+        file.write(b"".join(b"%b %b\n" % line for line in zip(words, numbers, strict=True)))
+
+
+def read_lines(
+    file: IO[bytes], path: Path, dim: int, first_line: int
+) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Read lines of a word and `dim` numbers until the file ends.
+
+    Numbers may be separated by any white space and followed by some, as other programs write them. A word
+    with blanks inside, as other programs write it unescaped, is accepted unless its last part is a number.
+
+    Parameters
+    ----------
+    file : binary file
+        Standing at the beginning of a line.
+    path : Path
+        For messages.
+    dim : int
+    first_line : int
+        The number of the line that comes next, counted from 1.
+
+    Yields
+    ------
+    words, vectors
+        A list of str and float32 [rows, dim], for some lines at a time.
+
+    Raises
+    ------
+    InputError
+        Naming the line that is not of this form.
+    """
+    number = first_line
+    while block := file.read(_BLOCK_BYTES):
+        block += file.readline()
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        yield _parse_lines(lines, path, dim, number)
+        number += len(lines)
+
+
+def _parse_lines(
+    lines: list[bytes], path: Path, dim: int, first_line: int
+) -> tuple[list[str], NDArray[np.float32]]:
+    words, texts = [], []
+    for line in lines:
+        word, _, text = line.rstrip().partition(b" ")
+        words.append(unescape_word(word))
+        texts.append(text)
+    numbers = b" ".join(texts)
+    # Only where each line has its fields, none of them empty, does the number of all numbers tell the number
+    # of each line's.
+    if (
+        all(text.count(b" ") == dim - 1 for text in texts)
+        and all(texts)
+        and not any(blank in numbers for blank in _UNUSUAL_BLANKS)
+    ):
+        vectors = parse_numbers(numbers)
+        if vectors is not None and vectors.size == len(lines) * dim:
+            return words, vectors.reshape(len(lines), dim)
+    return _parse_slowly(lines, path, dim, first_line)
+
+
+def _parse_slowly(
+    lines: list[bytes], path: Path, dim: int, first_line: int
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Read line by line what is not written with single blanks, and find the line that is wrong."""
+    words = []
+    vectors = np.empty((len(lines), dim), np.float32)
+    for row, line in enumerate(lines):
+        word, numbers = _split_line(line, dim)
+        if len(numbers) != dim or is_number(word.split()[-1:]):
+            given = sum(1 for _ in line.split()) - 1
+            raise InputError(
+                f"{path}, line {first_line + row}: {max(given, 0)} numbers stand after the word where there "
+                f"should be {dim}; the file is damaged or cut short"
+            )
+        for number in numbers:
+            if not is_number([number]):
+                raise InputError(
+                    f"{path}, line {first_line + row}: {_shown(number)} is not a number; the file is damaged"
+                )
+        words.append(unescape_word(word))
+        with np.errstate(over="ignore"):
+            vectors[row] = np.array([float(number) for number in numbers])
+    return words, vectors
+
+
+def _split_line(line: bytes, dim: int) -> tuple[bytes, list[bytes]]:
+    fields = line.rsplit(None, dim)
+    if len(fields) == dim and line[:1] in (b" ", b"\t"):  # the word is empty
+        return b"", fields
+    return (fields[0], fields[1:]) if fields else (b"", [])
+
+
+def is_number(field: list[bytes]) -> bool:
+    """Tell whether a list holds one field and that is a number, NaN and infinity included."""
+    try:
+        return len(field) == 1 and isinstance(float(field[0]), float)
+    except ValueError:
+        return False
+
+
+def _shown(field: bytes) -> str:
+    text = field.decode("utf-8", "backslashreplace")
+    return repr(text if len(text) <= 40 else text[:40] + "…")

@@ -1,0 +1,128 @@
+"""nce-export as a real process: formats, choices and refusals."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from nce_train.cli.export import FORMAT_NAMES
+
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.formats import FORMATS
+from nce_train.embeddings.postprocess import all_but_the_top, unit_length
+
+WORDS = [f"w{i}" for i in range(20)]
+
+
+@pytest.fixture
+def here(tmp_path):
+    rng = np.random.default_rng(6)
+    directory = tmp_path / "corpus.nce"
+    directory.mkdir()
+    for name in ("input", "output"):
+        np.save(directory / f"{name}.npy", rng.standard_normal((20, 5)).astype(np.float32))
+    (directory / "vocab.tsv").write_text("".join(f"{word}\t{100 - i}\n" for i, word in enumerate(WORDS)))
+    return tmp_path
+
+
+def run(here, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "nce_train.cli.export", *arguments],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def table(here, name):
+    return np.load(here / "corpus.nce" / f"{name}.npy")
+
+
+@pytest.mark.parametrize("out", ["v.txt", "v.vec.gz", "v.bin", "v.glove.xz", "v.npy"])
+def test_the_ending_tells_the_format(here, out):
+    done = run(here, "corpus.nce", out)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: 20 words, dim 5\n")
+    written = Embeddings.load(here / out)
+    assert written.index_to_key == WORDS
+    np.testing.assert_array_equal(written.vectors, table(here, "input"))
+
+
+def test_the_option_wins_over_the_ending(here):
+    assert run(here, "corpus.nce", "v.data", "--format", "glove").returncode == 0
+    assert (here / "v.data").read_text().startswith("w0 ")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--top", "3"], lambda i, o: i[:3]),
+        (["--top", "99"], lambda i, o: i),
+        (["--vectors", "output"], lambda i, o: o),
+        (["--vectors", "sum"], lambda i, o: i + o),
+        (["--normalize"], lambda i, o: unit_length(i)),
+        (["--postprocess", "abtt"], lambda i, o: all_but_the_top(i)),
+        (
+            ["--vectors", "sum", "--top", "9", "--postprocess", "abtt", "--normalize"],
+            lambda i, o: unit_length(all_but_the_top((i + o)[:9])),
+        ),
+    ],
+)
+def test_which_vectors_are_written(here, options, expected):
+    done = run(here, "corpus.nce", "v.txt", *options)
+    assert done.returncode == 0, done.stderr
+    written = Embeddings.load(here / "v.txt")
+    wanted = expected(table(here, "input"), table(here, "output"))
+    assert written.index_to_key == WORDS[: len(wanted)]
+    np.testing.assert_allclose(written.vectors, wanted, rtol=1e-6)
+
+
+def test_counts_go_with_npy(here):
+    assert run(here, "corpus.nce", "v.npy", "--top", "2").returncode == 0
+    assert (here / "v.npy.vocab.tsv").read_text() == "w0\t100\nw1\t99\n"
+
+
+def test_a_vectors_file_can_be_exported_onto_itself(here):
+    assert run(here, "corpus.nce", "v.npy").returncode == 0
+    assert run(here, "v.npy", "v.npy", "--normalize").returncode == 0
+    np.testing.assert_allclose(np.linalg.norm(Embeddings.load(here / "v.npy").vectors, axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["corpus.nce", "v.data"], "v.data: the ending tells no format"),
+        (["corpus.nce", "v.txt", "--format", "parquet"], "'parquet' is not one of"),
+        (["corpus.nce", "v.txt", "--top", "0"], "--top"),
+        (["corpus.nce", "absent/v.txt"], "there is no directory absent"),
+        (["corpus.nce", "corpus.nce", "--format", "glove"], "a directory stands here"),
+        (["absent", "v.txt"], "absent: no such file"),
+        (["v.txt", "w.txt"], "v.txt: no such file"),
+        (["old.txt", "v.txt", "--vectors", "sum"], "a vectors file has no sum vectors"),
+    ],
+)
+def test_refusals_exit_with_2(here, arguments, sentence):
+    (here / "old.txt").write_text("1 1\na 0.5\n")
+    before = {path.name for path in here.iterdir()}
+    done = run(here, *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert {path.name for path in here.iterdir()} == before
+
+
+def test_the_choices_are_the_formats():
+    assert set(FORMAT_NAMES) == set(FORMATS)
+
+
+def test_help_loads_neither_numba_nor_numpy():
+    code = (
+        "import sys; from nce_train.cli.export import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert not {'numba', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

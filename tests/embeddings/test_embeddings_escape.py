@@ -1,0 +1,72 @@
+"""Words that a blank-separated format cannot hold come back; all others are written as they are."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nce_train.embeddings.escape import escape_word, unescape_word
+from nce_train.errors import InputError
+
+ANY_BYTES = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+LIKE_ESCAPED = st.lists(st.sampled_from(["%", "_", "%_", "%20", "%25", "%00", "%0a", " ", "\t", "a"])).map(
+    "".join
+)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), ANY_BYTES, LIKE_ESCAPED))
+@example("")
+@example("%_%00")
+@example("%_a%20b")
+def test_every_word_comes_back_and_is_one_field(word):
+    escaped = escape_word(word)
+    assert escaped.split() == [escaped]
+    assert unescape_word(escaped) == word
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "paris",
+        "100%",
+        "%",
+        "%%",
+        "%_",
+        "http://a.org/b%20c",
+        "50%25",
+        "né",
+        "a\u00a0b",
+        "%20",
+        "\udcff",
+        "\udc93quoted",
+        "\udcfd",
+    ],
+)
+def test_words_that_fit_are_written_as_they_are(word):
+    assert escape_word(word) == word.encode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("word", "escaped"),
+    [
+        ("new york", b"%_new%20york"),
+        ("100 %", b"%_100%20%25"),
+        ("", b"%_%00"),
+        ("a\r\n", b"%_a%0D%0A"),
+        ("\x1f\udc8b\x08", b"%_%1F\x8b\x08"),
+        ("\udc93NUMPY", b"%_%93NUMPY"),
+        ("%_a%20b", b"%_%25_a%2520b"),
+    ],
+)
+def test_other_words_are_escaped_so(word, escaped):
+    assert escape_word(word) == escaped
+
+
+def test_distinct_words_stay_distinct():
+    words = ["", "%_%00", "%_%25_%2500", "a b", "%_a%20b", "%_%25_a%2520b", "a%20b", "a_b"]
+    assert len({escape_word(word) for word in words}) == len(words)
+
+
+def test_a_lone_surrogate_is_refused():
+    with pytest.raises(InputError, match="lone surrogates"):
+        escape_word("\ud800")

@@ -1,0 +1,300 @@
+"""Every format: what is written is read back, gensim reads it, damage is told in one sentence."""
+
+import gzip
+import lzma
+import os
+import struct
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.formats import FORMATS
+from nce_train.errors import InputError
+
+ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy"]
+WORDS = st.one_of(
+    st.text(max_size=6), st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+)
+FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def tables(draw):
+    words = draw(st.lists(WORDS, min_size=1, max_size=6, unique=True))
+    dim = draw(st.integers(1, 4))
+    return words, draw(hnp.arrays(np.float32, (len(words), dim), elements=FLOAT32))
+
+
+@pytest.fixture
+def model():
+    rng = np.random.default_rng(3)
+    words = ["the", "of", "é", "naïve", "100%", "日本"] + [f"w{i}" for i in range(60)]
+    return Embeddings(words, rng.standard_normal((len(words), 7)).astype(np.float32))
+
+
+def assert_same(read, model):
+    assert read.index_to_key == model.index_to_key
+    assert read.vectors.dtype == np.float32
+    np.testing.assert_array_equal(read.vectors, model.vectors)
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, ".txt.gz", ".vec.xz", ".bin.gz", ".glove.xz", ".npy.gz"])
+def test_what_is_written_is_read_back(tmp_path, model, ending):
+    path = tmp_path / f"v{ending}"
+    model.save(path)
+    assert_same(Embeddings.load(path), model)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@given(table=tables())
+@settings(max_examples=60, deadline=None)
+def test_any_words_and_numbers_come_back(tmp_path_factory, ending, table):
+    path = tmp_path_factory.getbasetemp() / f"any{ending}"
+    model = Embeddings(*table)
+    model.save(path)
+    assert_same(Embeddings.load(path), model)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_named_format_wins_over_the_ending(tmp_path, model, format):
+    model.save(tmp_path / "v.out", format)
+    model.save(tmp_path / f"v{FORMATS[format].endings[0]}")
+    assert (tmp_path / "v.out").read_bytes() == (tmp_path / f"v{FORMATS[format].endings[0]}").read_bytes()
+    assert_same(Embeddings.load(tmp_path / "v.out"), model)
+
+
+def test_compression_is_told_by_content_and_its_bytes_are_repeatable(tmp_path, model):
+    model.save(tmp_path / "a.txt.gz")
+    model.save(tmp_path / "b.txt.gz")
+    assert (tmp_path / "a.txt.gz").read_bytes() == (tmp_path / "b.txt.gz").read_bytes()
+    assert (tmp_path / "a.txt.gz").read_bytes()[4:8] == bytes(4)  # the time
+    assert gzip.decompress((tmp_path / "a.txt.gz").read_bytes()).startswith(b"66 7\nthe ")
+    (tmp_path / "a.txt.gz").rename(tmp_path / "a.txt")
+    assert_same(Embeddings.load(tmp_path / "a.txt"), model)
+
+
+def test_counts_are_kept_beside_npy(tmp_path, model):
+    counted = Embeddings(model.index_to_key, model.vectors, np.arange(len(model))[::-1])
+    counted.save(tmp_path / "v.npy")
+    assert (tmp_path / "v.npy.vocab.tsv").read_text(encoding="utf-8").startswith("the\t65\nof\t64\n")
+    np.testing.assert_array_equal(Embeddings.load(tmp_path / "v.npy").counts, counted.counts)
+    model.save(tmp_path / "v.npy")
+    assert Embeddings.load(tmp_path / "v.npy").counts is None
+
+
+def test_mapping_is_read_only_and_optional(tmp_path, model):
+    model.save(tmp_path / "v.npy")
+    mapped = Embeddings.load(tmp_path / "v.npy").vectors
+    assert isinstance(mapped, np.memmap) and not mapped.flags.writeable
+    assert not isinstance(Embeddings.load(tmp_path / "v.npy", mmap=False).vectors, np.memmap)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])
+def test_other_kinds_of_float_become_float32(tmp_path, model, dtype):
+    model.save(tmp_path / "v.npy")
+    stored = np.asfortranarray(model.vectors.astype(dtype))
+    np.save(tmp_path / "v.npy", stored)
+    read = Embeddings.load(tmp_path / "v.npy").vectors
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, stored.astype(np.float32))
+
+
+@pytest.mark.parametrize("ending", [".txt", ".vec.gz", ".bin", ".glove"])
+def test_gensim_reads_ours(tmp_path, model, ending):
+    model = Embeddings(["new york", "", *model.index_to_key[2:]], model.vectors)
+    path = tmp_path / f"v{ending}"
+    model.save(path)
+    theirs = KeyedVectors.load_word2vec_format(path, binary=ending == ".bin", no_header=ending == ".glove")
+    assert theirs.index_to_key == ["%_new%20york", "%_%00", *model.index_to_key[2:]]
+    np.testing.assert_array_equal(theirs.vectors, model.vectors)
+
+
+@pytest.mark.parametrize(("binary", "header"), [(False, True), (True, True), (False, False)])
+def test_we_read_gensim_s(tmp_path, model, binary, header):
+    theirs = KeyedVectors(model.vectors.shape[1])
+    words = [*model.index_to_key[:-1], "word" if binary else "two words"]
+    theirs.add_vectors(words, model.vectors)
+    theirs.save_word2vec_format(tmp_path / "v", binary=binary, write_header=header)
+    read = Embeddings.load(tmp_path / "v")
+    assert read.index_to_key == words
+    np.testing.assert_array_equal(read.vectors, model.vectors)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"2 3\na 1 2 3\nb 4 5 6\n",
+        b"2 3\na 1 2 3 \nb 4 5 6 \n",  # fastText and word2vec.c end each line with a blank
+        b"2 3\r\na 1 2 3\r\nb 4 5 6\r\n",
+        b"2 3\na\t1\t2\t3\nb\t4\t5\t6\n",
+        b"2 3\na  1  2  3\nb 4 5 6",
+        b"a 1.0 2e0 3\nb 4 5 6\n",
+        b"a 1 2 3 \nb 4 5 6 \n",
+        gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n"),
+        lzma.compress(b"a 1 2 3\nb 4 5 6\n"),
+        b"2 3\na " + struct.pack("<3f", 1, 2, 3) + b"b " + struct.pack("<3f", 4, 5, 6),
+        b"2 3\na " + struct.pack("<3f", 1, 2, 3) + b"\nb " + struct.pack("<3f", 4, 5, 6) + b"\n",
+    ],
+)
+def test_the_same_table_in_many_spellings(tmp_path, text):
+    (tmp_path / "v").write_bytes(text)
+    read = Embeddings.load(tmp_path / "v")
+    assert read.index_to_key == ["a", "b"]
+    np.testing.assert_array_equal(read.vectors, np.array([[1, 2, 3], [4, 5, 6]]))
+
+
+def test_words_with_blanks_of_other_writers(tmp_path):
+    (tmp_path / "v").write_bytes(b"first 0.5 0.25\n. . . 1.0 2.0\nat name@domain 3.0 4.0\n 5.0 6.0\n")
+    read = Embeddings.load(tmp_path / "v")
+    assert read.index_to_key == ["first", ". . .", "at name@domain", ""]
+    np.testing.assert_array_equal(read.vectors[:, 1], [0.25, 2, 4, 6])
+
+
+def test_undecodable_bytes_are_written_back_as_they_were(tmp_path):
+    text = b"2 1\n\xff\xfe\xc3 0.5\nb\xe9 1.5\n"
+    (tmp_path / "v.txt").write_bytes(text)
+    Embeddings.load(tmp_path / "v.txt").save(tmp_path / "w.txt")
+    assert (tmp_path / "w.txt").read_bytes() == text
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("word", ["\x1f\udc8b", "\udcfd7zXZ\x00", "\udc93NUMPY", "\ufeff", "5", "%", "5 3"])
+def test_a_first_word_that_looks_like_another_file(tmp_path, ending, word):
+    path = tmp_path / f"v{ending}"
+    model = Embeddings([word, "b"], [[3.0], [1.0]])
+    model.save(path)
+    assert_same(Embeddings.load(path), model)
+
+
+def test_a_file_longer_than_a_block(tmp_path, monkeypatch, model):
+    monkeypatch.setattr("nce_train.embeddings.text_lines._BLOCK_BYTES", 100)
+    monkeypatch.setattr("nce_train.embeddings.text_lines._BLOCK_ROWS", 7)
+    monkeypatch.setattr("nce_train.embeddings.word2vec_binary._BLOCK_BYTES", 11)
+    monkeypatch.setattr("nce_train.embeddings.word2vec_binary._BLOCK_ROWS", 7)
+    monkeypatch.setattr("nce_train.embeddings.table._CHECKED_ROWS", 7)
+    for ending in (".txt", ".glove", ".bin"):
+        model.save(tmp_path / f"v{ending}")
+        assert_same(Embeddings.load(tmp_path / f"v{ending}"), model)
+    text = (tmp_path / "v.txt").read_bytes()
+    (tmp_path / "v.txt").write_bytes(text.replace(b"\nw50 ", b"\nw50 x"))
+    with pytest.raises(InputError, match=r"line 58: .* is not a number"):
+        Embeddings.load(tmp_path / "v.txt")
+
+
+def _damaged_npy(**changes):
+    def write(path):
+        array = changes.get("array", np.ones((2, 3), np.float32))
+        np.save(path, array, allow_pickle=True)
+        raw = path.read_bytes()
+        path.write_bytes(changes.get("edit", lambda content: content)(raw))
+        vocabulary = changes.get("vocabulary", b"a\t2\nb\t1\n")
+        if vocabulary is not None:
+            path.with_name(path.name + ".vocab.tsv").write_bytes(vocabulary)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "neither a model directory nor a vectors file"),
+        (b"hello\n", "neither a model directory nor a vectors file"),
+        (b"\x00\x01\x02\x03", "neither a model directory nor a vectors file"),
+        (b"2 3\na 1 2 3\nb 4 5\n", "line 3: 2 numbers stand after the word where there should be 3"),
+        (b"2 3\na 1 2 3 4\nb 4 5 6\n", "line 2: 4 numbers stand after the word where there should be 3"),
+        (b"2 3\na 1 2 3 4\nb 5 6\n", "line 2: 4 numbers"),
+        (b"2 3\na 1 2 3\nb 4 x 6\n", "line 3: 'x' is not a number"),
+        (b"2 3\na 1 2 3\nb 4 5 6\nc 7 8 9\n", "line 4: the file goes on after the 2 rows"),
+        (b"2 1\na 1\t2\nb\n", "line 2: 2 numbers"),
+        (b"2 2\na 1\t2 3\nb  5\n", "line 2: 3 numbers"),
+        (b"3 3\na 1 2 3\nb 4 5 6\n\n\n\n", "line 4: 0 numbers"),
+        (b"3 2\na 1.5 2.5\nb 3.5 4.5\n", "line 3: the file ends after 2 of the 3 rows"),
+        (b"2 3\na 1 2 3\na 4 5 6\n", r"line 3: the word 'a' stands at .*line 2 already"),
+        (b"2 3\na 1 2 3\nb 4 nan 6\n", "line 3: the vector of 'b' holds a number that is not finite"),
+        (b"2 3\na 1 2 3\nb 4 1e99 6\n", "line 3: the vector of 'b' holds a number that is not finite"),
+        (b"999999999 300\na 1 2 3\n", "line 1: .*for which the file is too small"),
+        (b"2 999999999999999999\na 1 2 3\n", "line 1: .*for which the file is too small"),
+        (b"0 3\n", "line 1: .*at least 1"),
+        (b"2 0\na\nb\n", "line 1: .*at least 1"),
+        (b"a 1 2 3\nb 4 5\n", "line 2: 2 numbers"),
+        (b"a 1 2 3\nb 4 5 inf\n", "line 2: the vector of 'b'"),
+        (b"a 1 2\nb 3 4\na 5 6\n", "line 3: the word 'a' stands at .*line 1 already"),
+        (b"2 2\na " + struct.pack("<2f", 1, 2) + b"b " + struct.pack("<f", 1), "cut short"),
+        (b"2 1\na " + struct.pack("<f", 1) + b"bbbbbbbbbbbb", "row 1: the file ends after 1 of the 2 rows"),
+        (b"1 1\na " + struct.pack("<f", 1) + b"b " + struct.pack("<f", 1), "goes on after the 1 rows"),
+        (b"1 1\na " + struct.pack("<f", np.nan), "row 0: the vector of 'a'"),
+        (gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n")[:-9], "compressed data is damaged or cut short"),
+        (gzip.compress(b"99999999999 300\na 1 2 3\n"), "line 1: .*for which the file is too small"),
+        (lzma.compress(b"2 3\na 1 2 3\nb 4 5 6\n")[:-9], "compressed data is damaged or cut short"),
+        (_damaged_npy(array=np.array([["a"], [None]], object)), "not an array file that can be read"),
+        (_damaged_npy(array=np.ones(6, np.float32)), r"shape \(6,\)"),
+        (_damaged_npy(array=np.ones((2, 3), int)), "type int64"),
+        (_damaged_npy(edit=lambda raw: raw[:-1]), "not an array file that can be read"),
+        (_damaged_npy(edit=lambda raw: raw.replace(b"(2, 3)", b"(99999999, 3)")), "not an array file"),
+        (_damaged_npy(edit=lambda raw: raw[:20]), "not an array file that can be read"),
+        (_damaged_npy(edit=lambda raw: gzip.compress(raw[:-1])), "not an array file that can be read"),
+        (_damaged_npy(vocabulary=None), "v.npy.vocab.tsv: the words cannot be read"),
+        (_damaged_npy(vocabulary=b"a\t2\n"), "1 words for the 2 vectors"),
+        (_damaged_npy(vocabulary=b"a\t2\na\t1\n"), "row 1: the word 'a' stands at"),
+        (_damaged_npy(vocabulary=b"a\t2\nb\tx\n"), "vocab.tsv, line 2"),
+        (_damaged_npy(vocabulary=b"a\t2\nb\t1\t1\n"), "vocab.tsv, line 2"),
+        (_damaged_npy(vocabulary=b"a\n5\t2\t1\n"), "vocab.tsv, line 1"),
+        (_damaged_npy(vocabulary=b"a\t2\nb\t-1\n"), "vocab.tsv, line 2"),
+        (_damaged_npy(vocabulary=b""), "vocab.tsv is empty"),
+        (_damaged_npy(array=np.full((2, 3), np.inf, np.float32)), "row 0: the vector of 'a'"),
+    ],
+)
+def test_damage_is_told_in_one_sentence(tmp_path, content, sentence):
+    path = tmp_path / "v.npy"
+    if callable(content):
+        content(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=sentence) as failure:
+        Embeddings.load(path)
+    assert "v.npy" in str(failure.value) and "\n" not in str(failure.value)
+
+
+def test_a_file_that_is_absent_or_closed(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        Embeddings.load(tmp_path / "absent.txt")
+    with pytest.raises(InputError, match="a vectors file has no output vectors"):
+        Embeddings.load(tmp_path / "absent.txt", vectors="output")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "fifo")
+        with pytest.raises(InputError, match="not a regular file"):
+            Embeddings.load(tmp_path / "fifo")
+    closed = tmp_path / "closed.txt"
+    closed.write_bytes(b"1 1\na 1.0\n")
+    closed.chmod(0)
+    if not os.access(closed, os.R_OK):
+        with pytest.raises(InputError, match="may not be read"):
+            Embeddings.load(closed)
+
+
+def test_places_that_cannot_be_written(tmp_path, model):
+    with pytest.raises(
+        InputError, match=r"the ending tells no format \(known: .*\.txt, \.vec, \.bin, \.glove\)"
+    ):
+        model.save(tmp_path / "v.pickle")
+    with pytest.raises(InputError, match="'pickle' is no format"):
+        model.save(tmp_path / "v.txt", format="pickle")
+    with pytest.raises(InputError, match="a directory stands here"):
+        model.save(tmp_path, format="glove")
+    with pytest.raises(InputError, match="there is no directory"):
+        model.save(tmp_path / "absent" / "v.txt")
+
+
+def test_an_unfinished_file_leaves_the_old_one(tmp_path, model):
+    path = tmp_path / "v.txt"
+    model.save(path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="lone surrogates"):
+        Embeddings(["a", "\ud800"], [[1.0], [2.0]]).save(path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v.txt"]

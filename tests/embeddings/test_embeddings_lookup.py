@@ -1,0 +1,140 @@
+"""Look-up and comparison answer as gensim's KeyedVectors do."""
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from nce_train.embeddings import Embeddings
+from nce_train.errors import InputError
+
+WORDS = [f"w{i}" for i in range(200)]
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    vectors = np.random.default_rng(5).standard_normal((200, 16)).astype(np.float32)
+    return vectors * np.linspace(0.1, 30, 200, dtype=np.float32)[:, None]
+
+
+@pytest.fixture(scope="module")
+def ours(vectors):
+    return Embeddings(WORDS, vectors)
+
+
+@pytest.fixture(scope="module")
+def theirs(vectors):
+    model = KeyedVectors(16)
+    model.add_vectors(WORDS, vectors)
+    return model
+
+
+def assert_same_answers(ours, theirs):
+    assert [word for word, _ in ours] == [word for word, _ in theirs]
+    np.testing.assert_allclose([value for _, value in ours], [value for _, value in theirs], rtol=2e-5)
+
+
+def test_looking_up(ours, vectors):
+    assert len(ours) == 200 and "w3" in ours and "absent" not in ours and 3 not in ours
+    assert ours.key_to_index["w7"] == 7 and ours.index_to_key[7] == "w7"
+    np.testing.assert_array_equal(ours["w7"], vectors[7])
+    np.testing.assert_array_equal(ours[["w7", "w3", "w7"]], vectors[[7, 3, 7]])
+    assert ours[[]].shape == (0, 16)
+    assert "200 words, dim 16" in repr(ours)
+
+
+@pytest.mark.parametrize("word", WORDS[::37])
+def test_neighbours_of_a_word(ours, theirs, word):
+    assert_same_answers(ours.most_similar(word), theirs.most_similar(word))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"positive": ["w1", "w2"], "negative": ["w3"]},
+        {"positive": ["w1", "w2"], "negative": ["w3"], "topn": 3},
+        {"positive": "w1", "negative": "w4"},
+        {"negative": ["w5"]},
+        {"positive": ["w1"], "topn": 1000},
+        {"positive": [("w1", 0.3), ("w2", -2.0)], "negative": [("w9", -0.5)]},
+        {"positive": np.arange(16, dtype=np.float32)},
+        {"positive": [np.arange(16, dtype=np.float32), "w8"]},
+        {"positive": "w150", "restrict_vocab": 20},
+        {"positive": "w1", "topn": 0},
+    ],
+)
+def test_questions_are_answered_like_gensim_s(ours, theirs, question):
+    assert_same_answers(ours.most_similar(**question), theirs.most_similar(**question))
+
+
+def test_all_similarities(ours, theirs):
+    np.testing.assert_allclose(
+        ours.most_similar("w9", topn=None), theirs.most_similar("w9", topn=None), atol=1e-6
+    )
+
+
+def test_one_key_with_a_weight(ours):
+    assert ours.most_similar(("w1", 2.0)) == ours.most_similar("w1")
+
+
+def test_similarity_and_the_odd_one_out(ours, theirs):
+    for start in range(0, 200, 11):
+        words = WORDS[start : start + 5]
+        assert ours.similarity(words[0], words[1]) == pytest.approx(
+            theirs.similarity(words[0], words[1]), abs=1e-6
+        )
+        assert ours.doesnt_match(words) == theirs.doesnt_match(words)
+    assert ours.doesnt_match(["absent", "w1", "w2", "w3"]) == theirs.doesnt_match(
+        ["absent", "w1", "w2", "w3"]
+    )
+
+
+def test_equal_neighbours_come_in_row_order():
+    words = [f"w{i}" for i in range(100)]
+    model = Embeddings(words, [[1, 0], *[[1, 1], [0, 1], [1, 1]] * 33])
+    near = [word for number, word in enumerate(words) if number % 3 != 2 and number > 0]
+    assert [word for word, _ in model.most_similar("w0", topn=99)][:66] == near
+    assert [word for word, _ in model.most_similar("w0", topn=40)] == near[:40]
+
+
+def test_a_zero_vector_is_similar_to_nothing():
+    model = Embeddings(["zero", "a", "b"], [[0, 0], [1, 0], [1, 1]])
+    assert model.similarity("zero", "a") == 0
+    assert dict(model.most_similar("a"))["zero"] == 0
+    assert dict(model.most_similar("zero")) == {"a": 0, "b": 0}
+
+
+def test_huge_and_tiny_vectors_have_cosines():
+    model = Embeddings(["huge", "tiny", "one"], np.array([[1e30, 1e30], [1e-30, 1e-30], [1, 1]], np.float32))
+    assert model.similarity("huge", "one") == pytest.approx(1)
+    assert model.similarity("tiny", "one") == pytest.approx(1)
+
+
+def test_unknown_words_are_named(ours):
+    for ask in (
+        lambda: ours["absent"],
+        lambda: ours[["w1", "absent"]],
+        lambda: ours.most_similar("absent"),
+        lambda: ours.similarity("w1", "absent"),
+    ):
+        with pytest.raises(KeyError, match="'absent' is not in the vocabulary"):
+            ask()
+    with pytest.raises(ValueError, match="0 were given"):
+        ours.most_similar()
+    with pytest.raises(ValueError, match="of 1 words 0 are"):
+        ours.doesnt_match(["absent"])
+
+
+@pytest.mark.parametrize(
+    ("words", "vectors", "counts", "sentence"),
+    [
+        (["a"], [[1.0], [2.0]], None, "1 words for 2 vectors"),
+        (["a", "a"], [[1.0], [2.0]], None, "row 1: the word 'a' stands at row 0"),
+        (["a", "b"], [[1.0], [np.nan]], None, "row 1: the vector of 'b'"),
+        (["a", "b"], [1.0, 2.0], None, "shape"),
+        (["a", "b"], [[], []], None, "shape"),
+        (["a", "b"], [[1.0], [2.0]], [1], "counts of shape"),
+    ],
+)
+def test_a_table_that_does_not_fit(words, vectors, counts, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Embeddings(words, vectors, counts)

@@ -1,0 +1,32 @@
+"""Unit length and all-but-the-top do what their definitions say."""
+
+import numpy as np
+import pytest
+
+from nce_train.embeddings.postprocess import all_but_the_top, unit_length
+
+
+def test_unit_length():
+    vectors = np.array([[3, 4], [0, 0], [-1e-30, 0], [1e30, 1e30]], np.float32)
+    scaled = unit_length(vectors)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0], [-1, 0], [np.sqrt(0.5)] * 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dim", "removed"), [(2, 1), (40, 1), (128, 1), (160, 2), (300, 3)])
+def test_the_mean_and_the_top_components_are_gone(dim, removed):
+    rng = np.random.default_rng(dim)
+    spread = np.linspace(5, 0.5, dim)
+    vectors = (rng.standard_normal((400, dim)) * spread + 3).astype(np.float32)
+
+    # The definition, by singular values in float64.
+    centred = vectors.astype(np.float64) - vectors.astype(np.float64).mean(axis=0)
+    _, _, components = np.linalg.svd(centred, full_matrices=False)
+    top = components[:removed]
+    expected = centred - centred @ top.T @ top
+
+    treated = all_but_the_top(vectors)
+    assert treated.dtype == np.float32
+    np.testing.assert_allclose(treated, expected, atol=2e-3)
+    np.testing.assert_allclose(treated.mean(axis=0), 0, atol=1e-5)
+    assert np.linalg.matrix_rank(treated, tol=0.1) == dim - removed

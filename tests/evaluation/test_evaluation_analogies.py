@@ -1,0 +1,109 @@
+"""Analogies by 3CosAdd: against a slow twin and against gensim."""
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from nce_train.embeddings import Embeddings
+from nce_train.errors import InputError
+from nce_train.evaluation.analogies import answer_analogies, answers, row_of
+from nce_train.evaluation.sets import Question
+
+
+def slow_answer(vectors, a, b, c):
+    """One question as it is defined, in float64."""
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    target = units[b] - units[a] + units[c]
+    nearest = sorted(range(len(units)), key=lambda row: -(units[row] @ target))
+    return next(row for row in nearest if row not in (a, b, c))
+
+
+def learnable(rng, families=40, parts=3, dim=20):
+    """Vectors of families × parts that analogies hold for, more or less."""
+    vectors = rng.standard_normal((families, 1, dim)) + rng.standard_normal((1, parts, dim))
+    vectors += 0.8 * rng.standard_normal((families, parts, dim))
+    vectors *= rng.uniform(0.5, 2, (families, parts, 1))
+    return vectors.reshape(-1, dim).astype(np.float32)
+
+
+def test_answers_are_the_slow_twin_s(monkeypatch):
+    monkeypatch.setattr("nce_train.evaluation.analogies._BLOCK_NUMBERS", 1000)  # several blocks
+    rng = np.random.default_rng(11)
+    vectors = learnable(rng)
+    questions = rng.integers(0, len(vectors), (100, 3))
+    units = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    expected = [slow_answer(vectors.astype(np.float64), *question) for question in questions]
+    assert answers(units, questions).tolist() == expected
+
+
+@pytest.mark.parametrize("restrict_vocab", [120, 80, 15])
+def test_counts_are_gensim_s(tmp_path, restrict_vocab):
+    rng = np.random.default_rng(7)
+    vectors = learnable(rng)
+    words = [f"w{i}" for i in range(len(vectors))]
+    questions, lines = [], []
+    for section in ("first", "second"):
+        lines.append(f": {section}")
+        for _ in range(150):
+            one, other = rng.choice(40, 2, replace=False) * 3
+            names = [f"w{one}", f"w{one + 1}", f"w{other}", f"w{other + 1}"]
+            lines.append(" ".join(names))
+            questions.append(Question(section, *names))
+    (tmp_path / "set.txt").write_text("\n".join(lines) + "\n")
+
+    theirs = KeyedVectors(vectors.shape[1])
+    theirs.add_vectors(words, vectors)
+    accuracy, sections = theirs.evaluate_word_analogies(
+        str(tmp_path / "set.txt"), restrict_vocab=restrict_vocab
+    )
+    ours = answer_analogies(Embeddings(words, vectors), questions, restrict_vocab)
+
+    assert ours["questions"] == 300
+    assert ours["accuracy"] == pytest.approx(accuracy)
+    assert 0 < ours["accuracy"] < 1
+    for section in sections[:-1]:
+        counts = ours["sections"][section["section"]]
+        assert counts["correct"] == len(section["correct"])
+        assert counts["asked"] == len(section["correct"]) + len(section["incorrect"])
+        assert counts["coverage"] == counts["asked"] / 150
+
+
+def model_of(words):
+    return Embeddings(words, np.eye(len(words), 8, dtype=np.float32) + 0.1)
+
+
+def test_words_are_taken_as_given_and_else_lower_cased():
+    model = model_of(["athens", "greece", "Oslo", "norway", "oslo"])
+    questions = [Question("s", "Athens", "Greece", "Oslo", "Norway")]
+    assert answer_analogies(model, questions)["asked"] == 1
+    assert row_of(model.key_to_index, "Oslo", 5) == 2
+    assert row_of(model.key_to_index, "OSLO", 5) == 4
+    assert row_of(model.key_to_index, "OSLO", 4) == -1
+    assert row_of({"A": 3, "a": 0}, "A", 2) == 0  # as given it is not among the most frequent
+
+
+def test_a_question_word_is_never_the_answer():
+    model = Embeddings(["a", "b", "c", "d"], [[1, 0], [0.9, 0.1], [1, 0.01], [0, 1]])
+    result = answer_analogies(model, [Question("s", "a", "b", "c", "d"), Question("s", "a", "b", "c", "c")])
+    assert (result["correct"], result["asked"]) == (1, 2)
+
+
+def test_nothing_asked_has_no_accuracy():
+    result = answer_analogies(model_of(["a", "b"]), [Question("", "a", "b", "x", "y")])
+    assert result == {
+        "correct": 0,
+        "asked": 0,
+        "questions": 1,
+        "accuracy": None,
+        "coverage": 0.0,
+        "sections": {"": {"correct": 0, "asked": 0, "questions": 1, "accuracy": None, "coverage": 0.0}},
+    }
+
+
+def test_zero_means_all_words():
+    model = model_of(["a", "b", "c", "d"])
+    questions = [Question("s", "a", "b", "c", "d")]
+    assert answer_analogies(model, questions, 0)["asked"] == 1
+    assert answer_analogies(model, questions, 3)["asked"] == 0
+    with pytest.raises(InputError, match="restrict_vocab is -1"):
+        answer_analogies(model, questions, -1)

@@ -75,9 +75,33 @@ def _ours(options: argparse.Namespace, preset: str, warmth: str, scratch: Path, 
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(scratch / "numba")}
     if warmth == "cold":
         shutil.rmtree(scratch / "numba", ignore_errors=True)
-    command = [sys.executable, "-m", "nce_train.cli.train", options.text, "-o", str(output), "--config", preset]
-    command += ["--overwrite", "--quiet", "--no-cache", "--threads", str(options.threads), "--seed", str(seed)]
-    command += ["--dim", str(options.dim), "--window", str(options.window), "--subsample", str(options.subsample)]
+    command = [
+        sys.executable,
+        "-m",
+        "nce_train.cli.train",
+        options.text,
+        "-o",
+        str(output),
+        "--config",
+        preset,
+    ]
+    command += [
+        "--overwrite",
+        "--quiet",
+        "--no-cache",
+        "--threads",
+        str(options.threads),
+        "--seed",
+        str(seed),
+    ]
+    command += [
+        "--dim",
+        str(options.dim),
+        "--window",
+        str(options.window),
+        "--subsample",
+        str(options.subsample),
+    ]
     if options.epochs is not None:
         command += ["--epochs", str(options.epochs)]
     started = time.perf_counter()
@@ -97,7 +121,15 @@ def _ours(options: argparse.Namespace, preset: str, warmth: str, scratch: Path, 
 
 def _gensim(options: argparse.Namespace, scratch: Path, seed: int) -> dict[str, Any]:
     vectors = scratch / "gensim.txt"
-    command = [sys.executable, "-m", "benchmarks.peer_gensim", options.text, str(vectors), "--seed", str(seed)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.peer_gensim",
+        options.text,
+        str(vectors),
+        "--seed",
+        str(seed),
+    ]
     for name in ("threads", "dim", "window", "subsample"):
         command += [f"--{name}", str(getattr(options, name))]
     command += ["--epochs", str(options.epochs or 5)]

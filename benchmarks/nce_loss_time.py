@@ -33,9 +33,7 @@ def main() -> None:
     calls: dict[str, Callable[[], object]] = {
         "sampler alone": lambda: nce.log_uniform_candidate_sampler(labels, 1, SAMPLED, True, CLASSES, stream),
         "nce_loss": lambda: nce.nce_loss(*problem, seed=stream),
-        "nce_loss_and_gradients, rows": lambda: nce.nce_loss_and_gradients(
-            *problem, seed=stream, gradients="rows"
-        ),
+        "nce_loss_and_gradients, rows": lambda: nce.nce_loss_and_gradients(*problem, seed=stream, gradients="rows"),
         "the same, hits removed": lambda: nce.nce_loss_and_gradients(
             *problem, remove_accidental_hits=True, seed=stream, gradients="rows"
         ),

@@ -19,9 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def command(
-    name: str, cls: type[click.Command] = click.Command
-) -> Callable[[Callable[..., Any]], click.Command]:
+def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function the command `name`, with `--help`, `--version` and one sentence for every failure.
 
     Its docstring is the help text. Exit codes: an `NceTrainError`'s own; 1 for errors of the operating system

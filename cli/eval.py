@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+
 from nce_train.cli._common import command
 
 
@@ -107,18 +108,13 @@ def _table(report: dict[str, Any], restrict_vocab: int) -> Iterator[str]:
         for name, result in similarities.items():
             spearman = "–" if result["spearman"] is None else f"{result['spearman']:.3f}"
             yield (
-                f"{name:{width}} {spearman:>9} {result['pairs']:9} {result['of']:9} "
-                f"{_percent(result['coverage']):>9}"
+                f"{name:{width}} {spearman:>9} {result['pairs']:9} {result['of']:9} {_percent(result['coverage']):>9}"
             )
     if "heldout" in report:
         yield ""
         yield "held-out text, mean a pair"
         for key, value in report["heldout"].items():
-            yield (
-                f"  {key:{len('sigmoid_loss')}} {value:>12,}"
-                if key == "pairs"
-                else f"  {key:12} {value:12.4f}"
-            )
+            yield (f"  {key:{len('sigmoid_loss')}} {value:>12,}" if key == "pairs" else f"  {key:12} {value:12.4f}")
 
 
 class _HeldoutBar:

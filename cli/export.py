@@ -1,6 +1,7 @@
 """nce-export: write a model's vectors as a file that other programs read."""
 
 import click
+
 from nce_train.cli._common import command
 
 # `embeddings.formats.FORMATS` has the same names; a test compares them, so that `--help` need not load NumPy.

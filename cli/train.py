@@ -107,7 +107,12 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
     help="List the packaged presets, and stop.",
 )
 @click.option("--quiet", is_flag=True, help="No progress, only warnings and errors.")
-@click.option("--log-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Append plain lines here.")
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Append plain lines here.",
+)
 @_setting_options
 def main(
     corpus: tuple[str, ...],

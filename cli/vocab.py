@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import click
+
 from nce_train.cli._common import command
 
 

@@ -405,8 +405,7 @@ POOLS = {
     "object": "parcel key umbrella notebook wallet postcard kettle spoon compass marble whistle torch "
     "handkerchief calendar tape clock mirror button envelope candle",
     "event": "meeting concert funeral auction election picnic ceremony rehearsal trial regatta exhibition",
-    "when": "yesterday recently long_ago last_week that_morning in_spring in_autumn one_evening "
-    "years_ago at_dawn",
+    "when": "yesterday recently long_ago last_week that_morning in_spring in_autumn one_evening years_ago at_dawn",
     "very": "very quite rather too extremely pretty fairly awfully unusually surprisingly",
     "much": "much far even considerably noticeably slightly somewhat a_little ever_so_much markedly",
     "contest": "contest prize medal record ranking championship trophy award list competition",
@@ -415,8 +414,7 @@ POOLS = {
     "stands": "stands lies belongs remains appears waits rests vanishes exists disappears",
     "stand": "stand lie belong remain appear wait rest vanish exist disappear",
     "will": "will can must should could would might shall want_to hope_to plan_to intend_to need_to",
-    "formerly": "formerly once previously earlier ages_ago last_winter back_then an_hour_ago "
-    "in_those_days long_since",
+    "formerly": "formerly once previously earlier ages_ago last_winter back_then an_hour_ago in_those_days long_since",
     "still": "still already now currently busy again also constantly happily",
     "enjoyed": "enjoyed began finished stopped tried kept avoided missed practised loved",
     "always": "always usually often sometimes seldom rarely never regularly hardly_ever normally",
@@ -462,9 +460,7 @@ def facts(table: str) -> list[tuple[list[str], list[str]]]:
     return [(words.split(), matter.split()) for words, matter in lines]
 
 
-def paragraph(
-    words: Sequence[str], parts: Sequence[str], matter: Sequence[str], numbers: random.Random
-) -> str:
+def paragraph(words: Sequence[str], parts: Sequence[str], matter: Sequence[str], numbers: random.Random) -> str:
     """Make sentences about one fact, most of them about one of its words, with filler between them."""
     main_part = int(len(parts) * numbers.random())
     sentences = []
@@ -481,9 +477,7 @@ def paragraph(
     return " ".join(sentences)
 
 
-def sentence(
-    templates: str, words: Mapping[str, str], numbers: random.Random, matter: Sequence[str] = ()
-) -> str:
+def sentence(templates: str, words: Mapping[str, str], numbers: random.Random, matter: Sequence[str] = ()) -> str:
     """Fill one template: the fact's words, words of its matter, and words from the pools."""
 
     def fill(slot: re.Match[str]) -> str:

@@ -86,9 +86,7 @@ def evaluate(
             name: answer_analogies(embeddings, asked, restrict_vocab) for name, asked in questions.items()
         }
     if pairs:
-        report["similarity"] = {
-            name: correlate_similarities(embeddings, compared) for name, compared in pairs.items()
-        }
+        report["similarity"] = {name: correlate_similarities(embeddings, compared) for name, compared in pairs.items()}
     if heldout is not None:
         if isinstance(model, Embeddings):
             raise InputError("held-out losses need a model directory; embeddings have no output vectors")
@@ -209,9 +207,7 @@ def export(
         chosen = all_but_the_top(chosen)
     if normalize:
         chosen = unit_length(chosen)
-    written = Embeddings(
-        model.index_to_key[:top], chosen, None if model.counts is None else model.counts[:top]
-    )
+    written = Embeddings(model.index_to_key[:top], chosen, None if model.counts is None else model.counts[:top])
     written.save(out, format)
     return written
 

@@ -29,7 +29,7 @@ class ProgressDisplay:
     def __init__(self, quiet: bool = False, log_file: Path | None = None) -> None:
         self._quiet = quiet
         self._bars = not quiet and (sys.stderr.isatty() or _in_notebook())
-        self._log: IO[str] | None = None if log_file is None else open(log_file, "a", encoding="utf-8")
+        self._log: IO[str] | None = None if log_file is None else open(log_file, "a", encoding="utf-8")  # noqa: SIM115 (held open for the run)
         self._bar: tqdm[Any] | None = None
         self._phase = ""
         self._last_line = time.monotonic()
@@ -117,7 +117,13 @@ class ProgressDisplay:
             self._close_bar()
             self._phase = phase
             self._bar = tqdm(
-                total=total, desc=phase, unit=unit, unit_scale=True, dynamic_ncols=True, file=sys.stderr, leave=False
+                total=total,
+                desc=phase,
+                unit=unit,
+                unit_scale=True,
+                dynamic_ncols=True,
+                file=sys.stderr,
+                leave=False,
             )
         self._bar.update(done - self._bar.n)
 

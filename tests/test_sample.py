@@ -5,9 +5,9 @@ import lzma
 from importlib import resources
 
 import pytest
-from nce_train.sample import generate
 
 from nce_train.evaluation.sets import read_analogies
+from nce_train.sample import generate
 
 SAMPLE = resources.files("nce_train.sample")
 

@@ -46,9 +46,7 @@ def open_reading(path: Path) -> Iterator[IO[bytes]]:
     except PermissionError:
         raise InputError(f"{path}: this file may not be read; change its permissions") from None
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{path}: its compressed data is damaged or cut short ({error}); fetch it again"
-        ) from None
+        raise InputError(f"{path}: its compressed data is damaged or cut short ({error}); fetch it again") from None
 
 
 @contextlib.contextmanager

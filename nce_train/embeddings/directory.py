@@ -24,9 +24,7 @@ def read(path: Path, mmap: bool, vectors: str) -> Table:
         When a file is missing or damaged or they do not fit together.
     """
     if not (path / "input.npy").is_file():
-        raise InputError(
-            f"{path}: not a model directory (no input.npy inside); give one that nce-train has finished"
-        )
+        raise InputError(f"{path}: not a model directory (no input.npy inside); give one that nce-train has finished")
     words, counts = read_vocabulary(path / "vocab.tsv")
     names = {"input": ["input.npy"], "output": ["output.npy"], "sum": ["input.npy", "output.npy"]}[vectors]
     tables = []

@@ -50,9 +50,7 @@ class Embeddings:
     (True, 3, -1.0)
     """
 
-    def __init__(
-        self, index_to_key: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None
-    ) -> None:
+    def __init__(self, index_to_key: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None) -> None:
         self._take(
             Table(
                 list(index_to_key),
@@ -221,9 +219,7 @@ class Embeddings:
             raise KeyError(f"the word {word!r} is not in the vocabulary") from None
 
 
-def _with_weights(
-    keys: Key | Sequence[Key], default: float
-) -> list[tuple[str | NDArray[np.floating], float]]:
+def _with_weights(keys: Key | Sequence[Key], default: float) -> list[tuple[str | NDArray[np.floating], float]]:
     """List one key or several, each with its weight; a tuple of a key and a number is one key."""
     if isinstance(keys, str) or (isinstance(keys, np.ndarray) and keys.ndim == 1):
         keys = [keys]

@@ -71,6 +71,4 @@ def word_bytes(word: str) -> bytes:
     try:
         return word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise InputError(
-            f"the word {word!r} cannot be written as UTF-8; remove its lone surrogates"
-        ) from None
+        raise InputError(f"the word {word!r} cannot be written as UTF-8; remove its lone surrogates") from None

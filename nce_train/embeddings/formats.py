@@ -46,9 +46,7 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
     if path.is_dir():
         return directory.read(path, mmap, vectors)
     if vectors != "input":
-        raise InputError(
-            f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from"
-        )
+        raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
     with open_reading(path) as file:
         head = file.read(_HEAD_BYTES)
     for format in FORMATS.values():

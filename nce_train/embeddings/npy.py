@@ -70,16 +70,10 @@ def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{path}: the words cannot be read ({error.strerror}); it belongs to the vectors"
-        ) from None
+        raise InputError(f"{path}: the words cannot be read ({error.strerror}); it belongs to the vectors") from None
     raw = np.frombuffer(content, np.uint8)
     separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
-    if (
-        separators.size >= 2
-        and separators.tobytes() == b"\t\n" * (separators.size // 2)
-        and raw[-1] == ord("\n")
-    ):
+    if separators.size >= 2 and separators.tobytes() == b"\t\n" * (separators.size // 2) and raw[-1] == ord("\n"):
         fields = content.decode("utf-8", "surrogateescape").replace("\n", "\t").split("\t")
         words = fields[:-1:2]
         counts = parse_numbers(" ".join(fields[1::2]), np.int64)

@@ -30,10 +30,7 @@ _TWOS = [b"%02d" % (digits % 100) for digits in range(1000)]  # where the first 
 _LAST_THREES = [digits.rstrip(b"0") for digits in _THREES]
 _LAST_CELLS = _cells(_THREES + _LAST_THREES, "u4")
 _FIRST_CELLS = _cells(
-    _THREES
-    + [digits or b"0" for digits in _LAST_THREES]
-    + _TWOS
-    + [digits.rstrip(b"0") or b"0" for digits in _TWOS],
+    _THREES + [digits or b"0" for digits in _LAST_THREES] + _TWOS + [digits.rstrip(b"0") or b"0" for digits in _TWOS],
     "u4",
 )
 # Numbers laid out at once: their columns stay in the second-level cache (2**14: 78 ns a number; 2**18: 115).

@@ -73,7 +73,5 @@ def _refuse_repeated_word(words: Sequence[str], place: Callable[[int], str]) -> 
     first: dict[str, int] = {}
     for row, word in enumerate(words):
         if word in first:
-            raise InputError(
-                f"{place(row)}: the word {word!r} stands at {place(first[word])} already; keep one"
-            )
+            raise InputError(f"{place(row)}: the word {word!r} stands at {place(first[word])} already; keep one")
         first[word] = row

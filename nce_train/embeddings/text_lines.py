@@ -63,9 +63,7 @@ def read_lines(
         number += len(lines)
 
 
-def _parse_lines(
-    lines: list[bytes], path: Path, dim: int, first_line: int
-) -> tuple[list[str], NDArray[np.float32]]:
+def _parse_lines(lines: list[bytes], path: Path, dim: int, first_line: int) -> tuple[list[str], NDArray[np.float32]]:
     words, texts = [], []
     for line in lines:
         word, _, text = line.rstrip().partition(b" ")
@@ -85,9 +83,7 @@ def _parse_lines(
     return _parse_slowly(lines, path, dim, first_line)
 
 
-def _parse_slowly(
-    lines: list[bytes], path: Path, dim: int, first_line: int
-) -> tuple[list[str], NDArray[np.float32]]:
+def _parse_slowly(lines: list[bytes], path: Path, dim: int, first_line: int) -> tuple[list[str], NDArray[np.float32]]:
     """Read line by line what is not written with single blanks, and find the line that is wrong."""
     words = []
     vectors = np.empty((len(lines), dim), np.float32)

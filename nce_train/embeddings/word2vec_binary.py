@@ -49,9 +49,7 @@ def _read(path: Path, mmap: bool) -> Table:
             vectors[row] = np.frombuffer(buffer, "<f4", dim, blank + 1)
             position = blank + 1 + 4 * dim
         if (buffer[position:] + file.read(_BLOCK_BYTES)).strip():
-            raise InputError(
-                f"{path}: the file goes on after the {rows} rows that its header says; mend the header"
-            )
+            raise InputError(f"{path}: the file goes on after the {rows} rows that its header says; mend the header")
     return Table(words, vectors, place=lambda row: f"{path}, row {row}")
 
 

@@ -32,9 +32,7 @@ def check_claim(path: Path, rows: int, dim: int, bytes_a_number: int) -> None:
         When rows or dim is 0 or the file is too small.
     """
     if rows < 1 or dim < 1:
-        raise InputError(
-            f"{path}, line 1: the header says {rows} rows of {dim} numbers; both must be at least 1"
-        )
+        raise InputError(f"{path}, line 1: the header says {rows} rows of {dim} numbers; both must be at least 1")
     # The last row may lack its line break.
     if rows * (1 + dim * bytes_a_number) - 1 > most_bytes(path):
         raise InputError(

@@ -94,14 +94,14 @@ def heldout_pairs(
     -------
     centres, contexts : int64 [pairs], in the order of the text
     """
-    stream = np.asarray(stream, np.int64)
-    ends = np.flatnonzero(stream == LINE_END)
-    place = np.arange(len(stream))
+    ids = np.asarray(stream, np.int64)
+    ends = np.flatnonzero(ids == LINE_END)
+    place = np.arange(len(ids))
     line = np.searchsorted(ends, place)
     first = np.concatenate([[0], ends + 1])[line]
-    last = np.concatenate([ends, [len(stream)]])[line] - 1
+    last = np.concatenate([ends, [len(ids)]])[line] - 1
     low, high = np.maximum(first, place - window), np.minimum(last, place + window)
-    number = np.where(stream == LINE_END, 0, high - low)
+    number = np.where(ids == LINE_END, 0, high - low)
     until = np.cumsum(number)
     total = int(until[-1]) if len(until) else 0
     chosen = np.arange(total)
@@ -111,7 +111,7 @@ def heldout_pairs(
     centre = np.searchsorted(until, chosen, side="right")
     context = low[centre] + chosen - (until[centre] - number[centre])
     context += context >= centre  # a word is no context of itself
-    return stream[centre], stream[context]
+    return ids[centre], ids[context]
 
 
 def _encode(model: Model, text: str | os.PathLike[str], threads: int) -> NDArray[np.int32]:

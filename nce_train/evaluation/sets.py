@@ -71,9 +71,7 @@ def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
             continue
         words = line.split()
         if len(words) != 4:
-            raise InputError(
-                f"{path}, line {number}: {len(words)} words where an analogy has four; mend the line"
-            )
+            raise InputError(f"{path}, line {number}: {len(words)} words where an analogy has four; mend the line")
         questions.append(Question(section, *words))
     if not questions:
         raise InputError(f"{path}: there is no analogy in this file; it should have lines of four words")
@@ -99,9 +97,7 @@ def read_similarities(path: str | os.PathLike[str]) -> list[Pair]:
                 "may be a header)"
             )
     if not pairs:
-        raise InputError(
-            f"{path}: there is no pair in this file; it should have lines of two words and a number"
-        )
+        raise InputError(f"{path}: there is no pair in this file; it should have lines of two words and a number")
     return pairs
 
 

@@ -52,9 +52,7 @@ def compute_accidental_hits(
     targets = read_true_classes(true_classes, num_true)
     sampled = integer_ids(sampled_candidates, "sampled_candidates")
     if sampled.ndim != 1:
-        raise ValueError(
-            f"sampled_candidates must have 1 dimension, not {sampled.ndim} (shape {sampled.shape})"
-        )
+        raise ValueError(f"sampled_candidates must have 1 dimension, not {sampled.ndim} (shape {sampled.shape})")
     label, position = _find(targets.ids, sampled, strict)
     weights = np.full(label.size, HIT_WEIGHT, np.float32)
     return targets.example[label].astype(np.int32), position, weights

@@ -45,9 +45,7 @@ def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: 
         raise ValueError(f"inputs must be float16, float32 or float64, not {vectors.dtype}")
     dim = weight_table.parts[0].shape[1]
     if vectors.ndim != 2 or vectors.shape[1] != dim:
-        raise ValueError(
-            f"inputs must be [batch, {dim}], as weights have dim {dim}, but are of shape {vectors.shape}"
-        )
+        raise ValueError(f"inputs must be [batch, {dim}], as weights have dim {dim}, but are of shape {vectors.shape}")
     working = vectors.astype(_WORKING_DTYPE[vectors.dtype], copy=False)
     return Classifier(weight_table, bias_table, working, vectors.dtype)
 

@@ -29,9 +29,7 @@ _BLOCK = np.uint64(4)
 
 
 @njit(cache=True, nogil=True)
-def draw_candidates(
-    kind, reader, num_sampled, unique, range_max, log_range, kept, alias, cumulative, sampled
-):
+def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, kept, alias, cumulative, sampled):
     """Fill `sampled` (int64 [num_sampled]) and return the number of draws made.
 
     `unique` throws away ids met before and draws on. `kept` (float32 [range_max]) and `alias` (int64

@@ -56,9 +56,7 @@ def sigmoid_loss(
     -----
     Works on a [batch, classes] matrix: give large data in batches.
     """
-    classifier, targets = _read(
-        weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets
-    )
+    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
     losses, _ = _sigmoid(classifier, targets)
     return losses
 
@@ -76,9 +74,7 @@ def sigmoid_loss_and_gradients(
 ) -> tuple[NDArray[Any], Gradients]:
     """`sigmoid_loss` and the gradients of the summed loss (`Gradients`; "rows" lists all classes)."""
     check_form(gradients)
-    classifier, targets = _read(
-        weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets
-    )
+    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
     losses, delta = _sigmoid(classifier, targets)
     return losses, _gradients(classifier, delta, gradients)
 
@@ -97,9 +93,7 @@ def softmax_loss(
 
     Arguments, result and errors as in `sigmoid_loss`.
     """
-    classifier, targets = _read(
-        weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets
-    )
+    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
     losses, _ = _softmax(classifier, targets)
     return losses
 
@@ -117,9 +111,7 @@ def softmax_loss_and_gradients(
 ) -> tuple[NDArray[Any], Gradients]:
     """`softmax_loss` and the gradients of the summed loss (`Gradients`; "rows" lists all classes)."""
     check_form(gradients)
-    classifier, targets = _read(
-        weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets
-    )
+    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
     losses, delta = _softmax(classifier, targets)
     return losses, _gradients(classifier, delta, gradients)
 
@@ -141,8 +133,7 @@ def _read(
     labelled = read_labels(labels, num_true)
     if labelled.batch != batch:
         raise ValueError(
-            f"labels and inputs must have the same batch, but labels have {labelled.batch} and inputs"
-            f" {batch} rows"
+            f"labels and inputs must have the same batch, but labels have {labelled.batch} and inputs {batch} rows"
         )
     check_range(labelled.ids, classes, "labels", "the number of classes")
     targets = np.zeros((batch, classes), classifier.inputs.dtype)

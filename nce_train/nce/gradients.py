@@ -57,6 +57,4 @@ def assemble(
     )
     if form == "rows":
         return Gradients(input_gradient, (touched, weight_rows), (touched, bias_rows))
-    return Gradients(
-        input_gradient, scatter(weights, touched, weight_rows), scatter(biases, touched, bias_rows)
-    )
+    return Gradients(input_gradient, scatter(weights, touched, weight_rows), scatter(biases, touched, bias_rows))

@@ -63,8 +63,7 @@ def inclusion_probability(probability: ArrayLike, num_sampled: int) -> NDArray[n
     drawable = np.flatnonzero(weights)
     if num_sampled > drawable.size:
         raise ValueError(
-            f"num_sampled {num_sampled} distinct classes cannot be drawn from {drawable.size} of probability"
-            " above 0"
+            f"num_sampled {num_sampled} distinct classes cannot be drawn from {drawable.size} of probability above 0"
         )
     inclusion = np.zeros(weights.size)
     if num_sampled == drawable.size:

@@ -101,9 +101,7 @@ def probabilities(
 def _log_counts(expected_count: ArrayLike, classes: int) -> NDArray[np.float64]:
     counts = np.asarray(expected_count, dtype=np.float64)
     if counts.shape != (classes,):
-        raise ValueError(
-            f"expected_count must be of shape {(classes,)}, one for each class, but is {counts.shape}"
-        )
+        raise ValueError(f"expected_count must be of shape {(classes,)}, one for each class, but is {counts.shape}")
     if not (np.isfinite(counts) & (counts > 0)).all():
         raise ValueError(f"expected_count must be above 0 and finite, but its least is {counts.min()}")
     return np.log(counts)

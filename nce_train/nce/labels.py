@@ -78,8 +78,7 @@ def read_labels(labels: Any, num_true: int, argument: str = "labels") -> Targets
         )
     if matrix.shape[1] != num_true:
         raise ValueError(
-            f"{argument} must have num_true {num_true} columns, but have {matrix.shape[1]} (shape"
-            f" {matrix.shape})"
+            f"{argument} must have num_true {num_true} columns, but have {matrix.shape[1]} (shape {matrix.shape})"
         )
     row_splits = np.arange(matrix.shape[0] + 1, dtype=np.int64) * num_true
     return Targets(integer_ids(matrix, argument).reshape(-1), row_splits, False)

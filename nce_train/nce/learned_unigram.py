@@ -56,8 +56,7 @@ class LearnedUnigramCandidateSampler:
         check_range(targets.ids, self.range_max, "true_classes", "range_max")
         if unique and num_sampled > self.range_max:
             raise ValueError(
-                f"num_sampled {num_sampled} distinct ids cannot be drawn from range_max {self.range_max}"
-                " classes"
+                f"num_sampled {num_sampled} distinct ids cannot be drawn from range_max {self.range_max} classes"
             )
         cumulative = np.cumsum(self.weights)
         sampled, num_tries = draw_with(

@@ -336,9 +336,7 @@ def _softmax(logits: SampledLogits) -> tuple[NDArray[Any], NDArray[Any], NDArray
         return losses.astype(logits.classifier.dtype, copy=False), true_delta, sampled_delta
 
 
-def _gradients(
-    logits: SampledLogits, true_delta: NDArray[Any], sampled_delta: NDArray[Any], form: str
-) -> Gradients:
+def _gradients(logits: SampledLogits, true_delta: NDArray[Any], sampled_delta: NDArray[Any], form: str) -> Gradients:
     classifier, targets = logits.classifier, logits.targets
     vectors = classifier.inputs
     with np.errstate(over="ignore", invalid="ignore"):

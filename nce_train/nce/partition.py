@@ -128,15 +128,11 @@ def read_table(value: Any, argument: str, ndim: int, strategy: str) -> Table:
     for position, part in enumerate(parts):
         name = f"{argument}[{position}]" if listed else argument
         if part.ndim != ndim:
-            raise ValueError(
-                f"{name} must have {ndim} dimension(s), but has {part.ndim} (shape {part.shape})"
-            )
+            raise ValueError(f"{name} must have {ndim} dimension(s), but has {part.ndim} (shape {part.shape})")
         if part.dtype.kind not in "fiu":
             raise ValueError(f"{name} must hold numbers, not {part.dtype}")
         if part.shape[1:] != parts[0].shape[1:]:
-            raise ValueError(
-                f"{name} has rows of dim {part.shape[1]}, but {argument}[0] of dim {parts[0].shape[1]}"
-            )
+            raise ValueError(f"{name} has rows of dim {part.shape[1]}, but {argument}[0] of dim {parts[0].shape[1]}")
     sizes = [part.shape[0] for part in parts]
     rows = sum(sizes)
     if rows == 0:
@@ -177,9 +173,7 @@ def join(table: Table) -> NDArray[Any]:
     if len(table.parts) == 1:
         return table.parts[0]
     whole = np.empty((table.rows, *table.parts[0].shape[1:]), np.result_type(*table.parts))
-    for rows, part in zip(
-        partition_slices(table.rows, len(table.parts), table.strategy), table.parts, strict=True
-    ):
+    for rows, part in zip(partition_slices(table.rows, len(table.parts), table.strategy), table.parts, strict=True):
         whole[rows] = part
     return whole
 

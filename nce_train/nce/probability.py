@@ -125,9 +125,7 @@ def check_weights(weights: NDArray[Any], argument: str) -> None:
         raise ValueError(f"{argument} must be a vector of at least one weight, not of shape {weights.shape}")
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
-        raise ValueError(
-            f"{argument} must be finite and not negative, but the one at {bad[0]} is {weights[bad[0]]}"
-        )
+        raise ValueError(f"{argument} must be finite and not negative, but the one at {bad[0]} is {weights[bad[0]]}")
     if not weights.any():
         raise ValueError(f"{argument} are all zero ({weights.size} of {weights.size}): nothing can be drawn")
 

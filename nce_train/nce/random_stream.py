@@ -82,9 +82,7 @@ def _seed_pair(seed: Any, rng: str) -> tuple[int, int]:
             first, second = seed
             pair = (operator.index(first), operator.index(second))
     except (TypeError, ValueError):
-        raise ValueError(
-            f"seed must be an int, a pair (seed, seed2), a SamplerStream or None, not {seed!r}"
-        ) from None
+        raise ValueError(f"seed must be an int, a pair (seed, seed2), a SamplerStream or None, not {seed!r}") from None
     if rng == "tensorflow" and pair == (0, 0):
         return secrets.randbits(64), secrets.randbits(64)
     return pair[0] & _ALL_BITS, pair[1] & _ALL_BITS

@@ -66,9 +66,7 @@ def read_sampled_logits(
     classifier = read_classifier(weights, biases, inputs, partition_strategy)
     vectors = classifier.inputs
     if num_classes > classifier.weights.rows:
-        raise ValueError(
-            f"num_classes is {num_classes}, but weights have only {classifier.weights.rows} rows"
-        )
+        raise ValueError(f"num_classes is {num_classes}, but weights have only {classifier.weights.rows} rows")
     targets = read_labels(labels, num_true)
     if targets.batch != vectors.shape[0]:
         raise ValueError(
@@ -136,14 +134,10 @@ def _shifts(
     return true_shift, sampled_shift
 
 
-def _read_sampled_values(
-    sampled_values: Any, targets: Targets, num_sampled: int, num_classes: int
-) -> SampledValues:
+def _read_sampled_values(sampled_values: Any, targets: Targets, num_sampled: int, num_classes: int) -> SampledValues:
     """Check a given triple; the expected counts of the labels come out flat."""
     if not isinstance(sampled_values, list | tuple) or len(sampled_values) != 3:
-        found = (
-            len(sampled_values) if isinstance(sampled_values, list | tuple) else type(sampled_values).__name__
-        )
+        found = len(sampled_values) if isinstance(sampled_values, list | tuple) else type(sampled_values).__name__
         raise ValueError(
             "sampled_values must be 3 arrays (sampled_candidates, true_expected_count,"
             f" sampled_expected_count), not {found}"

@@ -290,9 +290,7 @@ def all_candidate_sampler(
     return SampledValues(np.arange(num_sampled), np.ones(shape, np.float32), np.ones(num_sampled, np.float32))
 
 
-def sampler_from_counts(
-    counts: ArrayLike, kind: str = "unigram", distortion: float = 0.75
-) -> CandidateSampler:
+def sampler_from_counts(counts: ArrayLike, kind: str = "unigram", distortion: float = 0.75) -> CandidateSampler:
     """A prepared sampler for classes with the given counts; warns when it would not suit them.
 
     Parameters

@@ -39,9 +39,7 @@ def read_unigrams(
     check_weights(weights, "vocab_file's weights" if from_file else "unigrams")
     num_shards = positive_integer(num_shards, "num_shards")
     if not 0 <= shard < num_shards:
-        raise ValueError(
-            f"shard must lie in [0, {num_shards}), as num_shards is {num_shards}, but is {shard}"
-        )
+        raise ValueError(f"shard must lie in [0, {num_shards}), as num_shards is {num_shards}, but is {shard}")
     if num_reserved_ids < 0:
         raise ValueError(f"num_reserved_ids must be at least 0, not {num_reserved_ids}")
 

@@ -70,9 +70,7 @@ def fetch(key: str, target: Path) -> Encoding | None:
         vocabulary = Vocabulary.load(entry / _VOCABULARY, description["unknown"])
         if vocabulary.fingerprint != description["vocabulary_sha256"]:
             return None
-        encoding = Encoding(
-            vocabulary, description["token_count"], description["sources"], description["warnings"]
-        )
+        encoding = Encoding(vocabulary, description["token_count"], description["sources"], description["warnings"])
         beside.replace(target)
         os.utime(entry / _DESCRIPTION)  # the entry is in use: others leave first
         return encoding
@@ -114,7 +112,7 @@ def store(key: str, tokens: Path, encoding: Encoding) -> None:
 def _cache_directory() -> Path | None:
     """The directory that the XDG base directory specification names, without making it."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(base):  # noqa: PTH117
+    if os.path.isabs(base):
         return Path(base) / "nce-train"
     try:
         return Path.home() / ".cache" / "nce-train"

@@ -231,9 +231,7 @@ def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | Non
     if len(vocabulary) < 2:
         raise InputError(f"the given vocabulary has {len(vocabulary)} rows, and at least 2 are needed")
     if unknown is not None and unknown != vocabulary.unknown:
-        raise InputError(
-            f"--unknown is {unknown!r}, but the given vocabulary has {vocabulary.unknown!r} for it"
-        )
+        raise InputError(f"--unknown is {unknown!r}, but the given vocabulary has {vocabulary.unknown!r} for it")
     return vocabulary.unknown
 
 
@@ -329,9 +327,7 @@ def _distinct_words(counter: "WordCounter", lowercase: bool) -> _Distinct:
     if not lowercase:
         return _Distinct(words, counts, first, np.arange(len(words)))
     index: dict[str, int] = {}
-    of_word = np.fromiter(
-        (index.setdefault(word.lower(), len(index)) for word in words), np.int64, len(words)
-    )
+    of_word = np.fromiter((index.setdefault(word.lower(), len(index)) for word in words), np.int64, len(words))
     joined_counts = np.zeros(len(index), np.int64)
     np.add.at(joined_counts, of_word, counts)
     joined_first = np.full(len(index), np.iinfo(np.int64).max)

@@ -170,8 +170,8 @@ def _files_below(directory: str) -> list[str]:
     found: list[str] = []
     for parent, directories, files in os.walk(directory, onerror=give_up):
         directories[:] = [name for name in directories if not name.startswith(".")]
-        paths = [os.path.join(parent, name) for name in files if not name.startswith(".")]  # noqa: PTH118
-        found.extend(path for path in paths if os.path.isfile(path))  # noqa: PTH113
+        paths = [os.path.join(parent, name) for name in files if not name.startswith(".")]
+        found.extend(path for path in paths if os.path.isfile(path))
     return sorted(found, key=os.fsencode)
 
 
@@ -378,9 +378,7 @@ class _Decompressor(io.RawIOBase):
             if not self.input and (self.member is None or getattr(self.member, "needs_input", True)):
                 self.input = self.stored.read(_COMPRESSED_CHUNK) or b""
                 if not self.input and self.member is not None:
-                    raise InputError(
-                        f"{self.source.name} is cut short: its {self.codec.name} data has no end"
-                    )
+                    raise InputError(f"{self.source.name} is cut short: its {self.codec.name} data has no end")
                 if not self.input:
                     return 0
             if self.member is None:

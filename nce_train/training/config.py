@@ -77,20 +77,28 @@ class Settings(BaseModel):
         None, ge=2, description="Keep at most this many rows, `unknown` included; the most frequent stay."
     )
     unknown: str | None = Field(
-        None, min_length=1, description="A word that stands for every dropped word, as row 0; without it they vanish."
+        None,
+        min_length=1,
+        description="A word that stands for every dropped word, as row 0; without it they vanish.",
     )
-    vocab: str | None = Field(None, description="Take the vocabulary from this file (word<TAB>count) instead of counting.")
+    vocab: str | None = Field(
+        None, description="Take the vocabulary from this file (word<TAB>count) instead of counting."
+    )
     # model
     dim: int = Field(128, ge=1, le=4096, description="Numbers in an embedding.")
     window: int = Field(5, ge=1, le=1000, description="Greatest distance of a context word from its centre (radius).")
     dynamic_window: Literal["block", "centre", "none"] = Field(
-        "block", description="Draw the radius from 1 to `window` for each block or centre, or use `window` throughout."
+        "block",
+        description="Draw the radius from 1 to `window` for each block or centre, or use `window` throughout.",
     )
     subsample: Number = Field(
-        1e-4, ge=0, description="Subsampling threshold: drop words of a relative frequency above this at random; 0 = off."
+        1e-4,
+        ge=0,
+        description="Subsampling threshold: drop words of a relative frequency above this at random; 0 = off.",
     )
     objective: Literal["window", "pairs"] = Field(
-        "window", description="A centre's contexts are m data samples against one noise set, or m examples of nce_loss."
+        "window",
+        description="A centre's contexts are m data samples against one noise set, or m examples of nce_loss.",
     )
     reduction: Literal["sum", "mean"] = Field(
         "sum", description="A block's gradient is the sum over its pairs, or divided by their number."
@@ -137,7 +145,7 @@ class Settings(BaseModel):
             raise ValueError(f"threads: {self.threads} is below 1")
         if self.max_vocab is not None and self.unique and self.num_sampled > self.max_vocab:
             raise ValueError(
-                f"num_sampled: {self.num_sampled} unique noise samples cannot come from max_vocab {self.max_vocab} words"
+                f"num_sampled: {self.num_sampled} unique noise samples cannot come from {self.max_vocab} words"
             )
         return self
 
@@ -244,7 +252,9 @@ def parse_initialiser(text: str, dim: int) -> tuple[str, float]:
     """`uniform(0.5/dim)` → ("uniform", 0.5 / dim); `zero` → ("zero", 0)."""
     match = _INIT.fullmatch(text)
     if match is None:
-        raise InputError(f"{text!r} is no initialiser: give zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA).")
+        raise InputError(
+            f"{text!r} is no initialiser: give zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA)."
+        )
     if match[1]:
         return "zero", 0.0
     return match[2], float(match[3]) / (dim if match[4] else 1)

@@ -160,7 +160,11 @@ def sha256_of(path: Path) -> str:
 
 def _write_npy(file: Any, array: np.ndarray) -> None:
     # block by block: the tables' rows are wider than dim, and a whole copy would double the memory
-    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    header = {
+        "descr": np.lib.format.dtype_to_descr(array.dtype),
+        "fortran_order": False,
+        "shape": array.shape,
+    }
     np.lib.format.write_array_header_1_0(file, header)
     rows = max(1, 2**20 // max(1, array[:1].size))
     for first in range(0, len(array), rows):

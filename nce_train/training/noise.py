@@ -46,7 +46,6 @@ def noise_tables(counts: np.ndarray, settings: Settings) -> Noise:
             f"num_sampled {settings.num_sampled} with unique: only {drawable} words can be drawn as noise; "
             "lower --num-sampled."
         )
-    threshold, alias = alias_table(probability)
     with np.errstate(divide="ignore"):  # a word that is never noise has log Q = −inf, and an error below
         log_count = np.log(settings.num_sampled * probability)
     if drawable < len(counts):
@@ -54,11 +53,11 @@ def noise_tables(counts: np.ndarray, settings: Settings) -> Noise:
             f"{len(counts) - drawable} words of the vocabulary have count 0, so the unigram sampler never draws them "
             "and NCE is not defined for them; remove them from the vocabulary or choose another --sampler."
         )
-    return Noise(threshold=threshold, alias=alias, log_count=log_count, log_miss=np.log1p(-probability))
+    return Noise(columns=alias_table(probability), log_count=log_count, log_miss=np.log1p(-probability))
 
 
-def alias_table(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Walker's alias method: column k stays k with a chance of (threshold[k] + 1) / 2^32, else becomes alias[k].
+def alias_table(probability: np.ndarray) -> np.ndarray:
+    """Walker's alias method: a column k that is drawn stays k with a chance of (threshold + 1) / 2^32, else its alias.
 
     Columns are swept in order: each column below the mean is filled up by the first large column that is not used
     up, and a large column that falls below the mean is filled up by the next one. As sums of what is missing and
@@ -70,8 +69,8 @@ def alias_table(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns
     -------
-    threshold : uint32 [n]
-    alias : int32 [n]
+    uint64 [n]
+        The threshold in the high half, the alias in the low half.
     """
     size = len(probability)
     scaled = probability * (size / probability.sum())
@@ -91,5 +90,5 @@ def alias_table(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         stays[large] = np.clip(1 - (taken - spare), 0.0, 1.0)
         alias[large[:-1]] = large[1:]
         stays[large[-1]] = 1.0
-    threshold = np.minimum(stays * 2.0**32, 2.0**32 - 1).astype(np.uint32)
-    return threshold, alias.astype(np.int32)
+    threshold = np.minimum(stays * 2.0**32, 2.0**32 - 1).astype(np.uint64)
+    return threshold << np.uint64(32) | alias.astype(np.uint64)

@@ -236,7 +236,11 @@ def _train(
 
 
 def _manifest(
-    encoded: EncodedCorpus, settings: Settings, trained: "Trained", timings: dict[str, float], peak_memory: int
+    encoded: EncodedCorpus,
+    settings: Settings,
+    trained: "Trained",
+    timings: dict[str, float],
+    peak_memory: int,
 ) -> dict[str, Any]:
     totals = trained.totals
     return {
@@ -260,9 +264,7 @@ def _manifest(
     }
 
 
-def _encode(
-    corpus: Corpus, settings: Settings, directory: Path, watcher: Watcher, cache: bool
-) -> EncodedCorpus:
+def _encode(corpus: Corpus, settings: Settings, directory: Path, watcher: Watcher, cache: bool) -> EncodedCorpus:
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     encoded = encode_corpus(
         corpus,
@@ -284,8 +286,8 @@ def _encode(
     needed, available = memory_needed(len(encoded.vocabulary), settings), available_memory()
     if available is not None and needed > available:
         raise InputError(
-            f"{len(encoded.vocabulary):,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but only "
-            f"{available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim."
+            f"{len(encoded.vocabulary):,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "
+            f"only {available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim."
         )
     return encoded
 

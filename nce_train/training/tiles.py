@@ -24,18 +24,19 @@ from numba.extending import intrinsic, overload
 PANEL = 8  # centres worked on together; block_size is cut into panels of this many
 LANES = 16  # numbers a vector: the width of AVX-512; LLVM splits it on narrower machines
 ROW_TILE = 8  # rows a tile of logits
+LOCALITY = 2  # prefetch into the second-level cache: rows of a whole block would crowd the first
 
 # How the functions below a kernel are compiled. Without NRT no array is reference-counted (atomic operations in
 # the innermost loops, measured at a quarter of the time); without wrappers they compile in two thirds of the time.
-inner = njit(
-    nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True
-)
+inner = njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+in_place = njit(inline="always", nogil=True, error_model="numpy", _nrt=False)
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 
 
-@inner
+@in_place
 def panel_logits(table, rows, count, packed, offsets, log_ratio, logits):
     """logits[r, g] = table[rows[r]] · centre_g + offsets[r] + log_ratio[g], for r < count rounded up to whole tiles.
 
@@ -56,7 +57,7 @@ def panel_logits(table, rows, count, packed, offsets, log_ratio, logits):
         _logits_tile_4(table, rows, row, packed, offsets, log_ratio, logits)
 
 
-@inner
+@in_place
 def context_weights(count, offset, radius, weights):
     """weights[r, g] = 1 where row r < count is a context of centre g: 0 < |offset + r − g| <= radius[g]; else 0."""
     _context_weights(count, offset, radius, weights)
@@ -102,20 +103,20 @@ def _steps_exact(logits, weights, count, rate):
     return loss
 
 
-@inner
-def add_to_centres(table, rows, count, steps, centre_table, centre_ids, first_centre):
+@in_place
+def add_to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, first_centre):
     """centre_table[centre_ids[first_centre + g]] += Σ_r steps[r, g] · table[rows[r]] over r < count, g < PANEL."""
     width = table.shape[1]
     column = 0
     while column + 2 * LANES <= width:
-        _centres_tile_2(table, rows, count, steps, centre_table, centre_ids, first_centre, column)
+        _centres_tile_2(table, rows, ahead, count, steps, centre_table, centre_ids, first_centre, column)
         column += 2 * LANES
     if column < width:
-        _centres_tile_1(table, rows, count, steps, centre_table, centre_ids, first_centre, column)
+        _centres_tile_1(table, rows, ahead, count, steps, centre_table, centre_ids, first_centre, column)
 
 
-@inner
-def add_to_rows(table, bias, rows, count, steps, centres, first_centre):
+@in_place
+def add_to_rows(table, bias, rows, ahead, count, steps, centres, first_centre):
     """table[rows[r]] += Σ_g steps[r, g] · centres[first_centre + g] and bias[rows[r]] += Σ_g steps[r, g], r < count.
 
     Row after row: a row may occur twice.
@@ -124,20 +125,20 @@ def add_to_rows(table, bias, rows, count, steps, centres, first_centre):
     width = table.shape[1]
     column = 0
     while column + 2 * LANES <= width:
-        _rows_tile_2(table, rows, count, steps, centres, first_centre, column)
+        _rows_tile_2(table, rows, ahead, count, steps, centres, first_centre, column)
         column += 2 * LANES
     if column < width:
-        _rows_tile_1(table, rows, count, steps, centres, first_centre, column)
+        _rows_tile_1(table, rows, ahead, count, steps, centres, first_centre, column)
 
 
-@inner
+@in_place
 def pack_centres(centres, first_centre, packed):
     """Lay PANEL rows of `centres` as pairs: packed[d // 2, g, d % 2] = centres[first_centre + g, d]."""
     for column in range(0, centres.shape[1], LANES):
         _pack_tile(centres, first_centre, column, packed)
 
 
-@inner
+@in_place
 def prefetch_row(table, row):
     """Ask for a table row to be brought into the cache; changes nothing."""
     _prefetch_row(table, row)
@@ -202,6 +203,14 @@ def _multiply_add(builder, left, right, addend):
     return builder.call(function, [left, right, addend])
 
 
+def _prefetch(builder, pointer):
+    byte_pointer = ir.IntType(8).as_pointer()
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer, _I32, _I32, _I32]), "llvm.prefetch.p0"
+    )
+    builder.call(function, [builder.bitcast(pointer, byte_pointer), _I32(0), _I32(LOCALITY), _I32(1)])
+
+
 def _offset(builder, pointer, count):
     return builder.gep(pointer, [_I64(count) if isinstance(count, int) else count])
 
@@ -253,19 +262,21 @@ def _centres_tile(vectors):
     """2 * LANES or LANES columns of all PANEL centres stay in registers while the rows pass by."""
 
     @intrinsic
-    def centres_tile(typing, table, rows, count, steps, centre_table, centre_ids, first_centre, column):
+    def centres_tile(typing, table, rows, ahead, count, steps, centre_table, centre_ids, first_centre, column):
         def generate(context, builder, signature, arguments):
             kinds = signature.args
-            table_, rows_, steps_, centre_table_, centre_ids_ = (
-                _Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 3, 4, 5)
+            table_, rows_, ahead_, steps_, centre_table_, centre_ids_ = (
+                _Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 2, 4, 5, 6)
             )
-            count_, first_centre_, column_ = (arguments[i] for i in (2, 6, 7))
+            count_, first_centre_, column_ = (arguments[i] for i in (3, 7, 8))
             vector = table_.vector()
             zero = ir.Constant(vector, [0.0] * LANES)
             sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)] for _ in range(PANEL)]
             with cgutils.for_range_slice(builder, _I64(0), count_, _I64(1), _I64) as (row, _):
                 pointer = _offset(builder, table_.row(builder.sext(rows_.load(row), _I64)), column_)
                 values = [_load(builder, _offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
+                next_row = _offset(builder, table_.row(builder.sext(ahead_.load(row), _I64)), column_)
+                _prefetch(builder, next_row)
                 row_steps = steps_.at(builder.mul(row, _I64(PANEL)))
                 for g in range(PANEL):
                     factor = _splat(builder, builder.load(_offset(builder, row_steps, g)))
@@ -282,7 +293,7 @@ def _centres_tile(vectors):
             return context.get_dummy_value()
 
         index = types.int64
-        return types.none(table, rows, index, steps, centre_table, centre_ids, index, index), generate
+        return types.none(table, rows, ahead, index, steps, centre_table, centre_ids, index, index), generate
 
     return centres_tile
 
@@ -291,13 +302,13 @@ def _rows_tile(vectors):
     """2 * LANES or LANES columns of all PANEL centres stay in registers while the rows are updated in turn."""
 
     @intrinsic
-    def rows_tile(typing, table, rows, count, steps, centres, first_centre, column):
+    def rows_tile(typing, table, rows, ahead, count, steps, centres, first_centre, column):
         def generate(context, builder, signature, arguments):
             kinds = signature.args
-            table_, rows_, steps_, centres_ = (
-                _Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 3, 4)
+            table_, rows_, ahead_, steps_, centres_ = (
+                _Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 2, 4, 5)
             )
-            count_, first_centre_, column_ = (arguments[i] for i in (2, 5, 6))
+            count_, first_centre_, column_ = (arguments[i] for i in (3, 6, 7))
             vector = table_.vector()
             panel = []
             for g in range(PANEL):
@@ -307,6 +318,9 @@ def _rows_tile(vectors):
                 pointer = _offset(builder, table_.row(builder.sext(rows_.load(row), _I64)), column_)
                 places = [_offset(builder, pointer, v * LANES) for v in range(vectors)]
                 totals = [_load(builder, place, vector) for place in places]
+                next_row = _offset(builder, table_.row(builder.sext(ahead_.load(row), _I64)), column_)
+                for v in range(1, vectors):
+                    _prefetch(builder, _offset(builder, next_row, v * LANES))
                 row_steps = steps_.at(builder.mul(row, _I64(PANEL)))
                 for g in range(PANEL):
                     factor = _splat(builder, builder.load(_offset(builder, row_steps, g)))
@@ -316,7 +330,7 @@ def _rows_tile(vectors):
             return context.get_dummy_value()
 
         index = types.int64
-        return types.none(table, rows, index, steps, centres, index, index), generate
+        return types.none(table, rows, ahead, index, steps, centres, index, index), generate
 
     return rows_tile
 
@@ -352,7 +366,8 @@ def _pack_tile(typing, centres, first_centre, column, packed):
 
 def _interleave_pairs(builder, left, right):
     pairs = LANES // 2
-    low, high = [], []
+    low: list[int] = []
+    high: list[int] = []
     for pair in range(pairs):
         order = low if pair < pairs // 2 else high
         order += [2 * pair, 2 * pair + 1, LANES + 2 * pair, LANES + 2 * pair + 1]
@@ -364,16 +379,9 @@ def _prefetch_row(typing, table, row):
     def generate(context, builder, signature, arguments):
         table_ = _Array(context, builder, signature.args[0], arguments[0])
         pointer = table_.row(arguments[1])
-        byte_pointer = ir.IntType(8).as_pointer()
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [byte_pointer, _I32, _I32, _I32]),
-            "llvm.prefetch.p0",
-        )
         line = 64 // context.get_abi_sizeof(table_.item)
         with cgutils.for_range_slice(builder, _I64(0), table_.width, _I64(line), _I64) as (column, _):
-            place = builder.bitcast(_offset(builder, pointer, column), byte_pointer)
-            builder.call(function, [place, _I32(0), _I32(3), _I32(1)])
+            _prefetch(builder, _offset(builder, pointer, column))
         return context.get_dummy_value()
 
     return types.none(table, types.int64), generate
@@ -444,8 +452,8 @@ def _steps_float32(typing, logits, weights, count, rate):
             size = larger(weight, builder.fneg(weight))
             data = larger(weight, constant(0.0))
             negative = builder.fneg(larger(logit, builder.fneg(logit)))
-            # e = exp(−|logit|) = 2^n · exp(rest), n the nearest whole number
-            clamped = larger(negative, constant(-87.0))
+            # e = exp(−|logit|) = 2^n · exp(rest), n the nearest whole number; not so small that steps get denormal
+            clamped = larger(negative, constant(-50.0))
             scaled = _multiply_add(builder, clamped, constant(1.44269504), constant(-0.5))
             n = builder.fptosi(scaled, integers)
             rest = _multiply_add(builder, builder.sitofp(n, vector), constant(-0.693147181), clamped)

@@ -5,6 +5,7 @@ the compiled kernel for some milliseconds at a time; between calls it hands its 
 the learning rate's progress, `max_steps` and stopping are decided. There are no locks around parameters.
 """
 
+import itertools
 import math
 import threading
 import time
@@ -99,9 +100,7 @@ class Trainer:
         self.tables = initial_tables(counts, settings)
         seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
         width = self.tables.input.shape[1]
-        self.threads: list[Thread] = [
-            new_thread(self.plan, width, np.float32, seed) for seed in seeds
-        ]
+        self.threads: list[Thread] = [new_thread(self.plan, width, np.float32, seed) for seed in seeds]
         self.totals = Totals()
         self.seconds = 0.0
         self._last_reading = (Totals(), 0.0)
@@ -113,9 +112,7 @@ class Trainer:
 
     def compile(self) -> None:
         """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
-        train_blocks(
-            self.tables, self.noise, self.keep, self.stream, self.plan, self._schedule(), self.threads[0], 0
-        )
+        train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, self._schedule(), self.threads[0], 0)
 
     def stop(self) -> None:
         """Have the threads stop after their current kernel call; to be called from another thread."""
@@ -190,9 +187,7 @@ class Trainer:
         cursor = thread.cursor
         before = (int(cursor[TOKENS]), int(cursor[BLOCKS]), int(cursor[PAIRS]))
         thread.loss[0] = 0.0
-        done = train_blocks(
-            self.tables, self.noise, self.keep, self.stream, self.plan, schedule, thread, budget
-        )
+        done = train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, schedule, thread, budget)
         with self._lock:
             self._reserved -= budget
             totals = self.totals
@@ -278,7 +273,7 @@ class Trainer:
             pieces = max(len(self.threads), min(16 * len(self.threads), len(self.stream) // LEAST_RANGE))
         cuts = cut_at_line_ends(self.stream, pieces)
         for _ in range(self.settings.epochs):
-            yield from zip(cuts[:-1], cuts[1:], strict=True)
+            yield from itertools.pairwise(cuts)
 
 
 def kernel_plan(settings: Settings) -> Plan:

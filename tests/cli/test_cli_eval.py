@@ -78,9 +78,7 @@ def test_json(here):
 
 
 def test_the_table_shows_sections_and_coverage(here):
-    done = run(
-        here, "model.txt", "--analogies", "capitals.txt", "--similarity", "pairs.tsv", "--restrict-vocab", "4"
-    )
+    done = run(here, "model.txt", "--analogies", "capitals.txt", "--similarity", "pairs.tsv", "--restrict-vocab", "4")
     assert done.returncode == 0 and done.stderr == ""
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["model.txt:", "6", "words,", "dim", "8"]
@@ -136,9 +134,9 @@ def test_the_same_set_twice_is_asked_once(here):
     assert json.loads(done.stdout)["analogies"]["capitals"]["questions"] == 3
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_no_space_for_the_result_exits_with_1(here):
-    with open("/dev/full", "w") as full:  # noqa: PTH123
+    with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "nce_train.cli.eval", "model.txt", "capitals.txt"],
             cwd=here,

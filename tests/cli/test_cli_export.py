@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from nce_train.cli.export import FORMAT_NAMES
 
+from nce_train.cli.export import FORMAT_NAMES
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import FORMATS
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
@@ -122,7 +122,5 @@ def test_help_loads_neither_numba_nor_numpy():
         "except SystemExit as end: assert end.code == 0\n"
         "assert not {'numba', 'numpy'} & set(sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -53,7 +53,15 @@ def test_a_model_directory_is_whole(folder):
     assert code == 0, err
     assert out == "corpus.nce\n"
     model = folder / "corpus.nce"
-    names = {"input.npy", "output.npy", "bias.npy", "vocab.tsv", "config.yaml", "metrics.jsonl", "manifest.json"}
+    names = {
+        "input.npy",
+        "output.npy",
+        "bias.npy",
+        "vocab.tsv",
+        "config.yaml",
+        "metrics.jsonl",
+        "manifest.json",
+    }
     assert {path.name for path in model.iterdir()} == names
     words = [line.split("\t") for line in (model / "vocab.tsv").read_text().splitlines()]
     for name, shape in (("input", (40, 20)), ("output", (40, 20)), ("bias", (40,))):
@@ -144,7 +152,16 @@ def test_vocabulary_of_another_run(folder):
 
 
 def test_tensorflow_preset_on_a_small_text(folder):
-    options = ("--config", "tf_word2vec_basic", "--max-vocab", 30, "--num-sampled", 8, "--log-every-steps", 20)
+    options = (
+        "--config",
+        "tf_word2vec_basic",
+        "--max-vocab",
+        30,
+        "--num-sampled",
+        8,
+        "--log-every-steps",
+        20,
+    )
     code, _, err = run("corpus.txt", *options, cwd=folder)
     assert code == 0, err
     readings = [json.loads(line) for line in (folder / "corpus.nce" / "metrics.jsonl").read_text().splitlines()]
@@ -260,7 +277,16 @@ def test_divergence_is_one_sentence_and_exit_code_1(folder):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_training_soon(folder, number, code):
     process = subprocess.Popen(
-        [sys.executable, "-m", "nce_train.cli.train", "corpus.txt", "--epochs", "10000000", "--log-every", "200ms"],
+        [
+            sys.executable,
+            "-m",
+            "nce_train.cli.train",
+            "corpus.txt",
+            "--epochs",
+            "10000000",
+            "--log-every",
+            "200ms",
+        ],
         cwd=folder,
         stderr=subprocess.PIPE,
         text=True,

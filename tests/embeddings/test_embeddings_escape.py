@@ -8,9 +8,7 @@ from nce_train.embeddings.escape import escape_word, unescape_word
 from nce_train.errors import InputError
 
 ANY_BYTES = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
-LIKE_ESCAPED = st.lists(st.sampled_from(["%", "_", "%_", "%20", "%25", "%00", "%0a", " ", "\t", "a"])).map(
-    "".join
-)
+LIKE_ESCAPED = st.lists(st.sampled_from(["%", "_", "%_", "%20", "%25", "%00", "%0a", " ", "\t", "a"])).map("".join)
 
 
 @settings(deadline=None)

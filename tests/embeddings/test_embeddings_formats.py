@@ -17,9 +17,7 @@ from nce_train.embeddings.formats import FORMATS
 from nce_train.errors import InputError
 
 ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy"]
-WORDS = st.one_of(
-    st.text(max_size=6), st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
-)
+WORDS = st.one_of(st.text(max_size=6), st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape")))
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -278,9 +276,7 @@ def test_a_file_that_is_absent_or_closed(tmp_path):
 
 
 def test_places_that_cannot_be_written(tmp_path, model):
-    with pytest.raises(
-        InputError, match=r"the ending tells no format \(known: .*\.txt, \.vec, \.bin, \.glove\)"
-    ):
+    with pytest.raises(InputError, match=r"the ending tells no format \(known: .*\.txt, \.vec, \.bin, \.glove\)"):
         model.save(tmp_path / "v.pickle")
     with pytest.raises(InputError, match="'pickle' is no format"):
         model.save(tmp_path / "v.txt", format="pickle")

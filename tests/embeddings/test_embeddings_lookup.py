@@ -67,9 +67,7 @@ def test_questions_are_answered_like_gensim_s(ours, theirs, question):
 
 
 def test_all_similarities(ours, theirs):
-    np.testing.assert_allclose(
-        ours.most_similar("w9", topn=None), theirs.most_similar("w9", topn=None), atol=1e-6
-    )
+    np.testing.assert_allclose(ours.most_similar("w9", topn=None), theirs.most_similar("w9", topn=None), atol=1e-6)
 
 
 def test_one_key_with_a_weight(ours):
@@ -79,13 +77,9 @@ def test_one_key_with_a_weight(ours):
 def test_similarity_and_the_odd_one_out(ours, theirs):
     for start in range(0, 200, 11):
         words = WORDS[start : start + 5]
-        assert ours.similarity(words[0], words[1]) == pytest.approx(
-            theirs.similarity(words[0], words[1]), abs=1e-6
-        )
+        assert ours.similarity(words[0], words[1]) == pytest.approx(theirs.similarity(words[0], words[1]), abs=1e-6)
         assert ours.doesnt_match(words) == theirs.doesnt_match(words)
-    assert ours.doesnt_match(["absent", "w1", "w2", "w3"]) == theirs.doesnt_match(
-        ["absent", "w1", "w2", "w3"]
-    )
+    assert ours.doesnt_match(["absent", "w1", "w2", "w3"]) == theirs.doesnt_match(["absent", "w1", "w2", "w3"])
 
 
 def test_equal_neighbours_come_in_row_order():

@@ -14,9 +14,7 @@ ORDINARY = st.floats(width=32, min_value=2.0**-23, max_value=9.5)
 
 
 @settings(deadline=None)
-@given(
-    st.integers(1, 5).flatmap(lambda dim: st.lists(st.lists(FLOAT32, min_size=dim, max_size=dim), min_size=1))
-)
+@given(st.integers(1, 5).flatmap(lambda dim: st.lists(st.lists(FLOAT32, min_size=dim, max_size=dim), min_size=1)))
 def test_every_float32_comes_back(rows):
     vectors = np.array(rows, np.float32)
     lines = format_rows(vectors)

@@ -53,9 +53,7 @@ def test_counts_are_gensim_s(tmp_path, restrict_vocab):
 
     theirs = KeyedVectors(vectors.shape[1])
     theirs.add_vectors(words, vectors)
-    accuracy, sections = theirs.evaluate_word_analogies(
-        str(tmp_path / "set.txt"), restrict_vocab=restrict_vocab
-    )
+    accuracy, sections = theirs.evaluate_word_analogies(str(tmp_path / "set.txt"), restrict_vocab=restrict_vocab)
     ours = answer_analogies(Embeddings(words, vectors), questions, restrict_vocab)
 
     assert ours["questions"] == 300

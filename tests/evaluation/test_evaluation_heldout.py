@@ -13,10 +13,18 @@ from nce_train.errors import InputError
 from nce_train.evaluation.heldout import heldout_loss, heldout_pairs
 
 WORDS = ["the", "cat", "dog", "ran", "sat"]
-SETTINGS = dict(
-    window=2, num_sampled=3, sampler="unigram", distortion=0.75, unique=True, tokens="whitespace", lowercase=False,
-    line_breaks="sentence", unknown=None, remove_accidental_hits=False,
-)  # fmt: skip
+SETTINGS = {
+    "window": 2,
+    "num_sampled": 3,
+    "sampler": "unigram",
+    "distortion": 0.75,
+    "unique": True,
+    "tokens": "whitespace",
+    "lowercase": False,
+    "line_breaks": "sentence",
+    "unknown": None,
+    "remove_accidental_hits": False,
+}
 TEXT = "the cat sat\nthe unheard dog ran\n\ncat\nran dog\n"
 PAIRS = [
     ("the", "cat"), ("the", "sat"), ("cat", "the"), ("cat", "sat"), ("sat", "the"), ("sat", "cat"),
@@ -116,7 +124,10 @@ def test_hits_removed_give_log_odds(tmp_path):
     [
         (lambda path: (path / "bias.npy").unlink(), "has no bias.npy"),
         (lambda path: np.save(path / "bias.npy", np.zeros(3, np.float32)), "different models"),
-        (lambda path: np.save(path / "bias.npy", np.zeros((5, 1), np.float32)), r"bias\.npy: an array of shape"),
+        (
+            lambda path: np.save(path / "bias.npy", np.zeros((5, 1), np.float32)),
+            r"bias\.npy: an array of shape",
+        ),
         (lambda path: (path / "bias.npy").write_bytes(b"no"), r"bias\.npy: not an array file"),
         (lambda path: np.save(path / "output.npy", np.zeros((5, 9), np.float32)), "different models"),
         (lambda path: (path / "config.yaml").write_text("["), r"config\.yaml: not the settings"),

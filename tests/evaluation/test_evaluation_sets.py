@@ -29,9 +29,7 @@ def test_the_kind_is_told_from_the_contents(tmp_path, text, kind):
 
 
 def test_analogies_with_sections_and_comments(tmp_path):
-    (tmp_path / "set").write_text(
-        "a b c d\n: one two\n\nA b c d\r\n# no\n: three\na  b\tc d\n", encoding="utf-8"
-    )
+    (tmp_path / "set").write_text("a b c d\n: one two\n\nA b c d\r\n# no\n: three\na  b\tc d\n", encoding="utf-8")
     assert read_analogies(tmp_path / "set") == [
         Question("", "a", "b", "c", "d"),
         Question("one two", "A", "b", "c", "d"),

@@ -29,9 +29,7 @@ def good(**changes):
 def quarter(**changes):
     """A triple of sampled values with one of the three replaced."""
     names = ("sampled", "true", "counts")
-    return {
-        "sampled_values": tuple(changes.get(name, value) for name, value in zip(names, GIVEN, strict=True))
-    }
+    return {"sampled_values": tuple(changes.get(name, value) for name, value in zip(names, GIVEN, strict=True))}
 
 
 SHARDS = nce.partition(WEIGHTS, 2, "mod")
@@ -380,9 +378,7 @@ def test_a_file_of_too_few_lines_is_refused(tmp_path):
             r"expected_count .*\(6,\).*\(3,\)",
         ),
         (
-            lambda: nce.probabilities(
-                WEIGHTS, BIASES, INPUTS, loss="negative_sampling", expected_count=np.zeros(6)
-            ),
+            lambda: nce.probabilities(WEIGHTS, BIASES, INPUTS, loss="negative_sampling", expected_count=np.zeros(6)),
             r"expected_count must be above 0 .* 0\.0",
         ),
         (lambda: nce.probabilities(WEIGHTS, BIASES, INPUTS, log_z=np.nan), "log_z must be finite, not nan"),

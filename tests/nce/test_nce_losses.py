@@ -57,9 +57,7 @@ def slow_loss(kind, problem, *, hits, strict=False, target="share", noise_ratio=
             total = math.log(math.fsum(math.exp(logit) for logit, _ in terms))
             losses.append(math.fsum(z * (total - logit) for logit, z in terms))
         else:
-            losses.append(
-                math.fsum(-z * log_sigmoid(logit) - (1 - z) * log_sigmoid(-logit) for logit, z in terms)
-            )
+            losses.append(math.fsum(-z * log_sigmoid(logit) - (1 - z) * log_sigmoid(-logit) for logit, z in terms))
     return np.array(losses)
 
 
@@ -69,9 +67,7 @@ def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     batch, dim, classes = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 6))
     num_sampled = draw(st.integers(1, 7))
-    labels = [
-        rng.integers(0, classes, draw(st.integers(0, 3))).tolist() for _ in range(batch)
-    ]  # empty rows too
+    labels = [rng.integers(0, classes, draw(st.integers(0, 3))).tolist() for _ in range(batch)]  # empty rows too
     own_noise = draw(st.booleans())
     sampled = rng.integers(0, classes, (batch, num_sampled) if own_noise else num_sampled)
     own_counts = own_noise and draw(st.booleans())
@@ -211,9 +207,7 @@ def test_partitions_give_the_result_of_the_whole_table_in_their_own_layout(strat
     assert [len(gradients.weights), len(gradients.biases)] == [3, 7]
     joined = nce.unpartition(gradients.weights, strategy)
     np.testing.assert_allclose(joined, expected_gradients.weights, rtol=1e-12)
-    np.testing.assert_allclose(
-        nce.unpartition(gradients.biases, strategy), expected_gradients.biases, rtol=1e-12
-    )
+    np.testing.assert_allclose(nce.unpartition(gradients.biases, strategy), expected_gradients.biases, rtol=1e-12)
     for part, gradient in zip(problem["weights"], gradients.weights, strict=True):
         assert part.shape == gradient.shape
 
@@ -343,9 +337,7 @@ def test_a_batch_of_none_gives_empty_losses(kind, form):
     problem = fixed_problem()
     sampled, true_count, sampled_count = problem["sampled_values"]
     for labels, count in ((np.zeros((0, 2), int), true_count[:0]), ([], [])):
-        problem.update(
-            inputs=problem["inputs"][:0], labels=labels, sampled_values=(sampled, count, sampled_count)
-        )
+        problem.update(inputs=problem["inputs"][:0], labels=labels, sampled_values=(sampled, count, sampled_count))
         losses, gradients = LOSSES[kind][1](**problem, gradients=form)
         assert losses.shape == (0,)
         assert gradients.inputs.shape == (0, 6)
@@ -363,9 +355,7 @@ def test_all_labels_may_be_missing():
 
 
 def test_row_gradients_need_no_memory_for_the_whole_table():
-    weights = np.broadcast_to(
-        np.ones(1000, np.float32), (1_000_000, 1000)
-    )  # 4 GB, were it not one row repeated
+    weights = np.broadcast_to(np.ones(1000, np.float32), (1_000_000, 1000))  # 4 GB, were it not one row repeated
     biases = np.broadcast_to(np.float32(0), (1_000_000,))
     inputs = np.zeros((2, 1000), np.float32)
     options = {"seed": 1, "gradients": "rows"}

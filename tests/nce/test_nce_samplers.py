@@ -87,9 +87,7 @@ def test_exact_inclusion_changes_the_counts_and_not_the_samples():
     expected = nce.inclusion_probability(nce.log_uniform_probability(np.arange(12), 12), 6)
     np.testing.assert_allclose(exact.true_expected_count[:, 0], expected, rtol=1e-6)
     assert (exact.true_expected_count != usual.true_expected_count).any()
-    with_replacement = nce.log_uniform_candidate_sampler(
-        np.arange(12)[:, None], 1, 6, False, 12, 4, inclusion="exact"
-    )
+    with_replacement = nce.log_uniform_candidate_sampler(np.arange(12)[:, None], 1, 6, False, 12, 4, inclusion="exact")
     np.testing.assert_allclose(
         with_replacement.true_expected_count[:, 0],
         6 * nce.log_uniform_probability(np.arange(12), 12),
@@ -138,16 +136,13 @@ def test_classes_of_weight_zero_are_never_drawn_nor_expected():
 
 
 def test_distortion_zero_makes_classes_of_count_zero_drawable():
-    found = nce.fixed_unigram_candidate_sampler(
-        [[0]], 1, 200, False, 2, unigrams=[5.0, 0.0], distortion=0.0, seed=1
-    )
+    found = nce.fixed_unigram_candidate_sampler([[0]], 1, 200, False, 2, unigrams=[5.0, 0.0], distortion=0.0, seed=1)
     assert set(found.sampled_candidates.tolist()) == {0, 1}
 
 
 def test_true_classes_do_not_influence_what_is_drawn():
     first, second = (
-        nce.log_uniform_candidate_sampler([[label]], 1, 5, True, 30, 9).sampled_candidates
-        for label in (0, 29)
+        nce.log_uniform_candidate_sampler([[label]], 1, 5, True, 30, 9).sampled_candidates for label in (0, 29)
     )
     np.testing.assert_array_equal(first, second)
 

@@ -107,9 +107,7 @@ def test_full_losses_equal_their_definition(model, normalised):
         sigmoid.append(sum(math.log1p(math.exp(f)) - f * z for f, z in zip(logits, targets, strict=True)))
         softmax.append(sum(z * (log_total - f) for f, z in zip(logits, targets, strict=True)))
     options = {"normalise_targets": normalised}
-    np.testing.assert_allclose(
-        nce.sigmoid_loss(weights, biases, labels, inputs, **options), sigmoid, rtol=1e-12
-    )
+    np.testing.assert_allclose(nce.sigmoid_loss(weights, biases, labels, inputs, **options), sigmoid, rtol=1e-12)
     np.testing.assert_allclose(
         nce.softmax_loss(weights, biases, labels, inputs, **options), softmax, rtol=1e-12, atol=1e-14
     )
@@ -189,9 +187,7 @@ def test_log_probabilities_by_kind_of_loss(model):
             options["expected_count"] = count
         found = nce.log_probabilities(weights, biases, inputs, **options)
         np.testing.assert_allclose(found, log_p, rtol=1e-12, err_msg=loss)
-        np.testing.assert_allclose(
-            nce.probabilities(weights, biases, inputs, **options), np.exp(log_p), rtol=1e-12
-        )
+        np.testing.assert_allclose(nce.probabilities(weights, biases, inputs, **options), np.exp(log_p), rtol=1e-12)
 
 
 def test_log_probabilities_of_mod_partitions_come_in_the_order_of_ids(model):

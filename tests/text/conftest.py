@@ -43,9 +43,7 @@ def sentences_of(files, tokens="whitespace"):
     ]
 
 
-def encode_slowly(
-    sentences, *, lowercase=False, line_breaks="sentence", min_count=1, max_vocab=None, unknown=None
-):
+def encode_slowly(sentences, *, lowercase=False, line_breaks="sentence", min_count=1, max_vocab=None, unknown=None):
     """Words, counts and stream as lists; None when fewer than two words remain."""
     if lowercase:
         sentences = [[word.lower() for word in sentence] for sentence in sentences]

@@ -253,8 +253,7 @@ def test_many_processes_at_once_do_not_disturb_each_other(encode, tmp_path, home
     expected = [encode(min_count=count, cache=False) for count in (1, 2)]
     command = [sys.executable, "-c", program, str(tmp_path / "corpus.txt")]
     running = [
-        subprocess.Popen([*command, str(tmp_path / f"out{n}")], stdout=subprocess.PIPE, text=True)
-        for n in range(3)
+        subprocess.Popen([*command, str(tmp_path / f"out{n}")], stdout=subprocess.PIPE, text=True) for n in range(3)
     ]
     outputs = [process.communicate()[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]

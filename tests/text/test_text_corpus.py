@@ -100,9 +100,7 @@ def test_any_text_gives_what_plain_python_gives_at_any_number_of_threads(
                 assert encoded.token_count == sum(i >= 0 for i in expected[2])
 
 
-def test_a_larger_text_gives_the_same_vocabulary_and_stream_at_any_number_of_threads(
-    twin, encode, monkeypatch
-):
+def test_a_larger_text_gives_the_same_vocabulary_and_stream_at_any_number_of_threads(twin, encode, monkeypatch):
     random = np.random.default_rng(3)
     ids = np.minimum(random.zipf(1.3, 200_000), 50_000)
     text = b"".join(b"w%d%s" % (i, b"\n" if place % 13 == 0 else b" ") for place, i in enumerate(ids))
@@ -206,9 +204,7 @@ def test_standard_input_is_encoded(tmp_path):
     command = [sys.executable, "-c", program, str(tmp_path)]
     content = gzip.compress(TEXT)
     done = subprocess.run(command, input=content, capture_output=True, check=True)
-    assert done.stdout.decode().strip() == (
-        f"['the', 'cat'] [0, 1, 0, -1, 0, 0, 1, -1, 0, 1, -1] - {len(content)}"
-    )
+    assert done.stdout.decode().strip() == (f"['the', 'cat'] [0, 1, 0, -1, 0, 0, 1, -1, 0, 1, -1] - {len(content)}")
 
 
 def test_a_word_of_a_megabyte_and_a_line_of_many_blocks_are_whole(encode, monkeypatch):
@@ -311,9 +307,7 @@ def test_a_full_disk_is_told(tmp_path):
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(
-        command, capture_output=True, check=True, env=os.environ | {"NUMBA_DISABLE_JIT": "0"}
-    )
+    done = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"NUMBA_DISABLE_JIT": "0"})
     assert done.stdout.decode().startswith("RunError cannot write ")
     assert "File too large" in done.stdout.decode()
     assert list((tmp_path / "out").iterdir()) == []

@@ -47,9 +47,7 @@ def test_a_plain_file_may_have_any_name(tmp_path, name):
     assert read(path) == TEXT + b"\n"
 
 
-@pytest.mark.parametrize(
-    "start", [b"BZh9 is how bzip2 begins", b"\x1f\x8b and more", b"\xfd7zX", b"(\xb5/", b""]
-)
+@pytest.mark.parametrize("start", [b"BZh9 is how bzip2 begins", b"\x1f\x8b and more", b"\xfd7zX", b"(\xb5/", b""])
 def test_text_that_begins_like_a_compressed_file_is_text(tmp_path, start):
     path = tmp_path / "corpus"
     path.write_bytes(start)
@@ -235,9 +233,7 @@ def test_paths_that_cannot_be_read_are_told(tmp_path):
         list_sources("a\0b")
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything"
-)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
 def test_a_file_without_permission_is_told(tmp_path):
     path = tmp_path / "corpus"
     path.write_bytes(TEXT)

@@ -4,15 +4,22 @@ import numpy as np
 from twin import Block
 
 from nce_train.training import kernel
-from nce_train.training.parameters import ALWAYS_KEEP, table_width
 from nce_train.training.noise import alias_table
+from nce_train.training.parameters import ALWAYS_KEEP, table_width
 
 
 def plan(**changes):
-    values = dict(
-        window=3, radius_kind=kernel.RADIUS_PER_BLOCK, block_size=8, num_sampled=6, pairs=False, mean=False,
-        unique=False, remove_accidental_hits=False, linear=False,
-    )  # fmt: skip
+    values = {
+        "window": 3,
+        "radius_kind": kernel.RADIUS_PER_BLOCK,
+        "block_size": 8,
+        "num_sampled": 6,
+        "pairs": False,
+        "mean": False,
+        "unique": False,
+        "remove_accidental_hits": False,
+        "linear": False,
+    }
     return kernel.Plan(**{**values, **changes})
 
 
@@ -41,9 +48,10 @@ class KernelCase:
         self.tables.output[:, :dim] = generator.normal(0, scale, (classes, dim))
         self.tables.bias[:] = generator.normal(-3, 1, classes)
         self.probability = probability_of(classes)
-        threshold, alias = alias_table(self.probability)
         self.noise = kernel.Noise(
-            threshold, alias, np.log(chosen_plan.num_sampled * self.probability), np.log1p(-self.probability)
+            alias_table(self.probability),
+            np.log(chosen_plan.num_sampled * self.probability),
+            np.log1p(-self.probability),
         )
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)

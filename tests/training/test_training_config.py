@@ -79,7 +79,7 @@ def test_refusals_are_one_sentence(tmp_path, text, message):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match="Cannot read the settings file .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"Cannot read the settings file .*: No such file or directory"):
         load_settings(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="There is no preset 'fats'; presets are default, fast"):
         load_settings("fats")

@@ -70,11 +70,12 @@ def test_products(dtype, width, count):
 
     packed = np.zeros(width * PANEL, dtype)
     pack(centres, PANEL, packed)
-    np.testing.assert_array_equal(
-        packed.reshape(-1, PANEL, 2), panel.reshape(PANEL, -1, 2).transpose(1, 0, 2)
-    )
+    np.testing.assert_array_equal(packed.reshape(-1, PANEL, 2), panel.reshape(PANEL, -1, 2).transpose(1, 0, 2))
 
-    offsets, log_ratio = generator.normal(size=count + 8).astype(dtype), generator.normal(size=PANEL).astype(dtype)
+    offsets, log_ratio = (
+        generator.normal(size=count + 8).astype(dtype),
+        generator.normal(size=PANEL).astype(dtype),
+    )
     logits = np.zeros((count + 8, PANEL), dtype)
     logits_of(table, rows, count, packed, offsets, log_ratio, logits)
     close(logits[:count], table[rows[:count]] @ panel.T + offsets[:count, None] + log_ratio)

@@ -17,7 +17,7 @@ TOKENS = 37 * 400
 
 
 def trainer(lines=LINES, classes=100, **changes):
-    values = dict(dim=16, threads=1, subsample=0.0, num_sampled=4, epochs=2, lr=0.05, min_count=1)
+    values = {"dim": 16, "threads": 1, "subsample": 0.0, "num_sampled": 4, "epochs": 2, "lr": 0.05, "min_count": 1}
     stream = stream_of(lines)
     counts = np.maximum(np.bincount(stream[stream != LINE_END], minlength=classes), 1)
     settings = Settings(**{**values, **changes}).resolved()
@@ -114,7 +114,7 @@ def test_loss_does_not_depend_on_threads():
 
 
 def test_divergence_ends_the_run_with_a_sentence():
-    with pytest.raises(RunError, match="infinite or not a number .* learning rate 1e.30 is too high .* lower --lr"):
+    with pytest.raises(RunError, match=r"infinite or not a number .* learning rate 1e.30 is too high .* lower --lr"):
         trainer(lr=1e30, lr_schedule="constant").run()
 
 

@@ -71,8 +71,7 @@ def subsample_and_cut(lines, block_size, window):
         for first in range(0, len(line), block_size):
             places = range(first, min(first + block_size, len(line)))
             contexts = [
-                [line[p] for p in range(max(0, c - window), min(len(line), c + window + 1)) if p != c]
-                for c in places
+                [line[p] for p in range(max(0, c - window), min(len(line), c + window + 1)) if p != c] for c in places
             ]
             if any(contexts):
                 yield [line[c] for c in places], contexts

@@ -105,7 +105,10 @@ def _steps_exact(logits, weights, count, rate):
 
 @in_place
 def add_to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, first_centre):
-    """centre_table[centre_ids[first_centre + g]] += Σ_r steps[r, g] · table[rows[r]] over r < count, g < PANEL."""
+    """centre_table[centre_ids[first_centre + g]] += Σ_r steps[r, g] · table[rows[r]] over r < count, g < PANEL.
+
+    On the way the even vectors of the rows `ahead` are fetched, which the next block needs.
+    """
     width = table.shape[1]
     column = 0
     while column + 2 * LANES <= width:
@@ -119,7 +122,7 @@ def add_to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, f
 def add_to_rows(table, bias, rows, ahead, count, steps, centres, first_centre):
     """table[rows[r]] += Σ_g steps[r, g] · centres[first_centre + g] and bias[rows[r]] += Σ_g steps[r, g], r < count.
 
-    Row after row: a row may occur twice.
+    Row after row: a row may occur twice. On the way the odd vectors of the rows `ahead` are fetched.
     """
     _add_to_bias(bias, rows, count, steps)
     width = table.shape[1]

@@ -28,13 +28,13 @@ def steps_of(logits, weights, count, rate):
 
 
 @compiled
-def to_centres(table, rows, count, steps, centre_table, centre_ids, first):
-    tiles.add_to_centres(table, rows, count, steps, centre_table, centre_ids, first)
+def to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, first):
+    tiles.add_to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, first)
 
 
 @compiled
-def to_rows(table, bias, rows, count, steps, centres, first):
-    tiles.add_to_rows(table, bias, rows, count, steps, centres, first)
+def to_rows(table, bias, rows, ahead, count, steps, centres, first):
+    tiles.add_to_rows(table, bias, rows, ahead, count, steps, centres, first)
 
 
 @compiled
@@ -65,6 +65,7 @@ def test_products(dtype, width, count):
     bias = generator.normal(size=60).astype(dtype)
     rows = generator.integers(0, 60, count + 8).astype(np.int32)  # with repetitions
     centre_ids = generator.integers(0, 60, 2 * PANEL).astype(np.int32)
+    ahead = rows[::-1].copy()
     centres = generator.normal(size=(2 * PANEL, width)).astype(dtype)
     panel = centres[PANEL:]
 
@@ -83,13 +84,13 @@ def test_products(dtype, width, count):
     steps = generator.normal(size=(count + 8, PANEL)).astype(dtype)
     want = centre_table.astype(np.float64)
     np.add.at(want, centre_ids[PANEL:], steps[:count].T @ table[rows[:count]])
-    to_centres(table, rows, count, steps, centre_table, centre_ids, PANEL)
+    to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, PANEL)
     close(centre_table, want)
 
     want, want_bias = table.astype(np.float64), bias.astype(np.float64)
     np.add.at(want, rows[:count], steps[:count] @ panel)
     np.add.at(want_bias, rows[:count], steps[:count].sum(1))
-    to_rows(table, bias, rows, count, steps, centres, PANEL)
+    to_rows(table, bias, rows, ahead, count, steps, centres, PANEL)
     close(table, want)
     close(bias, want_bias)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nce_train.training.config import Settings, parse_initialiser
-from nce_train.training.kernel import Tables, aligned_zeros
+from nce_train.training.kernel import Noise, Tables, Thread, aligned_zeros
 from nce_train.training.tiles import LANES
 
 ALWAYS_KEEP = 2**32 - 1
@@ -33,7 +33,7 @@ def keep_threshold(probability: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(probability * 2.0**32) - 1, 0, ALWAYS_KEEP).astype(np.uint32)
 
 
-def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.float32) -> Tables:
+def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.float32, copied_rows: int = 0) -> Tables:
     """Allocate and fill the parameters.
 
     Parameters
@@ -43,6 +43,8 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
         `dim`, `seed`, `subsample`, `input_init`, `output_init` and `bias_init` are looked at.
     dtype : type
         float32, or float64 for tests.
+    copied_rows : int
+        Room behind the classes for the threads' copies of hot rows.
 
     Returns
     -------
@@ -53,15 +55,37 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
     generator = np.random.default_rng([settings.seed, 0])
     tables = Tables(
         input=aligned_zeros((len(counts), width), dtype),
-        output=aligned_zeros((len(counts), width), dtype),
-        bias=aligned_zeros((len(counts),), dtype),
+        output=aligned_zeros((len(counts) + copied_rows, width), dtype),
+        bias=aligned_zeros((len(counts) + copied_rows,), dtype),
     )
     _initialise(tables.input[:, : settings.dim], settings.input_init, settings.dim, generator)
-    _initialise(tables.output[:, : settings.dim], settings.output_init, settings.dim, generator)
+    _initialise(tables.output[: len(counts), : settings.dim], settings.output_init, settings.dim, generator)
     if settings.bias_init == "log-unigram":
         kept = np.maximum(counts, 1) * keep_probability(counts, settings.subsample)
-        tables.bias[:] = np.log(kept / kept.sum())
+        tables.bias[: len(counts)] = np.log(kept / kept.sum())
     return tables
+
+
+def take_hot_rows(tables: Tables, thread: Thread) -> None:
+    """Fill a thread's copies of the hot rows from the shared ones."""
+    count, start, _ = thread.hot
+    for table, base in ((tables.output, thread.hot_output), (tables.bias, thread.hot_bias)):
+        table[start : start + count] = base[:] = table[:count]
+
+
+def with_hot_rows(noise: Noise, hot_rows: int, threads: int) -> Noise:
+    """The noise tables with the logarithms of the copied rows behind those of the classes."""
+    copies = np.tile(np.arange(hot_rows), threads)
+    return noise._replace(
+        log_count=np.concatenate([noise.log_count, noise.log_count[copies]]),
+        log_miss=np.concatenate([noise.log_miss, noise.log_miss[copies]]),
+    )
+
+
+def without_hot_rows(tables: Tables) -> Tables:
+    """The classes' rows only."""
+    classes = len(tables.input)
+    return Tables(tables.input, tables.output[:classes], tables.bias[:classes])
 
 
 def table_width(dim: int) -> int:

@@ -9,6 +9,7 @@ import platform
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -151,7 +152,7 @@ def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: boo
     """
     settings = settings.resolved()
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = _encode(corpus, settings, Path(scratch), watcher, cache)
+        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache)
         memory = memory_needed(len(encoded.vocabulary), settings)
         trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
         trial.compile()
@@ -189,9 +190,15 @@ def _train(
     settings = settings.resolved()
     timings: dict[str, float] = {}
     with MemoryGauge() as gauge:
-        encoded = _encode(corpus, settings, scratch, watcher, cache)
+        with _CompileMeanwhile(settings) as kernel:
+
+            def scanning(done: int, total: int | None, phase: str) -> None:
+                kernel.start()
+                watcher.scanning(done, total, phase)
+
+            encoded = _encode(corpus, settings, scratch, watcher, scanning, cache)
+            compile_started = time.perf_counter()
         timings.update(encoded.timings)
-        compile_started = time.perf_counter()
         trainer = _new_trainer(encoded, settings)
         trainer.compile()
         timings["compile"] = time.perf_counter() - compile_started
@@ -264,7 +271,14 @@ def _manifest(
     }
 
 
-def _encode(corpus: Corpus, settings: Settings, directory: Path, watcher: Watcher, cache: bool) -> EncodedCorpus:
+def _encode(
+    corpus: Corpus,
+    settings: Settings,
+    directory: Path,
+    watcher: Watcher,
+    scanning: Callable[[int, int | None, str], None],
+    cache: bool,
+) -> EncodedCorpus:
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     encoded = encode_corpus(
         corpus,
@@ -278,7 +292,7 @@ def _encode(corpus: Corpus, settings: Settings, directory: Path, watcher: Watche
         vocabulary=given,
         threads=int(settings.threads),
         cache=cache,
-        progress=watcher.scanning,
+        progress=scanning,
     )
     for warning in encoded.warnings:
         watcher.note(warning)
@@ -290,6 +304,38 @@ def _encode(corpus: Corpus, settings: Settings, directory: Path, watcher: Watche
             f"only {available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim."
         )
     return encoded
+
+
+class _CompileMeanwhile:
+    """Has the kernel compiled, or loaded, in a thread while the text is read; leaving waits for it.
+
+    It starts with the reading and not before, so that a wrong path is told at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> "_CompileMeanwhile":
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def start(self) -> None:
+        """Start, if that has not been done."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._compile)
+            self._thread.start()
+
+    def _compile(self) -> None:
+        from nce_train.training.trainer import Trainer
+
+        stream = np.array([0, 1, -1], np.int32)
+        stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
+        settings = self._settings.model_copy(update={"unique": False, "threads": 1})
+        Trainer(stream, 2, np.array([1, 1]), settings).compile()
 
 
 def _new_trainer(encoded: EncodedCorpus, settings: Settings) -> "Trainer":

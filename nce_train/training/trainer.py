@@ -39,9 +39,20 @@ from nce_train.training.kernel import (
 )
 from nce_train.training.metrics import Reading
 from nce_train.training.noise import noise_tables
-from nce_train.training.parameters import initial_tables, keep_probability, keep_threshold
+from nce_train.training.parameters import (
+    initial_tables,
+    keep_probability,
+    keep_threshold,
+    take_hot_rows,
+    with_hot_rows,
+    without_hot_rows,
+)
 
 CENTRES_PER_CALL = 20_000  # about 10 ms of work: short enough to stop at once, long enough not to notice
+# Copies of hot rows, measured with 2 threads on medium: see benchmarks/results/hot_rows.md
+HOT_ROWS_AT_MOST = 1024
+BLOCKS_BETWEEN_MERGES = 512  # of all threads together
+NO_LIMIT = 2**62
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
 
 OnReading = Callable[[Reading], None]
@@ -95,12 +106,24 @@ class Trainer:
         self.stream = stream
         self.token_count = token_count
         self.plan = kernel_plan(settings)
-        self.noise: Noise = noise_tables(counts, settings)
         self.keep = keep_threshold(keep_probability(counts, settings.subsample))
-        self.tables = initial_tables(counts, settings)
         seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
-        width = self.tables.input.shape[1]
-        self.threads: list[Thread] = [new_thread(self.plan, width, np.float32, seed) for seed in seeds]
+        hot_rows = 0 if len(seeds) == 1 else min(HOT_ROWS_AT_MOST, len(counts))
+        self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, len(seeds))
+        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * len(seeds))
+        period = max(1, BLOCKS_BETWEEN_MERGES // len(seeds))
+        self.threads: list[Thread] = [
+            new_thread(
+                self.plan,
+                self.tables.input.shape[1],
+                np.float32,
+                seed,
+                (hot_rows, len(counts) + number * hot_rows, period),
+            )
+            for number, seed in enumerate(seeds)
+        ]
+        for thread in self.threads:
+            take_hot_rows(self.tables, thread)
         self.totals = Totals()
         self.seconds = 0.0
         self._last_reading = (Totals(), 0.0)
@@ -156,10 +179,12 @@ class Trainer:
             self.seconds = time.perf_counter() - self._started
         if self._failure is not None:
             raise self._failure
+        self._merge_hot_rows()
         if on_reading is not None and self.totals.blocks > self._last_reading[0].blocks:
             on_reading(self._reading())
-        _check_finite(self.tables, self.settings)
-        return Trained(self.tables, self.totals, self.seconds)
+        tables = without_hot_rows(self.tables)
+        _check_finite(tables, self.settings)
+        return Trained(tables, self.totals, self.seconds)
 
     # --- between kernel calls ---------------------------------------------------------------------------------
 
@@ -214,15 +239,18 @@ class Trainer:
 
     def _schedule(self) -> Schedule:
         settings, totals = self.settings, self.totals
-        all_tokens = self.token_count * settings.epochs
-        all_blocks = settings.max_steps or math.inf
         return Schedule(
             lr=float(settings.lr),
-            token_start=totals.tokens / all_tokens,
-            token_rate=len(self.threads) / all_tokens,
-            block_start=totals.blocks / all_blocks,
-            block_rate=len(self.threads) / all_blocks,
+            tokens=totals.tokens,
+            all_tokens=self.token_count * settings.epochs,
+            blocks=totals.blocks,
+            all_blocks=settings.max_steps or NO_LIMIT,
+            threads=len(self.threads),
         )
+
+    def _merge_hot_rows(self) -> None:
+        for thread in self.threads:
+            train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, self._schedule(), thread, 0)
 
     def _step_reading_due(self) -> bool:
         every = self.settings.log_every_steps
@@ -253,7 +281,7 @@ class Trainer:
         totals = self.totals
         pairs = totals.pairs - before.pairs
         schedule = self._schedule()
-        progress = max(schedule.token_start, schedule.block_start)
+        progress = max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
         rate = schedule.lr * max(1e-4, 1 - progress) if self.plan.linear else schedule.lr
         self._last_reading = (Totals(totals.tokens, totals.blocks, totals.pairs, totals.loss), now)
         return Reading(

@@ -5,7 +5,13 @@ from twin import Block
 
 from nce_train.training import kernel
 from nce_train.training.noise import alias_table
-from nce_train.training.parameters import ALWAYS_KEEP, table_width
+from nce_train.training.parameters import (
+    ALWAYS_KEEP,
+    table_width,
+    take_hot_rows,
+    with_hot_rows,
+    without_hot_rows,
+)
 
 
 def plan(**changes):
@@ -33,39 +39,44 @@ def probability_of(classes, kind="log-uniform"):
 
 
 class KernelCase:
-    """Tables, noise and one thread over the given sentences."""
+    """Tables, noise and one thread over the given sentences; `hot`: rows it has copies of, blocks between merges."""
 
-    def __init__(self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096):
+    def __init__(
+        self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096, hot=(0, 1)
+    ):
         generator = np.random.default_rng(seed)
         width = table_width(dim)
         self.dim, self.plan = dim, chosen_plan
         self.tables = kernel.Tables(
             kernel.aligned_zeros((classes, width), dtype),
-            kernel.aligned_zeros((classes, width), dtype),
-            kernel.aligned_zeros((classes,), dtype),
+            kernel.aligned_zeros((classes + hot[0], width), dtype),
+            kernel.aligned_zeros((classes + hot[0],), dtype),
         )
         self.tables.input[:, :dim] = generator.normal(0, scale, (classes, dim))
-        self.tables.output[:, :dim] = generator.normal(0, scale, (classes, dim))
-        self.tables.bias[:] = generator.normal(-3, 1, classes)
+        self.tables.output[:classes, :dim] = generator.normal(0, scale, (classes, dim))
+        self.tables.bias[:classes] = generator.normal(-3, 1, classes)
         self.probability = probability_of(classes)
-        self.noise = kernel.Noise(
+        noise = kernel.Noise(
             alias_table(self.probability),
             np.log(chosen_plan.num_sampled * self.probability),
             np.log1p(-self.probability),
         )
+        self.noise = with_hot_rows(noise, hot[0], 1)
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)
-        self.thread = kernel.new_thread(chosen_plan, width, dtype, seed + 1, kept_capacity)
+        place = (hot[0], classes, hot[1])
+        self.thread = kernel.new_thread(chosen_plan, width, dtype, seed + 1, place, kept_capacity)
+        take_hot_rows(self.tables, self.thread)
         self.thread.cursor[kernel.RANGE_END] = len(self.stream)
 
     def run(self, blocks, lr=1.0):
-        schedule = kernel.Schedule(lr, 0.0, 0.0, 0.0, 0.0)
+        schedule = kernel.Schedule(lr, 0, 1, 0, 1, 0)
         return kernel.train_blocks(
             self.tables, self.noise, self.keep, self.stream, self.plan, schedule, self.thread, blocks
         )
 
     def parameters(self):
-        tables = self.tables
+        tables = without_hot_rows(self.tables)
         return tables.input[:, : self.dim].copy(), tables.output[:, : self.dim].copy(), tables.bias.copy()
 
     def block(self):

@@ -147,6 +147,51 @@ def test_how_calls_are_cut_changes_nothing():
         np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.parametrize(("pairs", "unique", "hits"), list(itertools.product((False, True), repeat=3)))
+def test_one_threads_copies_of_hot_rows_change_nothing(pairs, unique, hits):
+    lines = random_lines(np.random.default_rng(14), 50, [500, 1, 80])
+    chosen = plan(pairs=pairs, unique=unique, remove_accidental_hits=hits)
+    plain = KernelCase(lines, 50, 16, chosen, scale=0.1)
+    copied = KernelCase(lines, 50, 16, chosen, scale=0.1, hot=(40, 3))
+    for case in (plain, copied):
+        case.run(10**6, lr=0.05)
+        case.run(0)
+    assert plain.thread.loss[0] == pytest.approx(copied.thread.loss[0], rel=1e-10)
+    for left, right in zip(plain.parameters(), copied.parameters(), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-11)
+
+
+def test_hot_rows_are_merged_the_hotter_the_oftener():
+    lines = random_lines(np.random.default_rng(14), 50, [5000])
+    case = KernelCase(lines, 50, 16, plan(), hot=(40, 4))
+    shared = case.tables.output[:40].copy()
+    merges = np.zeros(40)
+    for _ in range(64):
+        case.run(1, lr=0.05)
+        merges += (case.tables.output[:40] != shared).any(1)
+        shared = case.tables.output[:40].copy()
+    # due every 4 blocks; 16 rows each time, 32 every second time, all 40 every fourth time
+    assert merges[0] == 16
+    assert (merges[16:32] <= 8).all()
+    assert (merges[32:] <= 4).all()
+    assert merges[16:].min() > 0
+
+
+def test_changes_of_others_and_own_changes_add_up():
+    case = KernelCase([[1, 2, 3]], 50, 16, plan(), hot=(40, 10**6))
+    before = case.tables.output[:50].copy()
+    case.tables.output[:40] += 1.0  # another thread's
+    case.tables.output[50:90] += 0.25  # its own copies
+    case.tables.bias[50:90] -= 2.0
+    bias = case.tables.bias[:40].copy()
+    case.run(0)
+    np.testing.assert_allclose(case.tables.output[:40], before[:40] + 1.25)
+    np.testing.assert_allclose(case.tables.bias[:40], bias - 2.0)
+    np.testing.assert_array_equal(case.tables.output[50:90], case.tables.output[:40])
+    case.run(0)
+    np.testing.assert_allclose(case.tables.output[:40], before[:40] + 1.25)
+
+
 def test_radius_is_uniform_up_to_window():
     # chi-square with 4 degrees of freedom over 2500 blocks; fails one seed in 10,000
     for radius_kind in (kernel.RADIUS_PER_BLOCK, kernel.RADIUS_PER_CENTRE):

@@ -169,7 +169,7 @@ def _typed(name: str, value: Any) -> Any:
         try:
             return int(value)
         except ValueError:
-            raise InputError(f"Setting threads: {value} should be a whole number or auto.") from None
+            raise InputError(f"Setting threads cannot be {value}: it should be a whole number or auto.") from None
     return value
 
 

@@ -294,10 +294,11 @@ def _sentence_line(number: int, sentence: Sequence[str]) -> bytes:
     if isinstance(sentence, str | bytes):
         raise InputError(f"sentence {number} of the corpus is one text, not a sequence of tokens: split it")
     try:
-        tokens = [token for token in sentence if token]
+        tokens = [token for token in sentence if token != ""]
         line = " ".join(tokens).encode("utf-8", "surrogateescape")
     except (TypeError, UnicodeEncodeError):
-        raise InputError(f"sentence {number} of the corpus is not a sequence of tokens (str)") from None
+        hint = "; give paths as a list" if isinstance(sentence, os.PathLike) else ""
+        raise InputError(f"sentence {number} of the corpus is not a sequence of tokens (str){hint}") from None
     pieces = line.split()
     if len(pieces) != len(tokens) or b" ".join(pieces) != line:
         culprit = next(token for token in tokens if not is_token(token))

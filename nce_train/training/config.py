@@ -42,16 +42,31 @@ def _seconds(value: Any) -> Any:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if match is None:
-            raise ValueError("give a duration such as 5s, 2min or 1h")
+            raise ValueError("it should be a duration such as 5s, 2min or 1h")
         return float(match[1]) * _SECONDS[match[2]]
     return value
 
 
 def _init(value: Any) -> Any:
     if not isinstance(value, str) or _INIT.fullmatch(value.strip()) is None:
-        raise ValueError("give zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA), A also as 0.5/dim")
+        raise ValueError("it should be zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA), A also as 0.5/dim")
     return value.strip()
 
+
+# what gensim, word2vec.c and others call our settings
+_NAMES_ELSEWHERE = {
+    "vector_size": "dim",
+    "size": "dim",
+    "workers": "threads",
+    "negative": "num_sampled",
+    "sample": "subsample",
+    "alpha": "lr",
+    "learning_rate": "lr",
+    "iter": "epochs",
+    "ns_exponent": "distortion",
+    "max_final_vocab": "max_vocab",
+    "shrink_windows": "dynamic_window",
+}
 
 Number = Annotated[float, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
@@ -108,7 +123,7 @@ class Settings(BaseModel):
     sampler: Literal["log-uniform", "unigram", "uniform"] = Field(
         "log-uniform", description="The noise distribution over the frequency-sorted vocabulary."
     )
-    distortion: Number = Field(0.75, description="Exponent of the counts for the unigram sampler.")
+    distortion: Number = Field(0.75, ge=-5, le=5, description="Exponent of the counts for the unigram sampler.")
     unique: bool = Field(False, description="Draw the noise samples of a block without replacement.")
     remove_accidental_hits: bool = Field(False, description="Leave out noise samples that are the centre's contexts.")
     # start
@@ -140,12 +155,12 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _numbers_in_range(self) -> "Settings":
         if self.lr != "auto" and self.lr < 0:
-            raise ValueError(f"lr: {self.lr} is below 0")
+            raise ValueError(f"lr cannot be {self.lr}: it should be greater than or equal to 0")
         if self.threads != "auto" and self.threads < 1:
-            raise ValueError(f"threads: {self.threads} is below 1")
+            raise ValueError(f"threads cannot be {self.threads}: it should be greater than or equal to 1")
         if self.max_vocab is not None and self.unique and self.num_sampled > self.max_vocab:
             raise ValueError(
-                f"num_sampled: {self.num_sampled} unique noise samples cannot come from {self.max_vocab} words"
+                f"num_sampled cannot be {self.num_sampled}: with unique, max_vocab {self.max_vocab} gives no more"
             )
         return self
 
@@ -190,7 +205,7 @@ def load_settings(config: str | os.PathLike[str] | None = None, given: Mapping[s
         values.update(read_config(config))
         where = dict.fromkeys(values, f" in {os.fspath(config)}")
     for name, value in (given or {}).items():
-        values[name] = value
+        values[name] = value.item() if type(value).__module__ == "numpy" else value
         where.pop(name, None)
     return _validated(values, where)
 
@@ -285,7 +300,8 @@ def _validated(values: dict[str, Any], where: Mapping[str, str]) -> Settings:
     known = list(Settings.model_fields)
     for name in values:
         if name not in known:
-            nearest = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
+            elsewhere = _NAMES_ELSEWHERE.get(name.replace("-", "_"))
+            nearest = [elsewhere] if elsewhere else difflib.get_close_matches(name.replace("-", "_"), known, n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else "."
             raise InputError(f"There is no setting {name!r}{where.get(name, '')}{hint}")
     try:
@@ -301,11 +317,15 @@ def _sentence(error: ValidationError, where: Mapping[str, str]) -> str:
     name = str(first["loc"][0])
     value = first["input"]
     if isinstance(value, float) and not math.isfinite(value):
-        return f"Setting {name}{where.get(name, '')}: {value} is not a finite number."
-    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        return f"Setting {name}{where.get(name, '')} cannot be {value}: it should be a finite number."
+    reason = first["msg"].removeprefix("Value error, ")
+    for subject in ("Input ", "String "):
+        if reason.startswith(subject):
+            reason = "it " + reason.removeprefix(subject)
     if name in ("lr", "threads"):
-        reason = "should be a number or auto"
-    return f"Setting {name}{where.get(name, '')}: {yaml_word(value) if _plain(value) else repr(value)} {reason}."
+        reason = "it should be a number or auto"
+    shown = yaml_word(value) if _plain(value) else repr(value)
+    return f"Setting {name}{where.get(name, '')} cannot be {shown}: {reason}."
 
 
 def _plain(value: Any) -> bool:

@@ -4,13 +4,15 @@
 directory with a manifest is a finished model.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHECKPOINT = "checkpoint"
+LOCK = "lock"  # in the checkpoint
 METRICS = "metrics.jsonl"
 CONFIG = "config.yaml"
 VOCABULARY = "vocab.tsv"
@@ -43,7 +46,27 @@ def default_output(corpus: str | os.PathLike[str]) -> Path:
     return Path(f"{Path(name).stem or name}.nce")
 
 
-def claim(output: Path, overwrite: bool) -> Path:
+class Claim:
+    """The right to write a model to `output`, held until `close`: other runs are refused meanwhile."""
+
+    def __init__(self, output: Path, lock: IO[str] | None) -> None:
+        self.output = output
+        self.checkpoint = output / CHECKPOINT
+        self._lock = lock
+
+    def close(self) -> None:
+        """Remove what is unfinished, if the model was not saved, and let others write."""
+        shutil.rmtree(self.checkpoint, ignore_errors=True)
+        if not (self.output / MANIFEST).exists():
+            for name in OUR_FILES:
+                (self.output / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty, or in use
+            self.output.rmdir()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def claim(output: Path, overwrite: bool) -> Claim:
     """Make sure that a model may be written to `output`, and make its `checkpoint/`.
 
     Parameters
@@ -54,13 +77,14 @@ def claim(output: Path, overwrite: bool) -> Path:
 
     Returns
     -------
-    Path
-        The directory for the token file.
+    Claim
+        `checkpoint` is the directory for the token file.
 
     Raises
     ------
     InputError
-        When `output` cannot be written, holds something else, or holds a model and `overwrite` is not set.
+        When `output` cannot be written, holds something else, holds a model and `overwrite` is not set, or another
+        run is writing to it.
     """
     if output.is_dir():
         try:
@@ -72,6 +96,8 @@ def claim(output: Path, overwrite: bool) -> Path:
             raise InputError(
                 f"The output directory {output} holds something else ({sorted(foreign)[0]}): choose another with -o."
             )
+        if (output / CHECKPOINT / LOCK).exists():
+            _lock(output / CHECKPOINT).close()  # a run that is at work there is said first
         if names and not overwrite:
             kind = "a finished model" if MANIFEST in names else "an interrupted run"
             raise InputError(
@@ -80,27 +106,35 @@ def claim(output: Path, overwrite: bool) -> Path:
             )
     elif output.exists():
         raise InputError(f"The output {output} is a file: choose another with -o.")
-    checkpoint = output / CHECKPOINT
     try:
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        with atomic_write(checkpoint / "writable"):
-            pass
-        (checkpoint / "writable").unlink()
+        (output / CHECKPOINT).mkdir(parents=True, exist_ok=True)
+        lock = _lock(output / CHECKPOINT)
+        lock.write(f"process {os.getpid()} on {platform.node()}\n")
+        lock.flush()
     except OSError as error:
         raise InputError(f"The output directory {output} cannot be written: {error.strerror}.") from None
-    return checkpoint
+    return Claim(output, lock)
 
 
-def release(output: Path) -> None:
-    """Remove what an unfinished run left; a finished model that was there before stays."""
-    shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
-    if not (output / MANIFEST).exists():
-        for name in OUR_FILES:
-            (output / name).unlink(missing_ok=True)
+def _lock(checkpoint: Path) -> IO[str]:
+    """Lock a run's checkpoint, until the file is closed or the process ends however it may."""
+    file = open(checkpoint / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 (held open while the run lasts)
     try:
-        output.rmdir()
-    except OSError:  # not empty, or in use
-        return
+        import fcntl
+    except ImportError:  # Windows: no lock, two runs are on their own
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise InputError(
+            f"Another run ({holder}) is writing to {checkpoint.parent}: wait for it, or choose another with -o."
+        ) from None
+    file.seek(0)
+    file.truncate()
+    return file
 
 
 def save_model(
@@ -112,7 +146,7 @@ def save_model(
     readings: Iterable[dict[str, Any]],
     manifest: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Write all files of a model, the manifest last, and remove the checkpoint.
+    """Write all files of a model, the manifest last.
 
     Parameters
     ----------
@@ -148,7 +182,6 @@ def save_model(
     with atomic_write(output / MANIFEST, "w", encoding="utf-8") as file:
         json.dump(complete, file, indent=1, allow_nan=False)
         file.write("\n")
-    shutil.rmtree(output / CHECKPOINT, ignore_errors=True)
     return complete
 
 

@@ -26,7 +26,8 @@ def noise_probability(counts: np.ndarray, settings: Settings) -> np.ndarray:
     """
     classes = len(counts)
     if settings.sampler == "unigram":
-        return np.asarray(unigram_probability(counts, settings.distortion), np.float64)
+        # of the shares, not the counts: their powers cannot overflow
+        return np.asarray(unigram_probability(counts / max(1, counts.max()), settings.distortion), np.float64)
     probability = log_uniform_probability if settings.sampler == "log-uniform" else uniform_probability
     return np.asarray(probability(np.arange(classes), classes), np.float64)
 

@@ -4,6 +4,7 @@
 what goes on; the library itself prints nothing.
 """
 
+import contextlib
 import os
 import platform
 import tempfile
@@ -24,7 +25,7 @@ from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.config import Settings
 from nce_train.training.metrics import MetricsFile, Reading
-from nce_train.training.model_directory import FORMAT, METRICS, claim, release, save_model
+from nce_train.training.model_directory import FORMAT, METRICS, claim, save_model
 
 if TYPE_CHECKING:
     from nce_train.training.trainer import Trained, Trainer
@@ -137,12 +138,8 @@ def train_model(
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
             return _train(corpus, settings, None, Path(scratch), watcher, cache)
-    checkpoint = claim(output, overwrite)
-    try:
-        return _train(corpus, settings, output, checkpoint, watcher, cache)
-    except BaseException:
-        release(output)
-        raise
+    with contextlib.closing(claim(output, overwrite)) as claimed:
+        return _train(corpus, settings, output, claimed.checkpoint, watcher, cache)
 
 
 def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True) -> Estimate:
@@ -216,6 +213,11 @@ def _train(
             trained = trainer.run(on_reading, lambda done: watcher.training(done, total_tokens))
         finally:
             metrics.close()
+        if trained.totals.pairs == 0:
+            raise InputError(
+                "No word of the corpus has a context, so nothing can be learnt: its lines hold one word each "
+                f"(--line-breaks ignore joins them), or --subsample {settings.subsample:g} drops nearly all."
+            )
         timings["train"] = trained.seconds
         save_started = time.perf_counter()
         tables = trained.tables

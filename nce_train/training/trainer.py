@@ -205,10 +205,16 @@ class Trainer:
             self._stop.set()
 
     def _call(self, thread: Thread, on_reading: OnReading | None) -> bool:
-        """Run the kernel once; False when the range is exhausted or no steps are left."""
+        """Run the kernel once; False when the range is exhausted."""
         with self._lock:
             budget = self._budget()
             schedule = self._schedule()
+            others_at_work = self._reserved > budget
+        if budget == 0:  # what is left of max_steps is reserved by other threads, whose ranges may end first
+            if not others_at_work:
+                self._stop.set()
+            time.sleep(0.001)
+            return True
         cursor = thread.cursor
         before = (int(cursor[TOKENS]), int(cursor[BLOCKS]), int(cursor[PAIRS]))
         thread.loss[0] = 0.0
@@ -224,7 +230,7 @@ class Trainer:
                 raise RunError(_diverged(self.settings, totals.blocks))
             if on_reading is not None and self._step_reading_due():
                 on_reading(self._reading())
-        return done == budget > 0
+        return done == budget
 
     def _budget(self) -> int:
         """How many blocks the next kernel call may do, reserved for it (the lock is held)."""
@@ -350,6 +356,6 @@ def _check_finite(tables: Tables, settings: Settings) -> None:
 def _diverged(settings: Settings, step: int | None) -> str:
     where = "by the end of training" if step is None else f"before step {step:,}"
     return (
-        f"The parameters became infinite or not a number {where}: learning rate {settings.lr:g} is too high for "
-        f"objective {settings.objective}, reduction {settings.reduction}; lower --lr and train again."
+        f"The parameters became infinite or not a number {where}: most likely the learning rate {settings.lr:g} is too "
+        f"high for objective {settings.objective}, reduction {settings.reduction}; lower --lr and train again."
     )

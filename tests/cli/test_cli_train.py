@@ -204,13 +204,13 @@ def test_plain_lines_and_log_file(folder):
         (["binary.txt"], "NUL"),
         (["cut.gz"], "cut.gz"),
         (["corpus.txt", "--config", "unknown.yaml"], "did you mean window?"),
-        (["corpus.txt", "--config", "type.yaml"], "dim in type.yaml: many should be a valid integer"),
-        (["corpus.txt", "--dim", "0"], "Setting dim: 0 should be greater than or equal to 1"),
+        (["corpus.txt", "--config", "type.yaml"], "dim in type.yaml cannot be many: it should be a valid integer"),
+        (["corpus.txt", "--dim", "0"], "Setting dim cannot be 0: it should be greater than or equal to 1"),
         (["corpus.txt", "--dim", "x"], "'--dim': 'x' is not a valid integer"),
         (["corpus.txt", "--windwo", "3"], "No such option"),
         (["corpus.txt", "--lr", "-1"], "lr"),
-        (["corpus.txt", "--lr", "soon"], "lr: soon should be a number or auto"),
-        (["corpus.txt", "--threads", "none"], "threads: none should be a whole number or auto"),
+        (["corpus.txt", "--lr", "soon"], "lr cannot be soon: it should be a number or auto"),
+        (["corpus.txt", "--threads", "none"], "threads cannot be none: it should be a whole number or auto"),
         (["corpus.txt", "--config", "nope"], "There is no preset 'nope'"),
         (["corpus.txt", "-o", "corpus.txt/model"], "cannot be written: Not a directory"),
         (["corpus.txt", "-o", "corpus.txt"], "is a file"),
@@ -221,6 +221,8 @@ def test_plain_lines_and_log_file(folder):
         (["corpus.txt", "--vocab", "none.tsv"], "none.tsv"),
         (["corpus.txt", "--unique", "--num-sampled", "50"], "only 40 words can be drawn"),
         (["corpus.txt", "--log-file", "other/none/log.txt"], "log file"),
+        (["corpus.txt", "--subsample", "1e-15"], "No word of the corpus has a context"),
+        (["corpus.txt", "--sampler", "unigram", "--distortion", "100"], "distortion cannot be 100"),
         (["-"], "give -o DIR"),
         ([], "Name a text to train on"),
     ],
@@ -291,6 +293,7 @@ def test_a_signal_ends_training_soon(folder, number, code):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
     )
     for line in process.stderr:
         if line.startswith("epoch"):
@@ -301,6 +304,27 @@ def test_a_signal_ends_training_soon(folder, number, code):
     assert process.returncode == code
     assert "Traceback" not in err
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no lock there")
+def test_two_runs_into_one_output(folder):
+    first = subprocess.Popen(
+        [sys.executable, "-m", "nce_train.cli.train", "corpus.txt", "--epochs", "10000000", "--log-every", "200ms"],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+    )
+    for line in first.stderr:
+        if line.startswith("epoch"):
+            break
+    for options in ([], ["--overwrite"]):
+        sentence = refused("corpus.txt", *options, cwd=folder)
+        assert f"Another run (process {first.pid} on " in sentence
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert "an interrupted run" in refused("corpus.txt", cwd=folder)
+    assert run("corpus.txt", "--overwrite", cwd=folder)[0] == 0
 
 
 def test_help_names_every_setting_and_loads_no_compiler(folder):

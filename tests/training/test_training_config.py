@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -53,18 +54,33 @@ def test_numbers_as_yaml_1_1_reads_them(tmp_path):
     [
         ("dims: 5", "There is no setting 'dims' in FILE; did you mean dim?"),
         ("num-sampled: 5", "There is no setting 'num-sampled' in FILE; did you mean num_sampled?"),
+        ("vector_size: 5", "There is no setting 'vector_size' in FILE; did you mean dim?"),
+        (
+            "input_init: foo",
+            "Setting input_init in FILE cannot be foo: it should be zero, uniform(A), normal(SIGMA) or "
+            "truncated-normal(SIGMA), A also as 0.5/dim.",
+        ),
+        ("unknown: ''", "Setting unknown in FILE cannot be '': it should have at least 1 character."),
+        ("dim: null", "Setting dim in FILE cannot be null: it should be a valid integer."),
+        ("distortion: 100", "Setting distortion in FILE cannot be 100: it should be less than or equal to 5."),
         ("zzz: 5", "There is no setting 'zzz' in FILE."),
-        ("dim: 0", "Setting dim in FILE: 0 should be greater than or equal to 1."),
-        ("dim: 5000", "Setting dim in FILE: 5000 should be less than or equal to 4096."),
-        ("dim: '128'", "Setting dim in FILE: '128' should be a valid integer."),
-        ("dim: 1.5", "Setting dim in FILE: 1.5 should be a valid integer."),
-        ("unique: 1", "Setting unique in FILE: 1 should be a valid boolean."),
-        ("sampler: zipf", "Setting sampler in FILE: zipf should be 'log-uniform', 'unigram' or 'uniform'."),
-        ("lr: fast", "Setting lr in FILE: fast should be a number or auto."),
-        ("lr: -1", "Setting lr: -1.0 is below 0."),
-        ("lr: .nan", "Setting lr in FILE: nan is not a finite number."),
-        ("threads: 0", "Setting threads: 0 is below 1."),
-        ("log_every: soon", "Setting log_every in FILE: soon give a duration such as 5s, 2min or 1h."),
+        ("dim: 0", "Setting dim in FILE cannot be 0: it should be greater than or equal to 1."),
+        ("dim: 5000", "Setting dim in FILE cannot be 5000: it should be less than or equal to 4096."),
+        ("dim: '128'", "Setting dim in FILE cannot be '128': it should be a valid integer."),
+        ("dim: 1.5", "Setting dim in FILE cannot be 1.5: it should be a valid integer."),
+        ("unique: 1", "Setting unique in FILE cannot be 1: it should be a valid boolean."),
+        (
+            "sampler: zipf",
+            "Setting sampler in FILE cannot be zipf: it should be 'log-uniform', 'unigram' or 'uniform'.",
+        ),
+        ("lr: fast", "Setting lr in FILE cannot be fast: it should be a number or auto."),
+        ("lr: -1", "Setting lr cannot be -1.0: it should be greater than or equal to 0."),
+        ("lr: .nan", "Setting lr in FILE cannot be nan: it should be a finite number."),
+        ("threads: 0", "Setting threads cannot be 0: it should be greater than or equal to 1."),
+        (
+            "log_every: soon",
+            "Setting log_every in FILE cannot be soon: it should be a duration such as 5s, 2min or 1h.",
+        ),
         ("- dim", "The settings file FILE holds no settings: write one `name: value` a line."),
         ("dim: [", "The settings file FILE is not valid YAML (line 1)."),
         ("dim: !!python/object:os.system 1", "The settings file FILE is not valid YAML (line 1)."),
@@ -86,6 +102,10 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "bytes.yaml").write_bytes(b"dim: \xff")
     with pytest.raises(InputError, match=r"is not UTF-8 text \(byte 5\)"):
         load_settings(tmp_path / "bytes.yaml")
+
+
+def test_numpy_numbers_are_numbers():
+    assert load_settings(given={"dim": np.int64(8), "lr": np.float32(0.5)}).dim == 8
 
 
 def test_auto_is_resolved():

@@ -5,7 +5,7 @@ into blocks of centres, draws one noise set a block, and makes one synchronous g
 worked on in panels of PANEL centres; its rows of the output table are the context words of the panel, then the
 noise words. The next block is drawn before the current one is worked on, so that its rows are fetched meanwhile.
 
-Everything a thread needs to go on stands in `Thread`; nothing is allocated here. The mathematics (DESIGN below)
+Everything a thread needs to go on stands in `Thread`; nothing is allocated here. The mathematics below
 is repeated in float64 NumPy in `tests/training/twin.py`; float64 tables get the exact logistic, float32 tables
 polynomials with an error of about one unit in the last place.
 
@@ -113,12 +113,12 @@ class Thread(NamedTuple):
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     # the current and the next block: first index 0 or 1
-    shape: np.ndarray  # int64 [2, 2]: centres, pairs
+    shape: np.ndarray  # int64 [2, 3]: centres, pairs, tries that the noise words took
     lr: np.ndarray  # float64 [2]
     centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: context words, noise words, padding
     context_rows: np.ndarray  # int32 [2, panels, 2]: how many context rows, and the first one's offset to the panel
-    noise_log_count: np.ndarray  # float64 [2, 2, S]: log Q of the noise words; [., 1, 0] the number of tries
+    noise_log_count: np.ndarray  # float64 [2, S]: log Q of the noise words
     seen: np.ndarray  # int32 [power of two > 2 S]
     # scratch of one step
     centres: np.ndarray  # float [padded block, width]
@@ -154,12 +154,12 @@ def new_thread(
         hot=np.array(hot, np.int64),
         hot_output=aligned_zeros((hot[HOT_ROWS], width), dtype),
         hot_bias=aligned_zeros((hot[HOT_ROWS],), dtype),
-        shape=np.zeros((2, 2), np.int64),
+        shape=np.zeros((2, 3), np.int64),
         lr=np.zeros(2, np.float64),
         centre_numbers=np.zeros((2, 3, padded_block), np.int32),
         rows=np.zeros((2, panels, row_capacity), np.int32),
         context_rows=np.zeros((2, panels, 2), np.int32),
-        noise_log_count=np.zeros((2, 2, plan.num_sampled), np.float64),
+        noise_log_count=np.zeros((2, plan.num_sampled), np.float64),
         seen=np.zeros(seen_size, np.int32),
         centres=aligned_zeros((padded_block, width), dtype),
         packed=aligned_zeros((width * PANEL,), dtype),
@@ -254,7 +254,7 @@ def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token
     thread.lr[side] = schedule.lr * max(1e-4, 1.0 - progress) if plan.linear else schedule.lr
     cursor[BLOCKS] += 1
     cursor[PAIRS] += thread.shape[side, 1]
-    _prefetch(tables, plan, thread, side)
+    _prefetch_centres(tables, thread, side)
     return True
 
 
@@ -333,7 +333,7 @@ def _draw_noise(noise, plan, thread, side):
     rows, context_rows = thread.rows[side], thread.context_rows[side]
     classes = np.uint64(noise.columns.shape[0])
     samples = plan.num_sampled
-    log_count = thread.noise_log_count[side, 0]
+    log_count = thread.noise_log_count[side]
     start = context_rows[0, 0]
     state = thread.random[0]
     tries = samples
@@ -358,7 +358,7 @@ def _draw_noise(noise, plan, thread, side):
             state += _STRIDE
             rows[0, start + s] = _row_of(thread, _draw(noise, classes, state))
     thread.random[0] = state
-    thread.noise_log_count[side, 1, 0] = tries
+    thread.shape[side, 2] = tries
     for s in range(samples):
         log_count[s] = _log_expected_count(noise, rows[0, start + s], samples, tries)
     panels = (thread.shape[side, 0] + PANEL - 1) // PANEL
@@ -395,9 +395,8 @@ def _log_expected_count(noise, word, samples, tries):
 
 
 @inner
-def _prefetch(tables, plan, thread, side):
-    centres = thread.shape[side, 0]
-    for g in range(centres):
+def _prefetch_centres(tables, thread, side):
+    for g in range(thread.shape[side, 0]):
         prefetch_row(tables.input, thread.centre_numbers[side, CENTRE_ID, g])
 
 
@@ -407,7 +406,7 @@ def _prefetch(tables, plan, thread, side):
 @inner
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
-    centres, pairs = thread.shape[side]
+    centres, pairs, _ = thread.shape[side]
     numbers = thread.centre_numbers[side]
     panels = (centres + PANEL - 1) // PANEL
     width = tables.input.shape[1]
@@ -443,13 +442,13 @@ def _log_ratios(tables, noise, plan, thread, side, panel):
     """Write what is added to v·u: b − log Q for each row, log m (window) or 0 (pairs) for each centre."""
     rows = thread.rows[side, panel]
     contexts = thread.context_rows[side, panel, 0]
-    tries = np.int64(thread.noise_log_count[side, 1, 0])
+    tries = thread.shape[side, 2]
     for r in range(contexts):
         log_count = _log_expected_count(noise, rows[r], plan.num_sampled, tries)
         thread.offsets[r] = tables.bias[rows[r]] - log_count
     for s in range(plan.num_sampled):
         r = contexts + s
-        thread.offsets[r] = tables.bias[rows[r]] - thread.noise_log_count[side, 0, s]
+        thread.offsets[r] = tables.bias[rows[r]] - thread.noise_log_count[side, s]
     for g in range(PANEL):
         thread.log_ratio[g] = thread.log_contexts[thread.centre_numbers[side, CONTEXTS, panel * PANEL + g]]
 

@@ -94,7 +94,7 @@ class KernelCase:
             assert len(contexts[-1]) == counts[g]
         behind = thread.context_rows[0, 0, 0]
         noise = [int(word) for word in thread.rows[0, 0, behind : behind + self.plan.num_sampled]]
-        return Block([int(i) for i in ids], contexts, noise, int(thread.noise_log_count[0, 1, 0]))
+        return Block([int(i) for i in ids], contexts, noise, int(thread.shape[0, 2]))
 
 
 def random_lines(generator, classes, lengths):

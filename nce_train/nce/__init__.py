@@ -1,7 +1,8 @@
 """TensorFlow's noise-contrastive estimation family over plain NumPy arrays.
 
 Candidate samplers with their expected counts, NCE and its sister losses with gradients, partitioned tables.
-Names, argument order and numbers are those of `tf.nn`; what goes beyond is keyword-only.
+Names, argument order, defaults and numbers are those of `tf.compat.v1.nn` (TensorFlow 2's `tf.nn` has no
+`partition_strategy`); what goes beyond is keyword-only.
 """
 
 from nce_train.nce.accidental_hits import compute_accidental_hits

@@ -26,10 +26,11 @@ def compute_accidental_hits(
 
     Parameters
     ----------
-    true_classes : array of int [batch, num_true], list of unequal sequences, or pair (ids, row_splits)
+    true_classes : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
     sampled_candidates : array_like of int [num_sampled]
     num_true : int
-        Columns of `true_classes`; ignored when they are ragged.
+        Columns of `true_classes`; ignored when they are ragged: a pair, or a list whose rows do not all have
+        `num_true` classes.
     seed, name
         Accepted for TensorFlow's sake, without effect.
     strict : bool

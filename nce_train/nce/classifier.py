@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nce_train.nce.labels import native_array
 from nce_train.nce.partition import Table, partition_slices, read_table
 
 # float16 is computed in float32: sums of products in float16 lose most of their digits.
@@ -40,7 +41,7 @@ def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: 
         raise ValueError(
             f"biases must be as many as the rows of weights, {weight_table.rows}, but are {bias_table.rows}"
         )
-    vectors = np.asarray(inputs)
+    vectors = native_array(inputs, "inputs")
     if vectors.dtype not in _WORKING_DTYPE:
         raise ValueError(f"inputs must be float16, float32 or float64, not {vectors.dtype}")
     dim = weight_table.parts[0].shape[1]

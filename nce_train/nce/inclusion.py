@@ -1,8 +1,8 @@
 """The exact probability that a class is among the samples drawn without replacement.
 
 In: the probability of each class in a single draw, and how many distinct classes a call draws. Out: the
-probability of each class to be among them. TensorFlow's expected counts of unique samples approximate it
-within a few per cent, with a spread from call to call.
+probability of each class to be among them. TensorFlow's expected counts of unique samples approximate it:
+their mean was off by up to 7 % (12 samples of 50 classes), and they spread from call to call.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,6 @@
 In: class weights and biases, input vectors, the kind of training loss. Out: probabilities of all classes.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nce_train.nce.classifier import all_logits, read_classifier
 from nce_train.nce.full_losses import log_softmax
+from nce_train.nce.labels import finite_number
 
 LOSSES = ("nce", "sampled_logistic", "negative_sampling", "sampled_softmax", "sigmoid", "softmax")
 
@@ -55,12 +55,11 @@ def log_probabilities(
     """
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {LOSSES}, not {loss!r}")
-    if not math.isfinite(log_z):
-        raise ValueError(f"log_z must be finite, not {log_z}")
-    if (loss == "negative_sampling") != (expected_count is not None):
-        raise ValueError(
-            f"expected_count must be given for loss 'negative_sampling' and for no other, not for {loss!r}"
-        )
+    log_z = finite_number(log_z, "log_z")
+    if loss == "negative_sampling" and expected_count is None:
+        raise ValueError("expected_count, Q of each class in training, is missing: loss 'negative_sampling' needs it")
+    if loss != "negative_sampling" and expected_count is not None:
+        raise ValueError(f"expected_count is for loss 'negative_sampling' only, and must not be given for {loss!r}")
     classifier = read_classifier(weights, biases, inputs, partition_strategy)
     result = all_logits(classifier)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate

@@ -4,6 +4,7 @@ In: labels as a matrix [batch, num_true], a list of sequences, or a pair (ids, r
 """
 
 import functools
+import math
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -64,13 +65,14 @@ def read_labels(labels: Any, num_true: int, argument: str = "labels") -> Targets
                 " for one sequence an example give a list"
             )
         return _from_splits(labels[0], labels[1], argument)
-    if isinstance(labels, list) and labels and all(np.ndim(row) == 1 for row in labels):
-        lengths = [len(row) for row in labels]
-        ids = np.concatenate([integer_ids(row, argument) for row in labels])
-        return Targets(ids, np.concatenate([[0], np.cumsum(lengths)]), True)
+    if isinstance(labels, list) and labels:
+        rows = [native_array(row, argument) for row in labels]
+        if all(row.ndim == 1 for row in rows):
+            ids = np.concatenate([integer_ids(row, argument) for row in rows])
+            return Targets(ids, np.concatenate([[0], np.cumsum([row.size for row in rows])]), True)
     if isinstance(labels, list) and not labels:
         return Targets(np.zeros(0, np.int64), np.zeros(1, np.int64), True)
-    matrix = np.asarray(labels)
+    matrix = native_array(labels, argument)
     if matrix.ndim != 2:
         raise ValueError(
             f"{argument} must be a matrix [batch, num_true] with num_true {num_true}, not of shape"
@@ -85,9 +87,15 @@ def read_labels(labels: Any, num_true: int, argument: str = "labels") -> Targets
 
 
 def read_true_classes(true_classes: Any, num_true: int) -> Targets:
-    """As `read_labels`, for the samplers: a list of rows of equal length is a matrix here."""
-    if isinstance(true_classes, list) and len({np.shape(row) for row in true_classes}) == 1:
-        true_classes = np.asarray(true_classes)
+    """As `read_labels`, for the samplers: a list of rows of `num_true` classes each is a matrix here.
+
+    TensorFlow makes a matrix of such a list, so that the expected counts have to come as one too; a list of
+    rows of any other length, equal or not, is ragged as it is in the losses.
+    """
+    if isinstance(true_classes, list):
+        rows = [native_array(row, "true_classes") for row in true_classes]
+        if {row.shape for row in rows} == {(positive_integer(num_true, "num_true"),)}:
+            true_classes = np.stack(rows)
     return read_labels(true_classes, num_true, "true_classes")
 
 
@@ -103,12 +111,35 @@ def check_range(ids: NDArray[np.int64], limit: int, argument: str, limit_name: s
 
 def integer_ids(ids: Any, argument: str) -> NDArray[np.int64]:
     """`ids` as int64; floats are cut as TensorFlow cuts them, anything else is a ValueError."""
-    array = np.asarray(ids)
+    array = native_array(ids, argument)
     if array.dtype.kind == "f" and np.isfinite(array).all():
         array = np.trunc(array)
     elif array.size and array.dtype.kind not in "iu":
         raise ValueError(f"{argument} must be integer class ids, not {array.dtype} or non-finite numbers")
     return array.astype(np.int64)
+
+
+def native_array(value: Any, argument: str) -> NDArray[Any]:
+    """`value` as an array in the machine's byte order; rows that make no array are a ValueError."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{argument} must be an array or rows of equal depth and length, but mix numbers and lists or lists of"
+            " several lengths"
+        ) from None
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def finite_number(number: Any, argument: str) -> float:
+    """`number` as a float, else ValueError."""
+    try:
+        finite = math.isfinite(number)
+    except (TypeError, OverflowError):
+        raise ValueError(f"{argument} must be a finite number, not {number!r}") from None
+    if not finite:
+        raise ValueError(f"{argument} must be finite, not {number}")
+    return float(number)
 
 
 def positive_integer(number: Any, argument: str) -> int:

@@ -6,9 +6,10 @@ In: the true classes of each batch, which it counts. Out: samples in proportion 
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.labels import check_range, positive_integer, read_true_classes
-from nce_train.nce.probability import expected_count
+from nce_train.nce.labels import check_range, native_array, positive_integer, read_true_classes
+from nce_train.nce.probability import check_weights, expected_count
 from nce_train.nce.random_stream import open_stream
 from nce_train.nce.samplers import SampledValues, draw_with
 
@@ -27,7 +28,7 @@ class LearnedUnigramCandidateSampler:
     Attributes
     ----------
     weights : int64 array [range_max]
-        The counts so far; assign to it to go on from a saved state.
+        The counts so far; assign whole numbers to it, not all 0, to go on from a saved state (copied).
 
     Examples
     --------
@@ -44,6 +45,26 @@ class LearnedUnigramCandidateSampler:
         self.weights = np.ones(self.range_max, np.int64)
         self.stream = open_stream(seed, rng)
 
+    @property
+    def weights(self) -> NDArray[np.int64]:
+        return self._weights
+
+    @weights.setter
+    def weights(self, weights: ArrayLike) -> None:
+        counts = native_array(weights, "weights")
+        if counts.dtype.kind not in "iuf":
+            raise ValueError(f"weights must be whole numbers, not {counts.dtype}")
+        check_weights(counts, "weights")
+        if counts.size != self.range_max:
+            raise ValueError(f"weights must be range_max {self.range_max} numbers, not {counts.size}")
+        broken = counts[counts % 1 != 0]
+        if broken.size:
+            raise ValueError(f"weights must be whole numbers, but one is {broken[0]}")
+        total = counts.sum(dtype=np.float64)
+        if total >= 2**63:
+            raise ValueError(f"weights must have a sum below {2**63}, not {total:g}")
+        self._weights = counts.astype(np.int64)
+
     def __call__(self, true_classes: Any, num_true: int, num_sampled: int, unique: bool) -> SampledValues:
         """Sample and report expected counts by the weights so far, then count `true_classes`.
 
@@ -58,6 +79,7 @@ class LearnedUnigramCandidateSampler:
             raise ValueError(
                 f"num_sampled {num_sampled} distinct ids cannot be drawn from range_max {self.range_max} classes"
             )
+        check_weights(self.weights, "weights")  # they may have been changed in place
         cumulative = np.cumsum(self.weights)
         sampled, num_tries = draw_with(
             CUMULATIVE, self.range_max, num_sampled, unique, self.stream, cumulative=cumulative

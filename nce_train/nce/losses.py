@@ -77,7 +77,7 @@ def nce_loss(
     seed : int, pair of int, SamplerStream or None
         Of the samples drawn; see `SamplerStream`.
     rng : {"nce_train", "tensorflow"}
-        The random stream that `seed` refers to.
+        The random stream that `seed` refers to, unless it is a `SamplerStream`, which brings its own.
     strict : bool
         Remove every copy of a sample that is a hit, not, as TensorFlow, the last one only.
     target : {"share", "one"}

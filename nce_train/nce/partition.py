@@ -1,8 +1,8 @@
 """Class tables split into partitions, TensorFlow's 'mod' and 'div' layouts.
 
 In: a table (weights [classes, dim] or biases [classes]), whole or as a list of partitions. Out: the other
-form, the place of a class id, or the rows of given ids. Sizes are always checked: rows read with the
-wrong layout would be silently wrong.
+form, the place of a class id, or the rows of given ids. Sizes are always checked; but both layouts have the
+same sizes, so that taking one for the other cannot be noticed.
 """
 
 import itertools

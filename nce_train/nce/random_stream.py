@@ -48,8 +48,7 @@ class SamplerStream:
     """
 
     def __init__(self, seed: Any = None, rng: str = "nce_train") -> None:
-        if rng not in RNG_NAMES:
-            raise ValueError(f"rng must be one of {RNG_NAMES}, not {rng!r}")
+        _check_rng(rng)
         self.rng = rng
         self.seed, self.seed2 = _seed_pair(seed, rng)
         self.block = 0
@@ -67,8 +66,22 @@ class SamplerStream:
 
 
 def open_stream(seed: Any, rng: str) -> SamplerStream:
-    """The stream that `seed` and `rng` stand for: a given stream itself, or a new one."""
-    return seed if isinstance(seed, SamplerStream) else SamplerStream(seed, rng)
+    """The stream that `seed` and `rng` stand for: a given stream itself, or a new one.
+
+    A given stream has its own `rng`. That of the call may then be the default, which cannot be told from no
+    wish at all; any other must be the stream's, else ValueError.
+    """
+    if not isinstance(seed, SamplerStream):
+        return SamplerStream(seed, rng)
+    _check_rng(rng)
+    if rng not in (RNG_NAMES[0], seed.rng):
+        raise ValueError(f"rng is {rng!r}, but the SamplerStream given as seed is of rng {seed.rng!r}: leave rng out")
+    return seed
+
+
+def _check_rng(rng: str) -> None:
+    if rng not in RNG_NAMES:
+        raise ValueError(f"rng must be one of {RNG_NAMES}, not {rng!r}")
 
 
 def _seed_pair(seed: Any, rng: str) -> tuple[int, int]:

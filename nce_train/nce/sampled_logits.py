@@ -4,7 +4,6 @@ In: everything `nce_loss` takes. Out: `SampledLogits`, checked, gathered, shifte
 the order of operations of TensorFlow's function.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,15 @@ from numpy.typing import NDArray
 
 from nce_train.nce.accidental_hits import hit_mask
 from nce_train.nce.classifier import Classifier, read_classifier
-from nce_train.nce.labels import Targets, check_range, integer_ids, positive_integer, read_labels
+from nce_train.nce.labels import (
+    Targets,
+    check_range,
+    finite_number,
+    integer_ids,
+    native_array,
+    positive_integer,
+    read_labels,
+)
 from nce_train.nce.partition import gather
 from nce_train.nce.samplers import SampledValues, log_uniform_candidate_sampler
 
@@ -60,7 +67,8 @@ def read_sampled_logits(
     subtract_log_q: bool,
 ) -> SampledLogits:
     """Check all arguments of `nce_loss` and compute the logits; `subtract_log_q` as the loss wants it."""
-    _check_options(target, noise_ratio, log_z)
+    _check_options(target, noise_ratio)
+    log_z = finite_number(log_z, "log_z")
     num_sampled = positive_integer(num_sampled, "num_sampled")
     num_classes = positive_integer(num_classes, "num_classes")
     classifier = read_classifier(weights, biases, inputs, partition_strategy)
@@ -110,13 +118,11 @@ def read_sampled_logits(
     )  # fmt: skip
 
 
-def _check_options(target: str, noise_ratio: str, log_z: float) -> None:
+def _check_options(target: str, noise_ratio: str) -> None:
     if target not in TARGETS:
         raise ValueError(f"target must be one of {TARGETS}, not {target!r}")
     if noise_ratio not in NOISE_RATIOS:
         raise ValueError(f"noise_ratio must be one of {NOISE_RATIOS}, not {noise_ratio!r}")
-    if not math.isfinite(log_z):
-        raise ValueError(f"log_z must be finite, not {log_z}")
 
 
 def _shifts(
@@ -124,7 +130,7 @@ def _shifts(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What is subtracted from the logits of labels and samples: log_z + log Q, or log_z + log(Q / T)."""
     if not subtract_log_q:
-        return np.array(float(log_z)), np.array(float(log_z))
+        return np.array(log_z), np.array(log_z)
     true_shift = _log_count(values.true_expected_count, "true_expected_count") + log_z
     sampled_shift = _log_count(values.sampled_expected_count, "sampled_expected_count") + log_z
     if noise_ratio == "per_target":
@@ -151,7 +157,7 @@ def _read_sampled_values(sampled_values: Any, targets: Targets, num_sampled: int
         )
     check_range(sampled, num_classes, "sampled_candidates", "num_classes")
 
-    sampled_count = np.asarray(sampled_values[2])
+    sampled_count = native_array(sampled_values[2], "sampled_expected_count")
     shapes = shapes[: sampled.ndim]
     if sampled_count.shape not in shapes:
         raise ValueError(
@@ -163,7 +169,7 @@ def _read_sampled_values(sampled_values: Any, targets: Targets, num_sampled: int
 
 def _read_true_count(true_count: Any, targets: Targets) -> NDArray[Any]:
     """The expected count of each label, flat."""
-    counts = np.asarray(true_count)
+    counts = native_array(true_count, "true_expected_count")
     batch, labels = targets.batch, targets.ids.size
     if targets.ragged:
         if counts.size != labels:
@@ -174,9 +180,9 @@ def _read_true_count(true_count: Any, targets: Targets) -> NDArray[Any]:
         return counts.reshape(-1)
     num_true = labels // batch if batch else counts.shape[-1] if counts.ndim else 1
     if counts.shape not in [(batch, num_true), (batch, 1)]:
+        one_each = f", or {(batch, 1)}" if num_true != 1 else ""
         raise ValueError(
-            f"true_expected_count must be of the shape of labels, {(batch, num_true)}, or {(batch, 1)}, but"
-            f" is {counts.shape}"
+            f"true_expected_count must be of the shape of labels, {(batch, num_true)}{one_each}, but is {counts.shape}"
         )
     return np.broadcast_to(counts, (batch, num_true)).reshape(-1)
 
@@ -186,9 +192,13 @@ def _log_count(counts: NDArray[Any], argument: str) -> NDArray[np.float64]:
     counts = np.asarray(counts, dtype=np.float64)
     bad = counts[~(np.isfinite(counts) & (counts > 0))]
     if bad.size:
+        remedy = (
+            "a class that the sampler cannot draw must not be a label"
+            if argument == "true_expected_count"
+            else "give the counts that the sampler reported for the classes it drew"
+        )
         raise ValueError(
             f"{argument} must be above 0 and finite, since its logarithm is taken, but {bad.size} of"
-            f" {counts.size} are not, the first {bad[0]}: a class that the sampler cannot draw must not be a"
-            " label"
+            f" {counts.size} are not, the first {bad[0]}: {remedy}"
         )
     return np.log(counts)

@@ -66,8 +66,10 @@ class CandidateSampler:
         self.range_max = positive_integer(range_max, "range_max")
         self._exact: dict[int, NDArray[np.float32]] = {}
         self._weights = None if weights is None else np.asarray(weights, dtype=np.float32)
-        if (kind == "unigram") != (self._weights is not None):
-            raise ValueError(f"weights must be given for kind 'unigram' and for no other, not for {kind!r}")
+        if kind == "unigram" and self._weights is None:
+            raise ValueError("weights, one for each class, are missing: kind 'unigram' needs them")
+        if kind != "unigram" and self._weights is not None:
+            raise ValueError(f"weights are for kind 'unigram' only, and must not be given for {kind!r}")
         if self._weights is not None:
             check_weights(self._weights, "weights")
             if self._weights.size != self.range_max:
@@ -165,9 +167,10 @@ def log_uniform_candidate_sampler(
 
     Parameters
     ----------
-    true_classes : array of int [batch, num_true], list of unequal sequences, or pair (ids, row_splits)
-        Classes whose expected count is wanted; they are not kept out of the samples. For the last two forms
-        the counts come flat.
+    true_classes : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
+        Classes whose expected count is wanted; they are not kept out of the samples. A list whose rows all
+        have `num_true` classes is the matrix that TensorFlow makes of it; every other list of sequences is
+        ragged, rows of one length too, and so is the pair. For ragged classes the counts come flat.
     num_true : int
         Columns of `true_classes`; ignored when they are ragged.
     num_sampled : int
@@ -181,7 +184,8 @@ def log_uniform_candidate_sampler(
     name : str, optional
         Accepted for TensorFlow's sake, without effect.
     rng : {"nce_train", "tensorflow"}
-        The random stream that `seed` refers to.
+        The random stream that `seed` refers to. A `SamplerStream` brings its own: with one, the default
+        says nothing, and "tensorflow" must be what the stream is.
     inclusion : {"approximate", "exact"}
         Expected counts of unique samples: TensorFlow's, from the number of draws that this call took, or
         the exact probabilities of `inclusion_probability`, the same in every call (computed at the first

@@ -81,7 +81,11 @@ LOSS_CASES = {
         quarter(sampled=np.zeros((3, 3), int)),
         r"sampled_candid.*\(2, 3\).*\(3, 3\)",
     ),
-    "true counts [batch]": (quarter(true=np.full(2, 0.5)), r"true_expected_count .*\(2, 1\).* is \(2,\)"),
+    "true counts [batch]": (quarter(true=np.full(2, 0.5)), r"of the shape of labels, \(2, 1\), but is \(2,\)"),
+    "true counts of other columns": (
+        {"labels": np.array([[0, 1], [1, 2]]), "num_true": 2, **quarter(true=np.full(2, 0.5))},
+        r"of the shape of labels, \(2, 2\), or \(2, 1\), but is \(2,\)",
+    ),
     "true counts of another batch": (quarter(true=np.full((3, 1), 0.5)), r"true_expected_count .*\(3, 1\)"),
     "one true count": (quarter(true=0.5), r"true_expected_count .*\(2, 1\)"),
     "sampled counts of length 1": (
@@ -98,11 +102,11 @@ LOSS_CASES = {
     ),
     "count 0 of a label": (
         quarter(true=np.array([[0.5], [0]])),
-        "true_expected_count .*above 0.* 1 of 2 .*0",
+        "true_expected_count .*above 0.* 1 of 2 .*0.*: a class .* must not be a label",
     ),
     "count 0 of a sample": (
         quarter(counts=np.array([0.5, 0, 1])),
-        "sampled_expected_count .*above 0.*1 of 3",
+        "sampled_expected_count .*above 0.*1 of 3 .*: give the counts that the sampler reported",
     ),
     "count negative": (quarter(counts=np.array([0.5, -2, 1])), "sampled_expected_count .*above 0.*-2"),
     "count NaN": (quarter(true=np.array([[0.5], [np.nan]])), "true_expected_count .*above 0.*nan"),
@@ -160,6 +164,8 @@ LOSS_CASES = {
     ),
     "target unknown": ({"target": "two"}, "target must be one of .*'two'"),
     "noise ratio unknown": ({"noise_ratio": "x"}, "noise_ratio must be one of .*'x'"),
+    "log_z a word": ({"log_z": "0"}, "log_z must be a finite number, not '0'"),
+    "log_z too large": ({"log_z": 10**400}, "log_z must be a finite number"),
     "log_z infinite": ({"log_z": np.inf}, "log_z must be finite, not inf"),
     "ragged tuple of three": ({"labels": ([0], [1], [2])}, r"labels .*\(ids, row_splits\), not 3"),
     "row splits too short": (
@@ -168,6 +174,8 @@ LOSS_CASES = {
     ),
     "row splits fall": ({"labels": ([0, 1], [0, 2, 1, 2])}, "row_splits .*fall between"),
     "row splits of two dimensions": ({"labels": ([[0]], [0, 1])}, r"labels .*\(1, 1\)"),
+    "rows and numbers": ({"labels": [[1], 2, []]}, "labels must be an array or rows .* mix numbers and lists"),
+    "inputs of several lengths": ({"inputs": [[1.0, 2.0, 3.0], [1.0]]}, "inputs must be an array or rows"),
     "a list of numbers": ({"labels": [0, 1]}, "labels must be a matrix"),
     "ragged counts of wrong number": (
         {"labels": [[0, 2], [1]]},
@@ -224,7 +232,12 @@ def test_full_loss_refuses(loss, changes, message):
 SAMPLER_CASES = {
     "true classes 1-D": ({"true_classes": np.array([0])}, r"true_classes must be a matrix"),
     "num_true differs": ({"num_true": 2}, "true_classes must have num_true 2 columns, but have 1"),
-    "num_true differs from a list's": ({"true_classes": [[0, 1]]}, "num_true 1 columns, but have 2"),
+    "rows of a number and a list": ({"true_classes": [[0], [1, [2]]]}, "true_classes must be an array or rows"),
+    "rng not the stream's": (
+        {"seed": nce.SamplerStream(1), "rng": "tensorflow"},
+        "rng is 'tensorflow', but the SamplerStream given as seed is of rng 'nce_train'",
+    ),
+    "rng unknown beside a stream": ({"seed": nce.SamplerStream(1), "rng": "mt"}, "rng must be one of .*'mt'"),
     "too many": ({"num_sampled": 7}, r"num_sampled 7 distinct .* 6"),
     "true class too large": ({"true_classes": np.array([[9]])}, r"true_classes .*\[0, 6\).*is 9"),
     "true class negative": ({"true_classes": np.array([[-1]])}, r"true_classes .*\[0, 6\).*is -1"),
@@ -271,7 +284,7 @@ def test_too_many_with_replacement_is_no_error():
         ({}, "exactly one of vocab_file and unigrams .*neither"),
         ({"unigrams": [1.0] * 4}, "range_max is 5, but the unigrams make 4 ids"),
         ({"unigrams": [1.0] * 5, "num_reserved_ids": 1}, "range_max is 5, but the unigrams make 6 ids"),
-        ({"vocab_file": "/nonexistent"}, "vocab_file /nonexistent cannot be read: No such file"),
+        ({"vocab_file": "/nonexistent/vocab"}, "vocab_file /nonexistent/vocab cannot be read: No such file"),
         ({"unigrams": [1.0, -1.0, 1, 1, 1]}, r"unigrams must be finite and not negative.* 1 is -1"),
         ({"unigrams": [1.0, np.nan, 1, 1, 1]}, r"unigrams must be finite and not negative.* 1 is nan"),
         ({"unigrams": [0.0] * 5}, r"unigrams are all zero \(5 of 5\)"),
@@ -350,15 +363,16 @@ def test_a_file_of_too_few_lines_is_refused(tmp_path):
             lambda: nce.compute_accidental_hits([[0]], [[1]], 1),
             r"sampled_candidates .*1 dim.*not 2 .*\(1, 1\)",
         ),
-        (lambda: nce.compute_accidental_hits([[0]], [1], 2), "num_true 2 columns, but have 1"),
+        (lambda: nce.compute_accidental_hits(np.array([[0]]), [1], 2), "num_true 2 columns, but have 1"),
         (lambda: nce.compute_accidental_hits(np.array([0]), [1], 1), "true_classes must be a matrix"),
         (lambda: nce.sampler_from_counts([1, 2], "zipf"), "kind must be one of .*'zipf'"),
         (lambda: nce.sampler_from_counts([[1, 2]]), r"counts must be a vector .*\(1, 2\)"),
         (lambda: nce.CandidateSampler("unigram", 3, [1, 2]), "weights must be range_max 3 numbers, not 2"),
         (
             lambda: nce.CandidateSampler("uniform", 2, [1, 2]),
-            "weights must be given for kind 'unigram' and for no",
+            "weights are for kind 'unigram' only, and must not be given for 'uniform'",
         ),
+        (lambda: nce.CandidateSampler("unigram", 2), "weights, one for each class, are missing: kind 'unigram'"),
         (lambda: nce.sampler_from_counts([1])([[0]], 1, 1, True, inclusion="x"), "inclusion must be one of"),
         (lambda: nce.partition(WEIGHTS, 0, "mod"), "num_partitions must be at least 1, not 0"),
         (lambda: nce.partition(WEIGHTS, 7, "div"), "cannot split 6 rows over 7 partitions"),
@@ -370,9 +384,12 @@ def test_a_file_of_too_few_lines_is_refused(tmp_path):
         (lambda: nce.log_probabilities(WEIGHTS, BIASES, INPUTS, loss="x"), "loss must be one of .*'x'"),
         (
             lambda: nce.log_probabilities(WEIGHTS, BIASES, INPUTS, loss="negative_sampling"),
-            "expected_count must be given for loss 'negative_sampling'",
+            "expected_count, .* is missing: loss 'negative_sampling' needs it$",
         ),
-        (lambda: nce.log_probabilities(WEIGHTS, BIASES, INPUTS, expected_count=HALF), "not for 'nce'"),
+        (
+            lambda: nce.log_probabilities(WEIGHTS, BIASES, INPUTS, expected_count=HALF),
+            "expected_count is for loss 'negative_sampling' only, and must not be given for 'nce'",
+        ),
         (
             lambda: nce.probabilities(WEIGHTS, BIASES, INPUTS, loss="negative_sampling", expected_count=HALF),
             r"expected_count .*\(6,\).*\(3,\)",
@@ -382,9 +399,35 @@ def test_a_file_of_too_few_lines_is_refused(tmp_path):
             r"expected_count must be above 0 .* 0\.0",
         ),
         (lambda: nce.probabilities(WEIGHTS, BIASES, INPUTS, log_z=np.nan), "log_z must be finite, not nan"),
+        (lambda: nce.probabilities(WEIGHTS, BIASES, INPUTS, log_z="0"), "log_z must be a finite number, not '0'"),
         (lambda: nce.SamplerStream("a"), "seed must be .*'a'"),
     ],
 )
 def test_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([0, 0, 0], r"weights are all zero \(3 of 3\)"),
+        ([1, 2], "weights must be range_max 3 numbers, not 2"),
+        ([1, 2, -1], "weights must be finite and not negative, but the one at 2 is -1"),
+        ([1, 2, 0.5], r"weights must be whole numbers, but one is 0\.5"),
+        (["a", "b", "c"], "weights must be whole numbers, not"),
+        ([2**62] * 3, f"weights must have a sum below {2**63}"),
+    ],
+)
+def test_weights_of_the_learned_sampler_refused(weights, message):
+    sampler = nce.LearnedUnigramCandidateSampler(3, seed=1)
+    with pytest.raises(ValueError, match=message):
+        sampler.weights = weights
+    assert sampler.weights.tolist() == [1, 1, 1]
+
+
+def test_weights_of_the_learned_sampler_refused_when_changed_in_place():
+    sampler = nce.LearnedUnigramCandidateSampler(3, seed=1)
+    sampler.weights[:] = 0
+    with pytest.raises(ValueError, match="weights are all zero"):
+        sampler([[0]], 1, 2, False)

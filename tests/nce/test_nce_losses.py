@@ -373,3 +373,41 @@ def test_numbers_with_whole_values_pass_for_integers():
     problem["num_sampled"] = float(problem["num_sampled"])
     problem["labels"] = problem["labels"] + 0.75  # cut, as TensorFlow cuts
     np.testing.assert_array_equal(nce.nce_loss(**problem), expected)
+
+
+@pytest.mark.parametrize("width", [2, 4, 8])
+@pytest.mark.parametrize(
+    "loss",
+    [nce.nce_loss_and_gradients, nce.sampled_softmax_loss_and_gradients, nce.negative_sampling_loss_and_gradients],
+)
+def test_arrays_of_either_byte_order_give_the_same(loss, width):
+    rng = np.random.default_rng(3)
+    floats = {
+        "weights": rng.normal(size=(9, 3)).astype(f"f{width}"),
+        "biases": rng.normal(size=9).astype(f"f{width}"),
+        "inputs": rng.normal(size=(2, 3)).astype(f"f{width}"),
+    }
+    labels = np.array([[1], [2]])
+    values = nce.uniform_candidate_sampler(labels, 1, 4, True, 9, 1)
+
+    def run(order):
+        swapped = {name: array.astype(array.dtype.newbyteorder(order)) for name, array in floats.items()}
+        given = [part.astype(part.dtype.newbyteorder(order)) for part in values]
+        losses, gradients = loss(
+            **swapped, labels=labels.astype(f"{order}i8"), num_sampled=4, num_classes=9, sampled_values=given
+        )
+        full = nce.softmax_loss(swapped["weights"], swapped["biases"], labels, swapped["inputs"])
+        return [losses, *gradients, full, nce.probabilities(*swapped.values())]
+
+    for big, little in zip(run(">"), run("<"), strict=True):
+        assert big.dtype == np.dtype(f"f{width}")  # in the machine's own order
+        np.testing.assert_array_equal(big, little)
+
+
+def test_samplers_take_either_byte_order():
+    labels, counts = np.array([[1], [2]]), np.arange(1.0, 10)
+    expected = nce.sampler_from_counts(counts)(labels, 1, 4, True, 1)
+    found = nce.sampler_from_counts(counts.astype(">f8"))(labels.astype(">i8"), 1, 4, True, 1)
+    for mine, its in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(mine, its)
+        assert mine.dtype.isnative

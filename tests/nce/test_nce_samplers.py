@@ -156,6 +156,36 @@ def test_ragged_true_classes_get_flat_counts():
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)
+@pytest.mark.parametrize("rows", [[[1, 2], [3, 4]], [[1, 2, 3]], [(1, 2), (3, 4)], [np.array([1, 2])], [[], []]])
+def test_a_list_of_equally_long_rows_is_ragged_unless_num_true_long(kind, rows):
+    flat = [label for row in rows for label in row]
+    splits = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    found = SAMPLERS[kind](rows, 1, 4, False, 10, seed=1)
+    expected = SAMPLERS[kind]((np.array(flat, int), splits), 1, 4, False, 10, seed=1)
+    assert found.true_expected_count.shape == (len(flat),)
+    np.testing.assert_array_equal(found.true_expected_count, expected.true_expected_count)
+    if len(rows[0]):
+        as_matrix = SAMPLERS[kind](rows, len(rows[0]), 4, False, 10, seed=1)
+        assert as_matrix.true_expected_count.shape == (len(rows), len(rows[0]))
+
+
+@pytest.mark.parametrize("labels", [[[1, 2], [3, 4]], [[1], [2]], [[1, 2], [3]]])
+@pytest.mark.parametrize("num_true", [1, 2])
+def test_what_the_samplers_make_of_a_list_suits_the_losses(labels, num_true):
+    values = nce.uniform_candidate_sampler(labels, num_true, 4, False, 10, seed=1)
+    problem = {"weights": np.ones((10, 3)), "biases": np.zeros(10), "inputs": np.ones((2, 3))}
+    found = nce.nce_loss(
+        **problem, labels=labels, num_sampled=4, num_classes=10, num_true=num_true, sampled_values=values
+    )
+    assert np.isfinite(found).all()
+
+
+def test_accidental_hits_of_a_list_of_equally_long_rows():
+    found = nce.compute_accidental_hits([[1, 2], [3, 4]], [4, 9, 1], 1)
+    assert [part.tolist() for part in found[:2]] == [[0, 1], [2, 0]]
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
 def test_a_batch_of_none(kind):
     found = SAMPLERS[kind](np.zeros((0, 2), np.int64), 2, 3, True, 10, seed=1)
     assert found.true_expected_count.shape == (0, 2)
@@ -242,6 +272,27 @@ def test_an_int_is_tensorflows_op_seed():
 def test_no_seed_is_a_random_seed(seed, rng):
     draws = [nce.uniform_candidate_sampler([[0]], 1, 5, False, 10**9, seed, rng=rng) for _ in range(2)]
     assert (draws[0].sampled_candidates != draws[1].sampled_candidates).any()
+
+
+def test_learned_unigram_takes_a_list_of_weights_and_leaves_the_givers_array_alone():
+    saved = np.array([1, 5, 2])
+    sampler, other = (nce.LearnedUnigramCandidateSampler(3, seed=1) for _ in range(2))
+    sampler.weights, other.weights = saved, [1, 5, 2.0]
+    found, expected = (each([[0]], 1, 2, True) for each in (other, sampler))
+    for mine, its in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert other.weights.tolist() == sampler.weights.tolist() == [2, 5, 2]
+    assert saved.tolist() == [1, 5, 2]
+
+
+def test_a_stream_keeps_its_generator_when_rng_is_left_out():
+    drawn = [
+        nce.uniform_candidate_sampler([[0]], 1, 20, False, 10**6, nce.SamplerStream((5, 6), "tensorflow"), **named)
+        for named in ({}, {"rng": "tensorflow"})
+    ]
+    expected = nce.uniform_candidate_sampler([[0]], 1, 20, False, 10**6, (5, 6), rng="tensorflow")
+    for values in drawn:
+        np.testing.assert_array_equal(values.sampled_candidates, expected.sampled_candidates)
 
 
 def test_learned_unigram_counts_after_it_has_sampled():

@@ -24,12 +24,12 @@ Item = TypeVar("Item")
 
 
 def evaluate(
-    model: Embeddings | PathLike,
+    model: Embeddings | Model | PathLike,
     sets: PathLike | Iterable[PathLike] = (),
     *,
     analogies: PathLike | Iterable[PathLike] = (),
     similarity: PathLike | Iterable[PathLike] = (),
-    restrict_vocab: int = 30_000,
+    restrict_vocab: int | None = 30_000,
     heldout: PathLike | None = None,
     heldout_pairs: int = 100_000,
     progress: Callable[[int, int], None] | None = None,
@@ -38,33 +38,39 @@ def evaluate(
 
     Parameters
     ----------
-    model : Embeddings, str or os.PathLike
-        Embeddings, or a model directory or vectors file.
+    model : Embeddings, Model, str or os.PathLike
+        Embeddings, a classifier, or a model directory or vectors file.
     sets : path or iterable of paths
         Sets whose contents tell which kind they are. With no set at all, the project's own analogy set.
     analogies, similarity : path or iterable of paths
         Sets of this kind.
     restrict_vocab : int
-        Analogies are asked among so many most frequent words; 0 for all.
+        Analogies are asked among so many most frequent words; 0 or None for all.
     heldout : path, optional
-        Text that was not trained on: the losses of the trained classifier on it. Needs a model directory.
+        Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
+        directory.
     heldout_pairs : int
-        Look at no more than so many of its (centre, context) pairs.
+        Look at no more than so many of its (centre, context) pairs, at least 1.
     progress : callable, optional
         Called as `progress(done, total)` while the held-out losses are computed.
 
     Returns
     -------
     dict
-        `model` (the path, or None for embeddings in memory), `vocabulary`, `dim`, and, where asked for,
+        `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where asked for,
         `analogies` and `similarity`: by name (the file's stem) what `answer_analogies` and
         `correlate_similarities` return; `heldout`: what `heldout_loss` returns.
 
     Raises
     ------
     InputError
-        When the model or a set cannot be read, or two sets have the same name.
+        When the model or a set cannot be read, two sets have the same name, or a number of words or pairs is
+        wrong.
     """
+    if heldout_pairs < 1:
+        raise InputError(f"heldout_pairs is {heldout_pairs}; give a number of pairs, at least 1")
+    if heldout is not None and isinstance(model, Embeddings):
+        raise InputError("held-out losses need a model directory; embeddings have no output vectors")
     by_kind = {"analogies": _as_list(analogies), "similarity": _as_list(similarity)}
     for path in _as_list(sets):
         by_kind[kind_of(path)].append(path)
@@ -75,9 +81,15 @@ def evaluate(
         with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
             questions = _read_sets([path], read_analogies)
 
-    embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
+    source = None if isinstance(model, (Embeddings, Model)) else os.fspath(model)
+    if heldout is not None and not isinstance(model, (Embeddings, Model)):
+        model = Model.load(model)
+    if isinstance(model, Model):
+        embeddings = Embeddings(model.words, model.input, model.counts)
+    else:
+        embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
     report: dict[str, Any] = {
-        "model": None if isinstance(model, Embeddings) else os.fspath(model),
+        "model": source,
         "vocabulary": len(embeddings),
         "dim": embeddings.vectors.shape[1],
     }
@@ -87,13 +99,11 @@ def evaluate(
         }
     if pairs:
         report["similarity"] = {name: correlate_similarities(embeddings, compared) for name, compared in pairs.items()}
-    if heldout is not None:
-        if isinstance(model, Embeddings):
-            raise InputError("held-out losses need a model directory; embeddings have no output vectors")
+    if heldout is not None and isinstance(model, Model):
         from nce_train.evaluation.heldout import heldout_loss  # numba: only when it is needed
 
         report["heldout"] = heldout_loss(
-            Model.load(model), heldout, most_pairs=heldout_pairs, threads=usable_cpus(), progress=progress
+            model, heldout, most_pairs=heldout_pairs, threads=usable_cpus(), progress=progress
         )
     return report
 

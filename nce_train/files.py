@@ -31,7 +31,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
         When the file cannot be written; `path` is then as it was.
     """
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # Threads of one process may write the same file at once: the last to finish wins.
+    beside = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
     try:
         with open(beside, mode, **open_kwargs) as file:
             yield file

@@ -12,6 +12,7 @@ from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
 ENDINGS = (".gz", ".xz")
+OTHER_ENDINGS = (".bz2", ".lz4", ".zip", ".zst")  # of compressions that are not written
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _XZ_MAGIC = b"\xfd7zXZ\x00"
@@ -56,11 +57,11 @@ def open_writing(path: Path) -> Iterator[IO[bytes]]:
     The bytes depend on what is written only: no time or name is stored.
     """
     with atomic_write(path) as raw:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             # Digits are nearly incompressible beyond the entropy coding that level 1 does already.
             with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
                 yield cast(IO[bytes], packed)
-        elif path.suffix == ".xz":
+        elif path.suffix.lower() == ".xz":
             with lzma.open(raw, "wb", preset=0) as packed:
                 yield cast(IO[bytes], packed)
         else:
@@ -80,7 +81,7 @@ def most_bytes(path: Path) -> int:
 
 def without_ending(path: Path) -> Path:
     """Drop a compression ending: `v.txt.gz` → `v.txt`."""
-    return path.with_suffix("") if path.suffix in ENDINGS else path
+    return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
 
 
 def _kind(raw: IO[bytes]) -> str | None:

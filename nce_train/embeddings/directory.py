@@ -1,11 +1,60 @@
 """The model directory that training writes: `input.npy` and `vocab.tsv` make a table; `output.npy` has the
-vectors of the words as contexts."""
+vectors of the words as contexts.
 
+Training removes `manifest.json` before it writes the other files and writes it last, so that readers can tell a
+finished model from one in the making.
+"""
+
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from nce_train.embeddings.npy import read_array, read_vocabulary
 from nce_train.embeddings.table import Table
 from nce_train.errors import InputError
+
+_MANIFEST = "manifest.json"
+# What only training writes: beside these, the manifest is missing until the model is finished.
+_FROM_TRAINING = ("output.npy", "bias.npy", "config.yaml", "metrics.jsonl", "checkpoint")
+# Seconds before reading again a model that was replaced in the meantime.
+_WAITS = (0.1, 0.3, 1.0)
+
+Read = TypeVar("Read")
+
+
+def read_finished(path: Path, read: Callable[[], Read]) -> Read:
+    """Call `read` on the files of one finished model; again, when the model was replaced meanwhile.
+
+    Arrays that are mapped stay those of the model that was read: training replaces files, never their contents.
+
+    Parameters
+    ----------
+    path : Path
+        A model directory; one with `input.npy` and `vocab.tsv` only is finished without a manifest.
+    read : callable
+
+    Raises
+    ------
+    InputError
+        What `read` raises, or when the model is unfinished or is replaced again and again.
+    """
+    before = _manifest(path)
+    if before is None:
+        raise _unfinished(path)
+    for wait in _WAITS:
+        failure = None
+        try:
+            found = read()
+        except InputError as error:
+            failure = error
+        if before is not None and _manifest(path) == before:
+            if failure is not None:
+                raise failure
+            return found
+        time.sleep(wait)
+        before = _manifest(path)
+    raise _unfinished(path)
 
 
 def read(path: Path, mmap: bool, vectors: str) -> Table:
@@ -21,8 +70,12 @@ def read(path: Path, mmap: bool, vectors: str) -> Table:
     Raises
     ------
     InputError
-        When a file is missing or damaged or they do not fit together.
+        When a file is missing or damaged, they do not fit together, or the model is unfinished.
     """
+    return read_finished(path, lambda: _read(path, mmap, vectors))
+
+
+def _read(path: Path, mmap: bool, vectors: str) -> Table:
     if not (path / "input.npy").is_file():
         raise InputError(f"{path}: not a model directory (no input.npy inside); give one that nce-train has finished")
     words, counts = read_vocabulary(path / "vocab.tsv")
@@ -42,4 +95,21 @@ def read(path: Path, mmap: bool, vectors: str) -> Table:
         tables[0] if len(tables) == 1 else tables[0] + tables[1],
         counts,
         place=lambda row: f"{path / names[-1]}, row {row}",
+    )
+
+
+def _manifest(path: Path) -> bytes | None:
+    """The manifest's bytes; none for a directory that needs no manifest; None for an unfinished model."""
+    try:
+        return (path / _MANIFEST).read_bytes()
+    except FileNotFoundError:
+        return None if any((path / name).exists() for name in _FROM_TRAINING) else b""
+    except OSError as error:
+        raise InputError(f"{path / _MANIFEST}: cannot be read ({error.strerror})") from None
+
+
+def _unfinished(path: Path) -> InputError:
+    return InputError(
+        f"{path}: an unfinished model (no {_MANIFEST} that stays); wait for the run that writes it, or train again "
+        "with --overwrite"
     )

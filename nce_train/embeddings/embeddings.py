@@ -1,12 +1,13 @@
 """`Embeddings`: words with their vectors, as training returns them and files hold them, to look up.
 
-Its methods answer as gensim 4's `KeyedVectors` do.
+`most_similar`, `similarity` and `doesnt_match` answer as those of gensim 4's `KeyedVectors`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Self
+from numbers import Real
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +16,10 @@ from nce_train.embeddings.formats import read_table, write_table
 from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.table import Table, check_table
 
-# What stands for a word in `most_similar`: itself, a vector, or either of them with a weight.
-Key = str | NDArray[np.floating] | tuple[str | NDArray[np.floating], float]
+# What stands for a word: itself or its row.
+Word = str | int | np.integer
+# And in `most_similar`: a word, a vector, or either of them with a weight.
+Key = Word | NDArray[np.floating] | tuple[Word | NDArray[np.floating], float]
 
 
 class Embeddings:
@@ -42,6 +45,8 @@ class Embeddings:
     ------
     InputError
         When sizes disagree, a word repeats or a number is not finite.
+    TypeError
+        When a word is no str.
 
     Examples
     --------
@@ -51,9 +56,13 @@ class Embeddings:
     """
 
     def __init__(self, index_to_key: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None) -> None:
+        words = list(index_to_key)
+        for row, word in enumerate(words):
+            if not isinstance(word, str):
+                raise TypeError(f"the word of row {row} is {word!r}, of type {type(word).__name__}; words are str")
         self._take(
             Table(
-                list(index_to_key),
+                words,
                 np.asarray(vectors, np.float32),
                 None if counts is None else np.asarray(counts, np.int64),
             )
@@ -74,7 +83,7 @@ class Embeddings:
         Raises
         ------
         InputError
-            When the file is absent, of no known format, or damaged; names file and line.
+            When the file is absent, of no known format, or damaged (names file and line), or the model unfinished.
         """
         embeddings = cls.__new__(cls)
         embeddings._take(read_table(path, mmap=mmap, vectors=vectors))
@@ -93,7 +102,7 @@ class Embeddings:
         Raises
         ------
         InputError
-            When the format cannot be told or nothing can be written at `path`.
+            When the format cannot be told, there are no words, or nothing can be written at `path`.
         """
         write_table(path, Table(self.index_to_key, self.vectors, self.counts), format)
 
@@ -106,19 +115,44 @@ class Embeddings:
         return len(self.index_to_key)
 
     def __contains__(self, word: object) -> bool:
-        return word in self.key_to_index
+        return isinstance(word, str) and word in self.key_to_index
 
-    def __getitem__(self, words: str | Sequence[str]) -> NDArray[np.float32]:
-        """Look up the vector [dim] of a word, or the vectors [words, dim] of several.
+    def __iter__(self) -> Iterator[str]:
+        """Yield the words, row by row."""
+        return iter(self.index_to_key)
+
+    def __getitem__(self, words: Word | Iterable[Word]) -> NDArray[np.float32]:
+        """Look up the vector [dim] of a word or row (see `get_vector`), or a copy [words, dim] of several.
 
         Raises
         ------
         KeyError
             When a word is not in the vocabulary.
+        TypeError
+            For anything but words and rows.
         """
-        if isinstance(words, str):
-            return np.asarray(self.vectors[self._row(words)])
+        if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
+            return self.get_vector(cast(Word, words))
         return self.vectors[np.array([self._row(word) for word in words], np.intp)]
+
+    def get_vector(self, word: Word) -> NDArray[np.float32]:
+        """Look up the vector of a word, or of a row given by its number.
+
+        Returns
+        -------
+        float32 [dim]
+            Not a copy; it cannot be written to.
+
+        Raises
+        ------
+        KeyError
+            When the word is not in the vocabulary.
+        TypeError
+            When it is neither a str nor an int.
+        """
+        vector = np.asarray(self.vectors[self._row(word)])
+        vector.flags.writeable = False
+        return vector
 
     def __repr__(self) -> str:
         return f"Embeddings({len(self)} words, dim {self.vectors.shape[1]})"
@@ -134,42 +168,48 @@ class Embeddings:
 
         Parameters
         ----------
-        positive, negative : word, vector, (word or vector, weight), or a sequence of them
-            The mean of these unit-length vectors, weighted 1 and -1 (or as told), is what words are compared
-            with. The words given are not among the answers.
+        positive, negative : word, row, vector, a tuple of one of them and a weight, or a sequence of them
+            The mean of these words' unit-length vectors and the vectors [dim], weighted 1 and -1 (or as told), is
+            what words are compared with. The words given are not among the answers.
         topn : int or None
             How many answers; None for the similarities to all words.
         restrict_vocab : int, optional
-            Look only among so many first rows.
+            Look only among so many first rows; None or 0 for all.
 
         Returns
         -------
         list of (str, float)
-            Words and cosine similarities, the nearest first; with `topn=None` float32 [rows].
+            Words and cosine similarities, the nearest first, none for a `topn` below 1; with `topn=None` float32
+            [rows].
 
         Raises
         ------
         KeyError
             When a word is not in the vocabulary.
+        TypeError
+            For a key that is no word, row or vector, or a weight that is no real number.
         ValueError
-            When nothing is given to compare with.
+            When nothing is given to compare with, a vector is not of length dim, a number is not finite, or
+            `restrict_vocab` is negative.
         """
         if topn is not None and topn < 1:
             return []
+        if restrict_vocab is not None and restrict_vocab < 0:
+            raise ValueError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
         weighted = _with_weights(positive, 1.0) + _with_weights(negative, -1.0)
         if not weighted:
             raise ValueError("most_similar needs at least one positive or negative word; 0 were given")
         given = set()
         target = np.zeros(self.vectors.shape[1])
         for key, weight in weighted:
-            if isinstance(key, str):
+            if isinstance(key, np.ndarray):
+                target += weight * self._checked(key)
+            else:
                 row = self._row(key)
                 given.add(row)
                 target += weight * (self.vectors[row] / self._norms[row])
-            else:
-                target += weight * key
         length = np.linalg.norm(target) or 1.0
-        rows = self.vectors[:restrict_vocab]
+        rows = self.vectors[: restrict_vocab or None]
         similarities = rows @ (target / length).astype(np.float32) / self._norms[: len(rows)]
         if topn is None:
             return similarities
@@ -212,20 +252,50 @@ class Embeddings:
         self.vectors = table.vectors
         self.counts = table.counts
 
-    def _row(self, word: str) -> int:
-        try:
+    def _row(self, word: object) -> int:
+        if isinstance(word, str):
+            if word not in self.key_to_index:
+                raise KeyError(f"the word {word!r} is not in the vocabulary")
             return self.key_to_index[word]
-        except KeyError:
-            raise KeyError(f"the word {word!r} is not in the vocabulary") from None
+        if isinstance(word, (int, np.integer)) and not isinstance(word, bool):
+            if not 0 <= word < len(self):
+                raise KeyError(f"the row {word} is not in the vocabulary of {len(self)} words")
+            return int(word)
+        raise TypeError(f"{word!r} is of type {type(word).__name__}; give a word (str) or a row (int)")
+
+    def _checked(self, vector: NDArray) -> NDArray:
+        if vector.dtype.kind not in "fiu":
+            raise TypeError(f"a vector of type {vector.dtype} was given; a vector holds real numbers")
+        if vector.shape != self.vectors.shape[1:]:
+            raise ValueError(
+                f"a vector of shape {vector.shape} was given; the vectors here have {self.vectors.shape[1:]}"
+            )
+        if not np.isfinite(vector).all():
+            raise ValueError("a vector was given that holds a number that is not finite (NaN or infinity)")
+        return vector
 
 
-def _with_weights(keys: Key | Sequence[Key], default: float) -> list[tuple[str | NDArray[np.floating], float]]:
+def _with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, float]]:
     """List one key or several, each with its weight; a tuple of a key and a number is one key."""
-    if isinstance(keys, str) or (isinstance(keys, np.ndarray) and keys.ndim == 1):
-        keys = [keys]
-    elif isinstance(keys, tuple) and len(keys) == 2 and isinstance(keys[1], (int, float)):
-        keys = [(keys[0], keys[1])]
-    return [key if isinstance(key, tuple) else (key, default) for key in keys]
+    several: Iterable[Any] = keys if isinstance(keys, Iterable) else [keys]
+    if (
+        isinstance(keys, (str, bytes))
+        or (isinstance(keys, np.ndarray) and keys.ndim == 1)
+        or (isinstance(keys, tuple) and len(keys) == 2 and isinstance(keys[1], Real))
+    ):
+        several = [keys]
+    return [_weighted(key, default) for key in several]
+
+
+def _weighted(key: object, default: float) -> tuple[Any, float]:
+    if not isinstance(key, tuple):
+        return key, default
+    if len(key) != 2 or not isinstance(key[1], Real):
+        raise TypeError(f"{key!r} is no pair of a word or vector and a weight")
+    weight = float(key[1])
+    if not np.isfinite(weight):
+        raise ValueError(f"the weight {weight} of {key[0]!r} is not finite")
+    return key[0], weight
 
 
 def _largest(values: NDArray[np.float32], number: int) -> list[int]:

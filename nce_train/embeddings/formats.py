@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from nce_train.embeddings import directory, glove, npy, word2vec_binary, word2vec_text
-from nce_train.embeddings.compression import open_reading, without_ending
+from nce_train.embeddings.compression import ENDINGS, OTHER_ENDINGS, open_reading, without_ending
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.table import Table
 from nce_train.errors import InputError
@@ -16,6 +16,8 @@ from nce_train.errors import InputError
 FORMATS: dict[str, Format] = {
     format.name: format for format in (npy.FORMAT, word2vec_text.FORMAT, word2vec_binary.FORMAT, glove.FORMAT)
 }
+
+VECTORS = ("input", "output", "sum")
 
 # Enough for the first line of any table up to dim 4096, in text.
 _HEAD_BYTES = 1 << 18
@@ -40,9 +42,11 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
     Raises
     ------
     InputError
-        When the file is absent, of no known format, or damaged.
+        When the file is absent, of no known format, or damaged, or there are no such vectors.
     """
     path = Path(path)
+    if vectors not in VECTORS:
+        raise InputError(f"vectors is {vectors!r}; give one of {', '.join(VECTORS)}")
     if path.is_dir():
         return directory.read(path, mmap, vectors)
     if vectors != "input":
@@ -61,17 +65,21 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
 def write_table(path: str | os.PathLike[str], table: Table, format: str | None = None) -> None:
     """Write a vectors file in the named format or in that of the file's ending.
 
-    An ending `.gz` or `.xz` after it compresses. The file appears whole or not at all.
+    An ending `.gz` or `.xz` after it compresses; case does not matter in endings. The file appears whole or not at all.
 
     Raises
     ------
     InputError
-        When the format cannot be told, or nothing can be written at `path`.
+        When the format cannot be told, there are no words, or nothing can be written at `path`.
     """
     path = Path(path)
     if format is not None and format not in FORMATS:
         raise InputError(f"{format!r} is no format that can be written; name one of {', '.join(FORMATS)}")
+    if path.suffix.lower() in OTHER_ENDINGS:
+        raise InputError(f"{path}: {path.suffix} is not written; compress with an ending {' or '.join(ENDINGS)}")
     chosen = _format_of_ending(path) if format is None else FORMATS[format]
+    if not table.words:
+        raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
     if path.is_dir():
         raise InputError(f"{path}: a directory stands here; name a file to write")
     if not path.parent.is_dir():
@@ -82,7 +90,7 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
 
 
 def _format_of_ending(path: Path) -> Format:
-    ending = without_ending(path).suffix
+    ending = without_ending(path).suffix.lower()
     for format in FORMATS.values():
         if ending in format.endings:
             return format

@@ -30,8 +30,8 @@ def read_lines(
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Read lines of a word and `dim` numbers until the file ends.
 
-    Numbers may be separated by any white space and followed by some, as other programs write them. A word
-    with blanks inside, as other programs write it unescaped, is accepted unless its last part is a number.
+    Numbers may be separated by any white space and followed by some, as other programs write them. A word may be a
+    number; one with blanks inside, as other programs write it unescaped, is accepted unless its last part is one.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def _parse_slowly(lines: list[bytes], path: Path, dim: int, first_line: int) -> 
     vectors = np.empty((len(lines), dim), np.float32)
     for row, line in enumerate(lines):
         word, numbers = _split_line(line, dim)
-        if len(numbers) != dim or is_number(word.split()[-1:]):
+        later_parts = word.split()[1:]
+        if len(numbers) != dim or is_number(later_parts[-1:]):
             given = sum(1 for _ in line.split()) - 1
             raise InputError(
                 f"{path}, line {first_line + row}: {max(given, 0)} numbers stand after the word where there "
@@ -116,7 +117,8 @@ def _split_line(line: bytes, dim: int) -> tuple[bytes, list[bytes]]:
 def is_number(field: list[bytes]) -> bool:
     """Tell whether a list holds one field and that is a number, NaN and infinity included."""
     try:
-        return len(field) == 1 and isinstance(float(field[0]), float)
+        # Python's own spelling 1_000 is no number of a file.
+        return len(field) == 1 and b"_" not in field[0] and isinstance(float(field[0]), float)
     except ValueError:
         return False
 

@@ -19,7 +19,7 @@ _BLOCK_NUMBERS = 1 << 24
 
 
 def answer_analogies(
-    embeddings: Embeddings, questions: Sequence[Question], restrict_vocab: int = 30_000
+    embeddings: Embeddings, questions: Sequence[Question], restrict_vocab: int | None = 30_000
 ) -> dict[str, Any]:
     """Count the questions that 3CosAdd answers rightly.
 
@@ -32,8 +32,8 @@ def answer_analogies(
     embeddings : Embeddings
         By decreasing frequency.
     questions : sequence of Question
-    restrict_vocab : int
-        0 for all words.
+    restrict_vocab : int or None
+        0 or None for all words.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def answer_analogies(
     InputError
         When `restrict_vocab` is negative.
     """
-    if restrict_vocab < 0:
+    if restrict_vocab is not None and restrict_vocab < 0:
         raise InputError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
     rows = min(restrict_vocab or len(embeddings), len(embeddings))
     ids = np.array(

@@ -14,6 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from nce_train import nce
+from nce_train.embeddings.directory import read_finished
 from nce_train.embeddings.npy import read_array, read_vocabulary
 from nce_train.errors import InputError
 
@@ -57,11 +58,15 @@ class Model:
         Raises
         ------
         InputError
-            When a file is missing or damaged, or the files do not fit together.
+            When a file is missing or damaged, the files do not fit together, or the model is unfinished.
         """
         directory = Path(path)
         if not directory.is_dir():
             raise InputError(f"{directory}: not a model directory; only one has the output vectors and biases")
+        return read_finished(directory, lambda: cls._read(directory))
+
+    @classmethod
+    def _read(cls, directory: Path) -> Self:
         words, counts = read_vocabulary(directory / "vocab.tsv")
         for name in ("input.npy", "output.npy", "bias.npy", "config.yaml"):
             if not (directory / name).is_file():
@@ -72,6 +77,9 @@ class Model:
         if shapes != {(len(words), tables[0].shape[1])} or bias.shape != (len(words),):
             raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv are of different models")
         return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / "config.yaml"))
+
+    def __repr__(self) -> str:
+        return f"Model({len(self.words)} words, dim {self.input.shape[1]}, {self.loss})"
 
     @property
     def loss(self) -> str:
@@ -101,21 +109,27 @@ class Model:
             For a word that is not in the vocabulary.
         """
         names = [contexts] if isinstance(contexts, str) else list(contexts)
-        rows = [self._row(word) for word in names]
+        rows = np.array([self._row(word) for word in names], np.intp)
         vector = self.input[self._row(centre)][None]
         if normalise:
             return self._log_probabilities(vector, "softmax")[0, rows].astype(np.float64)
+        if not names:
+            return np.empty(0)
         chosen = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
         return chosen[0].astype(np.float64)
 
     def predict(self, centre: str, topn: int = 10) -> list[tuple[str, float]]:
         """The `topn` likeliest context words of a centre with their log-probabilities, likeliest first.
 
+        There are none for a `topn` below 1.
+
         Raises
         ------
         KeyError
             When the centre is not in the vocabulary.
         """
+        if topn < 1:
+            return []
         scores = self._log_probabilities(self.input[self._row(centre)][None], self.loss)[0]
         best = np.argsort(-scores, kind="stable")[:topn]
         return [(self.words[row], float(scores[row])) for row in best]

@@ -174,6 +174,7 @@ def test_an_interrupt_exits_with_130(here):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
     )
     writer = None
     while writer is None:

@@ -1,5 +1,6 @@
 """nce-export as a real process: formats, choices and refusals."""
 
+import shutil
 import subprocess
 import sys
 
@@ -22,6 +23,7 @@ def here(tmp_path):
     for name in ("input", "output"):
         np.save(directory / f"{name}.npy", rng.standard_normal((20, 5)).astype(np.float32))
     (directory / "vocab.tsv").write_text("".join(f"{word}\t{100 - i}\n" for i, word in enumerate(WORDS)))
+    (directory / "manifest.json").write_text("{}")
     return tmp_path
 
 
@@ -40,7 +42,7 @@ def table(here, name):
     return np.load(here / "corpus.nce" / f"{name}.npy")
 
 
-@pytest.mark.parametrize("out", ["v.txt", "v.vec.gz", "v.bin", "v.glove.xz", "v.npy"])
+@pytest.mark.parametrize("out", ["v.txt", "v.vec.gz", "v.bin", "v.glove.xz", "v.npy", "V.TXT.GZ"])
 def test_the_ending_tells_the_format(here, out):
     done = run(here, "corpus.nce", out)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: 20 words, dim 5\n")
@@ -100,10 +102,13 @@ def test_a_vectors_file_can_be_exported_onto_itself(here):
         (["absent", "v.txt"], "absent: no such file"),
         (["v.txt", "w.txt"], "v.txt: no such file"),
         (["old.txt", "v.txt", "--vectors", "sum"], "a vectors file has no sum vectors"),
+        (["killed.nce", "v.txt"], "killed.nce: an unfinished model"),
+        (["corpus.nce", "v.txt.bz2"], "v.txt.bz2: .bz2 is not written; compress with an ending .gz or .xz"),
     ],
 )
 def test_refusals_exit_with_2(here, arguments, sentence):
     (here / "old.txt").write_text("1 1\na 0.5\n")
+    shutil.copytree(here / "corpus.nce", here / "killed.nce", ignore=shutil.ignore_patterns("manifest.json"))
     before = {path.name for path in here.iterdir()}
     done = run(here, *arguments)
     assert done.returncode == 2

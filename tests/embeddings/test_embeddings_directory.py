@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings import directory as reader
 from nce_train.errors import InputError
+from nce_train.training.model_directory import CHECKPOINT, MANIFEST, OUR_FILES
 
 
 @pytest.fixture
@@ -14,6 +16,7 @@ def directory(tmp_path):
     np.save(path / "input.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
     np.save(path / "output.npy", np.arange(12, 24, dtype=np.float32).reshape(4, 3))
     (path / "vocab.tsv").write_bytes(b"UNK\t3\nthe\t9\n\xff\t5\nof\t5\n")
+    (path / "manifest.json").write_text("{}")
     return path
 
 
@@ -59,3 +62,76 @@ def test_damage_is_told_in_one_sentence(directory, damage, vectors, sentence):
     damage(directory)
     with pytest.raises(InputError, match=sentence):
         Embeddings.load(directory, vectors=vectors)
+
+
+def test_input_and_words_alone_need_no_manifest(directory):
+    (directory / "output.npy").unlink()
+    (directory / MANIFEST).unlink()
+    assert len(Embeddings.load(directory)) == 4
+
+
+@pytest.mark.parametrize("beside", ["output.npy", "bias.npy", "config.yaml", "metrics.jsonl", "checkpoint/"])
+def test_a_model_without_its_manifest_is_unfinished(directory, beside, monkeypatch):
+    monkeypatch.setattr(reader.time, "sleep", pytest.fail)  # a run that was killed is told at once
+    (directory / "output.npy").unlink()
+    (directory / MANIFEST).unlink()
+    if beside.endswith("/"):
+        (directory / beside).mkdir()
+    else:
+        (directory / beside).write_bytes(b"")
+    with pytest.raises(InputError, match="an unfinished model"):
+        Embeddings.load(directory)
+
+
+def test_a_finished_model_is_read_while_the_next_one_trains(directory):
+    (directory / CHECKPOINT).mkdir()
+    assert len(Embeddings.load(directory)) == 4
+
+
+def test_the_reader_knows_training_s_names():
+    assert {*OUR_FILES, CHECKPOINT} == {*reader._FROM_TRAINING, reader._MANIFEST, "input.npy", "vocab.tsv"}
+
+
+def overwrite_while_words_are_read(monkeypatch, directory, times, manifest=True):
+    """Replace the model, as training does, after its words were read and before its vectors are."""
+    read_vocabulary = reader.read_vocabulary
+    done = []
+
+    def read(path):
+        found = read_vocabulary(path)
+        if len(done) < times:
+            done.append(path)
+            (directory / MANIFEST).unlink(missing_ok=True)
+            (directory / "input.npy").unlink()
+            np.save(directory / "input.npy", np.full((4, 3), len(done), np.float32))
+            (directory / "vocab.tsv").write_text("".join(f"run{len(done)}-{row}\t5\n" for row in range(4)))
+            if manifest:
+                (directory / MANIFEST).write_text(f"[{len(done)}]")
+        return found
+
+    monkeypatch.setattr(reader, "read_vocabulary", read)
+    monkeypatch.setattr(reader, "_WAITS", (0, 0, 0))
+
+
+def test_a_model_replaced_in_mid_read_is_read_again(directory, monkeypatch):
+    overwrite_while_words_are_read(monkeypatch, directory, times=2)
+    model = Embeddings.load(directory)
+    assert model.index_to_key[0] == "run2-0" and model.vectors[0, 0] == 2
+
+
+def test_a_mistake_of_a_model_replaced_in_mid_read_is_not_told(directory, monkeypatch):
+    (directory / "vocab.tsv").write_text("a\t1\n")  # does not fit, but neither does it stay
+    overwrite_while_words_are_read(monkeypatch, directory, times=1)
+    assert Embeddings.load(directory).index_to_key[0] == "run1-0"
+
+
+@pytest.mark.parametrize(("times", "manifest"), [(9, True), (1, False)])
+def test_a_model_that_does_not_come_to_rest_is_refused(directory, monkeypatch, times, manifest):
+    overwrite_while_words_are_read(monkeypatch, directory, times, manifest)
+    with pytest.raises(InputError, match="an unfinished model"):
+        Embeddings.load(directory)
+
+
+def test_there_are_three_kinds_of_vectors(directory):
+    with pytest.raises(InputError, match="vectors is 'foo'; give one of input, output, sum"):
+        Embeddings.load(directory, vectors="foo")

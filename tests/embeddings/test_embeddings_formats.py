@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -153,6 +154,14 @@ def test_words_with_blanks_of_other_writers(tmp_path):
     np.testing.assert_array_equal(read.vectors[:, 1], [0.25, 2, 4, 6])
 
 
+@pytest.mark.parametrize("header", [b"", b"3 3\n"])
+def test_numbers_are_words_beside_words_with_blanks(tmp_path, header):
+    (tmp_path / "v").write_bytes(header + b", 0.1 0.2 0.3\n2008 0.1 0.2 0.4\n. . . 0.5 0.6 0.7\n")
+    read = Embeddings.load(tmp_path / "v")
+    assert read.index_to_key == [",", "2008", ". . ."]
+    np.testing.assert_array_equal(read.vectors[:, 2], np.array([0.3, 0.4, 0.7], np.float32))
+
+
 def test_undecodable_bytes_are_written_back_as_they_were(tmp_path):
     text = b"2 1\n\xff\xfe\xc3 0.5\nb\xe9 1.5\n"
     (tmp_path / "v.txt").write_bytes(text)
@@ -207,6 +216,7 @@ def _damaged_npy(**changes):
         (b"2 3\na 1 2 3 4\nb 4 5 6\n", "line 2: 4 numbers stand after the word where there should be 3"),
         (b"2 3\na 1 2 3 4\nb 5 6\n", "line 2: 4 numbers"),
         (b"2 3\na 1 2 3\nb 4 x 6\n", "line 3: 'x' is not a number"),
+        (b"2 3\na 1 2 3\nb 4 1_0 6\n", "line 3: '1_0' is not a number"),
         (b"2 3\na 1 2 3\nb 4 5 6\nc 7 8 9\n", "line 4: the file goes on after the 2 rows"),
         (b"2 1\na 1\t2\nb\n", "line 2: 2 numbers"),
         (b"2 2\na 1\t2 3\nb  5\n", "line 2: 3 numbers"),
@@ -284,6 +294,29 @@ def test_places_that_cannot_be_written(tmp_path, model):
         model.save(tmp_path, format="glove")
     with pytest.raises(InputError, match="there is no directory"):
         model.save(tmp_path / "absent" / "v.txt")
+    with pytest.raises(InputError, match="there are no words to write"):
+        Embeddings([], np.empty((0, 3))).save(tmp_path / "v.txt")
+    for name in ("v.txt.bz2", "v.txt.ZST"):
+        with pytest.raises(InputError, match=r"is not written; compress with an ending \.gz or \.xz"):
+            model.save(tmp_path / name, format="glove")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_endings_in_capitals(tmp_path, model):
+    for name in ("V.TXT", "V.Bin", "V.NPY", "V.VEC.GZ", "V.glove.XZ"):
+        model.save(tmp_path / name)
+        model.save(tmp_path / name.lower())
+        assert (tmp_path / name).read_bytes() == (tmp_path / name.lower()).read_bytes()
+        assert_same(Embeddings.load(tmp_path / name), model)
+
+
+def test_threads_may_save_to_one_path(tmp_path, model):
+    # Without names of their own the temporary files vanish under one another almost always.
+    with ThreadPoolExecutor(4) as pool:
+        for saved in [pool.submit(model.save, tmp_path / "v.txt") for _ in range(100)]:
+            saved.result()
+    assert_same(Embeddings.load(tmp_path / "v.txt"), model)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["v.txt"]
 
 
 def test_an_unfinished_file_leaves_the_old_one(tmp_path, model):

@@ -40,6 +40,19 @@ def test_looking_up(ours, vectors):
     np.testing.assert_array_equal(ours[["w7", "w3", "w7"]], vectors[[7, 3, 7]])
     assert ours[[]].shape == (0, 16)
     assert "200 words, dim 16" in repr(ours)
+    assert list(ours) == WORDS and ["w1"] not in ours
+    for one in (ours.get_vector("w7"), ours[7], ours[np.int32(7)]):
+        np.testing.assert_array_equal(one, vectors[7])
+    np.testing.assert_array_equal(ours[[7, "w3", np.int64(7)]], vectors[[7, 3, 7]])
+
+
+def test_a_vector_looked_up_cannot_spoil_the_model(ours, vectors):
+    for vector in (ours["w7"], ours.get_vector("w7"), ours[7]):
+        with pytest.raises(ValueError, match="read-only"):
+            vector[0] = 5
+    ours[["w7", "w8"]][:] = 5
+    np.testing.assert_array_equal(ours.vectors, vectors)
+    assert ours.vectors.flags.writeable
 
 
 @pytest.mark.parametrize("word", WORDS[::37])
@@ -59,7 +72,12 @@ def test_neighbours_of_a_word(ours, theirs, word):
         {"positive": np.arange(16, dtype=np.float32)},
         {"positive": [np.arange(16, dtype=np.float32), "w8"]},
         {"positive": "w150", "restrict_vocab": 20},
+        {"positive": "w150", "restrict_vocab": 0},
         {"positive": "w1", "topn": 0},
+        {"positive": "w1", "topn": -1},
+        {"positive": 150},
+        {"positive": [np.int64(3), "w2"], "negative": [7]},
+        {"positive": [("w1", np.float32(0.25)), (4, np.int16(2))]},
     ],
 )
 def test_questions_are_answered_like_gensim_s(ours, theirs, question):
@@ -132,3 +150,57 @@ def test_unknown_words_are_named(ours):
 def test_a_table_that_does_not_fit(words, vectors, counts, sentence):
     with pytest.raises(InputError, match=sentence):
         Embeddings(words, vectors, counts)
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "sentence"),
+    [
+        (200, KeyError, "row 200 is not in the vocabulary of 200 words"),
+        (-1, KeyError, "row -1 is not in"),
+        (b"w1", TypeError, "b'w1' is of type bytes; give a word"),
+        (True, TypeError, "type bool"),
+        (None, TypeError, "type NoneType"),
+        (1.5, TypeError, "type float"),
+    ],
+)
+def test_what_is_no_word(ours, key, error, sentence):
+    for ask in (
+        lambda: ours[key],
+        lambda: ours[[key]],
+        lambda: ours.get_vector(key),
+        lambda: ours.most_similar(key),
+        lambda: ours.most_similar(["w1", key]),
+        lambda: ours.most_similar(negative=[(key, 2)]),
+        lambda: ours.similarity("w1", key),
+    ):
+        with pytest.raises(error, match=sentence):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("key", "error", "sentence"),
+    [
+        (np.ones(3), ValueError, r"a vector of shape \(3,\) was given; the vectors here have \(16,\)"),
+        ([np.ones((16, 1))], ValueError, r"shape \(16, 1\)"),
+        (np.full(16, np.nan), ValueError, "not finite"),
+        (np.full(16, "a"), TypeError, "a vector holds real numbers"),
+        ([[0.5] * 16], TypeError, "type list"),
+        ([("w1", "w2")], TypeError, "no pair of a word or vector and a weight"),
+        ([("w1", 1.0, 2.0)], TypeError, "no pair"),
+        (("w1", float("nan")), ValueError, "the weight nan of 'w1' is not finite"),
+    ],
+)
+def test_what_nothing_is_similar_to(ours, key, error, sentence):
+    with pytest.raises(error, match=sentence):
+        ours.most_similar(key)
+
+
+def test_a_negative_part_of_the_vocabulary_is_refused(ours):
+    with pytest.raises(ValueError, match="restrict_vocab is -1"):
+        ours.most_similar("w1", restrict_vocab=-1)
+
+
+@pytest.mark.parametrize("words", [[1, 2], ["a", b"b"], ["a", None]])
+def test_words_are_str(words):
+    with pytest.raises(TypeError, match="words are str"):
+        Embeddings(words, np.ones((2, 3)))

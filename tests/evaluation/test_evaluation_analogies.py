@@ -105,3 +105,11 @@ def test_zero_means_all_words():
     assert answer_analogies(model, questions, 3)["asked"] == 0
     with pytest.raises(InputError, match="restrict_vocab is -1"):
         answer_analogies(model, questions, -1)
+
+
+@pytest.mark.parametrize("every", [0, None])
+def test_all_words_are_asked_among(every):
+    model = model_of(["a", "b", "c", "d"])
+    questions = [Question("s", "a", "b", "c", "d")]
+    assert answer_analogies(model, questions, 3)["asked"] == 0
+    assert answer_analogies(model, questions, every)["asked"] == 1

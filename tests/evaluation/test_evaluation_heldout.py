@@ -40,6 +40,7 @@ def model_directory(path, **changes):
         np.save(path / f"{name}.npy", generator.normal(size=shape).astype(np.float32))
     (path / "vocab.tsv").write_text("".join(f"{word}\t{50 - row}\n" for row, word in enumerate(WORDS)))
     (path / "config.yaml").write_text(yaml.safe_dump({**SETTINGS, **changes}))
+    (path / "manifest.json").write_text("{}")
     return path
 
 
@@ -132,6 +133,7 @@ def test_hits_removed_give_log_odds(tmp_path):
         (lambda path: np.save(path / "output.npy", np.zeros((5, 9), np.float32)), "different models"),
         (lambda path: (path / "config.yaml").write_text("["), r"config\.yaml: not the settings"),
         (lambda path: (path / "config.yaml").write_text("5"), r"config\.yaml: not the settings"),
+        (lambda path: (path / "manifest.json").unlink(), "an unfinished model"),
     ],
 )
 def test_damaged_models_are_one_sentence(directory, spoil, message):
@@ -150,3 +152,26 @@ def test_evaluate_asks_for_a_model_directory(directory, tmp_path):
     embeddings.save(tmp_path / "v.txt")
     with pytest.raises(InputError, match="not a model directory"):
         evaluate(tmp_path / "v.txt", heldout=tmp_path / "text.txt")
+
+
+def test_evaluate_takes_a_classifier(directory, tmp_path):
+    (tmp_path / "set.txt").write_text("the cat dog ran\n")
+    asked = {"sets": tmp_path / "set.txt", "heldout": tmp_path / "text.txt"}
+    of_path, of_model = evaluate(directory, **asked), evaluate(Model.load(directory), **asked)
+    assert (of_path.pop("model"), of_model.pop("model")) == (str(directory), None)
+    assert of_path == of_model and {"analogies", "heldout"} <= set(of_model)
+
+
+@pytest.mark.parametrize("pairs", [0, -1])
+def test_evaluate_refuses_no_pairs(directory, tmp_path, pairs):
+    with pytest.raises(InputError, match=f"heldout_pairs is {pairs}; give a number of pairs, at least 1"):
+        evaluate(directory, heldout=tmp_path / "text.txt", heldout_pairs=pairs)
+
+
+def test_nothing_asked_of_a_classifier_is_nothing_answered(directory):
+    model = Model.load(directory)
+    for normalise in (False, True):
+        empty = model.log_probability("cat", [], normalise=normalise)
+        assert empty.shape == (0,) and empty.dtype == np.float64
+    assert model.predict("cat", topn=0) == model.predict("cat", topn=-1) == []
+    assert repr(model) == "Model(5 words, dim 4, nce)"

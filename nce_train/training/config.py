@@ -21,6 +21,7 @@ from nce_train.errors import InputError
 PRESETS = "nce_train.configs"
 DEFAULT_PRESET = "default"
 HOGWILD_LR = 0.05
+MOST_THREADS = 1024
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "min": 60.0, "h": 3600.0}
@@ -156,8 +157,8 @@ class Settings(BaseModel):
     def _numbers_in_range(self) -> "Settings":
         if self.lr != "auto" and self.lr < 0:
             raise ValueError(f"lr cannot be {self.lr}: it should be greater than or equal to 0")
-        if self.threads != "auto" and self.threads < 1:
-            raise ValueError(f"threads cannot be {self.threads}: it should be greater than or equal to 1")
+        if self.threads != "auto" and not 1 <= self.threads <= MOST_THREADS:
+            raise ValueError(f"threads cannot be {self.threads}: it should be from 1 to {MOST_THREADS}, or auto")
         if self.max_vocab is not None and self.unique and self.num_sampled > self.max_vocab:
             raise ValueError(
                 f"num_sampled cannot be {self.num_sampled}: with unique, max_vocab {self.max_vocab} gives no more"

@@ -76,7 +76,7 @@ def test_numbers_as_yaml_1_1_reads_them(tmp_path):
         ("lr: fast", "Setting lr in FILE cannot be fast: it should be a number or auto."),
         ("lr: -1", "Setting lr cannot be -1.0: it should be greater than or equal to 0."),
         ("lr: .nan", "Setting lr in FILE cannot be nan: it should be a finite number."),
-        ("threads: 0", "Setting threads cannot be 0: it should be greater than or equal to 1."),
+        ("threads: 0", "Setting threads cannot be 0: it should be from 1 to 1024, or auto."),
         (
             "log_every: soon",
             "Setting log_every in FILE cannot be soon: it should be a duration such as 5s, 2min or 1h.",

@@ -49,9 +49,11 @@ from nce_train.training.parameters import (
 )
 
 CENTRES_PER_CALL = 20_000  # about 10 ms of work: short enough to stop at once, long enough not to notice
-# Copies of hot rows, measured with 2 threads on medium: see benchmarks/results/hot_rows.md
+# Hot rows of which each thread has a copy, and blocks of all threads together between merges. With 2 threads on 17 M
+# tokens (M tokens/s, loss after 6 M tokens): no copies 3.8, 2.292; 128 rows every 512 blocks 5.0, 2.298; 1024 every 512
+# blocks 5.6, 2.324; 1024 every 128 blocks 5.6, 2.305; 1024 every 32 blocks 5.2, 2.297.
 HOT_ROWS_AT_MOST = 1024
-BLOCKS_BETWEEN_MERGES = 512  # of all threads together
+BLOCKS_BETWEEN_MERGES = 128
 NO_LIMIT = 2**62
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
 

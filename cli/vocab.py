@@ -1,6 +1,7 @@
 """nce-vocab: count the words of a corpus, for a look at them or for `nce-train --vocab`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -51,7 +52,7 @@ def main(
     from nce_train.text.corpus import count_corpus
     from nce_train.training.config import usable_cpus
 
-    _check_writable(output)
+    _check_writable(output, corpus)
     with tqdm(unit="B", unit_scale=True, leave=False, disable=True if quiet else None) as bar:
 
         def show(done: int, total: int | None, _phase: str) -> None:
@@ -77,11 +78,14 @@ def main(
         click.echo(f"{output}: {count}, from {total_bytes:,} bytes", err=True)
 
 
-def _check_writable(output: str) -> None:
+def _check_writable(output: str, corpus: Sequence[str]) -> None:
     """Raise InputError before the work begins when a file cannot be written there."""
     from nce_train.errors import InputError
+    from nce_train.files import is_same_file
 
     path = Path(output)
+    if any(is_same_file(source, output) for source in corpus):
+        raise InputError(f"cannot write {output}: it is the corpus; name another file with -o")
     if path.is_dir():
         raise InputError(f"cannot write {output}: it is a directory; name a file with -o")
     if not path.parent.is_dir():

@@ -15,6 +15,7 @@ from nce_train.evaluation.analogies import answer_analogies
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
 from nce_train.evaluation.similarity import correlate_similarities
+from nce_train.files import is_same_file
 from nce_train.training.config import load_settings, usable_cpus
 
 __all__ = ["Model", "evaluate", "export", "train"]
@@ -209,6 +210,8 @@ def export(
     if top is not None and top < 1:
         raise InputError(f"top is {top}; give a number of words, at least 1")
     if not isinstance(model, Embeddings):
+        if is_same_file(Path(out).parent, model):
+            raise InputError(f"{os.fspath(out)} is inside the model directory; write to another place")
         model = Embeddings.load(model, vectors=vectors)
     elif vectors != "input":
         raise InputError(f"embeddings in memory have no {vectors} vectors; give the model directory")

@@ -11,6 +11,8 @@ from typing import IO, Any
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: Any) -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success it replaces `path`, on an error it is removed.
 
+    Devices and pipes are written to as they are.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -30,7 +32,11 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
     OSError
         When the file cannot be written; `path` is then as it was.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
+    if target.exists() and not target.is_file():  # a device or a pipe, which a rename would replace
+        with open(target, mode, **open_kwargs) as file:
+            yield file
+        return
     # Threads of one process may write the same file at once: the last to finish wins.
     beside = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
     try:
@@ -43,6 +49,14 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
         beside.unlink(missing_ok=True)
         raise
     sync_directory(target.parent)
+
+
+def is_same_file(left: str | os.PathLike[str], right: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one file that exists."""
+    try:
+        return os.path.samefile(left, right)
+    except OSError:
+        return False
 
 
 def sync_directory(directory: str | os.PathLike[str]) -> None:

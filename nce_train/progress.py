@@ -27,13 +27,13 @@ class ProgressDisplay:
     """
 
     def __init__(self, quiet: bool = False, log_file: Path | None = None) -> None:
-        self._quiet = quiet
-        self._bars = not quiet and (sys.stderr.isatty() or _in_notebook())
+        # a closed stderr, or a reader that has gone, must not end a run
+        self._quiet = quiet or sys.stderr is None
+        self._bars = not self._quiet and (sys.stderr.isatty() or _in_notebook())
         self._log: IO[str] | None = None if log_file is None else open(log_file, "a", encoding="utf-8")  # noqa: SIM115 (held open for the run)
         self._bar: tqdm[Any] | None = None
         self._phase = ""
         self._last_line = time.monotonic()
-        self._total_tokens = 0
 
     def __enter__(self) -> "ProgressDisplay":
         return self
@@ -68,19 +68,17 @@ class ProgressDisplay:
 
     def training(self, done: int, total: int) -> None:
         """Show how far training is."""
-        self._total_tokens = total
         if self._bars:
             self._bar_at(done, total, "training", "tok")
 
-    def reading(self, reading: "Reading") -> None:
+    def reading(self, reading: "Reading", progress: float) -> None:
         """Show a reading."""
         loss = "-" if reading.loss is None else f"{reading.loss:.4f}"
         if self._bar is not None and self._phase == "training":
             self._bar.set_postfix_str(f"loss {loss}, lr {reading.learning_rate:.4f}", refresh=False)
-        left = (self._total_tokens - reading.tokens) / max(reading.tokens_per_second, 1.0)
-        share = reading.tokens / self._total_tokens if self._total_tokens else 0.0
+        left = reading.seconds * (1 - progress) / max(progress, 1e-9)
         self._line(
-            f"epoch {reading.epoch + 1}, {share:.0%}: {reading.tokens:,} tokens, "
+            f"epoch {reading.epoch + 1}, {progress:.0%}: {reading.tokens:,} tokens, "
             f"{reading.tokens_per_second:,.0f} tokens/s, loss {loss}, lr {reading.learning_rate:.5f}, "
             f"{left:,.0f} s left",
             on_terminal=False,
@@ -108,7 +106,10 @@ class ProgressDisplay:
             if on_terminal:
                 self._bar.write(text, file=sys.stderr)
         elif on_terminal or not self._bars:
-            print(text, file=sys.stderr, flush=True)
+            try:
+                print(text, file=sys.stderr, flush=True)
+            except OSError:
+                self._quiet = True
 
     def _bar_at(self, done: int, total: int | None, phase: str, unit: str) -> None:
         from tqdm.auto import tqdm

@@ -21,7 +21,7 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text.sources import Source
-from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.vocabulary import LINE_END, Vocabulary
 
 FORMAT = 1  # of entries, and of what the same text and settings are encoded to: raise it when either changes
 
@@ -30,6 +30,7 @@ MAX_BYTES = 20 * 10**9
 MAX_COPY_BYTES = 2 * 10**9  # where the cache lies on another file system
 
 _TOKENS, _VOCABULARY, _DESCRIPTION = "tokens.npy", "vocab.tsv", "entry.json"
+_CHECKED_AT_ONCE = 2**22  # ids
 _ABANDONED_AFTER = 24 * 3600.0  # seconds: the leftovers of a run that was killed
 
 
@@ -45,13 +46,16 @@ class Encoding(NamedTuple):
 def key_of(sources: Sequence[Source], settings: Sequence[Any]) -> str | None:
     """The name of the entry for these files and settings; None when a source is not a regular file.
 
-    Files count by resolved path, size and time of the last change, as they were listed.
+    Files count by resolved path, size and times of the last change, as they were listed: of the content, which
+    programs can set back, and of the file as such, which they cannot.
     """
     files = []
     for source in sources:
-        if source.path is None or source.status is None:
+        status = source.status
+        if source.path is None or status is None:
             return None
-        files.append([os.fspath(source.path.resolve()), source.status.st_size, source.status.st_mtime_ns])
+        times = [status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        files.append([os.fspath(source.path.resolve()), status.st_size, *times])
     identity = json.dumps([FORMAT, unicodedata.unidata_version, files, list(settings)])
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
@@ -66,8 +70,8 @@ def fetch(key: str, target: Path) -> Encoding | None:
     try:
         description = json.loads((entry / _DESCRIPTION).read_text("utf-8"))
         _link_or_copy(entry / _TOKENS, beside)
-        _check_tokens(beside, description)
         vocabulary = Vocabulary.load(entry / _VOCABULARY, description["unknown"])
+        _check_tokens(beside, description, len(vocabulary))
         if vocabulary.fingerprint != description["vocabulary_sha256"]:
             return None
         encoding = Encoding(vocabulary, description["token_count"], description["sources"], description["warnings"])
@@ -120,7 +124,7 @@ def _cache_directory() -> Path | None:
         return None
 
 
-def _check_tokens(path: Path, description: dict[str, Any]) -> None:
+def _check_tokens(path: Path, description: dict[str, Any], words: int) -> None:
     """Raise OSError or ValueError unless the token file is as it was stored."""
     status = path.stat()
     if status.st_size != description["tokens_bytes"]:
@@ -130,6 +134,11 @@ def _check_tokens(path: Path, description: dict[str, Any]) -> None:
     stream = np.load(path, mmap_mode="r", allow_pickle=False)
     if stream.dtype != np.int32 or stream.ndim != 1 or len(stream) <= description["token_count"]:
         raise ValueError("the token file holds something else")
+    # the training kernel believes the ids
+    for first in range(0, len(stream), _CHECKED_AT_ONCE):
+        part = stream[first : first + _CHECKED_AT_ONCE]
+        if part.min() < LINE_END or part.max() >= words:
+            raise ValueError("the token file holds ids of no word")
 
 
 def _link_or_copy(source: Path, target: Path, max_copy_bytes: int | None = None) -> None:

@@ -138,7 +138,9 @@ class Settings(BaseModel):
     max_steps: int | None = Field(None, ge=1, description="Stop after this many blocks, if the epochs last longer.")
     block_size: int = Field(8, ge=1, le=4096, description="Centres that share a noise set and make one step.")
     lr: Number | Literal["auto"] = Field(
-        "auto", description=f"Learning rate at the start; auto = {HOGWILD_LR}.", union_mode="left_to_right"
+        "auto",
+        description=f"Learning rate at the start; auto = {HOGWILD_LR}, which is meant for reduction sum.",
+        union_mode="left_to_right",
     )
     lr_schedule: Literal["linear", "constant"] = Field(
         "linear", description="Fall linearly to a ten-thousandth of lr, or stay."
@@ -159,6 +161,8 @@ class Settings(BaseModel):
             raise ValueError(f"lr cannot be {self.lr}: it should be greater than or equal to 0")
         if self.threads != "auto" and not 1 <= self.threads <= MOST_THREADS:
             raise ValueError(f"threads cannot be {self.threads}: it should be from 1 to {MOST_THREADS}, or auto")
+        if parse_initialiser(self.input_init, self.dim)[1] == parse_initialiser(self.output_init, self.dim)[1] == 0:
+            raise ValueError("input_init cannot be zero where output_init is zero: nothing would ever move")
         if self.max_vocab is not None and self.unique and self.num_sampled > self.max_vocab:
             raise ValueError(
                 f"num_sampled cannot be {self.num_sampled}: with unique, max_vocab {self.max_vocab} gives no more"
@@ -290,9 +294,10 @@ def _without_dim(initialiser: str, dim: int) -> str:
 
 def _config_text(name: str) -> str:
     is_preset_name = not re.search(r"[/\\.]", name)
-    if is_preset_name and not Path(name).exists():
+    if is_preset_name:
         if name not in preset_names():
-            raise InputError(f"There is no preset {name!r}; presets are {', '.join(preset_names())}.")
+            hint = f"; for the file write ./{name}" if Path(name).is_file() else ""
+            raise InputError(f"There is no preset {name!r}; presets are {', '.join(preset_names())}{hint}.")
         return importlib.resources.files(PRESETS).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     return Path(name).read_text(encoding="utf-8")
 

@@ -1,7 +1,8 @@
 """The model directory: who may write it, and how its files get there whole.
 
-`claim` looks at the output before any work is done; `save_model` writes the files, the manifest last, so that a
-directory with a manifest is a finished model.
+`claim` looks at the output before any work is done; `save_model` writes the files into `checkpoint/` and moves them up
+when all are complete, the manifest last: a directory with a manifest is a finished model, and an old one stays until
+then.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.errors import InputError
-from nce_train.files import atomic_write
+from nce_train.files import atomic_write, sync_directory
 from nce_train.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHECKPOINT = "checkpoint"
 LOCK = "lock"  # in the checkpoint
+NEW = "model"  # in the checkpoint: the finished files, until all of them are written
 METRICS = "metrics.jsonl"
 CONFIG = "config.yaml"
 VOCABULARY = "vocab.tsv"
@@ -55,7 +57,8 @@ class Claim:
         self._lock = lock
 
     def close(self) -> None:
-        """Remove what is unfinished, if the model was not saved, and let others write."""
+        """Finish what is complete, remove what is not, and let others write."""
+        _put_in_place(self.output)
         shutil.rmtree(self.checkpoint, ignore_errors=True)
         if not (self.output / MANIFEST).exists():
             for name in OUR_FILES:
@@ -167,22 +170,37 @@ def save_model(
     dict
         The manifest with `files`, the sha256 of every other file.
     """
-    (output / MANIFEST).unlink(missing_ok=True)  # from here on the old model, if there was one, is no more
+    new = output / CHECKPOINT / NEW
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
     arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
     for name, array in zip(PARAMETERS, arrays, strict=True):
-        with atomic_write(output / name) as file:
+        with atomic_write(new / name) as file:
             _write_npy(file, array)
-    vocabulary.save(output / VOCABULARY)
-    with atomic_write(output / CONFIG, "w", encoding="utf-8") as file:
+    vocabulary.save(new / VOCABULARY)
+    with atomic_write(new / CONFIG, "w", encoding="utf-8") as file:
         file.write(config_yaml)
-    with atomic_write(output / METRICS, "w", encoding="utf-8") as file:
+    with atomic_write(new / METRICS, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
-    files = {name: sha256_of(output / name) for name in OUR_FILES if name != MANIFEST}
+    files = {name: sha256_of(new / name) for name in OUR_FILES if name != MANIFEST}
     complete = {**manifest(), "files": files}
-    with atomic_write(output / MANIFEST, "w", encoding="utf-8") as file:
+    with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
         json.dump(complete, file, indent=1, allow_nan=False)
         file.write("\n")
+    _put_in_place(output)
     return complete
+
+
+def _put_in_place(output: Path) -> None:
+    """Move the complete new model's files up, the manifest last; may be called again when it was interrupted."""
+    new = output / CHECKPOINT / NEW
+    if not (new / MANIFEST).exists():
+        return
+    (output / MANIFEST).unlink(missing_ok=True)  # from here on the old model, if there was one, is no more
+    for name in OUR_FILES:
+        if (new / name).exists():
+            os.replace(new / name, output / name)
+    sync_directory(output)
 
 
 def sha256_of(path: Path) -> str:

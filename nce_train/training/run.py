@@ -46,10 +46,10 @@ class Watcher(Protocol):
         """The vocabulary stands."""
 
     def training(self, done: int, total: int) -> None:
-        """Tokens consumed, of how many over all epochs."""
+        """Tokens consumed, of how many over all epochs; with `max_steps` in proportion."""
 
-    def reading(self, reading: Reading) -> None:
-        """A reading was taken."""
+    def reading(self, reading: Reading, progress: float) -> None:
+        """A reading was taken, when `progress` (from 0 to 1) of the run was done."""
 
     def finished(self, manifest: dict[str, Any]) -> None:
         """Everything is written."""
@@ -206,11 +206,13 @@ def _train(
         def on_reading(reading: Reading) -> None:
             readings.append(reading.as_dict())
             metrics.write(readings[-1])
-            watcher.reading(reading)
+            watcher.reading(reading, trainer.progress())
 
         metrics = MetricsFile(scratch / METRICS)
         try:
-            trained = trainer.run(on_reading, lambda done: watcher.training(done, total_tokens))
+            trained = trainer.run(
+                on_reading, lambda: watcher.training(round(trainer.progress() * total_tokens), total_tokens)
+            )
         finally:
             metrics.close()
         if trained.totals.pairs == 0:
@@ -282,6 +284,8 @@ def _encode(
     cache: bool,
 ) -> EncodedCorpus:
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
+    if given is not None and not given.counts.any():
+        raise InputError(f"{settings.vocab}: all counts are 0; the start and the noise of training need them.")
     encoded = encode_corpus(
         corpus,
         directory,

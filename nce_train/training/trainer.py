@@ -50,15 +50,15 @@ from nce_train.training.parameters import (
 
 CENTRES_PER_CALL = 20_000  # about 10 ms of work: short enough to stop at once, long enough not to notice
 # Hot rows of which each thread has a copy, and blocks of all threads together between merges. With 2 threads on 17 M
-# tokens (M tokens/s, loss after 6 M tokens): no copies 3.8, 2.292; 128 rows every 512 blocks 5.0, 2.298; 1024 every 512
-# blocks 5.6, 2.324; 1024 every 128 blocks 5.6, 2.305; 1024 every 32 blocks 5.2, 2.297.
-HOT_ROWS_AT_MOST = 1024
+# tokens (M tokens/s, loss after 6 M tokens): no copies 3.8, 2.292; 128 rows every 512 blocks 5.0, 2.298, every 128 blocks
+# 5.0, 2.295; 1024 every 512 blocks 5.6, 2.324, every 128 blocks 5.6, 2.305, every 32 blocks 5.2, 2.297.
+HOT_ROWS_AT_MOST = 128
 BLOCKS_BETWEEN_MERGES = 128
 NO_LIMIT = 2**62
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
 
 OnReading = Callable[[Reading], None]
-OnProgress = Callable[[int], None]
+OnProgress = Callable[[], None]
 
 
 @dataclass
@@ -143,6 +143,11 @@ class Trainer:
         """Have the threads stop after their current kernel call; to be called from another thread."""
         self._stop.set()
 
+    def progress(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        schedule = self._schedule()
+        return max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
+
     def run(self, on_reading: OnReading | None = None, on_progress: OnProgress | None = None) -> Trained:
         """Train to the end of the last epoch, or `max_steps`.
 
@@ -151,7 +156,7 @@ class Trainer:
         on_reading : callable, optional
             Called with each `Reading`, at the settings' interval and at the end.
         on_progress : callable, optional
-            Called with the tokens consumed so far, several times a second, from the calling thread.
+            Called several times a second, from the calling thread.
 
         Returns
         -------
@@ -273,7 +278,7 @@ class Trainer:
             while worker.is_alive():
                 worker.join(0.1)
                 if on_progress is not None:
-                    on_progress(self.totals.tokens)
+                    on_progress()
                 if on_reading is None or self.settings.log_every_steps is not None:
                     continue
                 if time.perf_counter() >= due:
@@ -289,8 +294,7 @@ class Trainer:
         totals = self.totals
         pairs = totals.pairs - before.pairs
         schedule = self._schedule()
-        progress = max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
-        rate = schedule.lr * max(1e-4, 1 - progress) if self.plan.linear else schedule.lr
+        rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
         self._last_reading = (Totals(totals.tokens, totals.blocks, totals.pairs, totals.loss), now)
         return Reading(
             step=totals.blocks,

@@ -129,3 +129,9 @@ def test_help_loads_neither_numba_nor_numpy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_written_into_a_model_directory(here):
+    code = run(here, "corpus.nce", "corpus.nce/input.npy", "--top", "2")
+    assert code.returncode == 2
+    assert "corpus.nce/input.npy is inside the model directory" in code.stderr

@@ -221,6 +221,9 @@ def test_plain_lines_and_log_file(folder):
         (["corpus.txt", "--vocab", "none.tsv"], "none.tsv"),
         (["corpus.txt", "--unique", "--num-sampled", "50"], "only 40 words can be drawn"),
         (["corpus.txt", "--log-file", "other/none/log.txt"], "log file"),
+        (["corpus.txt", "--vocab", "zero.tsv"], "zero.tsv: all counts are 0"),
+        (["corpus.txt", "--input-init", "zero"], "input_init cannot be zero where output_init is zero"),
+        (["corpus.txt", "--config", "binary"], "There is no preset 'binary'"),
         (["corpus.txt", "--subsample", "1e-15"], "No word of the corpus has a context"),
         (["corpus.txt", "--sampler", "unigram", "--distortion", "100"], "distortion cannot be 100"),
         (["-"], "give -o DIR"),
@@ -238,6 +241,7 @@ def test_bad_input_is_one_sentence(folder, arguments, message):
     (folder / "cut.gz").write_bytes(gzip.compress(TEXT.encode())[:-20])
     (folder / "unknown.yaml").write_text("windwo: 3\n")
     (folder / "type.yaml").write_text("dim: many\n")
+    (folder / "zero.tsv").write_text("w1\t0\nw2\t0\n")
     (folder / "other").mkdir()
     (folder / "other" / "letter.txt").write_text("dear")
     (folder / "finished.nce").mkdir()
@@ -339,6 +343,22 @@ def test_help_names_every_setting_and_loads_no_compiler(folder):
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\nassert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_many_epochs_end_with_max_steps(folder):
+    code, _, err = run("corpus.txt", "--epochs", 10**6, "--max-steps", 10, "--log-every-steps", 5, cwd=folder)
+    assert code == 0
+    assert "50%" in err
+    assert "100%" in err
+
+
+def test_a_closed_stderr_does_not_end_the_run(folder):
+    script = "import os, sys; os.close(2); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", script, "-m", "nce_train.cli.train", "corpus.txt", "--epochs", "1"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    finished = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, timeout=120, check=False)
+    assert finished.returncode == 0
+    assert (folder / "corpus.nce" / "manifest.json").exists()
 
 
 def test_presets_are_listed(folder):

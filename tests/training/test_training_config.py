@@ -128,7 +128,7 @@ def test_auto_is_resolved():
 )
 def test_initialisers(text, parsed):
     assert parse_initialiser(text, 10) == parsed
-    assert Settings(input_init=text).input_init == text
+    assert Settings(input_init=text, output_init="normal(1)").input_init == text
 
 
 @given(st.text(max_size=30))

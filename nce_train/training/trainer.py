@@ -49,9 +49,9 @@ from nce_train.training.parameters import (
 )
 
 CENTRES_PER_CALL = 20_000  # about 10 ms of work: short enough to stop at once, long enough not to notice
-# Hot rows of which each thread has a copy, and blocks of all threads together between merges. With 2 threads on 17 M
-# tokens (M tokens/s, loss after 6 M tokens): no copies 3.8, 2.292; 128 rows every 512 blocks 5.0, 2.298, every 128 blocks
-# 5.0, 2.295; 1024 every 512 blocks 5.6, 2.324, every 128 blocks 5.6, 2.305, every 32 blocks 5.2, 2.297.
+# Hot rows of which each thread has a copy, and blocks of all threads together between merges. With 2 threads, measured
+# over the first 6 M tokens of a Wikipedia text (M tokens/s, mean loss): no copies 3.8, 2.292; 128 rows every 512 blocks
+# 5.0, 2.297, every 128 blocks 5.2, 2.295; 1024 rows every 512 blocks 5.6, 2.324, every 128 blocks 5.6, 2.305.
 HOT_ROWS_AT_MOST = 128
 BLOCKS_BETWEEN_MERGES = 128
 NO_LIMIT = 2**62

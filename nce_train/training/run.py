@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nce_train.errors import InputError
+from nce_train.errors import InputError, RunError
 from nce_train.memory import MemoryGauge, available_memory
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
@@ -233,9 +233,15 @@ def _train(
         if output is None:
             complete = manifest()
         else:
-            complete = save_model(
-                output, tables, settings.dim, encoded.vocabulary, settings.to_yaml(), readings, manifest
-            )
+            try:
+                complete = save_model(
+                    output, tables, settings.dim, encoded.vocabulary, settings.to_yaml(), readings, manifest
+                )
+            except OSError as error:
+                raise RunError(
+                    f"The model cannot be written to {output}: {error.strerror}; mend this and train again (a model "
+                    "that was there is unchanged)."
+                ) from None
     watcher.finished(complete)
     return TrainedModel(
         vocabulary=encoded.vocabulary,

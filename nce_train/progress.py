@@ -92,7 +92,7 @@ class ProgressDisplay:
         self._line(
             f"trained {manifest['tokens_trained']:,} tokens in {timings['train']:.1f} s "
             f"({manifest['tokens_per_second']:,.0f} tokens/s; mean loss {loss}); "
-            f"{timings['total']:.1f} s in all, {timings['compile']:.1f} s of it compiling or loading the kernel"
+            f"{timings['total']:.1f} s in all; {timings['compile']:.1f} s compiling or loading the kernel meanwhile"
         )
 
     def _line(self, text: str, *, even_if_quiet: bool = False, on_terminal: bool = True) -> None:

@@ -158,6 +158,7 @@ def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: boo
         trial.run()
         timer.cancel()
         done = trial.totals
+        _refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
         disk = 4 * len(encoded.stream) + _parameter_bytes(len(encoded.vocabulary), settings.dim)
         share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
@@ -194,11 +195,12 @@ def _train(
                 watcher.scanning(done, total, phase)
 
             encoded = _encode(corpus, settings, scratch, watcher, scanning, cache)
-            compile_started = time.perf_counter()
+        compile_started = time.perf_counter()
         timings.update(encoded.timings)
         trainer = _new_trainer(encoded, settings)
         trainer.compile()
-        timings["compile"] = time.perf_counter() - compile_started
+        # what the kernel took meanwhile counts too, though the reading went on beside it
+        timings["compile"] = kernel.seconds + time.perf_counter() - compile_started
 
         readings: list[dict[str, Any]] = []
         total_tokens = encoded.token_count * settings.epochs
@@ -215,11 +217,7 @@ def _train(
             )
         finally:
             metrics.close()
-        if trained.totals.pairs == 0:
-            raise InputError(
-                "No word of the corpus has a context, so nothing can be learnt: its lines hold one word each "
-                f"(--line-breaks ignore joins them), or --subsample {settings.subsample:g} drops nearly all."
-            )
+        _refuse_without_pairs(trained.totals.pairs, settings)
         timings["train"] = trained.seconds
         save_started = time.perf_counter()
         tables = trained.tables
@@ -250,6 +248,14 @@ def _train(
         bias=tables.bias,
         manifest=complete,
     )
+
+
+def _refuse_without_pairs(pairs: int, settings: Settings) -> None:
+    if pairs == 0:
+        raise InputError(
+            "No word of the corpus has a context, so nothing can be learnt: its lines hold one word each "
+            f"(--line-breaks ignore joins them), or --subsample {settings.subsample:g} drops nearly all."
+        )
 
 
 def _manifest(
@@ -327,6 +333,7 @@ class _CompileMeanwhile:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._thread: threading.Thread | None = None
+        self.seconds = 0.0
 
     def __enter__(self) -> "_CompileMeanwhile":
         return self
@@ -342,12 +349,14 @@ class _CompileMeanwhile:
             self._thread.start()
 
     def _compile(self) -> None:
+        started = time.perf_counter()
         from nce_train.training.trainer import Trainer
 
         stream = np.array([0, 1, -1], np.int32)
         stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
         settings = self._settings.model_copy(update={"unique": False, "threads": 1})
         Trainer(stream, 2, np.array([1, 1]), settings).compile()
+        self.seconds = time.perf_counter() - started
 
 
 def _new_trainer(encoded: EncodedCorpus, settings: Settings) -> "Trainer":

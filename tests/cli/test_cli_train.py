@@ -83,7 +83,9 @@ def test_a_model_directory_is_whole(folder):
     assert manifest["peak_memory_bytes"] > 2**20
     assert manifest["tokens_per_second"] == pytest.approx(12000 / manifest["timings"]["train"])
     assert set(manifest["timings"]) == {"vocabulary", "encode", "compile", "train", "save", "total"}
-    assert sum(manifest["timings"].values()) < 2.01 * manifest["timings"]["total"]
+    timings = manifest["timings"]
+    assert timings["train"] + timings["save"] + max(timings["compile"], timings["vocabulary"]) < timings["total"]
+    assert timings["compile"] > 0.01  # even from the cache it is no moment
     assert manifest["corpus"][0]["name"] == "corpus.txt"
     assert manifest["corpus"][0]["bytes"] == len(TEXT)
     import hashlib
@@ -224,6 +226,10 @@ def test_plain_lines_and_log_file(folder):
         (["corpus.txt", "--vocab", "zero.tsv"], "zero.tsv: all counts are 0"),
         (["corpus.txt", "--input-init", "zero"], "input_init cannot be zero where output_init is zero"),
         (["corpus.txt", "--config", "binary"], "There is no preset 'binary'"),
+        (
+            ["corpus.txt", "--subsample", "1e-15", "--dry-run", "--max-steps", "5"],
+            "No word of the corpus has a context",
+        ),
         (["corpus.txt", "--subsample", "1e-15"], "No word of the corpus has a context"),
         (["corpus.txt", "--sampler", "unigram", "--distortion", "100"], "distortion cannot be 100"),
         (["-"], "give -o DIR"),

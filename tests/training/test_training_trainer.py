@@ -120,6 +120,16 @@ def test_divergence_ends_the_run_with_a_sentence():
         trainer(lr=1e30, lr_schedule="constant").run()
 
 
+def test_nothing_is_left_in_the_copies_of_hot_rows():
+    run = trainer(threads=2)
+    run.run()
+    for thread in run.threads:
+        count, start, _ = thread.hot
+        assert count == 100
+        np.testing.assert_array_equal(run.tables.output[start : start + count], thread.hot_output)
+        np.testing.assert_array_equal(run.tables.bias[start : start + count], thread.hot_bias)
+
+
 def test_stop_ends_the_run_early():
     run = trainer(epochs=1_000_000)
     timer = threading.Timer(0.3, run.stop)

@@ -2,8 +2,9 @@
 
 `train_blocks` walks a thread's range of the token stream, drops frequent words, cuts what is left of a sentence
 into blocks of centres, draws one noise set a block, and makes one synchronous gradient step a block. A block is
-worked on in panels of PANEL centres; its rows of the output table are the context words of the panel, then the
-noise words. The next block is drawn before the current one is worked on, so that its rows are fetched meanwhile.
+worked on in panels of PANEL centres, whose rows of the output table are in four parts: contexts of the panel's first
+half only, contexts of both halves, noise words, contexts of the second half only. A noise word drawn k times is one
+row of weight k. The next block is drawn before the current one is worked on, so that its rows are fetched meanwhile.
 
 Everything a thread needs to go on stands in `Thread`; nothing is allocated here. The mathematics below
 is repeated in float64 NumPy in `tests/training/twin.py`; float64 tables get the exact logistic, float32 tables
@@ -25,6 +26,8 @@ import numpy as np
 from numba import njit
 
 from nce_train.training.tiles import (
+    DRAWS,
+    HALF,
     PANEL,
     ROW_TILE,
     add_to_centres,
@@ -32,18 +35,21 @@ from nce_train.training.tiles import (
     context_weights,
     inner,
     logits_to_steps,
+    merge_repeats,
+    noise_weights,
     pack_centres,
     panel_logits,
     prefetch_row,
 )
 
 LINE_END = -1  # closes a sentence in the token stream
+BEYOND = 2**20  # further than any window reaches
 
 # dynamic_window
 RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
 
 # places in Thread.cursor
-POSITION, RANGE_END, KEPT, CENTRE, SENTENCE_ENDS, TOKENS, BLOCKS, PAIRS = range(8)
+POSITION, RANGE_END, KEPT, CENTRE, SENTENCE_ENDS, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS = range(10)
 
 # places in Thread.hot
 HOT_ROWS, HOT_START, HOT_PERIOD = range(3)
@@ -51,6 +57,12 @@ HOT_TIER = 16  # rows merged every time; twice as many every second time, and so
 
 # places in Thread.centre_numbers, for each centre of a block
 CENTRE_ID, RADIUS, CONTEXTS = range(3)
+
+# places in Thread.shape
+SHAPE_CENTRES, SHAPE_PAIRS, SHAPE_TRIES, SHAPE_NOISE = range(4)
+
+# places in Thread.parts: where the noise rows begin and the other parts end, the first context's place in the panel
+LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
 
 
 class Tables(NamedTuple):
@@ -69,7 +81,7 @@ class Noise(NamedTuple):
     """The noise distribution q as an alias table, and its logarithms."""
 
     columns: np.ndarray  # uint64 [classes]: high half the greatest low half of a draw that stays, low half the alias
-    log_count: np.ndarray  # float64 [rows]: log(S·q), the log expected count with replacement
+    log_count: np.ndarray  # float [rows]: log(S·q), the log expected count with replacement
     log_miss: np.ndarray  # float64 [rows]: log1p(−q)
 
 
@@ -105,7 +117,7 @@ class Schedule(NamedTuple):
 class Thread(NamedTuple):
     """All that one thread owns. The arrays up to `loss` are its state; the others are scratch."""
 
-    cursor: np.ndarray  # int64 [8]: see POSITION …
+    cursor: np.ndarray  # int64 [10]: see POSITION …
     random: np.ndarray  # uint64 [1]
     kept: np.ndarray  # int32 [capacity]: the words of the sentence that subsampling kept, as far as read
     loss: np.ndarray  # float64 [1]: summed since it was last set to 0
@@ -113,13 +125,15 @@ class Thread(NamedTuple):
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     # the current and the next block: first index 0 or 1
-    shape: np.ndarray  # int64 [2, 3]: centres, pairs, tries that the noise words took
+    shape: np.ndarray  # int64 [2, 4]: centres, pairs, tries that the noise words took, different noise words
     lr: np.ndarray  # float64 [2]
     centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
-    rows: np.ndarray  # int32 [2, panels, row capacity]: context words, noise words, padding
-    context_rows: np.ndarray  # int32 [2, panels, 2]: how many context rows, and the first one's offset to the panel
-    noise_log_count: np.ndarray  # float64 [2, S]: log Q of the noise words
+    rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
+    parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
+    noise_rows: np.ndarray  # int32 [2, S + 1]: the different noise words
+    noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn
     seen: np.ndarray  # int32 [power of two > 2 S]
+    draws: np.ndarray  # int32 [DRAWS]
     # scratch of one step
     centres: np.ndarray  # float [padded block, width]
     packed: np.ndarray  # float [width · PANEL]
@@ -127,6 +141,7 @@ class Thread(NamedTuple):
     weights: np.ndarray  # float [row capacity, PANEL]
     offsets: np.ndarray  # float [row capacity]: b − log Q of a panel's rows
     log_ratio: np.ndarray  # float [PANEL]: log m of the panel's centres for the window objective, else 0
+    noise_weights: np.ndarray  # float [PANEL]: how much a noise word counts at the panel's centres
     log_contexts: np.ndarray  # float [2 window + 1]: log m by m, or zeros; constant
 
 
@@ -147,26 +162,29 @@ def new_thread(
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
     return Thread(
-        cursor=np.zeros(8, np.int64),
+        cursor=np.zeros(10, np.int64),
         random=np.array([random_state], np.uint64),
         kept=np.zeros(max(kept_capacity, 4 * (padded_block + 2 * plan.window)), np.int32),
         loss=np.zeros(1, np.float64),
         hot=np.array(hot, np.int64),
         hot_output=aligned_zeros((hot[HOT_ROWS], width), dtype),
         hot_bias=aligned_zeros((hot[HOT_ROWS],), dtype),
-        shape=np.zeros((2, 3), np.int64),
+        shape=np.zeros((2, 4), np.int64),
         lr=np.zeros(2, np.float64),
         centre_numbers=np.zeros((2, 3, padded_block), np.int32),
         rows=np.zeros((2, panels, row_capacity), np.int32),
-        context_rows=np.zeros((2, panels, 2), np.int32),
-        noise_log_count=np.zeros((2, plan.num_sampled), np.float64),
+        parts=np.zeros((2, panels, 5), np.int64),
+        noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
+        noise_times=np.zeros((2, plan.num_sampled + 1), dtype),
         seen=np.zeros(seen_size, np.int32),
+        draws=np.zeros(DRAWS, np.int32),
         centres=aligned_zeros((padded_block, width), dtype),
         packed=aligned_zeros((width * PANEL,), dtype),
         logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
         weights=aligned_zeros((row_capacity, PANEL), dtype),
         offsets=aligned_zeros((row_capacity,), dtype),
         log_ratio=aligned_zeros((PANEL,), dtype),
+        noise_weights=aligned_zeros((PANEL,), dtype),
         log_contexts=log_contexts.astype(dtype),
     )
 
@@ -194,7 +212,7 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
     plan : Plan
     schedule : Schedule
     thread : Thread
-        Goes on from its cursor; `loss`, `cursor[TOKENS]`, `cursor[BLOCKS]` and `cursor[PAIRS]` are added to.
+        Goes on from its cursor; `loss` and the counters in `cursor`, from TOKENS on, are added to.
     max_blocks : int
 
     Returns
@@ -247,13 +265,14 @@ def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token
         if _choose_contexts(plan, thread, side, first, centres) > 0:
             break
     _draw_noise(noise, plan, thread, side)
+    _lay_out_rows(plan, thread, side, first)
     progress = max(
         (schedule.tokens + schedule.threads * (cursor[TOKENS] - token_base)) / schedule.all_tokens,
         (schedule.blocks + schedule.threads * (cursor[BLOCKS] - block_base)) / schedule.all_blocks,
     )
     thread.lr[side] = schedule.lr * max(1e-4, 1.0 - progress) if plan.linear else schedule.lr
     cursor[BLOCKS] += 1
-    cursor[PAIRS] += thread.shape[side, 1]
+    cursor[PAIRS] += thread.shape[side, SHAPE_PAIRS]
     _prefetch_centres(tables, thread, side)
     return True
 
@@ -290,7 +309,7 @@ def _read_on(keep, stream, plan, thread):
 
 @inner
 def _choose_contexts(plan, thread, side, first, centres):
-    """Write the block's centres, radii and context rows; return its number of pairs."""
+    """Write the block's centres and radii; return its number of pairs."""
     kept, length = thread.kept, thread.cursor[KEPT]
     numbers = thread.centre_numbers[side]
     radius = plan.window
@@ -306,68 +325,103 @@ def _choose_contexts(plan, thread, side, first, centres):
         numbers[RADIUS, g] = radius
         numbers[CONTEXTS, g] = contexts
         pairs += contexts
-    panels = (centres + PANEL - 1) // PANEL
-    for g in range(centres, panels * PANEL):  # the last panel is filled up with centres that have no contexts
+        thread.cursor[CENTRES] += contexts > 0
+    for g in range(centres, -(-centres // PANEL) * PANEL):  # the last panel is filled up with centres without contexts
         numbers[CENTRE_ID, g] = kept[first]
         numbers[RADIUS, g] = 0
         numbers[CONTEXTS, g] = 0
-    for panel in range(panels):
-        begin = first + panel * PANEL
-        reach = 0
-        for g in range(panel * PANEL, (panel + 1) * PANEL):
-            reach = max(reach, numbers[RADIUS, g])
-        low = max(0, begin - reach)
-        high = min(length, min(first + centres, begin + PANEL) + reach)
-        for position in range(low, high):
-            thread.rows[side, panel, position - low] = _row_of(thread, kept[position])
-        thread.context_rows[side, panel, 0] = high - low
-        thread.context_rows[side, panel, 1] = low - begin
-    thread.shape[side, 0] = centres
-    thread.shape[side, 1] = pairs
+    thread.shape[side, SHAPE_CENTRES] = centres
+    thread.shape[side, SHAPE_PAIRS] = pairs
     return pairs
 
 
 @inner
 def _draw_noise(noise, plan, thread, side):
-    """Draw the block's noise ids and write them behind the context rows of each panel, with their log Q."""
-    rows, context_rows = thread.rows[side], thread.context_rows[side]
+    """Draw the block's noise words: the different ones, and how often each was drawn."""
     classes = np.uint64(noise.columns.shape[0])
     samples = plan.num_sampled
-    log_count = thread.noise_log_count[side]
-    start = context_rows[0, 0]
+    words, times, seen = thread.noise_rows[side], thread.noise_times[side], thread.seen
+    mask = seen.shape[0] - 1
     state = thread.random[0]
+    count = 0
     tries = samples
     if plan.unique:
         tries = 0
-        mask = thread.seen.shape[0] - 1
-        thread.seen[:] = -1
-        s = 0
-        while s < samples:
+        seen[:] = -1
+        while count < samples:
             state += _STRIDE
             tries += 1
             word = _draw(noise, classes, state)
             slot = word & mask
-            while thread.seen[slot] >= 0 and thread.seen[slot] != word:
+            while seen[slot] >= 0 and seen[slot] != word:
                 slot = (slot + 1) & mask
-            if thread.seen[slot] < 0:
-                thread.seen[slot] = word
-                rows[0, start + s] = _row_of(thread, word)
-                s += 1
+            if seen[slot] < 0:
+                seen[slot] = word
+                words[count] = word
+                times[count] = 1
+                count += 1
     else:
-        for s in range(samples):
-            state += _STRIDE
-            rows[0, start + s] = _row_of(thread, _draw(noise, classes, state))
+        for first in range(0, samples, DRAWS):
+            draws = min(DRAWS, samples - first)
+            for s in range(draws):
+                state += _STRIDE
+                thread.draws[s] = _draw(noise, classes, state)
+            count = merge_repeats(thread.draws, draws, words, times, count)
     thread.random[0] = state
-    thread.shape[side, 2] = tries
-    for s in range(samples):
-        log_count[s] = _log_expected_count(noise, rows[0, start + s], samples, tries)
-    panels = (thread.shape[side, 0] + PANEL - 1) // PANEL
-    for panel in range(panels):
-        behind = context_rows[panel, 0]
-        for s in range(samples):
-            rows[panel, behind + s] = rows[0, start + s]
-        for r in range(behind + samples, behind + samples + ROW_TILE):
-            rows[panel, r] = rows[panel, 0]
+    thread.shape[side, SHAPE_TRIES] = tries
+    thread.shape[side, SHAPE_NOISE] = count
+    for s in range(count):
+        words[s] = _row_of(thread, words[s])
+
+
+@inner
+def _lay_out_rows(plan, thread, side, first):
+    """Write each panel's rows in their four parts."""
+    kept, length = thread.kept, thread.cursor[KEPT]
+    centres, noise = thread.shape[side, SHAPE_CENTRES], thread.shape[side, SHAPE_NOISE]
+    for panel in range(-(-centres // PANEL)):
+        begin = first + panel * PANEL
+        low, high, low_end, high_start = _reach(thread, side, panel, min(PANEL, centres - panel * PANEL))
+        low, high = max(0, begin + low), min(length, begin + high)
+        low_end = min(max(low, begin + low_end), high)
+        high_start = max(min(high, begin + high_start), low_end)
+        rows, parts = thread.rows[side, panel], thread.parts[side, panel]
+        parts[LOW_END] = low_end - low
+        parts[NOISE_START] = high_start - low
+        parts[BOTH_END] = parts[NOISE_START] + noise
+        parts[COUNT] = high - low + noise
+        parts[FIRST_PLACE] = low - begin
+        for position in range(low, high_start):
+            rows[position - low] = _row_of(thread, kept[position])
+        for s in range(noise):
+            rows[parts[NOISE_START] + s] = thread.noise_rows[side, s]
+        for position in range(high_start, high):
+            rows[position - low + noise] = _row_of(thread, kept[position])
+        for r in range(parts[COUNT], parts[COUNT] + ROW_TILE):
+            rows[r] = rows[0]
+        if centres - panel * PANEL <= HALF:  # there is no second half
+            parts[LOW_END] = parts[BOTH_END] = parts[COUNT]
+        thread.cursor[PRODUCTS] += HALF * (parts[BOTH_END] + parts[COUNT] - parts[LOW_END])
+
+
+@inner
+def _reach(thread, side, panel, centres):
+    """A panel's first context and the one behind its last; the same of its second half, and of its first half.
+
+    As places relative to the panel's first centre, not yet cut off at the sentence's ends.
+    """
+    radii = thread.centre_numbers[side, RADIUS]
+    low = second_low = BEYOND
+    high = first_high = -BEYOND
+    for g in range(centres):
+        radius = radii[panel * PANEL + g]
+        low = min(low, g - radius)
+        high = max(high, g + radius + 1)
+        if g < HALF:
+            first_high = max(first_high, g + radius + 1)
+        else:
+            second_low = min(second_low, g - radius)
+    return low, high, second_low, first_high
 
 
 @inner
@@ -387,14 +441,6 @@ def _row_of(thread, word):
 
 
 @inner
-def _log_expected_count(noise, word, samples, tries):
-    """Log of the expected count: S·q with replacement or without a rejection, else 1 − (1 − q)^tries."""
-    if tries == samples:
-        return noise.log_count[word]
-    return math.log(-math.expm1(tries * noise.log_miss[word]))
-
-
-@inner
 def _prefetch_centres(tables, thread, side):
     for g in range(thread.shape[side, 0]):
         prefetch_row(tables.input, thread.centre_numbers[side, CENTRE_ID, g])
@@ -406,49 +452,67 @@ def _prefetch_centres(tables, thread, side):
 @inner
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
-    centres, pairs, _ = thread.shape[side]
-    numbers = thread.centre_numbers[side]
-    panels = (centres + PANEL - 1) // PANEL
-    width = tables.input.shape[1]
+    centres, pairs = thread.shape[side, SHAPE_CENTRES], thread.shape[side, SHAPE_PAIRS]
+    ids = thread.centre_numbers[side, CENTRE_ID]
+    panels = -(-centres // PANEL)
     rate = thread.lr[side] / pairs if plan.mean else thread.lr[side]
-    for g in range(panels * PANEL):
-        row = tables.input[numbers[CENTRE_ID, g]]
-        for d in range(width):
-            thread.centres[g, d] = row[d]
     loss = 0.0
     for panel in range(panels):
         rows, logits = thread.rows[side, panel], thread.logits[panel]
-        count = thread.context_rows[side, panel, 0] + plan.num_sampled
-        _log_ratios(tables, noise, plan, thread, side, panel)
-        pack_centres(thread.centres, panel * PANEL, thread.packed)
-        panel_logits(tables.output, rows, count, thread.packed, thread.offsets, thread.log_ratio, logits)
+        low_end, both_end, count = _ends(thread, side, panel)
+        _constants(tables, noise, plan, thread, side, panel)
+        pack_centres(tables.input, ids, panel * PANEL, thread.centres, thread.packed)
+        panel_logits(
+            tables.output, rows, low_end, both_end, count, thread.packed, thread.offsets, thread.log_ratio, logits
+        )
         _weigh(plan, thread, side, panel)
         loss += logits_to_steps(logits, thread.weights, count, rate)
     thread.loss[0] += loss
     for panel in range(panels):
-        rows, steps = thread.rows[side, panel], thread.logits[panel]
-        count = thread.context_rows[side, panel, 0] + plan.num_sampled
-        ahead = thread.rows[1 - side, panel]
-        add_to_centres(tables.output, rows, ahead, count, steps, tables.input, numbers[CENTRE_ID], panel * PANEL)
+        rows, ahead, steps = thread.rows[side, panel], thread.rows[1 - side, panel], thread.logits[panel]
+        ahead_count = thread.parts[1 - side, panel, COUNT]
+        low_end, both_end, count = _ends(thread, side, panel)
+        add_to_centres(
+            tables.output, rows, ahead, ahead_count, low_end, both_end, count, steps, tables.input, ids, panel * PANEL
+        )
     for panel in range(panels):
-        rows, steps = thread.rows[side, panel], thread.logits[panel]
-        count = thread.context_rows[side, panel, 0] + plan.num_sampled
-        ahead = thread.rows[1 - side, panel]
-        add_to_rows(tables.output, tables.bias, rows, ahead, count, steps, thread.centres, panel * PANEL)
+        rows, ahead, steps = thread.rows[side, panel], thread.rows[1 - side, panel], thread.logits[panel]
+        ahead_count = thread.parts[1 - side, panel, COUNT]
+        low_end, both_end, count = _ends(thread, side, panel)
+        add_to_rows(
+            tables.output,
+            tables.bias,
+            rows,
+            ahead,
+            ahead_count,
+            low_end,
+            both_end,
+            count,
+            steps,
+            thread.centres,
+            panel * PANEL,
+        )
 
 
 @inner
-def _log_ratios(tables, noise, plan, thread, side, panel):
-    """Write what is added to v·u: b − log Q for each row, log m (window) or 0 (pairs) for each centre."""
-    rows = thread.rows[side, panel]
-    contexts = thread.context_rows[side, panel, 0]
-    tries = thread.shape[side, 2]
-    for r in range(contexts):
-        log_count = _log_expected_count(noise, rows[r], plan.num_sampled, tries)
-        thread.offsets[r] = tables.bias[rows[r]] - log_count
-    for s in range(plan.num_sampled):
-        r = contexts + s
-        thread.offsets[r] = tables.bias[rows[r]] - thread.noise_log_count[side, s]
+def _ends(thread, side, panel):
+    parts = thread.parts[side, panel]
+    return parts[LOW_END], parts[BOTH_END], parts[COUNT]
+
+
+@inner
+def _constants(tables, noise, plan, thread, side, panel):
+    """Write what is added to v·u: b − log Q for each row, log m (window) or 0 (pairs) for each centre.
+
+    Q is S·q with replacement or where no draw was rejected, else 1 − (1 − q)^tries.
+    """
+    rows, count, tries = thread.rows[side, panel], thread.parts[side, panel, COUNT], thread.shape[side, SHAPE_TRIES]
+    if tries == plan.num_sampled:
+        for r in range(count):
+            thread.offsets[r] = tables.bias[rows[r]] - noise.log_count[rows[r]]
+    else:
+        for r in range(count):
+            thread.offsets[r] = tables.bias[rows[r]] - math.log(-math.expm1(tries * noise.log_miss[rows[r]]))
     for g in range(PANEL):
         thread.log_ratio[g] = thread.log_contexts[thread.centre_numbers[side, CONTEXTS, panel * PANEL + g]]
 
@@ -456,28 +520,35 @@ def _log_ratios(tables, noise, plan, thread, side, panel):
 @inner
 def _weigh(plan, thread, side, panel):
     """Write how often each (row, centre) counts: 1 for a context, minus the noise weight for noise, else 0."""
-    weights = thread.weights
-    rows = thread.rows[side, panel]
-    contexts, offset = thread.context_rows[side, panel]
-    last = contexts + plan.num_sampled
-    numbers = thread.centre_numbers[side, :, panel * PANEL : (panel + 1) * PANEL]
-    context_weights(contexts, offset, numbers[RADIUS], weights)
+    weights, parts, times = thread.weights, thread.parts[side, panel], thread.noise_times[side]
+    noise, count = thread.shape[side, SHAPE_NOISE], parts[COUNT]
+    start, end = parts[NOISE_START], parts[NOISE_START] + noise
+    radii = thread.centre_numbers[side, RADIUS, panel * PANEL :]
+    context_weights(0, start, parts[FIRST_PLACE], radii, weights)
+    context_weights(end, count, parts[FIRST_PLACE] - noise, radii, weights)
     for g in range(PANEL):
-        count = numbers[CONTEXTS, g]
-        weights[contexts, g] = -count if plan.pairs else -min(count, 1)
-        weights[last, g] = 0  # rows are worked on two at a time
-    for r in range(contexts + 1, last):
-        for g in range(PANEL):
-            weights[r, g] = weights[contexts, g]
+        contexts = thread.centre_numbers[side, CONTEXTS, panel * PANEL + g]
+        thread.noise_weights[g] = -contexts if plan.pairs else -min(contexts, 1)
+        weights[count, g] = 0  # rows are worked on two at a time
+    noise_weights(start, end, times, thread.noise_weights, weights)
     if plan.remove_accidental_hits:
-        for s in range(contexts, last):
-            for r in range(contexts):
-                if rows[r] == rows[s]:
-                    for g in range(PANEL):
-                        if plan.pairs:
-                            weights[s, g] += weights[r, g]
-                        elif weights[r, g] > 0:
-                            weights[s, g] = 0
+        rows = thread.rows[side, panel]
+        for s in range(start, end):
+            for r in range(start):
+                _remove_hit(plan, thread, rows, r, s, times[s - start])
+            for r in range(end, count):
+                _remove_hit(plan, thread, rows, r, s, times[s - start])
+
+
+@inner
+def _remove_hit(plan, thread, rows, context, noise, times):
+    """Take the centres that context row `context` belongs to out of noise row `noise`, where it is the same word."""
+    if rows[context] == rows[noise]:
+        for g in range(PANEL):
+            if plan.pairs:
+                thread.weights[noise, g] += times * thread.weights[context, g]
+            elif thread.weights[context, g] > 0:
+                thread.weights[noise, g] = 0
 
 
 # --- hot rows -------------------------------------------------------------------------------------------------

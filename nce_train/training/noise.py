@@ -54,7 +54,9 @@ def noise_tables(counts: np.ndarray, settings: Settings) -> Noise:
             f"{len(counts) - drawable} words of the vocabulary have count 0, so the unigram sampler never draws them "
             "and NCE is not defined for them; remove them from the vocabulary or choose another --sampler."
         )
-    return Noise(columns=alias_table(probability), log_count=log_count, log_miss=np.log1p(-probability))
+    return Noise(
+        columns=alias_table(probability), log_count=log_count.astype(np.float32), log_miss=np.log1p(-probability)
+    )
 
 
 def alias_table(probability: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from nce_train.training.config import Settings, parse_initialiser
 from nce_train.training.kernel import Noise, Tables, Thread, aligned_zeros
-from nce_train.training.tiles import LANES
+from nce_train.training.vectors import LANES
 
 ALWAYS_KEEP = 2**32 - 1
 

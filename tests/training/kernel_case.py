@@ -82,19 +82,20 @@ class KernelCase:
     def block(self):
         """The block that the last call of one block was about, read from what the thread has kept of it."""
         thread = self.thread
-        centres = int(thread.shape[0, 0])
+        centres, _, tries, noise = (int(number) for number in thread.shape[0])
         ids, radii, counts = thread.centre_numbers[0][:, :centres]
         contexts = []
         for g in range(centres):
             panel, place = divmod(g, kernel.PANEL)
-            rows, offset = thread.context_rows[0, panel]
-            distances = offset + np.arange(rows) - place
+            _, start, _, count, first_place = thread.parts[0, panel]
+            rows = np.concatenate([thread.rows[0, panel, :start], thread.rows[0, panel, start + noise : count]])
+            distances = first_place + np.arange(len(rows)) - place
             inside = (np.abs(distances) <= radii[g]) & (distances != 0)
-            contexts.append([int(word) for word in thread.rows[0, panel, :rows][inside]])
+            contexts.append([int(word) for word in rows[inside]])
             assert len(contexts[-1]) == counts[g]
-        behind = thread.context_rows[0, 0, 0]
-        noise = [int(word) for word in thread.rows[0, 0, behind : behind + self.plan.num_sampled]]
-        return Block([int(i) for i in ids], contexts, noise, int(thread.shape[0, 2]))
+        times = thread.noise_times[0, :noise].astype(int)
+        words = [int(word) for word in np.repeat(thread.noise_rows[0, :noise], times)]
+        return Block([int(i) for i in ids], contexts, words, tries)
 
 
 def random_lines(generator, classes, lengths):

@@ -42,7 +42,7 @@ def step_like_twin(case, tolerance, blocks=4):
         for got, want in zip(case.parameters(), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1, np.abs(want).max()))
         np.testing.assert_allclose(case.thread.loss[0], loss, rtol=10 * tolerance)
-        assert case.thread.shape[0, 1] == pairs
+        assert case.thread.shape[0, kernel.SHAPE_PAIRS] == pairs
 
 
 @pytest.mark.parametrize(("pairs", "mean", "unique", "hits", "radius_kind"), OPTIONS)

@@ -39,7 +39,7 @@ def test_noise_probabilities(sampler):
     }[sampler]
     np.testing.assert_allclose(noise_probability(counts, chosen), expected, rtol=1e-12)
     tables = noise_tables(counts, chosen)
-    np.testing.assert_allclose(np.exp(tables.log_count), 32 * expected, rtol=1e-12)
+    np.testing.assert_allclose(np.exp(tables.log_count), 32 * expected, rtol=1e-6)  # float32
     np.testing.assert_allclose(np.expm1(tables.log_miss), -expected, rtol=1e-12)
 
 

@@ -13,13 +13,13 @@ compiled = njit(_nrt=False)
 
 
 @compiled
-def pack(centres, first, packed):
-    tiles.pack_centres(centres, first, packed)
+def pack(table, ids, first, centres, packed):
+    tiles.pack_centres(table, ids, first, centres, packed)
 
 
 @compiled
-def logits_of(table, rows, count, packed, offsets, log_ratio, logits):
-    tiles.panel_logits(table, rows, count, packed, offsets, log_ratio, logits)
+def logits_of(table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits):
+    tiles.panel_logits(table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits)
 
 
 @compiled
@@ -28,18 +28,30 @@ def steps_of(logits, weights, count, rate):
 
 
 @compiled
-def to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, first):
-    tiles.add_to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, first)
+def to_centres(table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first):
+    tiles.add_to_centres(
+        table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first
+    )
 
 
 @compiled
-def to_rows(table, bias, rows, ahead, count, steps, centres, first):
-    tiles.add_to_rows(table, bias, rows, ahead, count, steps, centres, first)
+def to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first):
+    tiles.add_to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first)
 
 
 @compiled
-def weights_of(count, offset, radius, weights):
-    tiles.context_weights(count, offset, radius, weights)
+def weights_of(first, last, place, radius, weights):
+    tiles.context_weights(first, last, place, radius, weights)
+
+
+@compiled
+def noise_weights_of(first, last, times, centre_weights, weights):
+    tiles.noise_weights(first, last, times, centre_weights, weights)
+
+
+@compiled
+def merge(draws, draw_count, words, times, count):
+    return tiles.merge_repeats(draws, draw_count, words, times, count)
 
 
 @compiled
@@ -58,41 +70,84 @@ def close(got, want):
 
 
 @pytest.mark.parametrize("width", [16, 32, 48, 128])
-@pytest.mark.parametrize("count", [1, 4, 5, 8, 11, 50])
-def test_products(dtype, width, count):
+@pytest.mark.parametrize(
+    ("low_end", "both_end", "count"),
+    [(0, 1, 1), (0, 8, 8), (4, 40, 44), (1, 6, 7), (0, 5, 11), (3, 16, 16), (7, 7, 7), (4, 4, 8), (3, 21, 50)],
+)
+def test_products(dtype, width, low_end, both_end, count):
     generator = np.random.default_rng(width + count)
     table, centre_table = generator.normal(size=(2, 60, width)).astype(dtype)
     bias = generator.normal(size=60).astype(dtype)
     rows = generator.integers(0, 60, count + 8).astype(np.int32)  # with repetitions
-    centre_ids = generator.integers(0, 60, 2 * PANEL).astype(np.int32)
-    ahead = rows[::-1].copy()
-    centres = generator.normal(size=(2 * PANEL, width)).astype(dtype)
-    panel = centres[PANEL:]
+    ends = (low_end, both_end, count)
+    concerned = np.ones((count, PANEL), bool)
+    concerned[:low_end, tiles.HALF :] = False
+    concerned[both_end:, : tiles.HALF] = False
+    ids = generator.permutation(60)[: 2 * PANEL].astype(np.int32)
+    ahead, ahead_count = rows[::-1].copy(), count + 5
 
-    packed = np.zeros(width * PANEL, dtype)
-    pack(centres, PANEL, packed)
-    np.testing.assert_array_equal(packed.reshape(-1, PANEL, 2), panel.reshape(PANEL, -1, 2).transpose(1, 0, 2))
+    centres, packed = np.zeros((2 * PANEL, width), dtype), np.zeros(width * PANEL, dtype)
+    pack(centre_table, ids, PANEL, centres, packed)
+    panel = centre_table[ids[PANEL:]]
+    np.testing.assert_array_equal(centres[PANEL:], panel)
+    by_columns = panel.reshape(PANEL, -1, tiles.COLUMNS).transpose(1, 0, 2)
+    np.testing.assert_array_equal(packed.reshape(-1, PANEL, tiles.COLUMNS), by_columns)
 
     offsets, log_ratio = (
         generator.normal(size=count + 8).astype(dtype),
         generator.normal(size=PANEL).astype(dtype),
     )
     logits = np.zeros((count + 8, PANEL), dtype)
-    logits_of(table, rows, count, packed, offsets, log_ratio, logits)
-    close(logits[:count], table[rows[:count]] @ panel.T + offsets[:count, None] + log_ratio)
+    logits_of(table, rows, *ends, packed, offsets, log_ratio, logits)
+    want = table[rows[:count]] @ panel.T + offsets[:count, None] + log_ratio
+    close(logits[:count][concerned], want[concerned])
+    assert np.isfinite(logits).all()
 
     steps = generator.normal(size=(count + 8, PANEL)).astype(dtype)
+    steps[:count][~concerned] = 0
     want = centre_table.astype(np.float64)
-    np.add.at(want, centre_ids[PANEL:], steps[:count].T @ table[rows[:count]])
-    to_centres(table, rows, ahead, count, steps, centre_table, centre_ids, PANEL)
+    np.add.at(want, ids[PANEL:], steps[:count].T @ table[rows[:count]])
+    to_centres(table, rows, ahead, ahead_count, *ends, steps, centre_table, ids, PANEL)
     close(centre_table, want)
 
     want, want_bias = table.astype(np.float64), bias.astype(np.float64)
     np.add.at(want, rows[:count], steps[:count] @ panel)
     np.add.at(want_bias, rows[:count], steps[:count].sum(1))
-    to_rows(table, bias, rows, ahead, count, steps, centres, PANEL)
+    to_rows(table, bias, rows, ahead, ahead_count, *ends, steps, centres, PANEL)
     close(table, want)
     close(bias, want_bias)
+
+
+def test_a_centre_may_occur_twice_in_a_panel(dtype):
+    generator = np.random.default_rng(1)
+    table, centre_table = generator.normal(size=(2, 20, 32)).astype(dtype)
+    rows, ids = np.arange(20, dtype=np.int32), np.array([3, 3, 5, 3, 5, 1, 2, 3], np.int32)
+    steps = generator.normal(size=(20, PANEL)).astype(dtype)
+    want = centre_table.astype(np.float64)
+    np.add.at(want, ids, steps[:12].T @ table[:12])
+    to_centres(table, rows, rows, 0, 0, 12, 12, steps, centre_table, ids, 0)
+    close(centre_table, want)
+
+
+@pytest.mark.parametrize(("draw_count", "classes"), [(1, 3), (5, 3), (31, 40), (32, 4), (32, 1), (32, 10**6)])
+def test_merge_repeats(dtype, draw_count, classes):
+    generator = np.random.default_rng(classes)
+    draws = generator.integers(0, classes, tiles.DRAWS).astype(np.int32)
+    words, times = np.full(40, -1, np.int32), np.zeros(40, dtype)
+    count = merge(draws, draw_count, words, times, 4)
+    different, how_often = np.unique(draws[:draw_count], return_counts=True)
+    assert count == 4 + len(different)
+    order = np.argsort(words[4:count])
+    np.testing.assert_array_equal(words[4:count][order], different)
+    np.testing.assert_array_equal(times[4:count][order], how_often)
+
+
+def test_noise_weights(dtype):
+    weights = np.full((6, PANEL), 7, dtype)
+    times, centre_weights = np.array([1, 3], dtype), -np.arange(PANEL).astype(dtype)
+    noise_weights_of(2, 4, times, centre_weights, weights)
+    np.testing.assert_array_equal(weights[2:4], times[:, None] * centre_weights)
+    assert (weights[[0, 1, 4, 5]] == 7).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -125,10 +180,10 @@ def test_logistic_error_over_its_range():
 def test_context_weights(dtype):
     radius = np.array([0, 1, 2, 3, 5, 5, 1, 2], np.int32)
     weights = np.full((20, PANEL), 7, dtype)
-    weights_of(18, -5, radius, weights)
+    weights_of(1, 18, -5, radius, weights)
     distance = np.abs(-5 + np.arange(18)[:, None] - np.arange(PANEL))
-    np.testing.assert_array_equal(weights[:18], (distance <= radius) & (distance > 0))
-    assert (weights[18:] == 7).all()
+    np.testing.assert_array_equal(weights[1:18], ((distance <= radius) & (distance > 0))[1:])
+    assert (weights[[0, 18, 19]] == 7).all()
 
 
 def test_prefetch_changes_nothing(dtype):

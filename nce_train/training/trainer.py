@@ -5,6 +5,7 @@ the compiled kernel for some milliseconds at a time; between calls it hands its 
 the learning rate's progress, `max_steps` and stopping are decided. There are no locks around parameters.
 """
 
+import dataclasses
 import itertools
 import math
 import threading
@@ -19,10 +20,12 @@ from nce_train.training.config import Settings
 from nce_train.training.kernel import (
     BLOCKS,
     CENTRE,
+    CENTRES,
     KEPT,
     LINE_END,
     PAIRS,
     POSITION,
+    PRODUCTS,
     RADIUS_FIXED,
     RADIUS_PER_BLOCK,
     RADIUS_PER_CENTRE,
@@ -63,11 +66,13 @@ OnProgress = Callable[[], None]
 
 @dataclass
 class Totals:
-    """Sums over all threads."""
+    """Sums over all threads. `products`: of a row and a centre, as the kernel computed them, masked ones included."""
 
     tokens: int = 0
     blocks: int = 0
     pairs: int = 0
+    centres: int = 0
+    products: int = 0
     loss: float = 0.0
 
 
@@ -223,15 +228,18 @@ class Trainer:
             time.sleep(0.001)
             return True
         cursor = thread.cursor
-        before = (int(cursor[TOKENS]), int(cursor[BLOCKS]), int(cursor[PAIRS]))
+        before = cursor.copy()
         thread.loss[0] = 0.0
         done = train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, schedule, thread, budget)
         with self._lock:
             self._reserved -= budget
             totals = self.totals
-            totals.tokens += int(cursor[TOKENS]) - before[0]
-            totals.blocks += int(cursor[BLOCKS]) - before[1]
-            totals.pairs += int(cursor[PAIRS]) - before[2]
+            done_now = cursor - before
+            totals.tokens += int(done_now[TOKENS])
+            totals.blocks += int(done_now[BLOCKS])
+            totals.pairs += int(done_now[PAIRS])
+            totals.centres += int(done_now[CENTRES])
+            totals.products += int(done_now[PRODUCTS])
             totals.loss += float(thread.loss[0])
             if not math.isfinite(totals.loss):
                 raise RunError(_diverged(self.settings, totals.blocks))
@@ -295,7 +303,7 @@ class Trainer:
         pairs = totals.pairs - before.pairs
         schedule = self._schedule()
         rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
-        self._last_reading = (Totals(totals.tokens, totals.blocks, totals.pairs, totals.loss), now)
+        self._last_reading = (dataclasses.replace(totals), now)
         return Reading(
             step=totals.blocks,
             epoch=min(totals.tokens // self.token_count, self.settings.epochs - 1),

@@ -23,7 +23,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from nce_train.training.tiles import (
     DRAWS,
@@ -33,6 +34,7 @@ from nce_train.training.tiles import (
     add_to_centres,
     add_to_rows,
     context_weights,
+    copy_row,
     inner,
     logits_to_steps,
     merge_repeats,
@@ -114,6 +116,21 @@ class Schedule(NamedTuple):
     threads: int
 
 
+class Copies(NamedTuple):
+    """A shard's own copies of the rows that it has touched in a round, in the order in which it touched them.
+
+    The kernel then trains `Tables` that hold only these copies, and `Noise` whose logarithms are copied with them.
+    """
+
+    base: Tables  # what is copied
+    noise: Noise
+    input_place: np.ndarray  # int32 [classes]: where a word's copy stands, -1 where there is none
+    output_place: np.ndarray  # int32 [classes]
+    count: np.ndarray  # int64 [2]: copies of input rows, of output rows
+    fresh: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
+    fresh_count: np.ndarray  # int64 [2, 2]
+
+
 class Thread(NamedTuple):
     """All that one thread owns. The arrays up to `loss` are its state; the others are scratch."""
 
@@ -124,6 +141,7 @@ class Thread(NamedTuple):
     hot: np.ndarray  # int64 [3]: how many rows have a copy of this thread's own, where it starts, blocks between merges
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
+    copies: Copies | None  # where the thread works on copies of its own
     # the current and the next block: first index 0 or 1
     shape: np.ndarray  # int64 [2, 4]: centres, pairs, tries that the noise words took, different noise words
     lr: np.ndarray  # float64 [2]
@@ -152,8 +170,12 @@ def new_thread(
     random_state: int,
     hot: tuple[int, int, int] = (0, 0, 1),
     kept_capacity: int = 4096,
+    copied: tuple[Tables, Noise] | None = None,
 ) -> Thread:
-    """Allocate a thread's arrays for tables of rows of `width` numbers of `dtype`; its hot rows are still zero."""
+    """Allocate a thread's arrays for tables of rows of `width` numbers of `dtype`; its hot rows are still zero.
+
+    With `copied`, the thread works on copies of the rows of these.
+    """
     panels = -(-plan.block_size // PANEL)
     padded_block = panels * PANEL
     row_capacity = PANEL + 2 * plan.window + plan.num_sampled + ROW_TILE
@@ -169,6 +191,7 @@ def new_thread(
         hot=np.array(hot, np.int64),
         hot_output=aligned_zeros((hot[HOT_ROWS], width), dtype),
         hot_bias=aligned_zeros((hot[HOT_ROWS],), dtype),
+        copies=None if copied is None else _new_copies(*copied, panels * row_capacity),
         shape=np.zeros((2, 4), np.int64),
         lr=np.zeros(2, np.float64),
         centre_numbers=np.zeros((2, 3, padded_block), np.int32),
@@ -186,6 +209,19 @@ def new_thread(
         log_ratio=aligned_zeros((PANEL,), dtype),
         noise_weights=aligned_zeros((PANEL,), dtype),
         log_contexts=log_contexts.astype(dtype),
+    )
+
+
+def _new_copies(base: Tables, noise: Noise, capacity: int) -> Copies:
+    classes = len(base.input)
+    return Copies(
+        base=base,
+        noise=noise,
+        input_place=np.full(classes, -1, np.int32),
+        output_place=np.full(classes, -1, np.int32),
+        count=np.zeros(2, np.int64),
+        fresh=np.zeros((2, 2, capacity), np.int32),
+        fresh_count=np.zeros((2, 2), np.int64),
     )
 
 
@@ -238,6 +274,8 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
         _step(tables, noise, plan, thread, side)
         side = 1 - side
         _merge_when_due(tables, thread)
+    for side in range(2):  # of blocks that turned out to have no pairs
+        copy_fresh_rows(thread.copies, tables, noise, side)
     return done
 
 
@@ -321,13 +359,13 @@ def _choose_contexts(plan, thread, side, first, centres):
             radius = _random_below(thread, plan.window) + 1
         position = first + g
         contexts = min(length - 1, position + radius) - max(0, position - radius)
-        numbers[CENTRE_ID, g] = kept[position]
+        numbers[CENTRE_ID, g] = input_row(thread.copies, side, kept[position])
         numbers[RADIUS, g] = radius
         numbers[CONTEXTS, g] = contexts
         pairs += contexts
         thread.cursor[CENTRES] += contexts > 0
     for g in range(centres, -(-centres // PANEL) * PANEL):  # the last panel is filled up with centres without contexts
-        numbers[CENTRE_ID, g] = kept[first]
+        numbers[CENTRE_ID, g] = numbers[CENTRE_ID, 0]
         numbers[RADIUS, g] = 0
         numbers[CONTEXTS, g] = 0
     thread.shape[side, SHAPE_CENTRES] = centres
@@ -371,7 +409,7 @@ def _draw_noise(noise, plan, thread, side):
     thread.shape[side, SHAPE_TRIES] = tries
     thread.shape[side, SHAPE_NOISE] = count
     for s in range(count):
-        words[s] = _row_of(thread, words[s])
+        words[s] = output_row(thread.copies, thread, side, words[s])
 
 
 @inner
@@ -392,11 +430,11 @@ def _lay_out_rows(plan, thread, side, first):
         parts[COUNT] = high - low + noise
         parts[FIRST_PLACE] = low - begin
         for position in range(low, high_start):
-            rows[position - low] = _row_of(thread, kept[position])
+            rows[position - low] = output_row(thread.copies, thread, side, kept[position])
         for s in range(noise):
             rows[parts[NOISE_START] + s] = thread.noise_rows[side, s]
         for position in range(high_start, high):
-            rows[position - low + noise] = _row_of(thread, kept[position])
+            rows[position - low + noise] = output_row(thread.copies, thread, side, kept[position])
         for r in range(parts[COUNT], parts[COUNT] + ROW_TILE):
             rows[r] = rows[0]
         if centres - panel * PANEL <= HALF:  # there is no second half
@@ -435,15 +473,82 @@ def _draw(noise, classes, state):
 
 
 @inner
-def _row_of(thread, word):
-    """The row of the output table that this thread uses for a word: its own copy of a hot one."""
-    return word + (word < thread.hot[HOT_ROWS]) * thread.hot[HOT_START]
-
-
-@inner
 def _prefetch_centres(tables, thread, side):
     for g in range(thread.shape[side, 0]):
         prefetch_row(tables.input, thread.centre_numbers[side, CENTRE_ID, g])
+
+
+# --- which rows: the tables' own, the thread's hot ones, or its copies ------------------------------------------
+#
+# One kernel is compiled for threads with copies and one for those without: each function is chosen by the type.
+
+
+OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+
+
+def input_row(copies, side, word):
+    """The row of the input table that stands for a word."""
+    raise NotImplementedError("compiled code only")
+
+
+def output_row(copies, thread, side, word):
+    """The row of the output table that stands for a word."""
+    raise NotImplementedError("compiled code only")
+
+
+def copy_fresh_rows(copies, tables, noise, side):
+    """Copy the rows that the block on side `side` is the first to touch; they were asked for when it was drawn."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(input_row, jit_options=OPTIONS)
+def _input_row(copies, side, word):
+    if isinstance(copies, types.NoneType):
+        return lambda copies, side, word: word
+    return lambda copies, side, word: _place_of(copies, copies.base.input, copies.input_place, 0, side, word)
+
+
+@overload(output_row, jit_options=OPTIONS)
+def _output_row(copies, thread, side, word):
+    if isinstance(copies, types.NoneType):
+        return lambda copies, thread, side, word: word + (word < thread.hot[HOT_ROWS]) * thread.hot[HOT_START]
+    return lambda copies, thread, side, word: _place_of(copies, copies.base.output, copies.output_place, 1, side, word)
+
+
+@overload(copy_fresh_rows, jit_options=OPTIONS)
+def _copy_fresh_rows(copies, tables, noise, side):
+    if isinstance(copies, types.NoneType):
+        return lambda copies, tables, noise, side: None
+
+    def copy(copies, tables, noise, side):
+        base, fresh = copies.base, copies.fresh
+        for i in range(copies.fresh_count[side, 0]):
+            word = fresh[side, 0, i]
+            copy_row(base.input, word, tables.input, copies.input_place[word])
+        for i in range(copies.fresh_count[side, 1]):
+            word = fresh[side, 1, i]
+            place = copies.output_place[word]
+            copy_row(base.output, word, tables.output, place)
+            tables.bias[place] = base.bias[word]
+            noise.log_count[place] = copies.noise.log_count[word]
+            noise.log_miss[place] = copies.noise.log_miss[word]
+        copies.fresh_count[side, 0] = 0
+        copies.fresh_count[side, 1] = 0
+
+    return copy
+
+
+@inner
+def _place_of(copies, table, places, kind, side, word):
+    place = places[word]
+    if place < 0:
+        place = copies.count[kind]
+        copies.count[kind] = place + 1
+        places[word] = place
+        copies.fresh[side, kind, copies.fresh_count[side, kind]] = word
+        copies.fresh_count[side, kind] += 1
+        prefetch_row(table, word)
+    return place
 
 
 # --- one step -------------------------------------------------------------------------------------------------
@@ -452,6 +557,7 @@ def _prefetch_centres(tables, thread, side):
 @inner
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
+    copy_fresh_rows(thread.copies, tables, noise, side)
     centres, pairs = thread.shape[side, SHAPE_CENTRES], thread.shape[side, SHAPE_PAIRS]
     ids = thread.centre_numbers[side, CENTRE_ID]
     panels = -(-centres // PANEL)

@@ -20,6 +20,7 @@ Tables have rows of `width` numbers, a multiple of LANES; everything is C-contig
 
 import math
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -243,6 +244,13 @@ def prefetch_row(table, row):
     _prefetch_row(table, row)
 
 
+@in_place
+def copy_row(source, source_row, target, target_row):
+    """target[target_row] = source[source_row]; both tables have the same width."""
+    for column in range(0, source.shape[1], LANES):
+        _copy_vector(source, np.int64(source_row), target, np.int64(target_row), column)
+
+
 # --- the intrinsics -------------------------------------------------------------------------------------------
 
 
@@ -444,6 +452,18 @@ def _rows_tile(vectors):
         return types.none(table, rows, ahead, index, index, index, index, steps, centres, index, index), generate
 
     return rows_tile
+
+
+@intrinsic
+def _copy_vector(typing, source, source_row, target, target_row, column):
+    def generate(context, builder, signature, arguments):
+        source_, target_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (0, 2))
+        column_ = arguments[4]
+        values = load(builder, offset(builder, source_.row(arguments[1]), column_), source_.vector())
+        store(builder, values, offset(builder, target_.row(arguments[3]), column_))
+        return context.get_dummy_value()
+
+    return types.none(source, types.int64, target, types.int64, types.int64), generate
 
 
 @intrinsic

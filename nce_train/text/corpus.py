@@ -2,18 +2,18 @@
 
 The text is read once: threads turn its blocks into provisional ids, which are appended to the token file in
 reading order; when the last block is counted the vocabulary is chosen, and the ids in the file are replaced
-by the final ones. So memory grows with the number of distinct words only, and standard input, pipes and
-iterables need nothing special.
+by the final ones. Distinct words that are too many for the memory set aside for them go to a file, and with them
+the ids; all counts stay exact. Standard input, pipes and iterables need nothing special.
 """
 
 import contextlib
 import errno
 import io
 import os
-import queue
+import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +24,18 @@ import numpy as np
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
 from nce_train.text import cache as token_cache
-from nce_train.text.sources import BLOCK_BYTES, Block, Corpus, SourceList, list_sources
+from nce_train.text.sources import BLOCK_BYTES, Corpus, SourceList, list_sources
 from nce_train.text.vocabulary import DROPPED, LINE_END, Vocabulary
 
 if TYPE_CHECKING:
     from nce_train.text.counting import WordCounter
+    from nce_train.text.runs import Run, Words
 
 TOKEN_FILE = "tokens.npy"
 
 Progress = Callable[[int, int | None, str], None]
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _PUNCTUATION_SHARE = 0.05
 # What raw text leaves at the end of a word, in Latin, Greek, Arabic, Indic and East Asian scripts.
@@ -95,7 +98,8 @@ def encode_corpus(
     corpus : path, `"-"`, list of these, or iterable of token sequences
         See `sources.list_sources`. The tokens of an iterable are taken as they are, whatever `tokens` says.
     directory : path
-        Where `tokens.npy` is written; made when it does not exist.
+        Where `tokens.npy` is written; made when it does not exist. With millions of distinct words a temporary
+        file without a name takes about 50 bytes there for each of them.
     tokens : "whitespace" or "words"
         Runs of bytes between ASCII white space; or runs of Unicode letters and digits with the combining
         marks that follow them, bytes that are no UTF-8 separating.
@@ -152,22 +156,14 @@ def encode_corpus(
             description["name"] = source.name  # the same file, perhaps named from another directory
     else:
         with _token_file(target) as file:
-            counted = _count(listed, file, tokens, line_breaks == "sentence", threads, progress)
-            distinct = _distinct_words(counted.total, lowercase)
+            mark_lines = line_breaks == "sentence"
+            counted = _count(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
             if vocabulary is None:
-                vocabulary, row_of = Vocabulary.select(
-                    distinct.words,
-                    distinct.counts,
-                    distinct.first,
-                    min_count=min_count,
-                    max_vocab=max_vocab,
-                    unknown=unknown,
-                )
+                vocabulary, row_of, warnings = _select(counted, min_count, max_vocab, unknown)
             else:
-                row_of = _rows_in(vocabulary, distinct.words)
-            warnings = _warnings(counted.total, tokens, listed)
+                row_of, warnings = _rows_in(vocabulary, counted)
             counted_at = time.perf_counter()
-            token_count = _translate(file, counted, row_of[distinct.of_word], progress)
+            token_count = _translate(file, counted, row_of, DROPPED if unknown is None else 0, progress)
         sources = [source.description() for source in listed.sources]
         encoding = token_cache.Encoding(vocabulary, token_count, sources, warnings)
         if key is not None:
@@ -194,10 +190,16 @@ def count_corpus(
     unknown: str | None = None,
     threads: int = 1,
     progress: Progress | None = None,
+    directory: str | os.PathLike[str] | None = None,
 ) -> tuple[Vocabulary, list[dict[str, Any]], list[str]]:
     """Count a corpus without writing ids.
 
     Parameters, errors and results are those of `encode_corpus` with the same names.
+
+    Parameters
+    ----------
+    directory : path or None
+        For a temporary file, when there are millions of distinct words; by default the system's place for them.
 
     Returns
     -------
@@ -207,17 +209,10 @@ def count_corpus(
     """
     _check_choice("tokens", tokens, "whitespace", "words")
     listed = list_sources(corpus)
-    total = _count(listed, None, tokens, False, threads, progress).total
-    distinct = _distinct_words(total, lowercase)
-    vocabulary, _ = Vocabulary.select(
-        distinct.words,
-        distinct.counts,
-        distinct.first,
-        min_count=min_count,
-        max_vocab=max_vocab,
-        unknown=unknown,
-    )
-    return vocabulary, [source.description() for source in listed.sources], _warnings(total, tokens, listed)
+    place = Path(tempfile.gettempdir() if directory is None else directory)
+    counted = _count(listed, None, place, tokens, lowercase, False, threads, progress)
+    vocabulary, _, warnings = _select(counted, min_count, max_vocab, unknown)
+    return vocabulary, [source.description() for source in listed.sources], warnings
 
 
 def _check_choice(option: str, value: str, *choices: str) -> None:
@@ -246,120 +241,160 @@ def _token_file(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         if not is_open:
             raise InputError(f"cannot write {path}: {error.strerror}") from None
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in _DISK_FULL:
             raise RunError(f"cannot write {path}: {error.strerror}; it takes 4 bytes a token") from None
         raise
 
 
 class _Counted(NamedTuple):
-    total: "WordCounter"  # of all workers
-    of_worker: list[np.ndarray]  # int32 for each worker: the word in `total` of each of its provisional ids
-    blocks: list[tuple[int, int]]  # in reading order: the worker, and how many ids it made
+    runs: "dict[int, Run]"
+    blocks: list[tuple[int, int]]  # in reading order: the run, and how many ids were written
+    is_raw: bool  # whether punctuation may hang on the words
 
 
 def _count(
     listed: SourceList,
     file: IO[bytes] | None,
+    directory: Path,
     tokens: str,
+    lowercase: bool,
     mark_lines: bool,
     threads: int,
     progress: Progress | None,
 ) -> _Counted:
     """Count all words; append the provisional ids to `file`, behind room for the header."""
-    from nce_train.text.counting import WordCounter  # compiled code
+    from nce_train.text.counters import Counters  # compiled code
 
-    takes_words = tokens == "words" and all(source.sentences is None for source in listed.sources)
-    counters = [WordCounter(takes_words, mark_lines) for _ in range(max(1, threads))]
-    idle: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for worker in range(len(counters)):
-        idle.put(worker)
-
-    def scan(block: Block, origin: int) -> tuple[int, np.ndarray]:
-        worker = idle.get()
-        try:
-            return worker, counters[worker].scan(block, origin)
-        finally:
-            idle.put(worker)
-
+    is_text = all(source.sentences is None for source in listed.sources)
+    threads = max(1, threads)
+    counters = Counters(is_text and tokens == "words", mark_lines, lowercase, threads, directory)
     blocks: list[tuple[int, int]] = []
     pending: deque[Future[tuple[int, np.ndarray]]] = deque()
 
     def finish_oldest() -> None:
-        worker, ids = pending.popleft().result()
+        run, ids = pending.popleft().result()
         if file is not None:
             file.write(ids.data)
-            blocks.append((worker, len(ids)))
+            blocks.append((run, len(ids)))
 
     if file is not None:
         file.write(_npy_header(0))
     origin = 0
     total_bytes = listed.total_bytes
-    with ThreadPoolExecutor(len(counters)) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for block in listed.blocks(BLOCK_BYTES):
             # Enough waiting blocks that no worker idles while this thread reads; few, for they cost memory.
-            if len(pending) > 2 * len(counters):
+            if len(pending) > 2 * threads:
                 finish_oldest()
-            pending.append(pool.submit(scan, block, origin))
+            pending.append(pool.submit(counters.scan, block, origin))
             origin += block.end
             if progress is not None:
                 progress(listed.bytes_read, total_bytes, "vocabulary")
         while pending:
             finish_oldest()
-
-    total = counters[0]
-    of_worker = [np.arange(len(total), dtype=np.int32)]
-    of_worker.extend(total.absorb(counter) for counter in counters[1:])
-    if len(total) == 0:
+    runs = counters.close()
+    if not any(map(len, runs.values())):
         names = ", ".join(source.name for source in listed.sources[:3])
         raise InputError(f"the corpus ({names}) holds no token")
-    return _Counted(total, of_worker, blocks)
+    return _Counted(runs, blocks, is_raw=is_text and tokens == "whitespace")
 
 
-class _Distinct(NamedTuple):
-    words: Sequence[str]
-    counts: np.ndarray  # int64
-    first: np.ndarray  # int64, position of the first appearance
-    of_word: np.ndarray  # the distinct word that each counted word has become
+def _select(
+    counted: _Counted, min_count: int, max_vocab: int | None, unknown: str | None
+) -> tuple[Vocabulary, np.ndarray, list[str]]:
+    """The vocabulary, the row of each merged word, and warnings."""
+    least = min_count
+    greatest = np.empty(0, np.int64)  # of all counts so far, as many as there may be rows
+
+    def is_wanted(counter: "WordCounter") -> np.ndarray:
+        nonlocal least, greatest
+        counts = counter.counts()
+        if max_vocab is not None and max_vocab >= 2:
+            greatest = np.concatenate([greatest, counts[counts >= least]])
+            if len(greatest) > max_vocab:
+                greatest = np.partition(greatest, -max_vocab)[-max_vocab:]
+                least = max(least, int(greatest.min()))
+        return counts >= least
+
+    merged, warnings = _merge(counted, is_wanted)
+    vocabulary, row_of = Vocabulary.select(
+        merged.words,
+        merged.counts,
+        merged.first,
+        min_count=min_count,
+        max_vocab=max_vocab,
+        unknown=unknown,
+        num_others=merged.num_others,
+        tokens_of_others=merged.tokens_of_others,
+    )
+    return vocabulary, row_of, warnings
 
 
-def _distinct_words(counter: "WordCounter", lowercase: bool) -> _Distinct:
-    words, counts, first = counter.words(), counter.counts(), counter.first()
-    if not lowercase:
-        return _Distinct(words, counts, first, np.arange(len(words)))
-    index: dict[str, int] = {}
-    of_word = np.fromiter((index.setdefault(word.lower(), len(index)) for word in words), np.int64, len(words))
-    joined_counts = np.zeros(len(index), np.int64)
-    np.add.at(joined_counts, of_word, counts)
-    joined_first = np.full(len(index), np.iinfo(np.int64).max)
-    np.minimum.at(joined_first, of_word, first)
-    return _Distinct(list(index), joined_counts, joined_first, of_word)
+def _rows_in(vocabulary: Vocabulary, counted: _Counted) -> tuple[np.ndarray, list[str]]:
+    """The row of each merged word, and warnings."""
+    index = vocabulary.index
 
+    def is_wanted(counter: "WordCounter") -> np.ndarray:
+        return np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
 
-def _rows_in(vocabulary: Vocabulary, words: Sequence[str]) -> np.ndarray:
-    other = DROPPED if vocabulary.unknown is None else 0
-    rows = np.fromiter((vocabulary.index.get(word, other) for word in words), np.int32, len(words))
-    if (rows == DROPPED).all():
+    merged, warnings = _merge(counted, is_wanted)
+    if len(merged.words) == 0 and vocabulary.unknown is None:
         raise InputError(f"the corpus holds none of the {len(vocabulary)} words of the given vocabulary")
-    return rows
+    return np.fromiter((index[word] for word in merged.words), np.int32, len(merged.words)), warnings
 
 
-def _translate(file: IO[bytes], counted: _Counted, row_of: np.ndarray, progress: Progress | None) -> int:
+def _merge(counted: _Counted, is_wanted: Callable[["WordCounter"], np.ndarray]) -> tuple["Words", list[str]]:
+    from nce_train.text import runs  # compiled code
+
+    num_tokens = num_punctuated = 0
+
+    def look_at(counter: "WordCounter") -> np.ndarray:
+        nonlocal num_tokens, num_punctuated
+        if counted.is_raw:
+            num_tokens += int(counter.counts().sum())
+            num_punctuated += _punctuated_tokens(counter)
+        return is_wanted(counter)
+
+    words = runs.merge(counted.runs.values(), look_at)
+    if num_punctuated <= _PUNCTUATION_SHARE * num_tokens:
+        return words, []
+    share = num_punctuated / num_tokens
+    return words, [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
+
+
+def _punctuated_tokens(counter: "WordCounter") -> int:
+    """How many of the counted tokens end in punctuation, but are more than that."""
+    words, counts = counter.words(), counter.counts()
+    # Tokens that are nothing but punctuation come from text that was split well.
+    suspects = np.flatnonzero(words.end_in(_PUNCTUATION))
+    attached = [i for i in suspects.tolist() if any(map(str.isalnum, words[i]))]
+    return int(counts[attached].sum())
+
+
+def _translate(
+    file: IO[bytes], counted: _Counted, row_of: np.ndarray, row_of_others: int, progress: Progress | None
+) -> int:
     """Replace the provisional ids in `file` by rows, in place; the number of tokens left.
 
     What is written is never longer than what has been read.
     """
     from nce_train.text import scan  # compiled code
 
-    tables = [row_of[words] for words in counted.of_worker]
+    last_block = {run: number for number, (run, _) in enumerate(counted.blocks)}
+    tables: dict[int, np.ndarray] = {}  # of the runs whose blocks come now: not more than there are counters
     total = 4 * sum(num_ids for _, num_ids in counted.blocks)
     read_at = write_at = data_start = len(_npy_header(0))
     token_count = 0
     line_is_open = False
-    for worker, num_ids in counted.blocks:
+    for number, (run, num_ids) in enumerate(counted.blocks):
+        if run not in tables:
+            tables[run] = counted.runs[run].translation(row_of, row_of_others)
         file.seek(read_at)
         ids = np.frombuffer(bytearray(file.read(4 * num_ids)), np.int32)
         read_at += ids.nbytes
-        written, num_tokens, line_is_open = scan.translate_ids(ids, tables[worker], ids, line_is_open)
+        written, num_tokens, line_is_open = scan.translate_ids(ids, tables[run], ids, line_is_open)
+        if last_block[run] == number:
+            del tables[run]
         file.seek(write_at)
         write_at += file.write(ids[:written].tobytes())
         token_count += num_tokens
@@ -380,16 +415,3 @@ def _npy_header(length: int) -> bytes:
     fields = {"descr": "<i4", "fortran_order": False, "shape": (length,)}
     np.lib.format.write_array_header_1_0(header, fields)
     return header.getvalue()
-
-
-def _warnings(counter: "WordCounter", tokens: str, listed: SourceList) -> list[str]:
-    if tokens == "words" or any(source.sentences is not None for source in listed.sources):
-        return []
-    words, counts = counter.words(), counter.counts()
-    # Tokens that are nothing but punctuation come from text that was split well.
-    suspects = np.flatnonzero(words.end_in(_PUNCTUATION))
-    attached = [i for i in suspects.tolist() if any(map(str.isalnum, words[i]))]
-    share = counts[attached].sum() / counts.sum()
-    if share <= _PUNCTUATION_SHARE:
-        return []
-    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]

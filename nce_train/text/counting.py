@@ -1,8 +1,7 @@
 """One worker's hash table of distinct words: what Python does around the compiled scanner.
 
 In go blocks of text; out come their tokens as provisional ids (in the order in which this counter first saw
-the words), and in the end the distinct words with counts and first positions. Counters are joined with
-`absorb`, which gives the same words, counts and positions in whatever way the blocks were shared out.
+the words), and in the end the distinct words with counts and first positions. `runs.merge` joins counters.
 """
 
 import functools
@@ -18,6 +17,7 @@ from nce_train.text.sources import PADDING, Block
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
 _BYTES_A_WORD = 8
+_BEHIND_EVERYTHING = 1 << 62  # as a position in the corpus
 
 
 class WordCounter:
@@ -74,26 +74,39 @@ class WordCounter:
             )
         return self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1)
 
-    def absorb(self, other: "WordCounter") -> np.ndarray:
-        """Add the words of another counter; int32 [len(other)], this counter's id of each of them."""
-        theirs = other.table
-        rows = theirs.words[: len(other)]
-        starts = np.ascontiguousarray(rows[:, scan.START])
-        lengths = np.ascontiguousarray(rows[:, scan.LENGTH])
-        num_words = len(self)
-        ids = self._look_up(theirs.arena, starts, lengths, 0, 0)
-        firsts = theirs.origins[: len(other), scan.FIRST]
-        is_new = ids >= num_words
-        self.table.origins[ids[is_new], scan.FIRST] = firsts[is_new]
-        self.table.words[ids, scan.COUNT] += rows[:, scan.COUNT]  # no id occurs twice
-        self.table.origins[ids, scan.FIRST] = np.minimum(self.table.origins[ids, scan.FIRST], firsts)
+    def add(
+        self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, counts: np.ndarray, first: np.ndarray
+    ) -> np.ndarray:
+        """Add words that were counted elsewhere.
+
+        Parameters
+        ----------
+        text : uint8
+            `PADDING` bytes follow the last word.
+        starts, lengths, counts, first : int64 [n]
+            Where the words lie in `text`, how often they occurred, and where first. Words may be repeated.
+
+        Returns
+        -------
+        int32 [n]
+            This counter's id of each word.
+        """
+        ids = self._look_up(text, starts, lengths, _BEHIND_EVERYTHING, 0)
+        np.add.at(self.table.words[:, scan.COUNT], ids, counts)
+        np.minimum.at(self.table.origins[:, scan.FIRST], ids, first)
         return ids
+
+    def clear(self) -> None:
+        """Forget all words, but keep the room for them."""
+        self.table.slots[:] = 0
+        self.table.used[:] = 0
 
     def words(self) -> "ArenaWords":
         """The distinct words, decoded when they are looked up."""
         num_words, num_bytes = self.table.used
         rows = self.table.words[:num_words]
-        return ArenaWords(self.table.arena[:num_bytes], rows[:, scan.START], rows[:, scan.LENGTH])
+        starts, lengths = (np.ascontiguousarray(rows[:, column]) for column in (scan.START, scan.LENGTH))
+        return ArenaWords(self.table.arena[:num_bytes], starts, lengths)
 
     def counts(self) -> np.ndarray:
         """int64 [len(self)], occurrences of each word."""
@@ -145,6 +158,34 @@ class ArenaWords(Sequence[str]):
     def __getitem__(self, i: int) -> str:  # type: ignore[override]
         start = self.starts[i]
         return self.arena[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
+
+    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
+        """The place of a word; ValueError when it is missing."""
+        encoded = value.encode("utf-8", "surrogateescape")
+        places = np.flatnonzero(self.lengths[start:stop] == len(encoded)) + start
+        for i, byte in enumerate(encoded):
+            places = places[self.arena[self.starts[places] + i] == byte]
+        if len(places) == 0:
+            raise ValueError(f"{value!r} is not among the words")
+        return int(places[0])
+
+    def lower(self) -> "ArenaWords":
+        """Each word as `str.lower` gives it, whatever that does to its neighbours' equality.
+
+        The words must follow each other without gaps, as those of a counter do.
+        """
+        is_capital = (self.arena >= ord("A")) & (self.arena <= ord("Z"))  # never true inside longer characters
+        arena = self.arena + np.uint8(32) * is_capital
+        if len(self) == 0:
+            return ArenaWords(arena, self.starts, self.lengths)
+        others = np.flatnonzero(np.maximum.reduceat(self.arena, self.starts) >= 0x80)
+        starts, lengths = self.starts.copy(), self.lengths.copy()
+        changed = bytearray()
+        for i in others.tolist():
+            starts[i] = len(arena) + len(changed)
+            changed += self[i].lower().encode("utf-8", "surrogateescape")
+            lengths[i] = len(arena) + len(changed) - starts[i]
+        return ArenaWords(np.concatenate([arena, np.frombuffer(changed, np.uint8)]), starts, lengths)
 
     def end_in(self, characters: str) -> np.ndarray:
         """bool [len(self)], whether each word ends in one of `characters` (of at most three bytes each)."""

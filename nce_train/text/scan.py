@@ -238,6 +238,28 @@ def refill_slots(table):
 
 
 @njit(cache=True, nogil=True)
+def buckets_of_words(text, starts, lengths, num_buckets):
+    """uint16 [words], a number below `num_buckets` (a power of two) that depends on the spelling only."""
+    buckets = np.empty(starts.size, np.uint16)
+    for i in range(starts.size):
+        mixed = np.uint64(lengths[i])
+        for place in range(starts[i], starts[i] + lengths[i]):
+            mixed = (mixed ^ np.uint64(text[place])) * _MULTIPLIER
+        buckets[i] = (mixed >> np.uint64(40)) & np.uint64(num_buckets - 1)
+    return buckets
+
+
+@njit(cache=True, nogil=True)
+def copy_words(text, starts, lengths, output):
+    """Write words one after the other to `output`, which has just the room for them."""
+    written = 0
+    for i in range(starts.size):
+        for place in range(starts[i], starts[i] + lengths[i]):
+            output[written] = text[place]
+            written += 1
+
+
+@njit(cache=True, nogil=True)
 def translate_ids(ids, translation, output, line_is_open):
     """Replace each id by `translation[id]`, leaving out the dropped words and the lines with no word left.
 

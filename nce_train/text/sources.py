@@ -100,10 +100,15 @@ class SourceList:
         for source in self.sources:
             with _open(source) as file:
                 counting = _CountingReader(file, source, self)
-                yield from _blocks_of(_decompressed(counting, source), source, block_bytes)
+                try:
+                    yield from _blocks_of(_decompressed(counting, source), source, block_bytes)
+                except InputError:
+                    _check_untouched(source, file)  # a file still being written looks damaged
+                    raise
                 source.sha256 = counting.digest.hexdigest()
-                if source.status is not None:
-                    _check_unchanged(source, os.fstat(file.fileno()))
+                _check_untouched(source, file)
+                if source.status is not None and source.bytes != source.status.st_size:
+                    raise _changed(source)
 
 
 def list_sources(corpus: Corpus) -> SourceList:
@@ -189,14 +194,21 @@ def _open(source: Source) -> BinaryIO | io.RawIOBase:
         raise RunError(f"cannot read {source.name}, which was there before: {error.strerror}") from None
 
 
-def _check_unchanged(source: Source, now: os.stat_result) -> None:
-    listed = source.status
-    assert listed is not None
-    if (now.st_size, now.st_mtime_ns, source.bytes) != (listed.st_size, listed.st_mtime_ns, listed.st_size):
-        raise RunError(
-            f"{source.name} changed while it was read ({listed.st_size} bytes before, {now.st_size} after): "
-            "start again when it is complete"
-        )
+def _check_untouched(source: Source, file: BinaryIO | io.RawIOBase) -> None:
+    """Raise RunError when a regular file was written to since it was listed."""
+    if source.status is None:
+        return
+    now = os.fstat(file.fileno())
+    if (now.st_size, now.st_mtime_ns) != (source.status.st_size, source.status.st_mtime_ns):
+        raise _changed(source)
+
+
+def _changed(source: Source) -> RunError:
+    assert source.status is not None
+    return RunError(
+        f"{source.name} changed while it was read ({source.status.st_size} bytes at first, {source.bytes} read): "
+        "start again when it is complete"
+    )
 
 
 def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int) -> Iterator[Block]:
@@ -300,9 +312,10 @@ def _sentence_line(number: int, sentence: Sequence[str]) -> bytes:
         hint = "; give paths as a list" if isinstance(sentence, os.PathLike) else ""
         raise InputError(f"sentence {number} of the corpus is not a sequence of tokens (str){hint}") from None
     pieces = line.split()
-    if len(pieces) != len(tokens) or b" ".join(pieces) != line:
+    if len(pieces) != len(tokens) or b" ".join(pieces) != line or b"\0" in line:
         culprit = next(token for token in tokens if not is_token(token))
-        raise InputError(f"sentence {number} of the corpus: the token {culprit!r} holds white space")
+        held = "a NUL character" if "\0" in culprit else "white space"
+        raise InputError(f"sentence {number} of the corpus: the token {culprit[:80]!r} holds {held}")
     return line + b"\n"
 
 

@@ -73,13 +73,16 @@ class Vocabulary:
         min_count: int = 5,
         max_vocab: int | None = None,
         unknown: str | None = None,
+        num_others: int = 0,
+        tokens_of_others: int = 0,
     ) -> tuple[Self, np.ndarray]:
         """Choose and sort the rows: by decreasing count, ties by first appearance.
 
         Parameters
         ----------
         words : sequence of str
-            The distinct words of a corpus, in any order; only those that are kept are looked up.
+            The distinct words of a corpus, in any order, or all that occur `min_count` times; only those that
+            are kept are looked up.
         counts, first : int64 [len(words)]
             Number of occurrences, and the position of the first one (any unit; all different).
         min_count : int
@@ -89,6 +92,8 @@ class Vocabulary:
         unknown : str or None
             A word for row 0, whatever its count: it counts for all words cut off, and for itself where the
             corpus holds it.
+        num_others, tokens_of_others : int
+            How many distinct words are not among `words`, and how often they occur together.
 
         Returns
         -------
@@ -106,7 +111,7 @@ class Vocabulary:
         order = np.lexsort((first, -counts))
         order = order[counts[order] >= min_count]
         if len(order) < 2:
-            raise InputError(_too_few_words(len(words), len(order), min_count))
+            raise InputError(_too_few_words(len(words) + num_others, len(order), min_count))
         if max_vocab is not None and max_vocab < 2:
             raise InputError(f"--max-vocab is {max_vocab}: a vocabulary needs at least 2 rows")
         row_of = np.full(len(words), DROPPED, dtype=np.int32)
@@ -126,7 +131,7 @@ class Vocabulary:
         kept = counts[order]
         return cls(
             [unknown, *(words[i] for i in order)],
-            np.concatenate([[counts.sum() - kept.sum()], kept]),
+            np.concatenate([[counts.sum() + tokens_of_others - kept.sum()], kept]),
             unknown,
         ), row_of
 
@@ -179,7 +184,7 @@ class Vocabulary:
             if not word or "\t" in word:
                 raise InputError(f"{where}: the word is {'empty' if not word else 'split by a tab'}")
             if word in seen:
-                raise InputError(f"{where}: the word {word!r} stands in an earlier line already")
+                raise InputError(f"{where}: the word {word[:80]!r} stands in an earlier line already")
             count = int(digits)
             is_below_unknown = number == 2 and unknown is not None
             if counts and count > counts[-1] and not is_below_unknown:
@@ -193,7 +198,7 @@ class Vocabulary:
         if not words:
             raise InputError(f"{path} is empty: it must hold lines of word<TAB>count")
         if unknown is not None and words[0] != unknown:
-            raise InputError(f"{path}, line 1: the word is {words[0]!r}, but --unknown is {unknown!r}")
+            raise InputError(f"{path}, line 1: the word is {words[0][:80]!r}, but --unknown is {unknown!r}")
         return cls(words, np.array(counts, dtype=np.int64), unknown)
 
     def _file_content(self) -> bytes:

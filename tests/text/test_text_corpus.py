@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, RunError
-from nce_train.text import corpus
+from nce_train.text import corpus, counters
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -74,11 +74,22 @@ def result_of(encoded):
     max_vocab=st.none() | st.integers(2, 6),
     unknown=st.sampled_from([None, None, "<unk>", "a"]),
     block_bytes=st.sampled_from([1, 2, 7, 50, 1 << 20]),
+    words_in_memory=st.sampled_from([1, 2, 5, 20, 1 << 20]),
 )
-@settings(max_examples=200, deadline=None)
-@example([b"a b ", b"c a"], "whitespace", False, "sentence", 1, None, None, 1)
+@settings(max_examples=250, deadline=None)
+@example([b"a b ", b"c a"], "whitespace", False, "sentence", 1, None, None, 1, 1)
 def test_any_text_gives_what_plain_python_gives_at_any_number_of_threads(
-    twin, tmp_path_factory, files, tokens, lowercase, line_breaks, min_count, max_vocab, unknown, block_bytes
+    twin,
+    tmp_path_factory,
+    files,
+    tokens,
+    lowercase,
+    line_breaks,
+    min_count,
+    max_vocab,
+    unknown,
+    block_bytes,
+    words_in_memory,
 ):
     directory = tmp_path_factory.mktemp("corpus")
     paths = [directory / f"{number}.txt" for number in range(len(files))]
@@ -88,6 +99,7 @@ def test_any_text_gives_what_plain_python_gives_at_any_number_of_threads(
     expected = twin.encode_slowly(twin.sentences_of(files, tokens), line_breaks=line_breaks, **choice)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(corpus, "BLOCK_BYTES", block_bytes)
+        patch.setattr(counters, "words_a_counter", lambda threads: words_in_memory)
         for threads in (1, 2, 5):
             options = {"tokens": tokens, "threads": threads, "cache": False, **choice}
             if expected is None:

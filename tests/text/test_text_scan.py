@@ -97,8 +97,12 @@ def test_counters_joined_know_what_one_counter_knows(texts, share):
         read.append((worker, counters[worker].scan(block, origin)))
         alone.scan(block, origin)
         origin += block.end
-    total = counters[0]
-    translations = [np.arange(len(total)), *(total.absorb(other) for other in counters[1:])]
+    total = WordCounter(False, mark_lines=False, capacity=1)
+    translations = []
+    for counter in counters:
+        words = counter.words()
+        text = np.concatenate([words.arena, np.zeros(PADDING, np.uint8)])
+        translations.append(total.add(text, words.starts, words.lengths, counter.counts(), counter.first()))
 
     joined_ids = [translations[worker][ids] for worker, ids in read]
     assert words_of(total, np.concatenate(joined_ids)) == [
@@ -167,6 +171,20 @@ def test_words_are_told_by_their_last_character():
     arena = np.frombuffer(b"".join(encoded), np.uint8)
     result = ArenaWords(arena, starts, lengths).end_in(".”。،")
     assert result.tolist() == [word.decode("utf-8", "replace")[-1] in ".”。،" for word in encoded]
+
+
+@given(words=st.lists(st.text("abé\udcff", min_size=1, max_size=4), unique=True, max_size=20))
+@settings(deadline=None)
+def test_words_are_found_and_lowered_like_those_of_a_list(words):
+    words = [*words, "ΑΣ", "MiXed", "É", "X\udcff"]
+    encoded = [word.encode("utf-8", "surrogateescape") for word in words]
+    lengths = np.array([len(word) for word in encoded])
+    arena = ArenaWords(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(lengths) - lengths, lengths)
+    assert list(arena) == words
+    assert [arena.index(word) for word in words] == list(range(len(words)))
+    with pytest.raises(ValueError, match="'none' is not"):
+        arena.index("none")
+    assert list(arena.lower()) == [word.lower() for word in words]
 
 
 def test_translating_drops_words_and_the_lines_left_empty():

@@ -233,15 +233,6 @@ def test_paths_that_cannot_be_read_are_told(tmp_path):
         list_sources("a\0b")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
-def test_a_file_without_permission_is_told(tmp_path):
-    path = tmp_path / "corpus"
-    path.write_bytes(TEXT)
-    path.chmod(0)
-    with pytest.raises(InputError, match="corpus: Permission denied"):
-        list_sources(path)
-
-
 @pytest.mark.parametrize("change", ["grow", "shrink", "touch"])
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, change):
     path = tmp_path / "corpus"

@@ -1,7 +1,7 @@
 """nce-eval: how well embeddings answer analogies and order word pairs, as a table or as JSON."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -10,20 +10,20 @@ from nce_train.cli._common import command
 
 
 @command("nce-eval")
-@click.argument("model", metavar="MODEL", type=click.Path())
-@click.argument("sets", metavar="[SET]...", nargs=-1, type=click.Path())
+@click.argument("model", metavar="MODEL", type=click.Path(readable=False))
+@click.argument("sets", metavar="[SET]...", nargs=-1, type=click.Path(readable=False))
 @click.option(
     "--analogies",
     metavar="FILE",
     multiple=True,
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="A set of analogies; may be repeated.",
 )
 @click.option(
     "--similarity",
     metavar="FILE",
     multiple=True,
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="A set of scored word pairs; may be repeated.",
 )
 @click.option(
@@ -37,7 +37,7 @@ from nce_train.cli._common import command
 @click.option(
     "--heldout",
     metavar="FILE",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="A text not trained on: NCE loss, full sigmoid loss, perplexity and log Z of the classifier.",
 )
 @click.option(
@@ -77,11 +77,19 @@ def main(
             heldout_pairs=heldout_pairs,
             progress=bar.show,
         )
-    if as_json:
-        click.echo(json.dumps(report, indent=2, allow_nan=False))
-    else:
-        for line in _table(report, restrict_vocab):
+    _print([json.dumps(report, indent=2, allow_nan=False)] if as_json else _table(report, restrict_vocab))
+
+
+def _print(lines: Iterable[str]) -> None:
+    from nce_train.errors import RunError
+
+    try:
+        for line in lines:
             click.echo(line)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunError(f"standard output: the results could not be written ({error.strerror}); mend this") from error
 
 
 def _table(report: dict[str, Any], restrict_vocab: int) -> Iterator[str]:

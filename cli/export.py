@@ -9,8 +9,8 @@ FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy")
 
 
 @command("nce-export")
-@click.argument("model", metavar="MODEL", type=click.Path())
-@click.argument("out", metavar="OUT", type=click.Path())
+@click.argument("model", metavar="MODEL", type=click.Path(readable=False))
+@click.argument("out", metavar="OUT", type=click.Path(readable=False))
 @click.option(
     "--format",
     type=click.Choice(FORMAT_NAMES),
@@ -41,7 +41,7 @@ def main(
 ) -> None:
     """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
 
-    A further ending .gz or .xz compresses. With the format npy, the words stand in OUT.vocab.tsv.
+    A further ending .gz, .bz2, .xz or .zst compresses. With the format npy, the words stand in OUT.vocab.tsv.
     """
     from nce_train.api import export
 

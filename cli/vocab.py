@@ -3,15 +3,21 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nce_train.cli._common import command
 
+if TYPE_CHECKING:
+    from nce_train.text.vocabulary import Vocabulary
+
 
 @command("nce-vocab")
-@click.argument("corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path())
-@click.option("-o", "--output", metavar="FILE", type=click.Path(), required=True, help="Where to write them.")
+@click.argument("corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(readable=False))
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(readable=False), required=True, help="Where to write them."
+)
 @click.option(
     "--tokens",
     type=click.Choice(["whitespace", "words"]),
@@ -69,13 +75,27 @@ def main(
             threads=threads or usable_cpus(),
             progress=show,
         )
-    vocabulary.save(output)
+    _save(vocabulary, output)
     if not quiet:
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
         total_bytes = sum(source["bytes"] for source in sources)
         count = f"{len(vocabulary):,} words, {vocabulary.counts.sum():,} tokens"
         click.echo(f"{output}: {count}, from {total_bytes:,} bytes", err=True)
+
+
+def _save(vocabulary: "Vocabulary", output: str) -> None:
+    from nce_train.errors import RunError
+
+    try:
+        vocabulary.save(output)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunError(
+            f"{output}: the words could not be written ({error.strerror}); a file that stood there before is still "
+            "whole; mend this or choose another place"
+        ) from error
 
 
 def _check_writable(output: str, corpus: Sequence[str]) -> None:
@@ -88,6 +108,8 @@ def _check_writable(output: str, corpus: Sequence[str]) -> None:
         raise InputError(f"cannot write {output}: it is the corpus; name another file with -o")
     if path.is_dir():
         raise InputError(f"cannot write {output}: it is a directory; name a file with -o")
+    if path.exists() and not path.is_file():  # a device or a pipe, beside which nothing is written
+        return
     if not path.parent.is_dir():
         raise InputError(f"cannot write {output}: there is no directory {path.parent}")
     if not os.access(path.parent, os.W_OK):

@@ -32,11 +32,11 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
     OSError
         When the file cannot be written; `path` is then as it was.
     """
-    target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
-    if target.exists() and not target.is_file():  # a device or a pipe, which a rename would replace
-        with open(target, mode, **open_kwargs) as file:
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe, which a rename would replace
+        with open(path, mode, **open_kwargs) as file:
             yield file
         return
+    target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
     # Threads of one process may write the same file at once: the last to finish wins.
     beside = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
     try:

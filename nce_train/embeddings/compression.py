@@ -1,92 +1,245 @@
 """Vector files, compressed or not: opened for reading by what they hold, for writing by their ending."""
 
+import bz2
 import contextlib
 import gzip
+import io
 import lzma
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, NamedTuple, cast
 
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
-ENDINGS = (".gz", ".xz")
-OTHER_ENDINGS = (".bz2", ".lz4", ".zip", ".zst")  # of compressions that are not written
+OTHER_ENDINGS = (".br", ".lz4", ".lzma", ".zip")  # of compressions that are neither read nor written
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_XZ_MAGIC = b"\xfd7zXZ\x00"
-# xz packs long runs of equal bytes about 7,000 times.
-_LARGEST_RATIO = 10_000
+# Numbers hardly shrink to a third. What unpacks to more than this is damaged or meant to fill the memory.
+_LARGEST_RATIO = 1_000
+_ALWAYS_BELIEVED = 1 << 26  # bytes, for small tables of equal numbers
+_CHUNK = 1 << 16
+_BUFFER = 1 << 17
+
+
+class _Codec(NamedTuple):
+    """A kind of compression: how its files end and begin, what unpacks one member, what packs a file."""
+
+    ending: str
+    magic: re.Pattern[bytes]
+    member: Callable[[], Any]
+    writer: Callable[[IO[bytes]], Any]
+
+
+# RFC 1952; bzip2's header and first block; the .xz format 1.2; RFC 8878. The fastest levels: the digits of numbers are
+# nearly incompressible beyond the entropy coding that these do already. No time or name is stored.
+_CODECS = (
+    _Codec(
+        ".gz",
+        re.compile(rb"\x1f\x8b"),
+        lambda: zlib.decompressobj(wbits=31),
+        lambda raw: gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0),
+    ),
+    _Codec(
+        ".bz2",
+        re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
+        bz2.BZ2Decompressor,
+        lambda raw: bz2.BZ2File(raw, "wb", compresslevel=1),
+    ),
+    _Codec(
+        ".xz",
+        re.compile(rb"\xfd7zXZ\x00"),
+        lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
+        lambda raw: lzma.LZMAFile(raw, "wb", preset=0),  # noqa: SIM115 (closed by open_writing)
+    ),
+    _Codec(".zst", re.compile(rb"\x28\xb5\x2f\xfd"), lambda: _ZstdFrame(), lambda raw: _zstd_writer(raw)),
+)
+ENDINGS = tuple(codec.ending for codec in _CODECS)
+_LONGEST_MAGIC = 10
 
 
 @contextlib.contextmanager
 def open_reading(path: Path) -> Iterator[IO[bytes]]:
-    """Open a plain, gzip or xz file, told by its first bytes.
+    """Open a file, plain or compressed (gzip, bzip2, xz, zstd) as its first bytes tell.
 
     Raises
     ------
     InputError
-        When there is no such file, it may not be read, or its compressed data is damaged or cut short.
+        When there is no such file, it may not be read, its compressed data is damaged, cut short or unpacks to far more
+        than vectors do, or it needs the extra `zstd`.
     """
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not a regular file, which vectors are read from; save it as one first")
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a regular file, which vectors are read from; save it as one first")
         with path.open("rb") as raw:
-            kind = _kind(raw)
-            if kind == "gzip":
-                with gzip.open(raw) as unpacked:
-                    yield cast(IO[bytes], unpacked)
-            elif kind == "xz":
-                with lzma.open(raw) as unpacked:
-                    yield cast(IO[bytes], unpacked)
-            else:
+            codec = _codec_of(raw)
+            if codec is None:
                 yield raw
+            else:
+                unpacked = _Unpacked(raw, codec, path)
+                yield cast(IO[bytes], io.BufferedReader(unpacked, _BUFFER))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
     except PermissionError:
         raise InputError(f"{path}: this file may not be read; change its permissions") from None
-    except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: its compressed data is damaged or cut short ({error}); fetch it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 @contextlib.contextmanager
 def open_writing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears whole or not at all; an ending `.gz` or `.xz` compresses it.
+    """Open a file that appears whole or not at all; an ending of `ENDINGS` compresses it.
 
-    The bytes depend on what is written only: no time or name is stored.
+    The bytes depend on what is written only.
+
+    Raises
+    ------
+    InputError
+        When it needs the extra `zstd`.
     """
+    codec = _codec_of_ending(path)
     with atomic_write(path) as raw:
-        if path.suffix.lower() == ".gz":
-            # Digits are nearly incompressible beyond the entropy coding that level 1 does already.
-            with gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
-                yield cast(IO[bytes], packed)
-        elif path.suffix.lower() == ".xz":
-            with lzma.open(raw, "wb", preset=0) as packed:
-                yield cast(IO[bytes], packed)
-        else:
+        if codec is None:
             yield raw
+        else:
+            with codec.writer(raw) as packed:
+                yield packed
 
 
 def is_compressed(path: Path) -> bool:
     """Tell whether `open_reading` unpacks this file."""
     with path.open("rb") as raw:
-        return _kind(raw) is not None
+        return _codec_of(raw) is not None
 
 
 def most_bytes(path: Path) -> int:
     """Bound the bytes that `open_reading` can yield, so that a size claimed inside can be doubted."""
-    return path.stat().st_size * (_LARGEST_RATIO if is_compressed(path) else 1)
+    stored = path.stat().st_size
+    return _most_unpacked(stored) if is_compressed(path) else stored
 
 
 def without_ending(path: Path) -> Path:
     """Drop a compression ending: `v.txt.gz` → `v.txt`."""
-    return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
+    return path if _codec_of_ending(path) is None else path.with_suffix("")
 
 
-def _kind(raw: IO[bytes]) -> str | None:
-    magic = raw.read(len(_XZ_MAGIC))
+def check_writable(path: Path) -> None:
+    """Refuse an ending of a compression that is not written, or not without an extra.
+
+    Raises
+    ------
+    InputError
+    """
+    if path.suffix.lower() in OTHER_ENDINGS:
+        raise InputError(f"{path}: {path.suffix} is not written; compress with an ending {', '.join(ENDINGS)}")
+    if path.suffix.lower() == ".zst":
+        _zstandard()
+
+
+class _Unpacked(io.RawIOBase):
+    """All members of a compressed file, one after the other.
+
+    Stricter than the standard library's file objects, which take damage behind the first member for the end.
+    """
+
+    def __init__(self, packed: IO[bytes], codec: _Codec, path: Path) -> None:
+        self._packed = packed
+        self._codec = codec
+        self._path = path
+        self._member: Any = None
+        self._input = self._output = b""
+        self._left = _most_unpacked(path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._output:
+            if not self._input and getattr(self._member, "needs_input", True):
+                self._input = self._packed.read(_CHUNK)
+                if not self._input and self._member is None:
+                    return 0
+                if not self._input:
+                    raise self._damaged("it has no end")
+            if self._member is None:
+                self._input = self._input.lstrip(b"\0")  # padding between members
+                if not self._input:
+                    continue
+                self._member = self._codec.member()
+            self._output = self._unpack(len(buffer))
+        count = min(len(buffer), len(self._output))
+        buffer[:count] = self._output[:count]
+        self._output = self._output[count:]
+        self._left -= count
+        if self._left < 0:
+            raise InputError(
+                f"{self._path}: it unpacks to more than {_LARGEST_RATIO} times its size, which vectors never do; "
+                "unpack it first if it is right"
+            )
+        return count
+
+    def _unpack(self, limit: int) -> bytes:
+        try:
+            output = self._member.decompress(self._input, limit)
+        except (zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+            raise self._damaged(str(error)) from None
+        if self._member.eof:
+            self._input = self._member.unused_data
+            self._member = None
+        else:
+            self._input = getattr(self._member, "unconsumed_tail", b"")
+        return output
+
+    def _damaged(self, how: str) -> InputError:
+        return InputError(f"{self._path}: its compressed data is damaged or cut short ({how}); fetch it again")
+
+
+class _ZstdFrame:
+    """One frame, with the interface of the standard library's decompressors."""
+
+    _CHUNK = 1 << 10  # zstandard returns all that its input holds: at most 128 KiB for each 4 bytes of it
+
+    def __init__(self) -> None:
+        zstandard = _zstandard()
+        self._error = zstandard.ZstdError
+        self._frame = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+        self.eof = False
+        self.unconsumed_tail = self.unused_data = b""
+
+    def decompress(self, data: bytes, _limit: int) -> bytes:
+        try:
+            output = self._frame.decompress(data[: self._CHUNK])
+        except self._error as error:
+            raise ValueError(str(error)) from None
+        self.unconsumed_tail = data[self._CHUNK :]
+        self.eof = self._frame.eof
+        if self.eof:
+            self.unused_data = self._frame.unused_data + self.unconsumed_tail
+        return output
+
+
+def _zstd_writer(raw: IO[bytes]) -> Any:
+    return _zstandard().ZstdCompressor(level=1, write_checksum=True).stream_writer(raw, closefd=False)
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise InputError("zstd compression needs an extra: pip install 'nce-train[zstd]'") from None
+    return zstandard
+
+
+def _most_unpacked(stored: int) -> int:
+    return _ALWAYS_BELIEVED + _LARGEST_RATIO * stored
+
+
+def _codec_of(raw: IO[bytes]) -> _Codec | None:
+    head = raw.read(_LONGEST_MAGIC)
     raw.seek(0)
-    if magic.startswith(_GZIP_MAGIC):
-        return "gzip"
-    return "xz" if magic == _XZ_MAGIC else None
+    return next((codec for codec in _CODECS if codec.magic.match(head)), None)
+
+
+def _codec_of_ending(path: Path) -> _Codec | None:
+    return next((codec for codec in _CODECS if codec.ending == path.suffix.lower()), None)

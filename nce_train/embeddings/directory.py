@@ -5,10 +5,14 @@ Training removes `manifest.json` before it writes the other files and writes it 
 finished model from one in the making.
 """
 
+import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from nce_train.embeddings.npy import read_array, read_vocabulary
 from nce_train.embeddings.table import Table
@@ -17,6 +21,7 @@ from nce_train.errors import InputError
 _MANIFEST = "manifest.json"
 # What only training writes: beside these, the manifest is missing until the model is finished.
 _FROM_TRAINING = ("output.npy", "bias.npy", "config.yaml", "metrics.jsonl", "checkpoint")
+_FORMAT = 1
 # Seconds before reading again a model that was replaced in the meantime.
 _WAITS = (0.1, 0.3, 1.0)
 
@@ -37,11 +42,14 @@ def read_finished(path: Path, read: Callable[[], Read]) -> Read:
     Raises
     ------
     InputError
-        What `read` raises, or when the model is unfinished or is replaced again and again.
+        What `read` raises, or when the model is unfinished or is replaced again and again, its manifest is damaged or
+        of another format, or a file is a link that leads out of it.
     """
     before = _manifest(path)
     if before is None:
         raise _unfinished(path)
+    check_manifest(before, path)
+    _refuse_links(path)
     for wait in _WAITS:
         failure = None
         try:
@@ -90,20 +98,53 @@ def _read(path: Path, mmap: bool, vectors: str) -> Table:
                 f"{path / name}: the shape {tables[-1].shape} does not fit the {len(words)} words of "
                 f"vocab.tsv and the dim {tables[0].shape[1]}; the files are of different models"
             )
+    with np.errstate(over="ignore"):  # told by check_table, with the row
+        chosen = tables[0] if len(tables) == 1 else tables[0] + tables[1]
     return Table(
         words,
-        tables[0] if len(tables) == 1 else tables[0] + tables[1],
+        chosen,
         counts,
         place=lambda row: f"{path / names[-1]}, row {row}",
     )
 
 
+def check_manifest(content: bytes, path: Path) -> None:
+    """Refuse a manifest that is damaged, of another format, or names a file outside of its directory.
+
+    Raises
+    ------
+    InputError
+    """
+    place = path / _MANIFEST
+    try:
+        manifest = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{place}, line {error.lineno}: damaged or cut short ({error.msg}); copy it again") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: damaged ({type(error).__name__}); copy it again") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):
+        raise InputError(f"{place}: not the manifest of a model; copy it again")
+    if manifest.get("format", _FORMAT) != _FORMAT:
+        raise InputError(f"{place}: the format {str(manifest['format'])[:40]!r} is not known here; update nce-train")
+    for name in manifest.get("files", {}):
+        if name in ("", ".", "..") or "\0" in name or os.path.basename(name) != name or "\\" in name:
+            raise InputError(f"{place}: it names the file {name[:80]!r}, which is not in the model directory")
+
+
+def _refuse_links(path: Path) -> None:
+    """A model from elsewhere must not make us read what lies outside of it."""
+    inside = os.path.realpath(path)
+    for name in ("input.npy", "vocab.tsv", _MANIFEST, *_FROM_TRAINING):
+        if os.path.dirname(os.path.realpath(path / name)) != inside:
+            raise InputError(f"{path / name}: a link that leads out of the model directory; copy the file itself")
+
+
 def _manifest(path: Path) -> bytes | None:
-    """The manifest's bytes; none for a directory that needs no manifest; None for an unfinished model."""
+    """The manifest's bytes; an empty one for a directory that needs none; None for an unfinished model."""
     try:
         return (path / _MANIFEST).read_bytes()
     except FileNotFoundError:
-        return None if any((path / name).exists() for name in _FROM_TRAINING) else b""
+        return None if any((path / name).exists() for name in _FROM_TRAINING) else b"{}"
     except OSError as error:
         raise InputError(f"{path / _MANIFEST}: cannot be read ({error.strerror})") from None
 

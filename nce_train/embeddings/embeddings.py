@@ -95,7 +95,7 @@ class Embeddings:
         Parameters
         ----------
         path : str or os.PathLike
-            A further ending `.gz` or `.xz` compresses.
+            A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
         format : {"word2vec", "word2vec-binary", "glove", "npy"}, optional
             Without it the ending tells: `.txt` and `.vec` (word2vec), `.bin`, `.glove`, `.npy`.
 

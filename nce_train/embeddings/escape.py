@@ -13,12 +13,12 @@ from nce_train.errors import InputError
 
 _MARK = b"%_"
 _EMPTY = b"%_%00"
-# A file of which this is the first word would be taken for gzip, xz or `.npy`.
-_MAGIC = (b"\x1f\x8b", b"\xfd7zXZ", b"\x93NUMPY")
+# A file of which this is the first word would be taken for gzip, xz, `.npy`, bzip2 or zstd.
+_MAGIC = re.compile(rb"\x1f\x8b|\xfd7zXZ|\x93NUMPY|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|\x28\xb5\x2f\xfd")
 _BLANK = re.compile(rb"[ \t\n\v\f\r]")
-_ENCODED = re.compile(rb"[% \t\n\v\f\r]|^[\x1f\x93\xfd]")
+_ENCODED = re.compile(rb"[% \t\n\v\f\r]")
 # What `escape_word` writes: at least one encoded byte, and no blank or bare `%` besides.
-_ESCAPED = re.compile(rb"%_[^% \t\n\v\f\r]*(?:%(?:09|0A|0B|0C|0D|20|25|1F|93|FD)[^% \t\n\v\f\r]*)+")
+_ESCAPED = re.compile(rb"%_[^% \t\n\v\f\r]*(?:%(?:09|0A|0B|0C|0D|20|25|1F|93|FD|42|28)[^% \t\n\v\f\r]*)+")
 _SEQUENCE = re.compile(rb"%([0-9A-F]{2})")
 
 
@@ -38,10 +38,13 @@ def escape_word(word: str) -> bytes:
     raw = word_bytes(word)
     if not raw:
         return _EMPTY
-    held = not _BLANK.search(raw) and not raw.startswith(_MAGIC)
+    held = not _BLANK.search(raw) and not _MAGIC.match(raw)
     if held and raw != _EMPTY and not _ESCAPED.fullmatch(raw):
         return raw
-    return _MARK + _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], raw)
+    encoded = _ENCODED.sub(_percent, raw)
+    if _MAGIC.match(raw):
+        encoded = b"%%%02X" % raw[0] + encoded[1:]
+    return _MARK + encoded
 
 
 def unescape_word(raw: bytes) -> str:
@@ -58,6 +61,10 @@ def unescape_word(raw: bytes) -> str:
         if _ESCAPED.fullmatch(raw):
             raw = _SEQUENCE.sub(lambda found: bytes([int(found[1], 16)]), raw[len(_MARK) :])
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _percent(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found[0][0]
 
 
 def word_bytes(word: str) -> bytes:

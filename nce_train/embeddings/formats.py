@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 
 from nce_train.embeddings import directory, glove, npy, word2vec_binary, word2vec_text
-from nce_train.embeddings.compression import ENDINGS, OTHER_ENDINGS, open_reading, without_ending
+from nce_train.embeddings.compression import check_writable, open_reading, without_ending
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.table import Table
-from nce_train.errors import InputError
+from nce_train.embeddings.text_lines import LONGEST_LINE
+from nce_train.errors import InputError, RunError
 
 # In this order a file's contents are looked at; the looser description comes last.
 FORMATS: dict[str, Format] = {
@@ -19,7 +20,7 @@ FORMATS: dict[str, Format] = {
 
 VECTORS = ("input", "output", "sum")
 
-# Enough for the first line of any table up to dim 4096, in text.
+# Enough for the first two lines of any table up to dim 4096 in text, unless a word is very long.
 _HEAD_BYTES = 1 << 18
 
 
@@ -47,12 +48,18 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
     path = Path(path)
     if vectors not in VECTORS:
         raise InputError(f"vectors is {vectors!r}; give one of {', '.join(VECTORS)}")
-    if path.is_dir():
+    try:
+        is_directory = path.is_dir()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if is_directory:
         return directory.read(path, mmap, vectors)
     if vectors != "input":
         raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
     with open_reading(path) as file:
         head = file.read(_HEAD_BYTES)
+        if head.count(b"\n") < 2:
+            head += file.read(LONGEST_LINE)
     for format in FORMATS.values():
         if format.recognises(head):
             return format.read(path, mmap)
@@ -65,28 +72,45 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
 def write_table(path: str | os.PathLike[str], table: Table, format: str | None = None) -> None:
     """Write a vectors file in the named format or in that of the file's ending.
 
-    An ending `.gz` or `.xz` after it compresses; case does not matter in endings. The file appears whole or not at all.
+    An ending `.gz`, `.bz2`, `.xz` or `.zst` after it compresses; case does not matter in endings. The file appears
+    whole or not at all.
 
     Raises
     ------
     InputError
         When the format cannot be told, there are no words, or nothing can be written at `path`.
+    RunError
+        When writing fails, for want of space say; what stood there before is still there.
     """
     path = Path(path)
     if format is not None and format not in FORMATS:
         raise InputError(f"{format!r} is no format that can be written; name one of {', '.join(FORMATS)}")
-    if path.suffix.lower() in OTHER_ENDINGS:
-        raise InputError(f"{path}: {path.suffix} is not written; compress with an ending {' or '.join(ENDINGS)}")
+    check_writable(path)
     chosen = _format_of_ending(path) if format is None else FORMATS[format]
     if not table.words:
         raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
+    _check_place(path)
+    try:
+        chosen.write(path, table)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunError(
+            f"{path}: it could not be written ({error.strerror or error}); a file that stood there before is still "
+            "whole; mend this or choose another place"
+        ) from error
+
+
+def _check_place(path: Path) -> None:
+    """Refuse before the work a place where no file can be written."""
     if path.is_dir():
         raise InputError(f"{path}: a directory stands here; name a file to write")
+    if path.exists() and not path.is_file():  # a device or a pipe, beside which nothing is written
+        return
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no directory {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
-    chosen.write(path, table)
 
 
 def _format_of_ending(path: Path) -> Format:

@@ -7,21 +7,28 @@ import numpy as np
 from nce_train.embeddings.compression import open_reading, open_writing
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.table import Table
-from nce_train.embeddings.text_lines import is_number, read_lines, write_lines
+from nce_train.embeddings.text_lines import LONGEST_LINE, is_number, long_line, read_lines, write_lines
+
+_LOOKED_AT = 1 << 18  # bytes of the first line's numbers
 
 
 def _recognises(head: bytes) -> bool:
-    fields = head.partition(b"\n")[0].split(b" ")
-    return len(fields) > 1 and all(is_number([field]) for field in fields[1:] if field.strip())
+    _, blank, numbers = head.partition(b"\n")[0].partition(b" ")
+    fields = numbers[:_LOOKED_AT].split(b" ")
+    if len(numbers) > _LOOKED_AT:
+        fields.pop()
+    return bool(blank) and all(is_number([field]) for field in fields if field.strip())
 
 
 def _read(path: Path, mmap: bool) -> Table:
     words: list[str] = []
     blocks = []
     with open_reading(path) as file:
-        dim = len(file.readline().rstrip().split(b" ")) - 1
-        file.seek(0)
-        for more_words, vectors in read_lines(file, path, dim, first_line=1):
+        first = file.readline(LONGEST_LINE)
+        if len(first) == LONGEST_LINE:
+            raise long_line(path, 1)
+        dim = first.rstrip().count(b" ")
+        for more_words, vectors in read_lines(file, path, dim, first_line=1, already_read=first):
             words += more_words
             blocks.append(vectors)
     return Table(words, np.concatenate(blocks), place=lambda row: f"{path}, line {row + 1}")

@@ -4,24 +4,48 @@ That file holds `word<TAB>count` lines, row by row, words escaped as `escape` sa
 not known.
 """
 
+import math
+import os
+import shutil
+import tempfile
+import warnings
 from pathlib import Path
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.embeddings.compression import is_compressed, open_reading, open_writing
+from nce_train.embeddings.compression import is_compressed, most_bytes, open_reading, open_writing
 from nce_train.embeddings.escape import escape_word, unescape_word, word_bytes
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.numbers import parse_numbers
-from nce_train.embeddings.table import Table
+from nce_train.embeddings.table import Table, check_memory
 from nce_train.errors import InputError
+from nce_train.files import sync_directory
 from nce_train.text.vocabulary import Vocabulary
 
 _MAGIC = b"\x93NUMPY"
+_BLOCK_ROWS = 1 << 12
+_LARGEST_COUNT = 10**18 - 1
 
 
-def read_array(path: Path, mmap: bool) -> NDArray[np.float32]:
-    """Read a two-dimensional array of floating-point numbers as float32.
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class _Header(NamedTuple):
+    """What the head of an array file says."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    order: Literal["C", "F"]
+
+    @property
+    def array_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
+    """Read an array of floating-point numbers as float32.
 
     Parameters
     ----------
@@ -29,32 +53,32 @@ def read_array(path: Path, mmap: bool) -> NDArray[np.float32]:
         A `.npy` file, possibly compressed.
     mmap : bool
         Map it read-only where it is float32, in C order and not compressed.
+    axes : int
+        How many axes it has: 2 for vectors, 1 for biases.
 
     Raises
     ------
     InputError
-        When it is absent, no such array, holds Python objects, or is shorter than its header says.
+        When it is absent, no such array, holds Python objects, or is shorter or longer than its header says.
     """
-    try:
-        if is_compressed(path):
-            with open_reading(path) as file:
-                array = np.lib.format.read_array(file, allow_pickle=False)
-        else:
-            # Mapping compares the size that the header claims with the file's before anything is allocated.
-            array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, MemoryError) as error:
-        raise InputError(f"{path}: not an array file that can be read ({_reason(error)})") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    if array.ndim != 2 or array.dtype.kind != "f":
-        raise InputError(
-            f"{path}: an array of shape {array.shape} and type {array.dtype}; vectors are floating-point "
-            "numbers of shape (rows, dim)"
-        )
-    if mmap and array.dtype == np.float32 and array.flags.c_contiguous:
-        return array
-    with np.errstate(over="ignore"):
-        return np.array(array, dtype=np.float32, order="C")
+    with open_reading(path) as file:
+        header = _read_header(file, path, axes)
+        if not is_compressed(path):
+            start = file.tell()
+            rest = os.fstat(file.fileno()).st_size - start
+            if rest != header.array_bytes:
+                raise _wrong_size(path, header, f"{rest} bytes follow")
+            mapped: NDArray = np.memmap(file, header.dtype, "r", start, header.shape, header.order)
+            if mmap and header.dtype == np.float32 and header.order == "C":
+                return mapped
+            check_memory(path, *header.shape)
+            with np.errstate(over="ignore", invalid="ignore"):
+                return np.array(mapped, np.float32, order="C")
+        if header.array_bytes > most_bytes(path):
+            raise _wrong_size(path, header, "far fewer bytes follow")
+        check_memory(path, *header.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.ascontiguousarray(_read_numbers(file, path, header), np.float32)
 
 
 def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
@@ -75,10 +99,11 @@ def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
     if separators.size >= 2 and separators.tobytes() == b"\t\n" * (separators.size // 2) and raw[-1] == ord("\n"):
         fields = content.decode("utf-8", "surrogateescape").replace("\n", "\t").split("\t")
-        words = fields[:-1:2]
-        counts = parse_numbers(" ".join(fields[1::2]), np.int64)
-        if counts is not None and counts.size == len(words) and counts.min() >= 0 and all(words):
-            return words, counts
+        words, digits = fields[:-1:2], fields[1::2]
+        if all(words) and all(digits) and (joined := "".join(digits)).isascii() and joined.isdigit():
+            counts = parse_numbers(" ".join(digits), np.int64)
+            if counts is not None and counts.max() <= _LARGEST_COUNT:
+                return words, counts
     first_word = content.partition(b"\t")[0].decode("utf-8", "surrogateescape")
     vocabulary = Vocabulary.load(path, unknown=first_word)
     return vocabulary.words, vocabulary.counts
@@ -105,15 +130,82 @@ def _read(path: Path, mmap: bool) -> Table:
 
 
 def _write(path: Path, table: Table) -> None:
+    """Write both files whole before either takes its place.
+
+    The old words go first: a process that is killed between the steps leaves vectors without words, which are refused,
+    and never vectors beside the words of another table.
+    """
+    words_path = _vocabulary_path(path)
+    for place in (path, words_path):
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            raise InputError(f"{place}: a link or no regular file, but npy is written as two files; name another place")
     words = [escape_word(word).decode("utf-8", "surrogateescape") for word in table.words]
     counts = np.zeros(len(words), np.int64) if table.counts is None else table.counts
-    Vocabulary(words, counts).save(_vocabulary_path(path))
-    with open_writing(path) as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(table.vectors), allow_pickle=False)
+    beside = Path(tempfile.mkdtemp(prefix=".npy.", suffix=".partial", dir=path.parent))
+    try:
+        new = beside / f"vectors{path.suffix}"
+        new_words = beside / "words"
+        Vocabulary(words, counts).save(new_words)
+        with open_writing(new) as file:
+            _write_array(file, table.vectors)
+        words_path.unlink(missing_ok=True)
+        os.replace(new, path)
+        os.replace(new_words, words_path)
+        sync_directory(path.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_array(file: IO[bytes], vectors: NDArray[np.float32]) -> None:
+    """Write what `numpy.save` writes; a full disk is told by the operating system's error, which NumPy hides."""
+    shape = (len(vectors), vectors.shape[1])
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        file.write(np.ascontiguousarray(vectors[start : start + _BLOCK_ROWS], "<f4").data)
 
 
 def _vocabulary_path(path: Path) -> Path:
     return path.with_name(path.name + ".vocab.tsv")
+
+
+def _read_header(file: IO[bytes], path: Path, axes: int) -> _Header:
+    """Read the head and leave the file where the numbers begin."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+            version = np.lib.format.read_magic(file)
+            shape, is_fortran, dtype = _HEADER_READERS[version](file)
+    except Exception as error:  # NumPy evaluates the header as Python text: damage may raise anything
+        raise InputError(f"{path}: not an array file that can be read ({_reason(error)})") from None
+    if dtype.hasobject:
+        raise InputError(f"{path}: not an array file that can be read (it holds pickled objects)")
+    if len(shape) != axes or dtype.kind != "f" or min(shape) < 0:
+        wanted = "vectors" if axes == 2 else "biases"
+        raise InputError(
+            f"{path}: an array of shape {shape} and type {dtype}; {wanted} are floating-point numbers of "
+            f"shape {'(rows, dim)' if axes == 2 else '(rows,)'}"
+        )
+    return _Header(shape, dtype, "F" if is_fortran else "C")
+
+
+def _read_numbers(file: IO[bytes], path: Path, header: _Header) -> NDArray[np.floating]:
+    numbers = np.empty(math.prod(header.shape), header.dtype)
+    missing = numbers.view(np.uint8).data
+    while missing:
+        count = file.readinto(missing)  # type: ignore[attr-defined]
+        if not count:
+            raise _wrong_size(path, header, "fewer bytes follow")
+        missing = missing[count:]
+    if file.read(1):
+        raise _wrong_size(path, header, "more bytes follow")
+    return numbers.reshape(header.shape, order=header.order)
+
+
+def _wrong_size(path: Path, header: _Header, found: str) -> InputError:
+    return InputError(
+        f"{path}: not an array file that can be read (its header says {header.array_bytes} bytes of shape "
+        f"{header.shape}, but {found}); it is damaged or cut short"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from nce_train.errors import InputError
+
 
 def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale each row to length 1; a row of zeros stays.
@@ -34,7 +36,7 @@ def vector_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     squares = np.einsum("rd,rd->r", vectors, vectors, dtype=np.float64)
     norms = np.sqrt(squares)
     norms[norms == 0] = 1
-    return norms.astype(np.float32)
+    return np.minimum(norms, np.finfo(np.float32).max).astype(np.float32)
 
 
 def all_but_the_top(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,9 +52,17 @@ def all_but_the_top(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     float32 [rows, dim]
+
+    Raises
+    ------
+    InputError
+        When the numbers are too large to be centred in float32.
     """
     removed = max(1, round(vectors.shape[1] / 100))
-    centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    with np.errstate(over="ignore"):
+        centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if not np.isfinite(centred).all():
+        raise InputError("abtt cannot centre these vectors: some numbers are near the largest that float32 holds")
     _, components = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
     top = components[:, -removed:].astype(np.float32)
     return centred - (centred @ top) @ top.T

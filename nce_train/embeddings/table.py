@@ -5,12 +5,14 @@ finite) is checked here, once.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.errors import InputError
+from nce_train.memory import available_memory
 
 # Rows checked at once, so that a mapped table may be larger than memory.
 _CHECKED_ROWS = 1 << 14
@@ -64,14 +66,34 @@ def check_table(table: Table) -> None:
         if not (finite := np.isfinite(block)).all():
             row = int(np.argmin(finite.all(axis=1)))
             raise InputError(
-                f"{place(start + row)}: the vector of {words[start + row]!r} holds a number that is not "
+                f"{place(start + row)}: the vector of {_shown(words[start + row])} holds a number that is not "
                 "finite (NaN or infinity); train or export it again"
             )
+
+
+def check_memory(path: Path, rows: int, dim: int = 1) -> None:
+    """Refuse, before they are read, more float32 numbers than fit into memory.
+
+    Raises
+    ------
+    InputError
+        With both numbers.
+    """
+    needed, free = 4 * rows * dim, available_memory()
+    if free is not None and needed > free:
+        raise InputError(
+            f"{path}: its {rows} vectors of {dim} numbers need {needed / 1e9:.1f} GB of memory, and "
+            f"{free / 1e9:.1f} GB are free; free some or take a smaller table"
+        )
 
 
 def _refuse_repeated_word(words: Sequence[str], place: Callable[[int], str]) -> None:
     first: dict[str, int] = {}
     for row, word in enumerate(words):
         if word in first:
-            raise InputError(f"{place(row)}: the word {word!r} stands at {place(first[word])} already; keep one")
+            raise InputError(f"{place(row)}: the word {_shown(word)} stands at {place(first[word])} already; keep one")
         first[word] = row
+
+
+def _shown(word: str) -> str:
+    return repr(word if len(word) <= 80 else word[:80] + "…")

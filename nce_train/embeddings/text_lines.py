@@ -1,5 +1,6 @@
 """Lines of `word v1 … vD`, the body that word2vec text and GloVe text share, read and written in blocks."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -12,7 +13,8 @@ from nce_train.embeddings.numbers import format_rows, parse_numbers
 from nce_train.embeddings.table import Table
 from nce_train.errors import InputError
 
-_BLOCK_BYTES = 1 << 23
+LONGEST_LINE = 1 << 24  # bytes: a word of a megabyte, escaped, and any vector
+_BLOCK_BYTES = 1 << 21
 _BLOCK_ROWS = 1 << 12
 _UNUSUAL_BLANKS = (b"  ", b"\t", b"\v", b"\f", b"\r")
 
@@ -26,7 +28,7 @@ def write_lines(file: IO[bytes], table: Table) -> None:
 
 
 def read_lines(
-    file: IO[bytes], path: Path, dim: int, first_line: int
+    file: IO[bytes], path: Path, dim: int, first_line: int, already_read: bytes = b""
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Read lines of a word and `dim` numbers until the file ends.
 
@@ -42,6 +44,8 @@ def read_lines(
     dim : int
     first_line : int
         The number of the line that comes next, counted from 1.
+    already_read : bytes
+        What was read of that line before.
 
     Yields
     ------
@@ -54,13 +58,23 @@ def read_lines(
         Naming the line that is not of this form.
     """
     number = first_line
-    while block := file.read(_BLOCK_BYTES):
-        block += file.readline()
+    while block := already_read + file.read(_BLOCK_BYTES):
+        already_read = b""
+        if not block.endswith(b"\n"):
+            end_of_line = file.readline(LONGEST_LINE)
+            if len(end_of_line) == LONGEST_LINE:
+                raise long_line(path, number + block.count(b"\n"))
+            block += end_of_line
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()
         yield _parse_lines(lines, path, dim, number)
         number += len(lines)
+
+
+def long_line(path: Path, line: int) -> InputError:
+    """Say that a line is longer than any word with its vector."""
+    return InputError(f"{path}, line {line}: the line is longer than {LONGEST_LINE >> 20} MiB; the file is damaged")
 
 
 def _parse_lines(lines: list[bytes], path: Path, dim: int, first_line: int) -> tuple[list[str], NDArray[np.float32]]:
@@ -91,7 +105,7 @@ def _parse_slowly(lines: list[bytes], path: Path, dim: int, first_line: int) -> 
         word, numbers = _split_line(line, dim)
         later_parts = word.split()[1:]
         if len(numbers) != dim or is_number(later_parts[-1:]):
-            given = sum(1 for _ in line.split()) - 1
+            given = sum(1 for _ in re.finditer(rb"\S+", line)) - 1
             raise InputError(
                 f"{path}, line {first_line + row}: {max(given, 0)} numbers stand after the word where there "
                 f"should be {dim}; the file is damaged or cut short"

@@ -12,6 +12,7 @@ from nce_train.embeddings.compression import open_reading, open_writing
 from nce_train.embeddings.escape import escape_word, unescape_word
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.table import Table
+from nce_train.embeddings.text_lines import LONGEST_LINE
 from nce_train.embeddings.word2vec_text import check_claim, split_header
 from nce_train.errors import InputError
 
@@ -26,7 +27,7 @@ def _recognises(head: bytes) -> bool:
 
 def _read(path: Path, mmap: bool) -> Table:
     with open_reading(path) as file:
-        header = split_header(file.readline())
+        header = split_header(file.readline(LONGEST_LINE))
         if header is None:
             raise InputError(f"{path}, line 1: not a header of rows and dim")
         rows, dim, _ = header

@@ -10,11 +10,12 @@ import numpy as np
 
 from nce_train.embeddings.compression import most_bytes, open_reading, open_writing
 from nce_train.embeddings.format import Format
-from nce_train.embeddings.table import Table
-from nce_train.embeddings.text_lines import is_number, read_lines, write_lines
+from nce_train.embeddings.table import Table, check_memory
+from nce_train.embeddings.text_lines import LONGEST_LINE, is_number, read_lines, write_lines
 from nce_train.errors import InputError
 
-_HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,18})[ \t\r]*\n")
+# Some editors put a byte order mark before the text.
+_HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,18})[ \t\r]*\n")
 
 
 def split_header(head: bytes) -> tuple[int, int, bytes] | None:
@@ -29,7 +30,7 @@ def check_claim(path: Path, rows: int, dim: int, bytes_a_number: int) -> None:
     Raises
     ------
     InputError
-        When rows or dim is 0 or the file is too small.
+        When rows or dim is 0, the file is too small, or memory is.
     """
     if rows < 1 or dim < 1:
         raise InputError(f"{path}, line 1: the header says {rows} rows of {dim} numbers; both must be at least 1")
@@ -39,6 +40,7 @@ def check_claim(path: Path, rows: int, dim: int, bytes_a_number: int) -> None:
             f"{path}, line 1: the header says {rows} rows of {dim} numbers, for which the file is too small; "
             "it is damaged or cut short"
         )
+    check_memory(path, rows, dim)
 
 
 def _recognises(head: bytes) -> bool:
@@ -56,7 +58,7 @@ def _recognises(head: bytes) -> bool:
 
 def _read(path: Path, mmap: bool) -> Table:
     with open_reading(path) as file:
-        header = split_header(file.readline())
+        header = split_header(file.readline(LONGEST_LINE))
         if header is None:
             raise InputError(f"{path}, line 1: not a header of rows and dim")
         rows, dim, _ = header

@@ -5,18 +5,20 @@ In: a model directory with `input.npy`, `output.npy`, `bias.npy`, `vocab.tsv`, `
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
 from nce_train.embeddings.directory import read_finished
 from nce_train.embeddings.npy import read_array, read_vocabulary
+from nce_train.embeddings.table import Table, check_table
 from nce_train.errors import InputError
+from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 
 
 class Model:
@@ -72,10 +74,12 @@ class Model:
             if not (directory / name).is_file():
                 raise InputError(f"{directory}: this model has no {name}, so it has no classifier")
         tables = [read_array(directory / name, mmap=True) for name in ("input.npy", "output.npy")]
-        bias = _read_bias(directory / "bias.npy")
+        bias = read_array(directory / "bias.npy", mmap=True, axes=1)
         shapes = {table.shape for table in tables}
         if shapes != {(len(words), tables[0].shape[1])} or bias.shape != (len(words),):
             raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv are of different models")
+        for name, table in (("input.npy", tables[0]), ("output.npy", tables[1]), ("bias.npy", bias[:, None])):
+            check_table(Table(words, table, counts, place=partial("{}, row {}".format, directory / name)))
         return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / "config.yaml"))
 
     def __repr__(self) -> str:
@@ -147,21 +151,35 @@ class Model:
         return self._index[word]
 
 
-def _read_bias(path: Path) -> NDArray[np.float32]:
-    try:
-        bias = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: not an array file that can be read ({error})") from None
-    if bias.ndim != 1 or bias.dtype.kind != "f":
-        raise InputError(f"{path}: an array of shape {bias.shape} and type {bias.dtype}; biases are one row of numbers")
-    return np.asarray(bias, np.float32)
+class _RunSettings(BaseModel):
+    """The settings that are needed to use a classifier as it was trained."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    tokens: Literal["whitespace", "words"]
+    lowercase: bool
+    line_breaks: Literal["sentence", "ignore"]
+    unknown: str | None
+    window: int = Field(ge=1)
+    sampler: Literal["log-uniform", "unigram", "uniform"]
+    distortion: float = Field(ge=-5, le=5)
+    num_sampled: int = Field(ge=1)
+    unique: bool
+    remove_accidental_hits: bool
 
 
 def _read_settings(path: Path) -> Mapping[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise InputError(f"{path}: not the settings of a run") from None
-    if not isinstance(settings, dict):
-        raise InputError(f"{path}: not the settings of a run")
-    return settings
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: not the settings of a run ({error.strerror})") from None
+    values, lines = parse_flat_yaml(content, str(path))
+    try:
+        _RunSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        line = f", line {lines[name]}" if name in lines else ""
+        raise InputError(f"{path}{line}: not the settings of a run ({name}: {first['msg']})") from None
+    return values

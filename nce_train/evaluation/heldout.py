@@ -4,6 +4,7 @@ In: a `Model` and a text. Out: NCE loss, full sigmoid loss and perplexity by the
 (centre, context) pairs, and log Z, which shows how far the model normalises itself.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -57,24 +58,31 @@ def heldout_loss(
     Raises
     ------
     InputError
-        When the text cannot be read or has no pair of words of the vocabulary.
+        When the text cannot be read or has no pair of words of the vocabulary, or a loss is not finite.
     """
     centres, contexts = heldout_pairs(_encode(model, text, threads), int(model.settings["window"]), most_pairs)
     if len(centres) == 0:
         raise InputError(f"{os.fspath(text)}: no two words of the model's vocabulary stand near each other in it")
     distinct, row_of_pair = np.unique(centres, return_inverse=True)
     log_z, softplus_sum = _sums(model, distinct, threads, progress)
-    logits = np.einsum("pd,pd->p", model.input[centres], model.output[contexts], dtype=np.float64)
-    logits += model.bias[contexts]
-    pair_log_z = log_z[row_of_pair]
-    return {
-        "pairs": len(centres),
-        "nce_loss": _mean_nce_loss(model, centres, contexts),
-        "sigmoid_loss": float(np.mean(softplus_sum[row_of_pair] - logits)),
-        "perplexity": float(np.exp(np.mean(pair_log_z - logits))),
-        "mean_log_z": float(np.mean(pair_log_z)),
-        "std_log_z": float(np.std(pair_log_z)),
-    }
+    with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverged: told below
+        logits = np.einsum("pd,pd->p", model.input[centres], model.output[contexts], dtype=np.float64)
+        logits += model.bias[contexts]
+        pair_log_z = log_z[row_of_pair]
+        losses = {
+            "nce_loss": _mean_nce_loss(model, centres, contexts),
+            "sigmoid_loss": float(np.mean(softplus_sum[row_of_pair] - logits)),
+            "perplexity": float(np.exp(np.mean(pair_log_z - logits))),
+            "mean_log_z": float(np.mean(pair_log_z)),
+            "std_log_z": float(np.std(pair_log_z)),
+        }
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise InputError(
+                f"{os.fspath(text)}: the {name} of its words is {value}: the model has diverged; train it again with a "
+                "smaller lr"
+            )
+    return {"pairs": len(centres), **losses}
 
 
 def heldout_pairs(
@@ -142,8 +150,9 @@ def _sums(
 
     def work(first: int) -> int:
         part = slice(first, first + size)
-        logits = model.input[rows[part]] @ output
-        logits += model.bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = model.input[rows[part]] @ output
+            logits += model.bias
         sum_over_classes(logits, log_z[part], softplus_sum[part])
         return len(rows[part])
 

@@ -1,6 +1,7 @@
 """Files of analogy questions and of word pairs with scores: which of the two a file is, and what it holds."""
 
 import itertools
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -10,6 +11,11 @@ from typing import Literal, NamedTuple
 from nce_train.errors import InputError
 
 Kind = Literal["analogies", "similarity"]
+
+
+# ASCII white space, at which corpora are split too: others, such as U+00A0, may stand inside a word.
+_BLANKS = " \t\n\r\v\f"
+_BLANK = re.compile(r"[ \t\n\r\v\f]+")
 
 
 class Question(NamedTuple):
@@ -41,13 +47,18 @@ def kind_of(path: str | os.PathLike[str]) -> Kind:
     InputError
         When the file cannot be read or is neither.
     """
+    if _is_pipe(path):
+        raise InputError(
+            f"{path}: a pipe, which can be read only once; say its kind with --analogies or --similarity, or save it "
+            "as a file"
+        )
     first_lines = [line for _, line in itertools.islice(_lines(path), 2)]
     if first_lines and first_lines[0].startswith(":"):
         return "analogies"
     # Before four words are taken for a question: a header of scored pairs may have four words too.
     if any(_pair(line) for line in first_lines):
         return "similarity"
-    if first_lines and len(first_lines[0].split()) == 4:
+    if first_lines and len(_BLANK.split(first_lines[0])) == 4:
         return "analogies"
     raise InputError(
         f"{path}: neither a set of analogies (': section' lines, then four words a line) nor of similarities "
@@ -67,9 +78,9 @@ def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
     section = ""
     for number, line in _lines(path):
         if line.startswith(":"):
-            section = line[1:].strip()
+            section = line[1:].strip(_BLANKS)
             continue
-        words = line.split()
+        words = _BLANK.split(line)
         if len(words) != 4:
             raise InputError(f"{path}, line {number}: {len(words)} words where an analogy has four; mend the line")
         questions.append(Question(section, *words))
@@ -101,12 +112,19 @@ def read_similarities(path: str | os.PathLike[str]) -> list[Pair]:
     return pairs
 
 
+def _is_pipe(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).is_fifo()
+    except OSError:
+        return False
+
+
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Yield the lines that say something, with their numbers: no empty ones and no comments (`#`, `//`)."""
     try:
         with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
             for number, line in enumerate(file, start=1):
-                line = line.strip()
+                line = line.strip(_BLANKS)
                 if line and not line.startswith(("#", "//")):
                     yield number, line
     except OSError as error:
@@ -115,10 +133,12 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 def _pair(line: str) -> Pair | None:
     separator = "\t" if "\t" in line else "," if "," in line else None
-    fields = [field.strip() for field in line.split(separator)]
-    if len(fields) != 3 or not fields[0] or not fields[1]:
+    fields = line.split(separator) if separator else _BLANK.split(line)
+    fields = [field.strip(_BLANKS) for field in fields]
+    if len(fields) != 3 or not fields[0] or not fields[1] or not _DECIMAL.fullmatch(fields[2]):
         return None
-    return Pair(fields[0], fields[1], float(fields[2])) if _DECIMAL.fullmatch(fields[2]) else None
+    score = float(fields[2])
+    return Pair(fields[0], fields[1], score) if math.isfinite(score) else None
 
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")

@@ -103,7 +103,7 @@ def test_a_vectors_file_can_be_exported_onto_itself(here):
         (["v.txt", "w.txt"], "v.txt: no such file"),
         (["old.txt", "v.txt", "--vectors", "sum"], "a vectors file has no sum vectors"),
         (["killed.nce", "v.txt"], "killed.nce: an unfinished model"),
-        (["corpus.nce", "v.txt.bz2"], "v.txt.bz2: .bz2 is not written; compress with an ending .gz or .xz"),
+        (["corpus.nce", "v.txt.zip"], "v.txt.zip: .zip is not written; compress with an ending .gz, .bz2, .xz, .zst"),
     ],
 )
 def test_refusals_exit_with_2(here, arguments, sentence):

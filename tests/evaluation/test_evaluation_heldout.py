@@ -131,8 +131,17 @@ def test_hits_removed_give_log_odds(tmp_path):
         ),
         (lambda path: (path / "bias.npy").write_bytes(b"no"), r"bias\.npy: not an array file"),
         (lambda path: np.save(path / "output.npy", np.zeros((5, 9), np.float32)), "different models"),
-        (lambda path: (path / "config.yaml").write_text("["), r"config\.yaml: not the settings"),
-        (lambda path: (path / "config.yaml").write_text("5"), r"config\.yaml: not the settings"),
+        (lambda path: (path / "config.yaml").write_text("["), r"config\.yaml is not valid YAML \(line 1\)"),
+        (lambda path: (path / "config.yaml").write_text("5"), r"config\.yaml holds no settings"),
+        (
+            lambda path: (path / "config.yaml").write_text(yaml.safe_dump({**SETTINGS, "window": "wide"})),
+            r"config\.yaml, line 10: not the settings of a run \(window: ",
+        ),
+        (lambda path: (path / "config.yaml").write_text("window: 5\n"), r"not the settings of a run \(tokens: "),
+        (
+            lambda path: np.save(path / "bias.npy", np.array([0, 0, np.nan, 0, 0], np.float32)),
+            r"bias\.npy, row 2: the vector of 'dog' holds a number that is not finite",
+        ),
         (lambda path: (path / "manifest.json").unlink(), "an unfinished model"),
     ],
 )
@@ -140,6 +149,13 @@ def test_damaged_models_are_one_sentence(directory, spoil, message):
     spoil(directory)
     with pytest.raises(InputError, match=message):
         Model.load(directory)
+
+
+def test_losses_that_are_not_finite_are_refused(directory, tmp_path):
+    np.save(directory / "output.npy", np.full((5, 4), 1e38, np.float32))
+    np.save(directory / "input.npy", np.full((5, 4), 1e38, np.float32))
+    with pytest.raises(InputError, match=r"text\.txt: the nce_loss of its words is .*the model has diverged"):
+        heldout_loss(Model.load(directory), tmp_path / "text.txt")
 
 
 def test_evaluate_asks_for_a_model_directory(directory, tmp_path):

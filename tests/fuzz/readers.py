@@ -1,0 +1,284 @@
+"""Damaged files for every reader: a valid file is mutated at random, and the reader must return or raise InputError.
+
+Besides, what is returned must be sound (numbers finite, words distinct, written and read back the same), and memory may
+not grow by much more than the file: a size that is only claimed must not be believed.
+"""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import random
+import shutil
+import struct
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+import zstandard
+
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.directory import check_manifest
+from nce_train.errors import InputError
+from nce_train.evaluation.classifier import Model
+from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
+from nce_train.flat_yaml import parse_flat_yaml
+from nce_train.text.vocabulary import Vocabulary
+
+# Buffers of a block, zstd's and xz's windows; and several copies of each byte while it is read.
+MOST_MEMORY = 200 << 20
+MOST_COPIES = 40
+
+WORDS = ["the", "of", "é", "new york", "100%", "日本", "\udcff", "3", "a\u00a0b", ""]
+
+PIECES = [
+    b"", b" ", b"  ", b"\n", b"\r\n", b"\t", b"\0", b",", b":", b"-", b"nan", b"inf", b"-inf", b"1e39", b"1e-50",
+    b"0x1p3", b"1_0", b"+", b"9" * 20, b"999999999", b"-1", b"0", b"4294967295", b"18446744073709551616", b"\xff",
+    b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xc2\xa0", b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"BZh91AY&SY", b"\x28\xb5\x2f\xfd",
+    b"\x93NUMPY\x01\0", b"\x93NUMPY\x03\0", b"PK\x03\x04", b"%_", b"%_%00", b"%_a%20b", b"(" * 300, b"[" * 3000,
+    b"'|O'", b"'<f8'", b"'<c8'", b"(-1, 3)", b"(9999999999, 9)", b"True", b"../x", b"/etc/passwd", b"&a", b"*a", b"<<",
+    b"!!bool x", b"!!python/object:os.system", b"2001-99-99", b"{", b"}", b"\x7f\xc0\0\0"[::-1], b": ", b"# ", b"//",
+]  # fmt: skip
+
+
+class Fault(Exception):
+    """What a reader must not do."""
+
+
+class Target(NamedTuple):
+    """A reader and the files it can read."""
+
+    files: Callable[[], dict[str, bytes]]
+    read: Callable[[Path], None]
+
+
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def vectors(rows: int = len(WORDS), dim: int = 4) -> np.ndarray:
+    return np.random.default_rng(rows).normal(size=(rows, dim)).astype(np.float32)
+
+
+def exported(name: str) -> dict[str, bytes]:
+    """The files that `Embeddings.save` writes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Embeddings(WORDS, vectors(), np.arange(len(WORDS), 0, -1)).save(Path(scratch) / name)
+        return {path.name: path.read_bytes() for path in Path(scratch).iterdir()}
+
+
+def model() -> dict[str, bytes]:
+    settings = {
+        "tokens": "whitespace", "lowercase": False, "line_breaks": "sentence", "unknown": None, "window": 2,
+        "sampler": "unigram", "distortion": 0.75, "num_sampled": 3, "unique": True, "remove_accidental_hits": False,
+    }  # fmt: skip
+    manifest = {"format": 1, "vocabulary": 5, "files": {"input.npy": "0" * 64, "vocab.tsv": "1" * 64}}
+    return {
+        "input.npy": npy(vectors(5)),
+        "output.npy": npy(vectors(5)[::-1]),
+        "bias.npy": npy(vectors(5)[:, 0]),
+        "vocab.tsv": b"the\t9\nof\t8\n\xff\t7\na\xc2\xa0b\t6\n100%\t5\n",
+        "config.yaml": yaml.safe_dump(settings).encode(),
+        "manifest.json": json.dumps(manifest, indent=1).encode(),
+    }
+
+
+def read_vectors(path: Path) -> None:
+    found = Embeddings.load(path)
+    assert np.isfinite(found.vectors).all() and found.vectors.dtype == np.float32 and found.vectors.ndim == 2
+    assert len(set(found.index_to_key)) == len(found) == len(found.vectors)
+    found.most_similar(0, topn=3)
+    copy = path.parent / f"copy{['.txt', '.bin', '.npy'][len(found.index_to_key[0]) % 3]}"
+    found.save(copy)
+    again = Embeddings.load(copy)
+    assert again.index_to_key == found.index_to_key and np.array_equal(again.vectors, found.vectors)
+
+
+def read_classifier(path: Path) -> None:
+    found = Model.load(path)
+    assert all(np.isfinite(table).all() for table in (found.input, found.output, found.bias))
+
+
+def read_vocabulary(path: Path) -> None:
+    each_of(path, read_counted, lambda path: read_counted(path, "the"))
+
+
+def read_counted(path: Path, unknown: str | None = None) -> None:
+    found = Vocabulary.load(path, unknown)
+    assert len(set(found.words)) == len(found) and found.counts.min() >= 0
+    found.save(path.with_name("copy.tsv"))
+    assert Vocabulary.load(path.with_name("copy.tsv"), unknown).words == found.words
+
+
+def read_set(path: Path) -> None:
+    each_of(path, kind_of, read_analogies, read_similarities)
+
+
+def each_of(path: Path, *readers: Callable[[Path], object]) -> None:
+    """Try several readers; refused when all of them refuse."""
+    refusals = []
+    for read in readers:
+        try:
+            read(path)
+        except InputError as error:
+            one_sentence(error)
+            refusals.append(error)
+    if len(refusals) == len(readers):
+        raise refusals[0]
+
+
+def read_yaml(path: Path) -> None:
+    parse_flat_yaml(path.read_bytes(), str(path))
+
+
+# Where fsync costs nothing.
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+ANALOGIES = b": capital cities\nAthens Greece Oslo Norway\nParis France Rome Italy\n: plural\n# no\ncat cats dog dogs\n"
+SIMILARITIES = b"Word 1\tWord 2\tHuman\ntiger\tcat\t7.35\nlove\tsex\t6.77\nnew york\tcity\t1e0\n"
+PACKERS = {
+    ".gz": lambda raw: gzip.compress(raw, mtime=0),
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": lambda raw: zstandard.compress(raw) + zstandard.compress(b""),
+}
+
+
+def foreign_binary() -> dict[str, bytes]:
+    """word2vec binary as gensim writes it: without line breaks."""
+    rows = [b"w%d " % row + struct.pack("<3f", row, 0.5, -1) for row in range(6)]
+    return {"v": b"6 3\n" + b"".join(rows)}
+
+
+TARGETS: dict[str, Target] = {
+    "word2vec text": Target(lambda: exported("v.txt"), read_vectors),
+    "word2vec binary": Target(lambda: exported("v.bin"), read_vectors),
+    "word2vec binary, gensim's": Target(foreign_binary, read_vectors),
+    "glove": Target(lambda: exported("v.glove"), read_vectors),
+    "npy": Target(lambda: exported("v.npy"), read_vectors),
+    "npy, float64 by columns": Target(
+        lambda: {**exported("v.npy"), "v.npy": npy(np.asfortranarray(vectors(), np.float64))}, read_vectors
+    ),
+    **{
+        f"glove{ending}": Target(
+            lambda pack=pack: {name: pack(raw) for name, raw in exported("v.glove").items()}, read_vectors
+        )
+        for ending, pack in PACKERS.items()
+    },
+    "npy.gz": Target(lambda: exported("v.npy.gz"), read_vectors),
+    "model directory": Target(model, read_vectors),
+    "classifier": Target(model, read_classifier),
+    "vocabulary": Target(lambda: {"vocab.tsv": model()["vocab.tsv"]}, read_vocabulary),
+    "analogies": Target(lambda: {"set.txt": ANALOGIES}, read_set),
+    "similarities": Target(lambda: {"set.tsv": SIMILARITIES}, read_set),
+    "settings": Target(lambda: {"config.yaml": model()["config.yaml"]}, read_yaml),
+    "manifest": Target(
+        lambda: {"manifest.json": model()["manifest.json"]},
+        lambda path: check_manifest(path.read_bytes(), path.parent),
+    ),
+}
+
+
+def mutated(raw: bytes, rng: random.Random) -> bytes:
+    """Damage a file in one to four places."""
+    for _ in range(rng.choice([1, 1, 1, 2, 4])):
+        start = rng.randrange(len(raw) + 1)
+        end = min(len(raw), start + rng.choice([0, 1, 1, 2, 4, 8, 64]))
+        kind = rng.randrange(7)
+        if kind == 0:
+            raw = raw[:start]
+        elif kind == 1:
+            raw = raw[:start] + raw[end:]
+        elif kind == 2:
+            raw = raw[:start] + rng.randbytes(end - start) + raw[end:]
+        elif kind == 3:
+            raw = raw[:start] + raw[start:end] * rng.choice([2, 3, 2000]) + raw[end:]
+        elif kind == 4:
+            raw = raw[:start] + rng.choice(PIECES) + raw[end:]
+        elif kind == 5 and start < len(raw):
+            raw = raw[:start] + bytes([raw[start] ^ 1 << rng.randrange(8)]) + raw[start + 1 :]
+        else:
+            other = rng.randrange(len(raw) + 1)
+            raw = raw[:start] + raw[other : other + 64] + raw[end:]
+    return raw
+
+
+def mutated_files(files: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
+    """Damage one of the files; a compressed one is damaged inside as often as outside."""
+    name = rng.choice(sorted(files))
+    raw = files[name]
+    pack, unpacked = packing_of(raw)
+    damaged = pack(mutated(unpacked, rng)) if rng.random() < 0.5 else mutated(raw, rng)
+    return {**files, name: damaged}
+
+
+def packing_of(raw: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
+    """What packs a file as it is packed, and its bytes unpacked."""
+    if raw.startswith(b"\x1f\x8b"):
+        return PACKERS[".gz"], gzip.decompress(raw)
+    if raw.startswith(b"BZh"):
+        return PACKERS[".bz2"], bz2.decompress(raw)
+    if raw.startswith(b"\xfd7z"):
+        return PACKERS[".xz"], lzma.decompress(raw)
+    if raw.startswith(b"\x28\xb5"):
+        return PACKERS[".zst"], zstandard.decompress(raw)
+    return bytes, raw
+
+
+def try_files(target: Target, files: dict[str, bytes], scratch: Path) -> bool:
+    """Read files, alone in a directory below `scratch`; whether the reader took them.
+
+    Raises
+    ------
+    Fault
+        When it did anything but return something sound or raise InputError with one sentence that names the place.
+    """
+    directory = scratch / "files"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    for name, raw in files.items():
+        (directory / name).write_bytes(raw)
+    path = directory if "input.npy" in files else directory / min(files, key=len)
+    forget_peak()
+    before = peak_memory()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            target.read(path)
+            taken = True
+        except InputError as error:
+            one_sentence(error)
+            taken = False
+        except Exception as error:
+            raise Fault(f"{type(error).__name__}: {error}") from error
+    grown = peak_memory() - before
+    unpacked = sum(map(len, files.values()))
+    if grown > MOST_MEMORY + MOST_COPIES * unpacked:
+        raise Fault(f"memory grew by {grown >> 20} MiB for files of {unpacked} bytes")
+    return taken
+
+
+def one_sentence(error: InputError) -> None:
+    sentence = str(error)
+    if "\n" in sentence or not 20 < len(sentence) < 1000:
+        raise Fault(f"not one clear sentence: {sentence[:2000]!r}")
+
+
+def forget_peak() -> None:
+    """Let the kernel count the peak of the resident memory from here on."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """The greatest resident memory, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) << 10
+    raise OSError("/proc/self/status tells no VmHWM")

@@ -1,0 +1,121 @@
+"""A few hundred damaged files for every reader, the same ones each time; `python -m tests.fuzz` tries more."""
+
+import gzip
+import lzma
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+
+sys.path.insert(0, str(Path(__file__).parent))
+from readers import IN_MEMORY, TARGETS, WORDS, Fault, mutated_files, npy, one_sentence, try_files
+
+from nce_train.embeddings import Embeddings
+from nce_train.errors import InputError
+
+CASES = 60
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="the peak of the memory is told by Linux only"
+)
+
+
+@pytest.fixture
+def scratch():
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as directory:
+        yield Path(directory)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_reader_returns_or_refuses(scratch, name):
+    target = TARGETS[name]
+    valid = target.files()
+    assert try_files(target, valid, scratch)
+    for number in range(CASES):
+        files = mutated_files(valid, random.Random(f"{number} {name}"))
+        try:
+            try_files(target, files, scratch)
+        except Fault as fault:
+            pytest.fail(f"case {number}: {fault}")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_file_cut_short_anywhere_is_refused_or_sound(scratch, name):
+    target = TARGETS[name]
+    valid = target.files()
+    for cut in valid:
+        # every byte of short files, and of long ones some that differ from reader to reader
+        step = max(1, len(valid[cut]) // 20)
+        for length in range(random.Random(name).randrange(step), len(valid[cut]), step):
+            try:
+                try_files(target, {**valid, cut: valid[cut][:length]}, scratch)
+            except Fault as fault:
+                pytest.fail(f"{cut} cut after {length} bytes: {fault}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_file_cut_short_at_every_byte(scratch, name):
+    target = TARGETS[name]
+    valid = target.files()
+    for cut in valid:
+        for length in range(len(valid[cut])):
+            try_files(target, {**valid, cut: valid[cut][:length]}, scratch)
+
+
+@pytest.mark.parametrize("name", ["word2vec text", "word2vec binary", "glove.gz", "glove.bz2", "glove.xz", "glove.zst"])
+def test_no_row_is_lost_without_a_word(scratch, name):
+    """What is read of a file cut short has all rows; only plain GloVe text has no end that could be missed."""
+    ((file, whole),) = TARGETS[name].files().items()
+    for length in range(0, len(whole), 3):
+        (scratch / file).write_bytes(whole[:length])
+        try:
+            assert len(Embeddings.load(scratch / file)) == len(WORDS)
+        except InputError as error:
+            one_sentence(error)
+
+
+LINE = b"word 0.5 0.25\n"
+ZEROS = b"a" + b" 0" * (20 << 20)
+HEAD = npy(np.zeros((2, 3), np.float32))[:128]
+# Files that claim or unpack to far more than they hold; made when they are asked for.
+BOMBS = {
+    "rows.txt": lambda: b"999999999 300\n" + LINE,
+    "dim.txt": lambda: b"2 999999999999999999\n" + LINE,
+    "rows.bin": lambda: b"99999999 300\nword " + bytes(1200),
+    "long.txt": lambda: b"2 3\na 1 2 3\n" + b"x" * (40 << 20),
+    "long.glove": lambda: ZEROS,
+    "rows.txt.gz": lambda: gzip.compress(b"900000 900\n" + LINE),
+    "rows.txt.zst": lambda: zstandard.compress(b"900000 900\n" + LINE),
+    "zeros.glove.gz": lambda: gzip.compress(ZEROS),
+    "zeros.glove.xz": lambda: lzma.compress(ZEROS, preset=0),
+    "zeros.glove.zst": lambda: zstandard.compress(ZEROS),
+    "v.npy": lambda: HEAD.replace(b"(2, 3), }         ", b"(1000000000, 3), }") + bytes(24),
+    "v.npy.gz": lambda: gzip.compress(HEAD.replace(b"(2, 3), }       ", b"(20000000, 3), }") + bytes(24)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_size_that_is_only_claimed_takes_no_memory(tmp_path, name):
+    content = BOMBS[name]()
+    (tmp_path / name).write_bytes(content)
+    code = (
+        "import resource, sys\n"
+        "from nce_train.embeddings import Embeddings\n"
+        "from nce_train.errors import InputError\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try: Embeddings.load(sys.argv[1])\n"
+        "except InputError as error: print(error)\n"
+        "else: sys.exit('it was read')\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before >> 10)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / name], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    sentence, grown = done.stdout.splitlines()
+    assert name in sentence
+    assert int(grown) < 200 + 4 * len(content) / 2**20

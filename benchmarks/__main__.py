@@ -1,195 +1,133 @@
-"""Train the same corpus with this package and with gensim, in turn, several times; print one table.
+"""Train the same text with nce-train's presets and with the installed peers, in turn, several times; print one table.
 
-    python -m benchmarks corpus.txt --epochs 5 --runs 3 --set questions-words.txt --set wordsim353.tsv
+    python -m benchmarks --corpus corpus.txt.xz --eval-dir sets --repeats 3 --presets default,fast,quality
 
-Each run is a process of its own. Speeds are in-vocabulary corpus tokens per second of training; "whole command" is the
-process from start to end, with an empty compile cache (cold) or a filled one (warm). The corpus is unpacked first for
-gensim's `corpus_file`. Results go to benchmarks/results/ as Markdown and JSON.
+Each run is a process of its own; the trainers take turns (A, B, C, A, B, C). "Cold" starts with empty caches, so that
+the kernel is compiled; "warm" has it compiled. All read the text anew. Vectors of all are evaluated by `nce-eval`.
 """
 
-import argparse
-import json
-import os
-import platform
-import shutil
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks._common import (
+    MIB,
+    EvaluationSets,
+    comma_list,
+    evaluation_sets,
+    new_parser,
+    positive,
+    say,
+    spread,
+    table,
+    write_results,
+)
+from benchmarks._setting import plain_text, setting, setting_lines
+from benchmarks.trainers import PACKAGES, Task, chosen_trainers
+from nce_train.errors import InputError
+from nce_train.training.config import load_settings
+
+Runs = dict[str, list[dict[str, Any]]]
 
 
 def main() -> None:
-    """Run everything and write the table."""
-    options = _options()
-    text = Path(options.text)
-    if not text.is_file():
-        sys.exit(f"There is no text {text}: give a plain text file to train on.")
-    for needed in options.set:
-        if not Path(needed).is_file():
-            sys.exit(f"There is no evaluation set {needed}.")
-    rows: dict[str, list[dict[str, Any]]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        for number in range(options.runs):
-            for preset in options.preset:
-                for warmth in ("cold", "warm") if number == 0 else ("warm",):
-                    name = f"nce-train --config {preset} ({warmth})"
-                    print(f"run {number + 1}: {name}", file=sys.stderr)
-                    rows.setdefault(name, []).append(_ours(options, preset, warmth, Path(scratch), number + 1))
-            if not options.no_peers:
-                print(f"run {number + 1}: gensim", file=sys.stderr)
-                rows.setdefault("gensim corpus_file, 5 negatives, lr 0.05", []).append(
-                    _gensim(options, Path(scratch), number + 1)
-                )
-    table = _table(rows, options)
-    print(table)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{options.name}.md").write_text(table + "\n", encoding="utf-8")
-    (RESULTS / f"{options.name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("text", help="plain text, one sentence or paragraph a line")
-    parser.add_argument("--name", default="latest", help="of the result files")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--dim", type=int, default=128)
-    parser.add_argument("--window", type=int, default=5)
-    parser.add_argument("--epochs", type=int, help="for all; without it each preset's own, and 5 for the peers")
+    """Run everything; the results are written after every round, so that a long run can be given up."""
+    parser = new_parser("benchmarks", __doc__ or "")
+    parser.add_argument("--dim", type=positive, default=128)
+    parser.add_argument("--window", type=positive, default=5)
     parser.add_argument("--subsample", type=float, default=1e-4)
-    parser.add_argument("--preset", action="append", help="default: default", default=None)
-    parser.add_argument("--set", action="append", default=[], help="an evaluation set")
-    parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--epochs", type=positive, help="for all; without it each preset's own, and 5 for the peers")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--presets", type=comma_list, default="default,fast,quality")
+    parser.add_argument("--no-cold", action="store_true", help="warm runs only, with this user's compile cache")
+    parser.add_argument("--peers", type=comma_list, default=",".join(PACKAGES), help="'' for none")
+    parser.add_argument("--gensim-lr", type=comma_list, default="0.05", help="one or several; its own default is 0.025")
+    parser.add_argument("--eval-dir", type=Path, help="questions-words.txt, wordsim353.tsv and simlex999.txt")
     options = parser.parse_args()
-    options.preset = options.preset or ["default"]
-    return options
+    for peer in options.peers:
+        if peer not in PACKAGES:
+            parser.error(f"there is no peer {peer}; there are {', '.join(PACKAGES)}")
+    for preset in options.presets:
+        try:
+            load_settings(preset, {})
+        except InputError as error:
+            parser.error(str(error))
+    sets = evaluation_sets(options.eval_dir)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
+        scratch = Path(name)
+        with plain_text(options.corpus, scratch) as (text, corpus):
+            task = Task(
+                text, scratch, options.threads, options.dim, options.window, options.subsample, options.epochs, sets
+            )
+            trainers, notes = chosen_trainers(options, task)
+            notes += sets.notes
+            if not trainers:
+                parser.error("there is nothing to run: no preset was asked for, and no peer is installed")
+            described = setting(corpus, *(PACKAGES[peer] for peer in options.peers))
+            described["settings"] = {name: str(value) for name, value in vars(options).items()}
+            runs: Runs = {}
+            for number in range(1, options.repeats + 1):
+                for trainer in trainers:
+                    say(f"run {number} of {options.repeats}: {trainer.name}")
+                    runs.setdefault(trainer.name, []).append(trainer.train(number))
+                markdown = report(runs, sets, task, [*setting_lines(described), *(f"- {note}" for note in notes)])
+                result = {**described, "notes": notes, "runs": runs}
+                write_results(options.out, "side_by_side", markdown, result, show=number == options.repeats)
 
 
-def _ours(options: argparse.Namespace, preset: str, warmth: str, scratch: Path, seed: int) -> dict[str, Any]:
-    output = scratch / "ours.nce"
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(scratch / "numba")}
-    if warmth == "cold":
-        shutil.rmtree(scratch / "numba", ignore_errors=True)
-    command = [
-        sys.executable,
-        "-m",
-        "nce_train.cli.train",
-        options.text,
-        "-o",
-        str(output),
-        "--config",
-        preset,
-    ]
-    command += [
-        "--overwrite",
-        "--quiet",
-        "--no-cache",
-        "--threads",
-        str(options.threads),
-        "--seed",
-        str(seed),
-    ]
-    command += [
-        "--dim",
-        str(options.dim),
-        "--window",
-        str(options.window),
-        "--subsample",
-        str(options.subsample),
-    ]
-    if options.epochs is not None:
-        command += ["--epochs", str(options.epochs)]
-    started = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-    whole = time.perf_counter() - started
-    manifest = json.loads((output / "manifest.json").read_text())
-    return {
-        "tokens_per_second": manifest["tokens_per_second"],
-        "train_seconds": manifest["timings"]["train"],
-        "whole_seconds": whole,
-        "peak_memory_bytes": manifest["peak_memory_bytes"],
-        "pairs_per_second": manifest["pairs"] / manifest["timings"]["train"],
-        "timings": manifest["timings"],
-        **_quality(output, options.set),
-    }
-
-
-def _gensim(options: argparse.Namespace, scratch: Path, seed: int) -> dict[str, Any]:
-    vectors = scratch / "gensim.txt"
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.peer_gensim",
-        options.text,
-        str(vectors),
-        "--seed",
-        str(seed),
-    ]
-    for name in ("threads", "dim", "window", "subsample"):
-        command += [f"--{name}", str(getattr(options, name))]
-    command += ["--epochs", str(options.epochs or 5)]
-    started = time.perf_counter()
-    finished = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    whole = time.perf_counter() - started
-    return {**json.loads(finished.stdout), "whole_seconds": whole, **_quality(vectors, options.set)}
-
-
-def _quality(model: Path, sets: list[str]) -> dict[str, float]:
-    if not sets:
-        return {}
-    command = [sys.executable, "-m", "nce_train.cli.eval", str(model), *sets, "--json"]
-    report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    found = {name: result["accuracy"] for name, result in report.get("analogies", {}).items()}
-    found.update({name: result["spearman"] for name, result in report.get("similarity", {}).items()})
-    return {f"set {name}": value for name, value in found.items()}
-
-
-def _table(rows: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> str:
-    sets = [f"set {Path(path).stem}" for path in options.set]
-    lines = [
-        f"{Path(options.text).name}, dim {options.dim}, window {options.window}, subsample {options.subsample:g}, "
-        f"{options.threads} threads, {options.epochs or 'own'} epochs; {_machine()}",
+def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> list[str]:
+    """The whole text: what was asked, two tables, where."""
+    pairs_per_token = _pairs_per_token(runs)
+    quality_rows, cost_rows = [], []
+    for name, done in runs.items():
+        rates = [run["tokens_per_second"] for run in done]
+        quality_rows.append(
+            [
+                name,
+                spread((rate / 1e6 for rate in rates), "{:.2f} M"),
+                spread((rate * pairs_per_token / 1e6 for rate in rates), "{:.1f} M") if pairs_per_token else "–",
+                spread((run["train_seconds"] for run in done), "{:.1f}"),
+                *(spread((run["quality"][column] for run in done), "{:.3f}") for column in sets.paths),
+            ]
+        )
+        cost_rows.append(
+            [
+                name,
+                spread((run["whole_seconds"] for run in done), "{:.1f}"),
+                spread((run["compile_seconds"] for run in done), "{:.1f}"),
+                spread((_in(run["peak_resident_bytes"], MIB) for run in done), "{:.0f}"),
+                spread((_in(run["peak_anonymous_bytes"], MIB) for run in done), "{:.0f}"),
+            ]
+        )
+    repeats = max(map(len, runs.values()))
+    return [
+        f"# Side by side: dim {task.dim}, window {task.window}, subsample {task.subsample:g}, {task.threads} threads, "
+        + (f"{task.epochs} epochs" if task.epochs else "each preset's own epochs, peers 5"),
         "",
-        "| trainer | runs | tokens/s in training | training, s | whole command, s | memory, MiB | "
-        + " | ".join(name.removeprefix("set ") for name in sets)
-        + " |",
-        "|---" * (6 + len(sets)) + "|",
+        f"Medians of {repeats}, and (least–greatest). Tokens are in-vocabulary tokens of the text, and tokens/s is of "
+        "training alone. Peers do not count pairs: theirs are what as many tokens hold in our runs.",
+        "",
+        *table(["trainer", "tokens/s", "pairs/s", "training, s", *sets.paths], quality_rows),
+        "",
+        "Whole commands, from start to end; compiling goes on beside the reading. Memory as the system shows it: what "
+        "is resident, mapped files included, and the anonymous part.",
+        "",
+        *table(["trainer", "whole command, s", "compiling, s", "resident, MiB", "anonymous, MiB"], cost_rows),
+        "",
+        *about,
     ]
-    for name, runs in rows.items():
-        cells = [name, str(len(runs))]
-        cells.append(_spread(runs, "tokens_per_second", 1e6, "{:.2f} M"))
-        cells.append(_spread(runs, "train_seconds", 1, "{:.1f}"))
-        cells.append(_spread(runs, "whole_seconds", 1, "{:.1f}"))
-        cells.append(_spread(runs, "peak_memory_bytes", 2**20, "{:.0f}"))
-        cells += [_spread(runs, key, 1, "{:.3f}") for key in sets]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "Medians, and (least–greatest) of the runs."]
-    return "\n".join(lines)
 
 
-def _spread(runs: list[dict[str, Any]], key: str, unit: float, form: str) -> str:
-    values = [run[key] / unit for run in runs]
-    middle = form.format(statistics.median(values))
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({form.format(min(values))}–{form.format(max(values))})"
+def _pairs_per_token(runs: Runs) -> float | None:
+    for done in runs.values():
+        for run in done:
+            if run["pairs_per_second"] is not None:
+                return float(run["pairs_per_second"] / run["tokens_per_second"])
+    return None
 
 
-def _machine() -> str:
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
-    return f"{name}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+def _in(number: int | None, unit: int) -> float | None:
+    return None if number is None else number / unit
 
 
 if __name__ == "__main__":

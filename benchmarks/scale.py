@@ -1,0 +1,147 @@
+"""Whether cost grows in proportion: with the text, and with the threads.
+
+    python -m benchmarks.scale --corpus corpus.txt.xz --factors 1,3,9 --eval-dir sets
+
+Longer texts are the corpus written over and over into a temporary directory, as often as `--factors` says (9 makes
+17 M tokens 153 M), so that the vocabulary and the memory for parameters stay what they are. Then the corpus itself is
+trained on with each number of `--thread-counts`; more threads than CPUs show what threads that share parameters cost in
+quality. Every run is a process of its own, with the kernel compiled beforehand; medians of `--repeats`.
+"""
+
+import argparse
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks._common import (
+    MIB,
+    EvaluationSets,
+    comma_list,
+    evaluation_sets,
+    new_parser,
+    positive,
+    say,
+    spread,
+    table,
+    write_results,
+)
+from benchmarks._processes import train
+from benchmarks._setting import plain_text, setting, setting_lines
+
+Runs = list[dict[str, Any]]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = new_parser("benchmarks.scale", __doc__ or "")
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--dim", type=positive, default=128)
+    parser.add_argument("--epochs", type=positive, default=1, help="of the longer texts")
+    parser.add_argument("--factors", type=_numbers, default="1,3,9")
+    parser.add_argument("--thread-counts", type=_numbers, default="1,2,4,8,16")
+    parser.add_argument("--thread-epochs", type=positive, default=5, help="of the runs by threads")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--eval-dir", type=Path, help="questions-words.txt, wordsim353.tsv and simlex999.txt")
+    options = parser.parse_args()
+    sets = evaluation_sets(options.eval_dir)
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
+        scratch = Path(name)
+        with plain_text(options.corpus, scratch) as (text, corpus):
+            described = setting(corpus)
+            say("compiling")
+            train(text, scratch / "model.nce", "--config", options.preset, "--dim", options.dim, "--max-steps", 1)
+            by_size = {factor: _by_size(text, scratch, options, factor) for factor in options.factors}
+            by_threads = {count: _by_threads(text, scratch, options, count, sets) for count in options.thread_counts}
+    markdown = [
+        f"# Scale: preset {options.preset}, dim {options.dim}",
+        "",
+        f"The text written over and over, {options.threads} threads, {options.epochs} epochs. Beside the anonymous "
+        "memory stands that of the parameters.",
+        "",
+        *table(
+            ["tokens", "tokens/s in training", "reading, s", "whole command, s", "anonymous, MiB", "parameters, MiB"],
+            [_size_row(runs) for runs in by_size.values()],
+        ),
+        "",
+        f"Threads, {options.thread_epochs} epochs of the text itself. Beyond the CPUs threads cannot be faster; what "
+        "counts there is quality.",
+        "",
+        *table(
+            ["threads", "tokens/s in training", "times that of the first row", *sets.paths],
+            _thread_rows(by_threads, sets),
+        ),
+        "",
+        *setting_lines(described),
+        *(f"- {note}" for note in sets.notes),
+    ]
+    write_results(options.out, "scale", markdown, {**described, "by_size": by_size, "by_threads": by_threads})
+
+
+def _numbers(names: str) -> list[int]:
+    return [positive(name) for name in comma_list(names)]
+
+
+def _by_size(text: Path, scratch: Path, options: argparse.Namespace, factor: int) -> Runs:
+    longer = scratch / "longer.txt"
+    with open(longer, "wb") as file:
+        for _ in range(factor):
+            with open(text, "rb") as once:
+                shutil.copyfileobj(once, file, 1 << 20)
+            file.write(b"\n")  # should the text end without
+    runs = []
+    for number in range(1, options.repeats + 1):
+        say(f"{factor} times the text, run {number} of {options.repeats}")
+        runs.append(_train(longer, scratch, options, number, options.threads, options.epochs))
+    longer.unlink()
+    return runs
+
+
+def _by_threads(text: Path, scratch: Path, options: argparse.Namespace, threads: int, sets: EvaluationSets) -> Runs:
+    runs = []
+    for number in range(1, options.repeats + 1):
+        say(f"{threads} threads, run {number} of {options.repeats}")
+        run = _train(text, scratch, options, number, threads, options.thread_epochs)
+        runs.append({**run, "quality": sets.measure(scratch / "model.nce")})
+    return runs
+
+
+def _train(
+    text: Path, scratch: Path, options: argparse.Namespace, seed: int, threads: int, epochs: int
+) -> dict[str, Any]:
+    settings = ("--config", options.preset, "--dim", options.dim, "--epochs", epochs)
+    manifest = train(text, scratch / "model.nce", *settings, "--threads", threads, "--seed", seed)
+    kept = ("tokens", "vocabulary", "tokens_per_second", "timings", "process")
+    return {key: manifest[key] for key in kept} | {
+        "parameter_bytes": 4 * manifest["vocabulary"] * (2 * options.dim + 1)
+    }
+
+
+def _size_row(runs: Runs) -> list[str]:
+    anonymous = [run["process"]["peak_anonymous_bytes"] for run in runs]
+    return [
+        f"{runs[0]['tokens'] / 1e6:,.1f} M",
+        spread((run["tokens_per_second"] / 1e6 for run in runs), "{:.2f} M"),
+        spread((run["timings"]["vocabulary"] + run["timings"]["encode"] for run in runs), "{:.1f}"),
+        spread((run["process"]["whole_seconds"] for run in runs), "{:.1f}"),
+        spread((None if size is None else size / MIB for size in anonymous), "{:.0f}"),
+        f"{runs[0]['parameter_bytes'] / MIB:.0f}",
+    ]
+
+
+def _thread_rows(by_threads: dict[int, Runs], sets: EvaluationSets) -> list[list[str]]:
+    rows = []
+    first: float | None = None
+    for threads, runs in by_threads.items():
+        rates = [run["tokens_per_second"] for run in runs]
+        median = statistics.median(rates)
+        first = first or median
+        qualities = [spread((run["quality"][column] for run in runs), "{:.3f}") for column in sets.paths]
+        rate = spread((rate / 1e6 for rate in rates), "{:.2f} M")
+        rows.append([str(threads), rate, f"{median / first:.2f}", *qualities])
+    return rows
+
+
+if __name__ == "__main__":
+    main()

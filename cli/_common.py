@@ -1,5 +1,6 @@
 """What all commands share: how they are declared, and how a failure becomes one sentence and an exit code."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -54,10 +55,10 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
             return function(*args, **kwargs)
         except NceTrainError as error:
             _fail(str(error), error.exit_code)
-        except Terminated:
-            _fail("terminated; nothing more was written", TERMINATED)
-        except KeyboardInterrupt:
-            _fail("interrupted; nothing more was written", INTERRUPTED)
+        except Terminated as interrupt:
+            _fail_at_once(str(interrupt) or "terminated; nothing more was written", TERMINATED)
+        except KeyboardInterrupt as interrupt:
+            _fail_at_once(str(interrupt) or "interrupted; nothing more was written", INTERRUPTED)
         except BrokenPipeError:
             raise  # the reader of our output has gone, at which click ends quietly with exit code 1
         except OSError as error:
@@ -85,6 +86,14 @@ def _raise_on_sigterm() -> None:
 def _fail(sentence: str, exit_code: int) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     raise click.exceptions.Exit(exit_code) from None
+
+
+def _fail_at_once(sentence: str, exit_code: int) -> NoReturn:
+    """As `_fail`, but do not wait for threads, of which one may be compiling, nor for a further Ctrl-C."""
+    with contextlib.suppress(OSError):
+        click.echo(f"Error: {sentence}", err=True)
+        sys.stdout.flush()
+    os._exit(exit_code)
 
 
 def _show_version(context: click.Context, option: click.Parameter, asked: bool) -> None:

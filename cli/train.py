@@ -23,7 +23,7 @@ _GROUPS = {  # headings of --help, by the first setting under them
     "num_sampled": "Noise",
     "input_init": "Start",
     "epochs": "Optimisation",
-    "log_every": "Readings",
+    "log_every": "Readings, checkpoints, held-out text",
 }
 
 
@@ -63,7 +63,7 @@ def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _type_of(name: str) -> click.ParamType:
-    if name in ("max_vocab", "threads", "log_every_steps", "max_steps"):
+    if name in ("max_vocab", "threads", "log_every_steps", "max_steps", "patience"):
         return click.STRING if name == "threads" else click.INT
     default = Settings.model_fields[name].default
     if isinstance(default, float) and name != "log_every":
@@ -74,10 +74,12 @@ def _type_of(name: str) -> click.ParamType:
 def _metavar(name: str) -> str:
     return {
         "vocab": "FILE",
+        "heldout": "FILE",
         "unknown": "WORD",
         "lr": "NUMBER|auto",
         "threads": "N|auto",
         "log_every": "DURATION",
+        "checkpoint_every": "DURATION|TOKENS",
         "input_init": "zero|uniform(A)|…",
         "output_init": "zero|uniform(A)|…",
     }.get(name, "NUMBER" if _type_of(name) is click.FLOAT else "N")
@@ -94,7 +96,14 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
 @click.argument("corpus", nargs=-1, required=False, metavar="CORPUS…")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="The model directory to write.")
 @click.option("--config", metavar="FILE|PRESET", help="Settings from a YAML file or a preset; options win over it.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Go on with the interrupted run that was writing this model directory.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a model that is in the way.")
+@click.option("--keep-checkpoint", is_flag=True, help="Keep the state at the end, so that epochs can be added.")
 @click.option("--no-cache", is_flag=True, help="Read the text anew, and leave no copy of its ids for later runs.")
 @click.option("--dry-run", is_flag=True, help="Say what the run would take, and stop.")
 @click.option("--print-config", is_flag=True, help="Print the settings as YAML, and stop.")
@@ -118,7 +127,9 @@ def main(
     corpus: tuple[str, ...],
     output: Path | None,
     config: str | None,
+    resume: Path | None,
     overwrite: bool,
+    keep_checkpoint: bool,
     no_cache: bool,
     dry_run: bool,
     print_config: bool,
@@ -135,20 +146,24 @@ def main(
     nce-train corpus.txt --dim 128
     nce-train logs/ notes.txt.gz -o model.nce --config quality --epochs 3
     zcat *.gz | nce-train - -o model.nce
+    nce-train --resume model.nce
     """
     given = {name: _typed(name, value) for name, value in settings.items() if value is not None}
     chosen = load_settings(config, given)
     if print_config:
         click.echo(chosen.to_yaml(), nl=False)
         return
-    if not corpus:
+    if resume is not None and dry_run:
+        raise click.UsageError("--resume goes on with a run: it cannot be a --dry-run.")
+    if not corpus and resume is None:
         raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
 
+    from nce_train.api import train_or_resume
     from nce_train.progress import ProgressDisplay
     from nce_train.training.model_directory import default_output
-    from nce_train.training.run import estimate, train_model
+    from nce_train.training.run import estimate
 
-    if output is None and not dry_run:
+    if output is None and not dry_run and resume is None:
         if corpus[0] == "-":
             raise click.UsageError("Standard input has no name to name the output after: give -o DIR.")
         output = default_output(corpus[0])
@@ -160,8 +175,18 @@ def main(
         if dry_run:
             _show_estimate(estimate(list(corpus), chosen, display, cache=not no_cache))
             return
-        train_model(list(corpus), chosen, output, display, overwrite=overwrite, cache=not no_cache)
-    click.echo(output)
+        train_or_resume(
+            list(corpus) or None,
+            output,
+            config,
+            given,
+            display,
+            resume=resume,
+            overwrite=overwrite,
+            keep_checkpoint=keep_checkpoint,
+            cache=not no_cache,
+        )
+    click.echo(output or resume)
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -1,10 +1,10 @@
 """Where the rooms meet: what a notebook calls and what the commands call."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,13 @@ from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
 from nce_train.evaluation.similarity import correlate_similarities
 from nce_train.files import is_same_file
-from nce_train.training.config import load_settings, usable_cpus
+from nce_train.training.config import load_settings, read_config, usable_cpus
+
+if TYPE_CHECKING:
+    from nce_train.text.vocabulary import Vocabulary
+    from nce_train.training.config import Settings
+    from nce_train.training.early_stopping import Measure
+    from nce_train.training.run import TrainedModel, Watcher
 
 __all__ = ["Model", "evaluate", "export", "train"]
 
@@ -110,11 +116,13 @@ def evaluate(
 
 
 def train(
-    corpus: Any,
+    corpus: Any = None,
     *,
     output: PathLike | None = None,
     config: PathLike | None = None,
+    resume: PathLike | None = None,
     overwrite: bool = False,
+    keep_checkpoint: bool = False,
     cache: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -129,8 +137,13 @@ def train(
         Write the model directory here too.
     config : path or str, optional
         A YAML file of settings, or the name of a preset.
+    resume : path, optional
+        Go on with the interrupted run that was writing this model directory; its corpus and settings need not be given
+        again, but `epochs` may be raised.
     overwrite : bool
         Replace a model that is at `output`.
+    keep_checkpoint : bool
+        Keep the state at the end, so that the run can be given more epochs.
     cache : bool
         Reuse the ids of an earlier run on the same files.
     progress : bool
@@ -149,21 +162,68 @@ def train(
         A wrong setting, a corpus that cannot be read, an output that cannot be written.
     RunError
         A failure in mid-run.
+    KeyboardInterrupt
+        After Ctrl-C; with an `output` a checkpoint is written first, and the exception says how to go on.
     """
     from nce_train.progress import ProgressDisplay
-    from nce_train.training.run import train_model
 
-    chosen = load_settings(config, settings)
     with ProgressDisplay(quiet=not progress) as display:
-        model = train_model(
+        model = train_or_resume(
             corpus,
-            chosen,
             None if output is None else Path(output),
+            config,
+            settings,
             display,
+            resume=None if resume is None else Path(resume),
             overwrite=overwrite,
+            keep_checkpoint=keep_checkpoint,
             cache=cache,
         )
     return Embeddings(model.vocabulary.words, np.ascontiguousarray(model.input), model.vocabulary.counts)
+
+
+def train_or_resume(
+    corpus: Any,
+    output: Path | None,
+    config: PathLike | None,
+    settings: Mapping[str, Any],
+    watcher: "Watcher",
+    *,
+    resume: Path | None = None,
+    overwrite: bool = False,
+    keep_checkpoint: bool = False,
+    cache: bool = True,
+) -> "TrainedModel":
+    """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
+    from nce_train.training.run import resume_model, train_model
+
+    if resume is None:
+        if corpus is None:
+            raise InputError("Name a corpus to train on, or a run to resume.")
+        return train_model(
+            corpus,
+            load_settings(config, settings),
+            output,
+            watcher,
+            overwrite=overwrite,
+            keep_checkpoint=keep_checkpoint,
+            cache=cache,
+            heldout=_measure_of,
+        )
+    if overwrite:
+        raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
+    if output is not None and not is_same_file(output, resume):
+        raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
+    changes = {**({} if config is None else read_config(config)), **settings}
+    return resume_model(
+        resume, changes, watcher, corpus=corpus, cache=cache, keep_checkpoint=keep_checkpoint, heldout=_measure_of
+    )
+
+
+def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":
+    from nce_train.evaluation.heldout_text import HeldoutText
+
+    return HeldoutText(text, vocabulary, settings.model_dump()).loss
 
 
 def export(

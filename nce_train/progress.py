@@ -1,5 +1,6 @@
 """What a run shows a person: bars on a terminal or in a notebook, plain lines elsewhere and in a log file."""
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from nce_train.training.metrics import Reading
 
 _LINE_EVERY = 5.0  # seconds between plain lines of the scan
+_LONG_SAVE = 1.0  # seconds: a checkpoint that is written within them is not shown
 
 
 class ProgressDisplay:
@@ -34,6 +36,7 @@ class ProgressDisplay:
         self._bar: tqdm[Any] | None = None
         self._phase = ""
         self._last_line = time.monotonic()
+        self._saving_since: float | None = None
 
     def __enter__(self) -> "ProgressDisplay":
         return self
@@ -42,8 +45,7 @@ class ProgressDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close_bar()
-        if self._log is not None:
-            self._log.close()
+        self._close_log()
 
     def note(self, sentence: str) -> None:
         """Show a warning or a hint."""
@@ -84,6 +86,30 @@ class ProgressDisplay:
             on_terminal=False,
         )
 
+    def heldout(self, epoch: int, loss: float) -> None:
+        """Show the loss of the held-out text."""
+        self._line(f"held-out loss after epoch {epoch}: {loss:.4f}")
+
+    def resumed(self, step: int, progress: float) -> None:
+        """Say from where an interrupted run goes on."""
+        self._line(f"going on from step {step:,} ({progress:.0%})")
+
+    def saving(self, done: int, total: int) -> None:
+        """Show how far a checkpoint is written, when that takes long."""
+        if done == total:
+            self._saving_since = None
+            if self._phase == "checkpoint":
+                self._close_bar()
+            return
+        now = time.monotonic()
+        self._saving_since = self._saving_since or now
+        if now - self._saving_since < _LONG_SAVE:
+            return
+        if self._bars:
+            self._bar_at(done, total, "checkpoint", "B")
+        elif now - self._last_line >= _LINE_EVERY:
+            self._line(f"writing the checkpoint: {done / 1e6:,.1f} MB of {total / 1e6:,.1f} MB")
+
     def finished(self, manifest: dict[str, Any]) -> None:
         """Sum the run up."""
         self._close_bar()
@@ -98,8 +124,11 @@ class ProgressDisplay:
     def _line(self, text: str, *, even_if_quiet: bool = False, on_terminal: bool = True) -> None:
         self._last_line = time.monotonic()
         if self._log is not None:
-            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-            self._log.flush()
+            try:
+                self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+                self._log.flush()
+            except OSError:  # a full disk must not end a run
+                self._close_log()
         if self._quiet and not even_if_quiet:
             return
         if self._bar is not None:
@@ -132,6 +161,12 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            with contextlib.suppress(OSError):
+                self._log.close()
+            self._log = None
 
 
 def _in_notebook() -> bool:

@@ -17,14 +17,24 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from nce_train.errors import InputError
+from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 
 PRESETS = "nce_train.configs"
 DEFAULT_PRESET = "default"
 HOGWILD_LR = 0.05
+ROUNDS_LR = 0.07
+# Tokens of a shard's round by words of the vocabulary, so that rows change alike in a round of any vocabulary.
+ROUND_TOKENS_A_WORD = 1.35
+ROUND_TOKENS_AT_LEAST = 1000
+ROUND_TOKENS_AT_MOST = 200_000
+ROUNDS_AT_LEAST = 10  # in an epoch
+ROUND_TAU = 60.0
 MOST_THREADS = 1024
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h)?", re.ASCII)
-_SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "min": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
+_SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_TOKENS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMG]?)\s*tokens|([kMG]))", re.ASCII)
+_MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
 _INIT = re.compile(rf"(zero)|(uniform|normal|truncated-normal)\(\s*{_NUMBER}\s*(/\s*dim)?\s*\)", re.ASCII)
 
@@ -46,6 +56,13 @@ def _seconds(value: Any) -> Any:
             raise ValueError("it should be a duration such as 5s, 2min or 1h")
         return float(match[1]) * _SECONDS[match[2]]
     return value
+
+
+def _interval(value: Any) -> Any:
+    text = f"{value:g}s" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or max(*parse_interval(text), 0) == 0:
+        raise ValueError("it should be a duration such as 30s or 5min, or a number of tokens such as 20M")
+    return text.strip()
 
 
 def _init(value: Any) -> Any:
@@ -71,6 +88,7 @@ _NAMES_ELSEWHERE = {
 
 Number = Annotated[float, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+Interval = Annotated[str, BeforeValidator(_interval)]
 Initialiser = Annotated[str, BeforeValidator(_init)]
 
 
@@ -122,7 +140,7 @@ class Settings(BaseModel):
     # noise
     num_sampled: int = Field(32, ge=1, le=65536, description="Noise samples shared by the centres of a block.")
     sampler: Literal["log-uniform", "unigram", "uniform"] = Field(
-        "log-uniform", description="The noise distribution over the frequency-sorted vocabulary."
+        "unigram", description="The noise distribution over the frequency-sorted vocabulary."
     )
     distortion: Number = Field(0.75, ge=-5, le=5, description="Exponent of the counts for the unigram sampler.")
     unique: bool = Field(False, description="Draw the noise samples of a block without replacement.")
@@ -139,7 +157,8 @@ class Settings(BaseModel):
     block_size: int = Field(8, ge=1, le=4096, description="Centres that share a noise set and make one step.")
     lr: Number | Literal["auto"] = Field(
         "auto",
-        description=f"Learning rate at the start; auto = {HOGWILD_LR}, which is meant for reduction sum.",
+        description=f"Learning rate at the start; auto = {HOGWILD_LR}, with deterministic {ROUNDS_LR}: both are meant "
+        "for reduction sum.",
         union_mode="left_to_right",
     )
     lr_schedule: Literal["linear", "constant"] = Field(
@@ -149,10 +168,34 @@ class Settings(BaseModel):
         "auto", description="Threads; auto = the CPUs this process may use.", union_mode="left_to_right"
     )
     seed: int = Field(1, ge=0, le=2**63 - 1, description="Seed of every random draw.")
+    # rounds
+    deterministic: bool = Field(
+        False, description="The same seed gives the same model on any number of threads: train in rounds."
+    )
+    shards: int = Field(8, ge=1, le=MOST_THREADS, description="Parts of the corpus that a round trains side by side.")
+    round_tokens: int | Literal["auto"] = Field(
+        "auto", description="Tokens of each shard in a round; auto = from the vocabulary.", union_mode="left_to_right"
+    )
+    round_tau: Number | Literal["auto"] = Field(
+        "auto",
+        description="Updates of a row in a round up to which the shards' changes are added, not averaged; "
+        "auto = from the shards.",
+        union_mode="left_to_right",
+    )
     # readings
     log_every: Seconds = Field(5.0, gt=0, description="Time between readings, such as 5s or 2min.")
     log_every_steps: int | None = Field(
         None, ge=1, description="Take readings at multiples of this many blocks instead."
+    )
+    checkpoint_every: Interval = Field(
+        "5min", description="Time or tokens between checkpoints, such as 30s, 5min or 20M."
+    )
+
+    heldout: str | None = Field(
+        None, description="A text that is not trained on: its NCE loss is taken after each epoch."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs without a lower held-out loss, and keep the best parameters."
     )
 
     @model_validator(mode="after")
@@ -161,6 +204,12 @@ class Settings(BaseModel):
             raise ValueError(f"lr cannot be {self.lr}: it should be greater than or equal to 0")
         if self.threads != "auto" and not 1 <= self.threads <= MOST_THREADS:
             raise ValueError(f"threads cannot be {self.threads}: it should be from 1 to {MOST_THREADS}, or auto")
+        if self.round_tokens != "auto" and self.round_tokens < 1:
+            raise ValueError(f"round_tokens cannot be {self.round_tokens}: it should be at least 1, or auto")
+        if self.patience is not None and self.heldout is None:
+            raise ValueError("patience needs a text to look at: give --heldout FILE too")
+        if self.round_tau != "auto" and self.round_tau <= 0:
+            raise ValueError(f"round_tau cannot be {self.round_tau}: it should be above 0, or auto")
         if parse_initialiser(self.input_init, self.dim)[1] == parse_initialiser(self.output_init, self.dim)[1] == 0:
             raise ValueError("input_init cannot be zero where output_init is zero: nothing would ever move")
         if self.max_vocab is not None and self.unique and self.num_sampled > self.max_vocab:
@@ -170,15 +219,35 @@ class Settings(BaseModel):
         return self
 
     def resolved(self) -> "Settings":
-        """The same settings with every `auto` and every `/dim` replaced by its number."""
+        """The same settings with every `auto` and every `/dim` replaced by its number.
+
+        But `round_tokens` and `round_tau`, which depend on the vocabulary: see `with_rounds`.
+        """
+        automatic_lr = ROUNDS_LR if self.deterministic else HOGWILD_LR
         return self.model_copy(
             update={
-                "lr": HOGWILD_LR if self.lr == "auto" else self.lr,
+                "lr": automatic_lr if self.lr == "auto" else self.lr,
                 "threads": usable_cpus() if self.threads == "auto" else self.threads,
                 "input_init": _without_dim(self.input_init, self.dim),
                 "output_init": _without_dim(self.output_init, self.dim),
             }
         )
+
+    def with_rounds(self, vocabulary: int, token_count: int) -> "Settings":
+        """The same settings with numbers where `round_tokens` and `round_tau` are `auto`.
+
+        Parameters
+        ----------
+        vocabulary : int
+            Rows of the tables.
+        token_count : int
+            Tokens of an epoch.
+        """
+        tokens, tau = self.round_tokens, self.round_tau
+        if tokens == "auto":
+            fitting = min(ROUND_TOKENS_AT_MOST, max(ROUND_TOKENS_AT_LEAST, round(ROUND_TOKENS_A_WORD * vocabulary)))
+            tokens = max(1, min(fitting, token_count // (self.shards * ROUNDS_AT_LEAST)))
+        return self.model_copy(update={"round_tokens": tokens, "round_tau": ROUND_TAU if tau == "auto" else tau})
 
     def to_yaml(self) -> str:
         """YAML that `load_settings` reads back as the same settings."""
@@ -219,21 +288,10 @@ def read_config(config: str | os.PathLike[str]) -> dict[str, Any]:
     """The settings of a YAML file or packaged preset, unchecked but for being a mapping."""
     name = os.fspath(config)
     try:
-        text = _config_text(name)
-        values = yaml.safe_load(text)
+        content = _config_bytes(name)
     except OSError as error:
         raise InputError(f"Cannot read the settings file {name}: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"The settings file {name} is not UTF-8 text (byte {error.start}).") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark is not None else ""
-        raise InputError(f"The settings file {name} is not valid YAML{line}.") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"The settings file {name} holds no settings: write one `name: value` a line.")
-    return {str(key): value for key, value in values.items()}
+    return parse_flat_yaml(content, name)[0]
 
 
 def preset_names() -> list[str]:
@@ -280,6 +338,16 @@ def parse_initialiser(text: str, dim: int) -> tuple[str, float]:
     return match[2], float(match[3]) / (dim if match[4] else 1)
 
 
+def parse_interval(text: str) -> tuple[float, int]:
+    """`5min` → (300.0, 0), `20M` or `20Mtokens` → (0.0, 20_000_000): seconds and tokens; (0.0, 0) for no interval."""
+    duration, tokens = _DURATION.fullmatch(text.strip()), _TOKENS.fullmatch(text.strip())
+    if duration is not None:
+        return float(duration[1]) * _SECONDS[duration[2]], 0
+    if tokens is not None:
+        return 0.0, round(float(tokens[1]) * _MULTIPLES[tokens[2] or tokens[3] or ""])
+    return 0.0, 0
+
+
 def usable_cpus() -> int:
     """How many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -292,14 +360,15 @@ def _without_dim(initialiser: str, dim: int) -> str:
     return kind if kind == "zero" else f"{kind}({scale!r})"
 
 
-def _config_text(name: str) -> str:
+def _config_bytes(name: str) -> bytes:
     is_preset_name = not re.search(r"[/\\.]", name)
     if is_preset_name:
         if name not in preset_names():
             hint = f"; for the file write ./{name}" if Path(name).is_file() else ""
             raise InputError(f"There is no preset {name!r}; presets are {', '.join(preset_names())}{hint}.")
-        return importlib.resources.files(PRESETS).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return Path(name).read_text(encoding="utf-8")
+        return importlib.resources.files(PRESETS).joinpath(f"{name}.yaml").read_bytes()
+    with open(name, "rb") as file:
+        return file.read(MOST_BYTES + 1)
 
 
 def _validated(values: dict[str, Any], where: Mapping[str, str]) -> Settings:

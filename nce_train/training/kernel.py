@@ -20,7 +20,7 @@ the values before the block.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, types
@@ -126,7 +126,7 @@ class Copies(NamedTuple):
     noise: Noise
     input_place: np.ndarray  # int32 [classes]: where a word's copy stands, -1 where there is none
     output_place: np.ndarray  # int32 [classes]
-    count: np.ndarray  # int64 [2]: copies of input rows, of output rows
+    used: np.ndarray  # int64 [2]: copies of input rows, of output rows
     fresh: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
     fresh_count: np.ndarray  # int64 [2, 2]
 
@@ -219,7 +219,7 @@ def _new_copies(base: Tables, noise: Noise, capacity: int) -> Copies:
         noise=noise,
         input_place=np.full(classes, -1, np.int32),
         output_place=np.full(classes, -1, np.int32),
-        count=np.zeros(2, np.int64),
+        used=np.zeros(2, np.int64),
         fresh=np.zeros((2, 2, capacity), np.int32),
         fresh_count=np.zeros((2, 2), np.int64),
     )
@@ -274,8 +274,8 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
         _step(tables, noise, plan, thread, side)
         side = 1 - side
         _merge_when_due(tables, thread)
-    for side in range(2):  # of blocks that turned out to have no pairs
-        copy_fresh_rows(thread.copies, tables, noise, side)
+    for either_side in range(2):  # of blocks that turned out to have no pairs
+        copy_fresh_rows(thread.copies, tables, noise, either_side)
     return done
 
 
@@ -483,7 +483,7 @@ def _prefetch_centres(tables, thread, side):
 # One kernel is compiled for threads with copies and one for those without: each function is chosen by the type.
 
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def input_row(copies, side, word):
@@ -542,8 +542,8 @@ def _copy_fresh_rows(copies, tables, noise, side):
 def _place_of(copies, table, places, kind, side, word):
     place = places[word]
     if place < 0:
-        place = copies.count[kind]
-        copies.count[kind] = place + 1
+        place = copies.used[kind]
+        copies.used[kind] = place + 1
         places[word] = place
         copies.fresh[side, kind, copies.fresh_count[side, kind]] = word
         copies.fresh_count[side, kind] += 1

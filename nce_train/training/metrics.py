@@ -3,10 +3,12 @@
 A reading is what `metrics.jsonl` holds a line of; its keys are public (`Reading.as_dict`).
 """
 
+import contextlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import IO, Any
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,36 @@ class Reading:
 
 
 class MetricsFile:
-    """`metrics.jsonl`: one JSON object a line, each written out at once."""
+    """`metrics.jsonl` of a run at work: one JSON object a line, each written out at once, for whoever follows the run.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (held open for the run)
+    The finished model's file is written from memory, so a full disk does not end a run here: the file then stops short.
 
-    def write(self, reading: dict[str, Any]) -> None:
-        """Append one reading."""
-        self._file.write(json.dumps(reading, allow_nan=False) + "\n")
-        self._file.flush()
+    Parameters
+    ----------
+    path : str or os.PathLike
+    readings : iterable of dict
+        Of the run before it was interrupted.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], readings: Iterable[dict[str, Any]] = ()) -> None:
+        self._file: IO[str] | None = None
+        with contextlib.suppress(OSError):
+            self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (held open for the run)
+        self.write(*readings)
+
+    def write(self, *readings: dict[str, Any]) -> None:
+        """Append readings."""
+        if self._file is None:
+            return
+        try:
+            self._file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
+            self._file.flush()
+        except OSError:
+            self.close()
 
     def close(self) -> None:
-        """Make sure that everything is on disk, and close."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Close the file."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None

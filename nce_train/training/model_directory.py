@@ -2,7 +2,7 @@
 
 `claim` looks at the output before any work is done; `save_model` writes the files into `checkpoint/` and moves them up
 when all are complete, the manifest last: a directory with a manifest is a finished model, and an old one stays until
-then.
+then. What `checkpoint/` holds of an interrupted run stays for `claim_interrupted`.
 """
 
 import contextlib
@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
-
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.training.checkpoint import states, write_npy
 
 if TYPE_CHECKING:
     from nce_train.training.kernel import Tables
@@ -54,13 +53,17 @@ class Claim:
     def __init__(self, output: Path, lock: IO[str] | None) -> None:
         self.output = output
         self.checkpoint = output / CHECKPOINT
+        self.goes_on = False  # whether it is of an interrupted run, which stays one until it is finished
         self._lock = lock
 
     def close(self) -> None:
-        """Finish what is complete, remove what is not, and let others write."""
+        """Finish what is complete, remove what is not, and let others write. Checkpoints stay, and what they need."""
         _put_in_place(self.output)
-        shutil.rmtree(self.checkpoint, ignore_errors=True)
-        if not (self.output / MANIFEST).exists():
+        shutil.rmtree(self.checkpoint / NEW, ignore_errors=True)
+        is_finished = (self.output / MANIFEST).exists()
+        if not states(self.checkpoint) and (is_finished or not self.goes_on):
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
+        if not is_finished:
             for name in OUR_FILES:
                 (self.output / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not empty, or in use
@@ -103,19 +106,62 @@ def claim(output: Path, overwrite: bool) -> Claim:
             _lock(output / CHECKPOINT).close()  # a run that is at work there is said first
         if names and not overwrite:
             kind = "a finished model" if MANIFEST in names else "an interrupted run"
+            go_on = "--resume to go on with it, " if CHECKPOINT in names else ""
             raise InputError(
-                f"The output directory {output} holds {kind}: give --overwrite to replace it, or another "
+                f"The output directory {output} holds {kind}: give --overwrite to replace it, {go_on}or another "
                 "directory with -o."
             )
     elif output.exists():
         raise InputError(f"The output {output} is a file: choose another with -o.")
     try:
         (output / CHECKPOINT).mkdir(parents=True, exist_ok=True)
-        lock = _lock(output / CHECKPOINT)
-        lock.write(f"process {os.getpid()} on {platform.node()}\n")
-        lock.flush()
+        return _claimed(output)
     except OSError as error:
+        with contextlib.suppress(OSError):  # there may be nothing, or an older run's files
+            if os.listdir(output / CHECKPOINT) in ([], [LOCK]):
+                shutil.rmtree(output / CHECKPOINT)
+                output.rmdir()
         raise InputError(f"The output directory {output} cannot be written: {error.strerror}.") from None
+
+
+def claim_interrupted(output: Path) -> Claim:
+    """Claim a directory in which an interrupted run is to go on.
+
+    Parameters
+    ----------
+    output : Path
+
+    Returns
+    -------
+    Claim
+
+    Raises
+    ------
+    InputError
+        When there is no such run, it is finished, or another process is at work there.
+    """
+    if not (output / CHECKPOINT).is_dir():
+        if (output / MANIFEST).exists():
+            raise InputError(
+                f"The model in {output} is finished, nothing is left to resume (only a run with --keep-checkpoint can "
+                "be given more epochs)."
+            )
+        raise InputError(f"There is no interrupted run in {output}: give the model directory it was writing.")
+    try:
+        claimed = _claimed(output)
+    except OSError as error:
+        raise InputError(f"The directory {output} cannot be written: {error.strerror}.") from None
+    _put_in_place(output)
+    claimed.goes_on = True
+    return claimed
+
+
+def _claimed(output: Path) -> Claim:
+    lock = _lock(output / CHECKPOINT)
+    lock.write(f"process {os.getpid()} on {platform.node()}\n")
+    lock.flush()
+    for leftover in (output / CHECKPOINT).glob(".*.partial"):  # of a run that was killed
+        leftover.unlink(missing_ok=True)
     return Claim(output, lock)
 
 
@@ -176,7 +222,7 @@ def save_model(
     arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
     for name, array in zip(PARAMETERS, arrays, strict=True):
         with atomic_write(new / name) as file:
-            _write_npy(file, array)
+            write_npy(file, array)
     vocabulary.save(new / VOCABULARY)
     with atomic_write(new / CONFIG, "w", encoding="utf-8") as file:
         file.write(config_yaml)
@@ -207,16 +253,3 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_npy(file: Any, array: np.ndarray) -> None:
-    # block by block: the tables' rows are wider than dim, and a whole copy would double the memory
-    header = {
-        "descr": np.lib.format.dtype_to_descr(array.dtype),
-        "fortran_order": False,
-        "shape": array.shape,
-    }
-    np.lib.format.write_array_header_1_0(file, header)
-    rows = max(1, 2**20 // max(1, array[:1].size))
-    for first in range(0, len(array), rows):
-        file.write(np.ascontiguousarray(array[first : first + rows]).data)

@@ -1,36 +1,57 @@
 """A whole training run: text to ids, ids to parameters, parameters to a model directory.
 
-`train_model` is what the command line and `nce_train.train` call; `estimate` is the dry run. Both tell a `Watcher`
-what goes on; the library itself prints nothing.
+`train_model` is what the command line and `nce_train.train` call, `resume_model` goes on with an interrupted run, and
+`estimate` is the dry run. They tell a `Watcher` what goes on; the library itself prints nothing.
 """
 
 import contextlib
+import functools
 import os
 import platform
+import shlex
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nce_train.errors import InputError, RunError
 from nce_train.memory import MemoryGauge, available_memory
-from nce_train.text.corpus import EncodedCorpus, encode_corpus
+from nce_train.text.corpus import TOKEN_FILE, EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.config import Settings
+from nce_train.training import run_record
+from nce_train.training.checkpoint import checksum, newest_checkpoint, remove_states, states, write_checkpoint
+from nce_train.training.config import Settings, parse_interval
+from nce_train.training.early_stopping import EarlyStopping, Measure
+from nce_train.training.interruption import FirstSignal
 from nce_train.training.metrics import MetricsFile, Reading
-from nce_train.training.model_directory import FORMAT, METRICS, claim, save_model
+from nce_train.training.model_directory import (
+    FORMAT,
+    MANIFEST,
+    METRICS,
+    VOCABULARY,
+    claim,
+    claim_interrupted,
+    save_model,
+)
 
 if TYPE_CHECKING:
-    from nce_train.training.trainer import Trained, Trainer
+    from nce_train.training.base_trainer import BaseTrainer, Trained
 
 TRIAL_SECONDS = 1.5
+RETRY_SECONDS = 60.0  # after a checkpoint that could not be written
+
+
+# Given a held-out text, the vocabulary and the settings: what measures parameters on it
+Heldout = Callable[[str, Vocabulary, Settings], Measure]
 
 
 class Watcher(Protocol):
@@ -50,6 +71,15 @@ class Watcher(Protocol):
 
     def reading(self, reading: Reading, progress: float) -> None:
         """A reading was taken, when `progress` (from 0 to 1) of the run was done."""
+
+    def heldout(self, epoch: int, loss: float) -> None:
+        """The loss of the held-out text after an epoch."""
+
+    def resumed(self, step: int, progress: float) -> None:
+        """An interrupted run goes on."""
+
+    def saving(self, done: int, total: int) -> None:
+        """Bytes of a checkpoint written, of how many."""
 
     def finished(self, manifest: dict[str, Any]) -> None:
         """Everything is written."""
@@ -112,6 +142,8 @@ def train_model(
     *,
     overwrite: bool = False,
     cache: bool = True,
+    keep_checkpoint: bool = False,
+    heldout: Heldout | None = None,
 ) -> TrainedModel:
     """Train on a corpus and, if `output` is given, write the model directory.
 
@@ -125,6 +157,10 @@ def train_model(
         Replace a model that is at `output`.
     cache : bool
         Reuse the ids of an earlier run on the same files.
+    keep_checkpoint : bool
+        Keep the state at the end, so that the run can be given more epochs.
+    heldout : callable, optional
+        Needed for the setting `heldout`.
 
     Returns
     -------
@@ -133,13 +169,70 @@ def train_model(
     Raises
     ------
     InputError, RunError
-        One sentence each; what was begun at `output` is removed.
+        One sentence each; what was begun at `output` is removed, but for checkpoints.
+    KeyboardInterrupt
+        After Ctrl-C, with a sentence that says how to go on, if there is a checkpoint.
     """
+    settings = settings.resolved()
+    record = run_record.new_record(corpus, settings)
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-            return _train(corpus, settings, None, Path(scratch), watcher, cache)
-    with contextlib.closing(claim(output, overwrite)) as claimed:
-        return _train(corpus, settings, output, claimed.checkpoint, watcher, cache)
+            session = _Session(record, settings, None, Path(scratch), watcher, False, heldout)
+            return session.train_anew(corpus, cache)
+    with contextlib.closing(claim(output, overwrite)) as claimed, _way_on_told(output, claimed.checkpoint):
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, heldout)
+        return session.train_anew(corpus, cache)
+
+
+def resume_model(
+    output: Path,
+    changes: Mapping[str, Any],
+    watcher: Watcher,
+    *,
+    corpus: Corpus | None = None,
+    cache: bool = True,
+    keep_checkpoint: bool = False,
+    heldout: Heldout | None = None,
+) -> TrainedModel:
+    """Go on with the interrupted run in a model directory.
+
+    Parameters
+    ----------
+    output : Path
+    changes : mapping
+        Settings that are to be other than those of the run: `run_record.CHANGEABLE` may be.
+    watcher : Watcher
+    corpus : path or list of paths, optional
+        Must be that of the run.
+    cache, keep_checkpoint, heldout
+        See `train_model`.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    InputError
+        When there is nothing to go on with, or corpus, vocabulary or settings do not fit it.
+    RunError, KeyboardInterrupt
+        See `train_model`.
+    """
+    with contextlib.closing(claim_interrupted(output)) as claimed, _way_on_told(output, claimed.checkpoint):
+        checkpoint, damaged = newest_checkpoint(claimed.checkpoint)
+        for path in damaged:
+            watcher.note(f"{path} is damaged and is removed.")
+            path.unlink(missing_ok=True)
+        record = run_record.read_record(claimed.checkpoint) if checkpoint is None else checkpoint.run
+        settings = run_record.settings_of(record, changes, output)
+        corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, heldout)
+        if checkpoint is not None:
+            return session.go_on(checkpoint.arrays, corpus_found, cache)
+        if corpus_found is None:
+            raise InputError(f"The run in {output} has no checkpoint and its corpus is gone: start anew.")
+        watcher.note("There is no checkpoint yet: the run starts from the beginning.")
+        return session.train_anew(corpus_found, cache)
 
 
 def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True) -> Estimate:
@@ -150,6 +243,7 @@ def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: boo
     settings = settings.resolved()
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache)
+        settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
         memory = memory_needed(len(encoded.vocabulary), settings)
         trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
         trial.compile()
@@ -160,7 +254,8 @@ def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: boo
         done = trial.totals
         _refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
-        disk = 4 * len(encoded.stream) + _parameter_bytes(len(encoded.vocabulary), settings.dim)
+        # two checkpoints while training, one and the model at the end
+        disk = 4 * len(encoded.stream) + 2 * _parameter_bytes(len(encoded.vocabulary), settings.dim)
         share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
         rate = done.tokens / trial.seconds
         return Estimate(
@@ -178,76 +273,335 @@ def memory_needed(vocabulary: int, settings: Settings) -> int:
     """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway."""
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
     width = -(-settings.dim // 16) * 16
-    return base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200)
+    copies = settings.shards * (2 * 4 * width + 4 + 4 + 8 + 8 + 8) if settings.deterministic else 0  # at most
+    return base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + copies)
 
 
-def _train(
-    corpus: Corpus, settings: Settings, output: Path | None, scratch: Path, watcher: Watcher, cache: bool
-) -> TrainedModel:
-    started = time.perf_counter()
-    settings = settings.resolved()
-    timings: dict[str, float] = {}
-    with MemoryGauge() as gauge:
-        with _CompileMeanwhile(settings) as kernel:
+class _Session:
+    """What one process does of a run.
 
-            def scanning(done: int, total: int | None, phase: str) -> None:
-                kernel.start()
-                watcher.scanning(done, total, phase)
+    Parameters
+    ----------
+    record : dict
+        What is known of the run so far, see `run_record`.
+    settings : Settings
+        Resolved.
+    output : Path or None
+    directory : Path
+        For the token file, and for checkpoints when there is an output.
+    watcher : Watcher
+    keep_checkpoint : bool
+    heldout : callable or None
+    """
 
-            encoded = _encode(corpus, settings, scratch, watcher, scanning, cache)
-        compile_started = time.perf_counter()
-        timings.update(encoded.timings)
-        trainer = _new_trainer(encoded, settings)
+    def __init__(
+        self,
+        record: dict[str, Any],
+        settings: Settings,
+        output: Path | None,
+        directory: Path,
+        watcher: Watcher,
+        keep_checkpoint: bool,
+        heldout: Heldout | None,
+    ) -> None:
+        self.settings = settings
+        self.output = output
+        self.directory = directory
+        self.watcher = watcher
+        self.keep_checkpoint = keep_checkpoint
+        self._heldout = heldout
+        self.record = {**record, "config": settings.model_dump()}
+        self.readings: list[dict[str, Any]] = list(record["readings"])
+        self.timings: dict[str, float] = dict(record["timings"])
+        self._seconds_before = self.timings["total"]
+        self._started = time.perf_counter()
+
+    def train_anew(self, corpus: Corpus, cache: bool) -> TrainedModel:
+        """Train from the beginning."""
+        if self.output is not None:
+            run_record.write_record(self.directory, self.record)
+        with MemoryGauge() as gauge:
+            with _CompileMeanwhile(self.settings) as kernel:
+
+                def scanning(done: int, total: int | None, phase: str) -> None:
+                    kernel.start()
+                    self.watcher.scanning(done, total, phase)
+
+                encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache)
+            # what the kernel took meanwhile counts too, though the reading went on beside it
+            self.timings["compile"] += kernel.seconds
+            remove_states(self.directory)  # of a run that this one replaces
+            for name in ("vocabulary", "encode"):
+                self.timings[name] += encoded.timings[name]
+            run_record.note_encoded(self.record, encoded)
+            self.settings = self.settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+            self.record["config"] = self.settings.model_dump()
+            return self._train(encoded, self._new_trainer(encoded), gauge)
+
+    def go_on(self, state: Mapping[str, np.ndarray], corpus: Corpus | None, cache: bool) -> TrainedModel:
+        """Train on from a state; the corpus is read only if its ids are not kept."""
+        with MemoryGauge() as gauge:
+            encoded = self._kept_encoding()
+            if encoded is None:
+                encoded = self._encode_again(corpus, cache)
+            _refuse_without_memory(len(encoded.vocabulary), self.settings)
+            trainer = self._new_trainer(encoded)
+            try:
+                trainer.restore(state)
+            except (KeyError, ValueError):
+                raise InputError(
+                    f"The checkpoint in {self.output} is of another version of nce-train: resume it with that, or "
+                    "start anew."
+                ) from None
+            if trainer.finished and self.output is not None and (self.output / MANIFEST).exists():
+                raise InputError(
+                    f"The model in {self.output} is finished, nothing is left to resume: --epochs gives it more."
+                )
+            self.watcher.resumed(trainer.totals.blocks, trainer.progress())
+            return self._train(encoded, trainer, gauge)
+
+    def _kept_encoding(self) -> EncodedCorpus | None:
+        """The ids and the vocabulary that lie beside the checkpoint; None when they are not whole."""
+        path = self.directory / TOKEN_FILE
+        try:
+            vocabulary = Vocabulary.load(self.directory / VOCABULARY, unknown=self.settings.unknown)
+            stream = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        if not self._is_the_runs(vocabulary, stream):
+            return None
+        sources = [{name: source[name] for name in ("name", "bytes", "sha256")} for source in self.record["sources"]]
+        timings = {"vocabulary": 0.0, "encode": 0.0}
+        return EncodedCorpus(vocabulary, stream, path, self.record["tokens"], sources, timings, True, [])
+
+    def _encode_again(self, corpus: Corpus | None, cache: bool) -> EncodedCorpus:
+        if corpus is None:
+            raise InputError(
+                f"The ids of the corpus, {self.directory / TOKEN_FILE}, are missing or damaged, and so is the corpus: "
+                "the run cannot go on."
+            )
+        encoded = _encode(corpus, self.settings, self.directory, self.watcher, self.watcher.scanning, cache)
+        if not self._is_the_runs(encoded.vocabulary, encoded.stream):
+            raise InputError(
+                f"The corpus gives other ids than when the run in {self.output} began: put the old one back, or start "
+                "anew with --overwrite."
+            )
+        return encoded
+
+    def _is_the_runs(self, vocabulary: Vocabulary, stream: np.ndarray) -> bool:
+        same_form = stream.dtype == np.int32 and stream.ndim == 1
+        same_words = vocabulary.fingerprint == self.record["vocabulary"]
+        return same_form and same_words and checksum(stream) == self.record["stream"]
+
+    def _new_trainer(self, encoded: EncodedCorpus) -> "BaseTrainer":
+        started = time.perf_counter()
+        trainer = _new_trainer(encoded, self.settings)
         trainer.compile()
-        # what the kernel took meanwhile counts too, though the reading went on beside it
-        timings["compile"] = kernel.seconds + time.perf_counter() - compile_started
+        self.timings["compile"] += time.perf_counter() - started
+        return trainer
 
-        readings: list[dict[str, Any]] = []
-        total_tokens = encoded.token_count * settings.epochs
+    def _train(self, encoded: EncodedCorpus, trainer: "BaseTrainer", gauge: MemoryGauge) -> TrainedModel:
+        total_tokens = encoded.token_count * self.settings.epochs
 
         def on_reading(reading: Reading) -> None:
-            readings.append(reading.as_dict())
-            metrics.write(readings[-1])
-            watcher.reading(reading, trainer.progress())
+            self.readings.append(reading.as_dict())
+            metrics.write(self.readings[-1])
+            self.watcher.reading(reading, trainer.progress())
 
-        metrics = MetricsFile(scratch / METRICS)
-        try:
-            trained = trainer.run(
-                on_reading, lambda: watcher.training(round(trainer.progress() * total_tokens), total_tokens)
-            )
-        finally:
-            metrics.close()
-        _refuse_without_pairs(trained.totals.pairs, settings)
-        timings["train"] = trained.seconds
+        def on_progress() -> None:
+            self.watcher.training(round(trainer.progress() * total_tokens), total_tokens)
+
+        stopping = self._early_stopping(encoded.vocabulary)
+        checkpoints = _Checkpoints(self, encoded, trainer, stopping)
+
+        def on_epoch(epoch: int) -> bool:
+            assert stopping is not None
+            measured = stopping.look(epoch, trainer.state())
+            if measured is not None:
+                checkpoints.remove_old_bests()
+                self.readings.append({"step": trainer.totals.blocks, "heldout": measured})
+                metrics.write(self.readings[-1])
+                self.watcher.heldout(epoch, measured["nce_loss"])
+            return stopping.out_of_patience
+
+        metrics = MetricsFile(self.directory / METRICS, self.readings)
+        hooks = (on_reading, on_progress, None if self.output is None else checkpoints)
+        with contextlib.closing(metrics):
+            run = functools.partial(trainer.run, *hooks, None if stopping is None else on_epoch)
+            trained = run() if self.output is None else self._run_with_checkpoints(run, trainer, checkpoints)
+        _refuse_without_pairs(trained.totals.pairs, self.settings)
+        if stopping is not None:
+            stopping.take_best(trainer.state())
+        return self._save(encoded, trained, gauge)
+
+    def _early_stopping(self, vocabulary: Vocabulary) -> EarlyStopping | None:
+        text = self.record["heldout"]["path"]
+        if text is None or self._heldout is None:
+            return None
+        measure = self._heldout(text, vocabulary, self.settings)
+        looks = self.record["heldout"]["looks"]
+        stopping = EarlyStopping(measure, self.settings.patience, self.directory, looks, self.watcher.note)
+        if not looks:
+            stopping.remove_but(set())  # of a run that this one replaces
+        return stopping
+
+    def _run_with_checkpoints(
+        self, run: Callable[[], "Trained"], trainer: "BaseTrainer", checkpoints: "_Checkpoints"
+    ) -> "Trained":
+        with FirstSignal(trainer.stop) as first:
+            try:
+                trained = run()
+            except RunError as error:
+                if kept := states(self.directory):
+                    raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
+                raise
+            if trainer.finished:
+                if self.keep_checkpoint:
+                    checkpoints.save()
+            else:
+                checkpoints.save()
+                first.pass_on(_way_on(self.directory, checkpoints.failure))
+        return trained
+
+    def _save(self, encoded: EncodedCorpus, trained: "Trained", gauge: MemoryGauge) -> TrainedModel:
         save_started = time.perf_counter()
+        self.timings["train"] = trained.seconds
         tables = trained.tables
 
         def manifest() -> dict[str, Any]:
-            now = time.perf_counter()
-            timings["save"] = now - save_started
-            timings["total"] = now - started
-            return _manifest(encoded, settings, trained, timings, gauge.peak())
+            self.timings["save"] += time.perf_counter() - save_started
+            timings = self.timings_now()
+            complete = _manifest(encoded, self.settings, trained, timings, gauge.peak())
+            return {**complete, "heldout": self.record["heldout"]["looks"]}
 
-        if output is None:
+        if self.output is None:
             complete = manifest()
         else:
+            remove_states(self.directory, but=1)
             try:
                 complete = save_model(
-                    output, tables, settings.dim, encoded.vocabulary, settings.to_yaml(), readings, manifest
+                    self.output,
+                    tables,
+                    self.settings.dim,
+                    encoded.vocabulary,
+                    self.settings.to_yaml(),
+                    self.readings,
+                    manifest,
                 )
             except OSError as error:
+                what_stays = "train again (a model that was there is unchanged)"
+                if states(self.directory):
+                    what_stays = f"go on from the last checkpoint with: {_resume_command(self.output)}"
                 raise RunError(
-                    f"The model cannot be written to {output}: {error.strerror}; mend this and train again (a model "
-                    "that was there is unchanged)."
+                    f"The model cannot be written to {self.output}: {error.strerror}; mend this and {what_stays}."
                 ) from None
-    watcher.finished(complete)
-    return TrainedModel(
-        vocabulary=encoded.vocabulary,
-        input=tables.input[:, : settings.dim],
-        output=tables.output[:, : settings.dim],
-        bias=tables.bias,
-        manifest=complete,
-    )
+            if not self.keep_checkpoint:
+                remove_states(self.directory)
+        self.watcher.finished(complete)
+        return TrainedModel(
+            vocabulary=encoded.vocabulary,
+            input=tables.input[:, : self.settings.dim],
+            output=tables.output[:, : self.settings.dim],
+            bias=tables.bias,
+            manifest=complete,
+        )
+
+    def timings_now(self) -> dict[str, float]:
+        """Seconds of all sessions of the run."""
+        return {**self.timings, "total": self._seconds_before + time.perf_counter() - self._started}
+
+
+class _Checkpoints:
+    """Writes the checkpoints of a session when they are due; a full disk costs a warning and a later try."""
+
+    def __init__(
+        self, session: _Session, encoded: EncodedCorpus, trainer: "BaseTrainer", stopping: EarlyStopping | None
+    ) -> None:
+        self._stopping = stopping
+        # epochs whose best parameters checkpoints rely on: of the last two, or what an earlier session left
+        self._needed = [set() if stopping is None else stopping.kept, self._best()]
+        self._session = session
+        self._encoded = encoded
+        self._trainer = trainer
+        self._seconds, self._tokens = parse_interval(session.settings.checkpoint_every)
+        self.failure = ""
+        self._wait()
+
+    def due(self) -> bool:
+        """Whether it is time for the next checkpoint."""
+        if time.monotonic() < self._due_at_time:
+            return False
+        return self._trainer.totals.tokens >= self._due_at_tokens
+
+    def save(self) -> None:
+        """Write a checkpoint, or warn."""
+        self._trainer.check()
+        session = self._session
+        try:
+            if "stream" not in session.record:
+                self._keep_encoding()
+            record = {
+                **session.record,
+                "readings": session.readings,
+                "timings": {**session.timings_now(), "train": self._trainer.seconds},
+            }
+            write_checkpoint(session.directory, record, self._trainer.state(), session.watcher.saving)
+            self.failure = ""
+            self._needed = [self._needed[1], self._best()]
+            self.remove_old_bests()
+            self._wait()
+        except OSError as error:
+            self.failure = error.strerror or str(error)
+            session.watcher.note(
+                f"The checkpoint could not be written to {session.directory} ({self.failure}); training goes on and "
+                "tries again later."
+            )
+            self._wait()
+            self._due_at_time = time.monotonic() + min(RETRY_SECONDS, self._seconds or RETRY_SECONDS)
+
+    def remove_old_bests(self) -> None:
+        """Remove the best parameters of all epochs but the best one now and those that the checkpoints name."""
+        if self._stopping is not None:
+            self._stopping.remove_but(self._best().union(*self._needed))
+
+    def _best(self) -> set[int]:
+        best = None if self._stopping is None else self._stopping.best
+        return set() if best is None else {best["epoch"]}
+
+    def _keep_encoding(self) -> None:
+        """Make sure that ids and vocabulary are on the disk before a checkpoint relies on them."""
+        with open(self._encoded.path, "rb") as file:
+            os.fsync(file.fileno())
+        self._encoded.vocabulary.save(self._session.directory / VOCABULARY)
+        self._session.record["stream"] = checksum(self._encoded.stream)
+
+    def _wait(self) -> None:
+        self._due_at_time = time.monotonic() + self._seconds
+        self._due_at_tokens = self._trainer.totals.tokens + self._tokens
+
+
+@contextlib.contextmanager
+def _way_on_told(output: Path, checkpoints: Path) -> Iterator[None]:
+    """Give an interrupt that has no sentence yet one that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if not interrupt.args and states(checkpoints):
+            interrupt.args = (_way_on(checkpoints),)
+        raise
+
+
+def _way_on(checkpoints: Path, failure: str = "") -> str:
+    sentence = "interrupted"
+    if failure:
+        sentence += f", and no checkpoint could be written ({failure})"
+    if not states(checkpoints):
+        return f"{sentence}; nothing was kept"
+    return f"{sentence}; go on from the last checkpoint with: {_resume_command(checkpoints.parent)}"
+
+
+def _resume_command(output: Path) -> str:
+    return f"nce-train --resume {shlex.quote(os.fspath(output))}"
 
 
 def _refuse_without_pairs(pairs: int, settings: Settings) -> None:
@@ -315,13 +669,28 @@ def _encode(
     for warning in encoded.warnings:
         watcher.note(warning)
     watcher.scanned(encoded)
-    needed, available = memory_needed(len(encoded.vocabulary), settings), available_memory()
+    _refuse_without_memory(len(encoded.vocabulary), settings)
+    _refuse_without_room(directory, len(encoded.vocabulary), settings)
+    return encoded
+
+
+def _refuse_without_memory(vocabulary: int, settings: Settings) -> None:
+    needed, available = memory_needed(vocabulary, settings), available_memory()
     if available is not None and needed > available:
         raise InputError(
-            f"{len(encoded.vocabulary):,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "
+            f"{vocabulary:,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "
             f"only {available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim."
         )
-    return encoded
+
+
+def _refuse_without_room(directory: Path, vocabulary: int, settings: Settings) -> None:
+    needed, free = _parameter_bytes(vocabulary, settings.dim), shutil.disk_usage(directory).free
+    if needed > free:
+        raise InputError(
+            f"A model of {vocabulary:,} words at dim {settings.dim} takes {needed / 2**20:,.1f} MiB on the disk, but "
+            f"only {free / 2**20:,.1f} MiB are free at {directory}: free some, choose another place with -o, or lower "
+            "--dim."
+        )
 
 
 class _CompileMeanwhile:
@@ -338,31 +707,41 @@ class _CompileMeanwhile:
     def __enter__(self) -> "_CompileMeanwhile":
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        if self._thread is not None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None and not isinstance(error, KeyboardInterrupt):
             self._thread.join()
 
     def start(self) -> None:
         """Start, if that has not been done."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._compile)
+            self._thread = threading.Thread(target=self._compile, daemon=True)
             self._thread.start()
 
     def _compile(self) -> None:
         started = time.perf_counter()
-        from nce_train.training.trainer import Trainer
 
         stream = np.array([0, 1, -1], np.int32)
         stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
-        settings = self._settings.model_copy(update={"unique": False, "threads": 1})
-        Trainer(stream, 2, np.array([1, 1]), settings).compile()
+        settings = self._settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
+        _trainer_for(settings)(stream, 2, np.array([1, 1]), settings).compile()
         self.seconds = time.perf_counter() - started
 
 
-def _new_trainer(encoded: EncodedCorpus, settings: Settings) -> "Trainer":
-    from nce_train.training.trainer import Trainer  # numba: only when it is needed
+def _new_trainer(encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":
+    return _trainer_for(settings)(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
 
-    return Trainer(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
+
+def _trainer_for(settings: Settings) -> "type[BaseTrainer]":
+    # numba: only when it is needed
+    if settings.deterministic:
+        from nce_train.training.rounds import RoundTrainer
+
+        return RoundTrainer
+    from nce_train.training.trainer import Trainer
+
+    return Trainer
 
 
 def _parameter_bytes(vocabulary: int, dim: int) -> int:

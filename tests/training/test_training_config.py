@@ -14,6 +14,7 @@ from nce_train.training.config import (
     Settings,
     load_settings,
     parse_initialiser,
+    parse_interval,
     preset_names,
     settings_table,
     usable_cpus,
@@ -140,9 +141,35 @@ def test_other_initialisers_are_refused(text):
     assert parse_initialiser(chosen.output_init, 3)[0] in ("zero", "uniform", "normal", "truncated-normal")
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("5s", 5.0), ("2min", 120.0), ("1h", 3600.0), (7, 7.0), ("250ms", 0.25)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5s", 5.0), ("2min", 120.0), ("2m", 120.0), ("1h", 3600.0), (7, 7.0), ("250ms", 0.25)]
+)
 def test_durations(text, seconds):
     assert load_settings(given={"log_every": text}).log_every == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("30s", (30.0, 0)),
+        ("5min", (300.0, 0)),
+        ("5m", (300.0, 0)),
+        ("5M", (0.0, 5_000_000)),
+        ("1.5k tokens", (0.0, 1500)),
+        ("20Mtokens", (0.0, 20_000_000)),
+        ("700tokens", (0.0, 700)),
+        (90, (90.0, 0)),
+        ("250ms", (0.25, 0)),
+    ],
+)
+def test_checkpoint_intervals(text, parsed):
+    assert parse_interval(load_settings(given={"checkpoint_every": text}).checkpoint_every) == parsed
+
+
+@pytest.mark.parametrize("text", ["soon", "0s", "0M", "-5s", "5T", "", "M", True, -3])
+def test_other_checkpoint_intervals_are_refused(text):
+    with pytest.raises(InputError, match="it should be a duration such as 30s or 5min, or a number of tokens"):
+        load_settings(given={"checkpoint_every": text})
 
 
 def test_readme_shows_the_settings_as_they_are():

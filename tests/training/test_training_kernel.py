@@ -259,7 +259,7 @@ def test_unique_noise_has_the_expected_counts():
 
 
 def test_settings_reach_the_plan():
-    from nce_train.training.trainer import kernel_plan
+    from nce_train.training.base_trainer import kernel_plan
 
     chosen = kernel_plan(
         Settings(dynamic_window="centre", objective="pairs", reduction="mean", unique=True, window=7, block_size=3)

@@ -181,3 +181,101 @@ def test_thread_positions_are_where_they_stopped():
     run = trainer(max_steps=10)
     run.run()
     assert run.threads[0].cursor[BLOCKS] == 10
+
+
+class Always:
+    """A saver that stops the threads as often as they can be stopped, and keeps what a checkpoint would hold."""
+
+    def __init__(self, run):
+        self.run, self.saved = run, []
+
+    def due(self):
+        return True
+
+    def save(self):
+        self.saved.append({name: np.array(array) for name, array in self.run.state().items()})
+
+
+def assert_same_parameters(first, second):
+    for left, right in zip(first, second, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"max_steps": 25_000},
+        {"dynamic_window": "centre", "unique": True},
+        {"log_every_steps": 700, "subsample": 1e-2},
+    ],
+    ids=str,
+)
+def test_one_thread_goes_on_from_any_stop_to_the_same_bytes(changes, monkeypatch):
+    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 400)  # many places to stop at
+    monkeypatch.setattr("nce_train.training.base_trainer.POLL_SECONDS", 0.001)
+    options = {"epochs": 40, **changes}
+    readings = []
+    expected = trainer(**options).run(readings.append)
+    stopped = trainer(**options)
+    saver = Always(stopped)
+    assert_same_parameters(expected.tables, stopped.run([].append, saver=saver).tables)
+    assert len(saver.saved) > 3
+    for state in (saver.saved[0], saver.saved[len(saver.saved) // 2], saver.saved[-1]):
+        run = trainer(**options)
+        run.restore(state)
+        read_again = []
+        trained = run.run(read_again.append)
+        assert_same_parameters(expected.tables, trained.tables)
+        assert trained.totals == expected.totals
+        if "log_every_steps" in changes:
+            for again, reading in zip(reversed(read_again), reversed(readings), strict=False):
+                assert (again.step, again.tokens, again.loss) == (reading.step, reading.tokens, reading.loss)
+
+
+def test_a_finished_run_is_known_from_its_state():
+    run = trainer()
+    assert not run.finished
+    run.run()
+    again = trainer()
+    again.restore(run.state())
+    assert again.finished
+    assert again.run().totals == run.totals
+    longer = trainer(epochs=3)
+    longer.restore(run.state())
+    assert not longer.finished
+    assert longer.run().totals.tokens == 3 * TOKENS
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (4, 2), (2, 5), (3, 3)])
+def test_another_number_of_threads_trains_the_rest(before, after, monkeypatch):
+    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 80)
+    monkeypatch.setattr("nce_train.training.base_trainer.POLL_SECONDS", 0.001)
+    run = trainer(threads=before, epochs=30)
+    saver = Always(run)
+    run.run(saver=saver)
+    for state in (saver.saved[0], saver.saved[len(saver.saved) // 2], saver.saved[-1]):
+        other = trainer(threads=after, epochs=30)
+        other.restore(state)
+        again = Always(other)
+        totals = other.run(saver=again).totals
+        assert totals.tokens == 30 * TOKENS
+        assert np.isfinite(totals.loss)
+        for second in again.saved[:1]:
+            third = trainer(threads=before, epochs=30)
+            third.restore(second)
+            assert third.run().totals.tokens == 30 * TOKENS
+
+
+def test_the_state_of_another_model_is_refused():
+    with pytest.raises(ValueError, match="where float32"):
+        trainer().restore(trainer(dim=17).state())
+
+
+def test_a_loss_that_explodes_ends_the_run_before_it_is_infinite(monkeypatch):
+    # at this rate it rises slowly at first: 1.0, 1.2, 1.7
+    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 400)
+    with pytest.raises(
+        RunError, match=r"The loss, 1\.\d+ at the start, rose to .* learning rate 0.5 is too high .*lower --lr"
+    ):
+        trainer(lr=0.5, lr_schedule="constant").run()

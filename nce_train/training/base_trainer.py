@@ -1,0 +1,411 @@
+"""What every trainer does: readings, progress, checkpoints, stopping; and the arrays that all of them share.
+
+A trainer runs a number of threads over one token stream until the epochs are done. Between the pieces of work that
+they hand in, everything a run depends on stands in arrays: `state` gives them, `restore` takes them back.
+"""
+
+import dataclasses
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from nce_train.errors import RunError
+from nce_train.training.config import Settings
+from nce_train.training.kernel import (
+    BLOCKS,
+    CENTRES,
+    PAIRS,
+    PRODUCTS,
+    RADIUS_FIXED,
+    RADIUS_PER_BLOCK,
+    RADIUS_PER_CENTRE,
+    TOKENS,
+    Noise,
+    Plan,
+    Schedule,
+    Tables,
+)
+from nce_train.training.metrics import Reading
+from nce_train.training.parameters import keep_probability, keep_threshold, without_hot_rows
+
+# About 10 ms of work: short enough to stop at once, long enough not to notice. Large settings have calls of fewer
+# centres: no more than so many products of a number of a centre and a number of a row.
+CENTRES_PER_CALL = 20_000
+PRODUCTS_PER_CALL = 4e8
+NO_LIMIT = 2**62
+POLL_SECONDS = 0.1  # between looks at progress, readings that are due, checkpoints that are due
+
+# A mean loss so many times that of the first piece of work is divergence: a run that goes well hardly exceeds it (1.1
+# times at most, measured over many settings), one that does not passes any bound within a few pieces.
+EXPLODED = 10
+PAIRS_FOR_A_MEAN = 1000
+
+OnReading = Callable[[Reading], None]
+OnProgress = Callable[[], None]
+OnEpoch = Callable[[int], bool]
+
+
+class Saver(Protocol):
+    """Who keeps checkpoints of a run."""
+
+    def due(self) -> bool:
+        """Whether the threads should stop for a checkpoint; asked several times a second."""
+
+    def save(self) -> None:
+        """Write one; no thread is at work."""
+
+
+@dataclass
+class Totals:
+    """Sums over all threads. `products`: of a row and a centre, as the kernel computed them, masked ones included."""
+
+    tokens: int = 0
+    blocks: int = 0
+    pairs: int = 0
+    centres: int = 0
+    products: int = 0
+    loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    tables : Tables
+    totals : Totals
+        Of the whole run.
+    seconds : float
+        Of training.
+    """
+
+    tables: Tables
+    totals: Totals
+    seconds: float
+
+
+class BaseTrainer(ABC):
+    """One training run over one token stream.
+
+    Parameters
+    ----------
+    stream : int32 [n]
+        Class ids, and LINE_END behind each sentence.
+    token_count : int
+        Ids in the stream, without the LINE_ENDs.
+    counts : int64 [vocabulary]
+    settings : Settings
+        Resolved.
+    """
+
+    tables: Tables
+    noise: Noise
+
+    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
+        self.settings = settings
+        self.stream = stream
+        self.token_count = token_count
+        self.plan = kernel_plan(settings)
+        self.keep = keep_threshold(keep_probability(counts, settings.subsample))
+        self.totals = Totals()
+        self.seconds = 0.0  # of training, up to the last stop
+        self._last_reading = (Totals(), 0.0)
+        self._first_loss = 0.0  # mean of the first piece of work with enough pairs
+        self._started: float | None = None  # when the threads last began
+        self._epochs_begun = 0
+        self._epoch_limit = settings.epochs  # so many may be begun before the threads stop
+        self._ended_early = False
+        self._lock = threading.Lock()
+        # plain flags: a signal handler that sets an Event may wait for ever for a lock of the thread it interrupts
+        self._pause = False
+        self._stopped = False
+        self._failure: BaseException | None = None
+
+    # --- what kinds of trainers differ in -----------------------------------------------------------------------
+
+    @abstractmethod
+    def compile(self) -> None:
+        """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
+
+    @abstractmethod
+    def _all_begun(self) -> bool:
+        """Whether no work is left of the epochs begun."""
+
+    @abstractmethod
+    def _work(self, number: int, on_reading: OnReading | None) -> None:
+        """What thread `number` does until `_pause` or the end."""
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Make `tables` complete when the threads have stopped."""
+
+    @abstractmethod
+    def _parallel(self) -> int:
+        """How many pieces of work advance side by side, for the learning rate's progress."""
+
+    @abstractmethod
+    def _position(self) -> dict[str, np.ndarray]:
+        """What `_restore_position` needs beside parameters and sums."""
+
+    @abstractmethod
+    def _restore_position(self, state: Mapping[str, np.ndarray]) -> None: ...
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Have `run` end after the threads' current kernel calls; from another thread or a signal handler."""
+        self._stopped = True
+        self._pause = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is trained."""
+        if self.settings.max_steps is not None and self.totals.blocks >= self.settings.max_steps:
+            return True
+        return self._ended_early or (self._epochs_begun >= self.settings.epochs and self._all_begun())
+
+    def progress(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        schedule = self._schedule()
+        return max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
+
+    def run(
+        self,
+        on_reading: OnReading | None = None,
+        on_progress: OnProgress | None = None,
+        saver: Saver | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Trained:
+        """Train to the end of the last epoch, or `max_steps`, or until `stop`.
+
+        Parameters
+        ----------
+        on_reading : callable, optional
+            Called with each `Reading`, at the settings' interval and at the end.
+        on_progress : callable, optional
+            Called several times a second, from the calling thread.
+        saver : Saver, optional
+            Called from the calling thread.
+        on_epoch : callable, optional
+            Called with the number of epochs done after each of them and at the end, when no thread is at work; may be
+            called again with the same number when the run is restored. Training ends if it returns True.
+
+        Returns
+        -------
+        Trained
+            `finished` tells whether it is all.
+
+        Raises
+        ------
+        RunError
+            When a parameter became infinite or not a number.
+        KeyboardInterrupt
+            As it came, when all threads have stopped.
+        """
+        while True:
+            epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
+            if on_epoch is not None and epoch_is_over and on_epoch(self._epochs_begun):
+                self._ended_early = True
+            if self.finished or self._stopped:
+                break
+            if on_epoch is not None:
+                self._epoch_limit = self._epochs_begun + int(self._all_begun())
+            self._train_until_paused(on_reading, on_progress, saver)
+            if saver is not None and saver.due() and not self.finished and not self._stopped:
+                saver.save()
+        if on_reading is not None and self.finished and self.totals.blocks > self._last_reading[0].blocks:
+            on_reading(self._reading())
+        self.check()
+        return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
+
+    def check(self) -> None:
+        """Raise RunError when a parameter is infinite or not a number; no thread may be at work."""
+        if not all(np.isfinite(np.sum(table, dtype=np.float64)) for table in without_hot_rows(self.tables)):
+            raise RunError(_diverged(self.settings, "parameters became infinite or not a number", self.totals.blocks))
+
+    # --- to stop here and go on elsewhere -----------------------------------------------------------------------
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs, while no thread is at work. Parameters are views of `dim` columns, not copies."""
+        tables = without_hot_rows(self.tables)
+        before, then = self._last_reading
+        return {
+            "input": tables.input[:, : self.settings.dim],
+            "output": tables.output[:, : self.settings.dim],
+            "bias": tables.bias,
+            "totals": np.array([dataclasses.astuple(totals)[:-1] for totals in (self.totals, before)]),
+            "loss": np.array([self.totals.loss, before.loss]),
+            "first_loss": np.array([self._first_loss]),
+            "seconds": np.array([self.seconds, then]),
+            "epochs_begun": np.array([self._epochs_begun]),
+            **self._position(),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on where another trainer's `state` was taken, on the same stream and with settings that fit.
+
+        `epochs`, the number of threads and the interval of readings may be others.
+
+        Raises
+        ------
+        KeyError, ValueError
+            When it is the state of another kind of trainer.
+        """
+        tables, dim = without_hot_rows(self.tables), self.settings.dim
+        fill(tables.input[:, :dim], state["input"])
+        fill(tables.output[:, :dim], state["output"])
+        fill(tables.bias, state["bias"])
+        self.totals, before = (
+            Totals(*map(int, counted), float(loss))  # type: ignore[call-arg]
+            for counted, loss in zip(state["totals"], state["loss"], strict=True)
+        )
+        self.seconds, then = map(float, state["seconds"])
+        self._last_reading = (before, then)
+        self._first_loss = float(state["first_loss"][0])
+        self._epochs_begun = int(state["epochs_begun"][0])
+        self._restore_position(state)
+
+    # --- between pieces of work -----------------------------------------------------------------------------------
+
+    def _train_until_paused(
+        self, on_reading: OnReading | None, on_progress: OnProgress | None, saver: Saver | None
+    ) -> None:
+        self._pause = False
+        if self._stopped:  # looked at behind the line above, which may have undone a stop's pause
+            return
+        self._started = time.perf_counter()
+        workers = [
+            threading.Thread(target=self._work, args=(number, on_reading), daemon=True)
+            for number in range(int(self.settings.threads))
+        ]
+        try:
+            for worker in workers:
+                worker.start()
+            self._watch(workers, on_reading, on_progress, saver)
+        finally:
+            self._pause = True
+            for worker in workers:
+                if worker.ident is not None:
+                    worker.join()
+            self.seconds, self._started = self._seconds_now(), None
+        if self._failure is not None:
+            raise self._failure
+        self._settle()
+
+    def _add_to_totals(self, done: np.ndarray, loss: float) -> None:
+        """Add what a thread has done, as the kernel's cursor counts it (the lock is held)."""
+        totals = self.totals
+        totals.tokens += int(done[TOKENS])
+        totals.blocks += int(done[BLOCKS])
+        totals.pairs += int(done[PAIRS])
+        totals.centres += int(done[CENTRES])
+        totals.products += int(done[PRODUCTS])
+        totals.loss += loss
+        if not math.isfinite(totals.loss):
+            raise RunError(_diverged(self.settings, "parameters became infinite or not a number", totals.blocks))
+        if done[PAIRS] >= PAIRS_FOR_A_MEAN:
+            mean = loss / int(done[PAIRS])
+            self._first_loss = self._first_loss or mean
+            if mean > EXPLODED * self._first_loss:
+                how = f"loss, {self._first_loss:.3g} at the start, rose to {mean:.3g}"
+                raise RunError(_diverged(self.settings, how, totals.blocks))
+
+    def _blocks_per_call(self) -> int:
+        settings = self.settings
+        products = settings.block_size * (settings.num_sampled + 2 * settings.window) * settings.dim
+        return max(1, min(CENTRES_PER_CALL // settings.block_size, int(PRODUCTS_PER_CALL / products)))
+
+    def _schedule(self) -> Schedule:
+        settings, totals = self.settings, self.totals
+        return Schedule(
+            lr=float(settings.lr),
+            tokens=totals.tokens,
+            all_tokens=self.token_count * settings.epochs,
+            blocks=totals.blocks,
+            all_blocks=settings.max_steps or NO_LIMIT,
+            threads=self._parallel(),
+        )
+
+    def _step_reading_due(self) -> bool:
+        every = self.settings.log_every_steps
+        return every is not None and self.totals.blocks // every > self._last_reading[0].blocks // every
+
+    def _watch(
+        self,
+        workers: list[threading.Thread],
+        on_reading: OnReading | None,
+        on_progress: OnProgress | None,
+        saver: Saver | None,
+    ) -> None:
+        """Report progress, take the timed readings, and have checkpoints written, until the workers have ended."""
+        timed_readings = on_reading is not None and self.settings.log_every_steps is None
+        for worker in workers:
+            while worker.is_alive():
+                worker.join(POLL_SECONDS)
+                if on_progress is not None:
+                    on_progress()
+                if timed_readings and self._seconds_now() >= self._last_reading[1] + self.settings.log_every:
+                    with self._lock:
+                        reading = self._reading()
+                    on_reading(reading)  # type: ignore[misc]
+                if saver is not None and saver.due():
+                    self._pause = True
+
+    def _seconds_now(self) -> float:
+        return self.seconds + (0.0 if self._started is None else time.perf_counter() - self._started)
+
+    def _reading(self) -> Reading:
+        """The state now, its loss and speed since the previous reading (the lock is held)."""
+        now = self._seconds_now()
+        before, then = self._last_reading
+        totals = self.totals
+        pairs = totals.pairs - before.pairs
+        schedule = self._schedule()
+        rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
+        self._last_reading = (dataclasses.replace(totals), now)
+        return Reading(
+            step=totals.blocks,
+            epoch=min(totals.tokens // self.token_count, self.settings.epochs - 1),
+            tokens=totals.tokens,
+            loss=(totals.loss - before.loss) / pairs if pairs else None,
+            learning_rate=rate,
+            tokens_per_second=(totals.tokens - before.tokens) / max(now - then, 1e-9),
+            seconds=now,
+        )
+
+
+def kernel_plan(settings: Settings) -> Plan:
+    """The settings that the kernel looks at, as it wants them."""
+    radius_kinds = {"block": RADIUS_PER_BLOCK, "centre": RADIUS_PER_CENTRE, "none": RADIUS_FIXED}
+    return Plan(
+        window=settings.window,
+        radius_kind=radius_kinds[settings.dynamic_window],
+        block_size=settings.block_size,
+        num_sampled=settings.num_sampled,
+        pairs=settings.objective == "pairs",
+        mean=settings.reduction == "mean",
+        unique=settings.unique,
+        remove_accidental_hits=settings.remove_accidental_hits,
+        linear=settings.lr_schedule == "linear",
+    )
+
+
+def fill(array: np.ndarray, values: np.ndarray) -> None:
+    """Copy `values` into `array`; ValueError when they are not of its shape and type."""
+    if array.shape != values.shape or array.dtype != values.dtype:
+        raise ValueError(f"{values.dtype} {values.shape} where {array.dtype} {array.shape} should be")
+    array[...] = values
+
+
+def _diverged(settings: Settings, how: str, step: int) -> str:
+    return (
+        f"The {how} before step {step:,}: most likely the learning rate {settings.lr:g} is too high for objective "
+        f"{settings.objective}, reduction {settings.reduction}; lower --lr and train again."
+    )

@@ -1,0 +1,341 @@
+"""Rounds: the same answer on any number of threads or machines.
+
+The corpus is cut into K shards. In a round each shard trains its next tokens from the same base parameters, on one
+thread that copies the rows it touches and draws from a stream of its own, seeded by run, round and shard. Then the
+base takes over what changed: row by row, in the order of the shards,
+
+    row += Σ_k (copy_k − row) · m/K,    m = 1 + (K − 1) / (1 + K·u/τ),
+
+u the expected number of updates of the row by one shard in one round. Rare rows get the sum of the changes (m → K), to
+which few shards have anything to add; frequent rows get their mean (m → 1), since every shard has gone the same way.
+Who runs a shard, and when, changes nothing.
+"""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from nce_train.training.base_trainer import NO_LIMIT, BaseTrainer, OnReading
+from nce_train.training.config import Settings
+from nce_train.training.kernel import (
+    BLOCKS,
+    LINE_END,
+    POSITION,
+    RANGE_END,
+    TOKENS,
+    Copies,
+    Noise,
+    Plan,
+    Schedule,
+    Tables,
+    aligned_zeros,
+    new_thread,
+    train_blocks,
+)
+from nce_train.training.noise import noise_probability, noise_tables
+from nce_train.training.parameters import initial_tables, keep_probability
+
+ROWS_AT_ONCE = 2048  # rows that a thread combines before it looks for the next piece of work
+
+
+@dataclass(frozen=True)
+class RoundFactors:
+    """What the sum of the shards' changes of each row is multiplied by, m/K; float32 [classes] each."""
+
+    input: np.ndarray
+    output: np.ndarray
+
+
+def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: Settings) -> RoundFactors:
+    """The factors m/K of all rows.
+
+    Parameters
+    ----------
+    counts : int64 [vocabulary]
+    noise_probability : float64 [vocabulary]
+        Of drawing each word as noise.
+    settings : Settings
+        Resolved: `shards` K, `round_tokens` R and `round_tau` τ are numbers.
+
+    Returns
+    -------
+    RoundFactors
+
+    Notes
+    -----
+    With f a word's share of the tokens and `keep` the chance that subsampling keeps it, an input row is updated
+    u = R · f · keep times, an output row u = R · f · keep · c + (R · Σ f·keep / G) · S · q times: c contexts a centre,
+    blocks of G centres, S noise words drawn with probability q.
+    """
+    shares = counts / counts.sum() * keep_probability(counts, settings.subsample)
+    tokens, shards, tau = float(settings.round_tokens), settings.shards, float(settings.round_tau)
+    contexts = 2 * settings.window if settings.dynamic_window == "none" else settings.window + 1
+    blocks = tokens * shares.sum() / settings.block_size
+    draws = blocks * settings.num_sampled * noise_probability
+    if settings.unique:  # at most once a block
+        draws = np.minimum(draws, blocks)
+
+    def factor(updates: np.ndarray) -> np.ndarray:
+        times = 1 + (shards - 1) / (1 + shards * updates / tau)
+        return np.asarray(times / shards, np.float32)
+
+    return RoundFactors(factor(tokens * shares), factor(tokens * shares * contexts + draws))
+
+
+def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
+    """Where each shard begins and ends in the stream: behind the line end next to N·k/K, or there if none is near.
+
+    A shard may be empty.
+
+    Examples
+    --------
+    >>> shard_cuts(np.array([5, 5, 5, -1, 5, -1], np.int32), 2)
+    [(0, 4), (4, 6)]
+    """
+    size = len(stream)
+    cuts = [0]
+    for shard in range(1, shards):
+        target = max(cuts[-1], size * shard // shards)
+        cuts.append(_behind_line_end(stream, target, min(size, target + size // shards)))
+    return list(itertools.pairwise([*cuts, size]))
+
+
+def next_position(stream: np.ndarray, begin: int, end: int, tokens: int) -> int:
+    """Where a shard's round ends that begins at `begin`: `tokens` tokens on, and on to the line's end if it is near."""
+    piece = stream[begin : min(end, begin + 2 * tokens)]  # every line has a token, so these hold enough
+    counted = np.cumsum(piece != LINE_END)
+    target = begin + int(np.searchsorted(counted, tokens)) + 1
+    return _behind_line_end(stream, target, min(end, target + tokens)) if target < end else end
+
+
+def _behind_line_end(stream: np.ndarray, target: int, limit: int) -> int:
+    """The first place behind a line end in [target, limit], or else `target`."""
+    if target == 0:
+        return 0
+    line_ends = np.flatnonzero(stream[target - 1 : limit] == LINE_END)
+    return target + int(line_ends[0]) if len(line_ends) else target
+
+
+class ShardWorkspace:
+    """Where one shard trains a round: its copies of rows, and the thread that changes them.
+
+    Memory is taken from the system only for rows that are touched.
+    """
+
+    def __init__(self, base: Tables, noise: Noise, plan: Plan) -> None:
+        classes, width = base.input.shape
+        dtype = base.input.dtype.type
+        self.tables = Tables(
+            aligned_zeros((classes, width), dtype),
+            aligned_zeros((classes, width), dtype),
+            aligned_zeros((classes,), dtype),
+        )
+        self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
+        self.thread = new_thread(plan, width, dtype, 0, copied=(base, noise))
+
+    @property
+    def copies(self) -> Copies:
+        copies = self.thread.copies
+        assert copies is not None
+        return copies
+
+    def begin(self, position: int, end: int, random_state: int) -> None:
+        """Forget the last round; train [position, end) of the stream next."""
+        thread, copies = self.thread, self.copies
+        thread.cursor[:] = 0
+        thread.cursor[POSITION], thread.cursor[RANGE_END] = position, end
+        thread.random[0] = random_state
+        thread.loss[0] = 0
+        copies.used[:] = 0
+        copies.input_place[:] = -1
+        copies.output_place[:] = -1
+
+    def train(self, keep: np.ndarray, stream: np.ndarray, plan: Plan, schedule: Schedule, blocks: int) -> int:
+        """Train at most `blocks` blocks on; how many were done. `schedule` is that of the round's beginning."""
+        cursor = self.thread.cursor
+        now = schedule._replace(
+            tokens=schedule.tokens + schedule.threads * int(cursor[TOKENS]),
+            blocks=schedule.blocks + schedule.threads * int(cursor[BLOCKS]),
+        )
+        return int(train_blocks(self.tables, self.noise, keep, stream, plan, now, self.thread, blocks))
+
+
+def combine(base: Tables, shards: list[ShardWorkspace], factors: RoundFactors, first: int, last: int) -> None:
+    """Add the shards' changes to the rows [first, last) of the base, in the order of the shards."""
+    for number, factor in enumerate((factors.input, factors.output, factors.output)):
+        table = _as_columns(base[number])
+        total = np.empty((last - first, table.shape[1]), table.dtype)
+        touched = np.zeros(last - first, np.bool_)
+        for shard in shards:
+            places = shard.copies.input_place if number == 0 else shard.copies.output_place
+            _sum_changes(table, _as_columns(shard.tables[number]), places, first, last, total, touched)
+        _add_changes(table, total, touched, factor, first, last)
+
+
+def _as_columns(table: np.ndarray) -> np.ndarray:
+    """The biases as a table of one column."""
+    return table.reshape(len(table), -1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _sum_changes(table, copied, places, first, last, total, touched):
+    """Add one shard's changes of the rows [first, last) to `total`, and say which rows it has touched."""
+    for row in range(first, last):
+        place = places[row]
+        if place >= 0:
+            r = row - first
+            for d in range(table.shape[1]):
+                change = copied[place, d] - table[row, d]
+                total[r, d] = total[r, d] + change if touched[r] else change
+            touched[r] = True
+
+
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+def _add_changes(table, total, touched, factor, first, last):
+    for row in range(first, last):
+        r = row - first
+        if touched[r]:
+            for d in range(table.shape[1]):
+                table[row, d] += factor[row] * total[r, d]
+
+
+class RoundTrainer(BaseTrainer):
+    """One run in rounds over one token stream, with threads of this machine; see `BaseTrainer`.
+
+    The settings' `threads` change only the time it takes. A round that is interrupted is begun anew.
+    """
+
+    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
+        super().__init__(stream, token_count, counts, settings)
+        self.noise = noise_tables(counts, settings)
+        self.tables = initial_tables(counts, settings)
+        self._factors = round_factors(counts, noise_probability(counts, settings), settings)
+        self._shards = [ShardWorkspace(self.tables, self.noise, self.plan) for _ in range(settings.shards)]
+        self._cuts = shard_cuts(stream, settings.shards)
+        self._next = [end for _, end in self._cuts]  # where each shard's next round begins
+        self._rounds = 0
+        self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
+        self._to_train: deque[int] = deque()
+        self._complete = False
+        self._round_schedule = self._schedule()
+        threads = int(settings.threads)
+        self._before_round = threading.Barrier(threads, self._begin_round)
+        self._all_trained = threading.Barrier(threads, self._note_whether_complete)
+        self._all_combined = threading.Barrier(threads)
+
+    def compile(self) -> None:
+        """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
+        shard = self._shards[0]
+        shard.begin(0, 0, 0)
+        shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
+        combine(self.tables, self._shards, self._factors, 0, 1)
+
+    def _parallel(self) -> int:
+        return len(self._shards)
+
+    def _all_begun(self) -> bool:
+        return all(position == end for position, (_, end) in zip(self._next, self._cuts, strict=True))
+
+    def _settle(self) -> None:
+        pass
+
+    def _position(self) -> dict[str, np.ndarray]:
+        return {"round": np.array([self._rounds]), "next": np.array(self._next)}
+
+    def _restore_position(self, state: Mapping[str, np.ndarray]) -> None:
+        if len(state["next"]) != len(self._next):
+            raise ValueError("a run with another number of shards")
+        self._rounds = int(state["round"][0])
+        self._next = [int(position) for position in state["next"]]
+
+    # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
+
+    def _work(self, number: int, on_reading: OnReading | None) -> None:
+        try:
+            while True:
+                self._before_round.wait()
+                if not self._ranges:
+                    return
+                self._train_shards()
+                self._all_trained.wait()
+                if not self._complete:
+                    return
+                self._combine_rows(number)
+                if self._all_combined.wait() == 0:  # for one of the threads
+                    self._end_round(on_reading)
+        except threading.BrokenBarrierError:
+            pass  # another thread has failed
+        except BaseException as failure:
+            self._failure = failure
+            for meeting in (self._before_round, self._all_trained, self._all_combined):
+                meeting.abort()
+
+    def _begin_round(self) -> None:
+        self._ranges = []
+        if self._pause or self.finished:
+            return
+        if self._all_begun():
+            if self._epochs_begun >= self._epoch_limit:
+                return
+            self._epochs_begun += 1
+            self._next = [begin for begin, _ in self._cuts]
+        tokens = int(self.settings.round_tokens)
+        self._ranges = [
+            (position, next_position(self.stream, position, end, tokens))
+            for position, (_, end) in zip(self._next, self._cuts, strict=True)
+        ]
+        self._to_train = deque(range(len(self._shards)))
+        self._complete = True
+        self._round_schedule = self._schedule()
+
+    def _train_shards(self) -> None:
+        """Train one shard after the other until none is left to take."""
+        while True:
+            with self._lock:
+                if not self._to_train:
+                    return
+                number = self._to_train.popleft()
+            if not self._train_shard(number):
+                self._complete = False
+                return
+
+    def _train_shard(self, number: int) -> bool:
+        """Train a shard's part of the round; False when it was interrupted."""
+        shard, seed = self._shards[number], [self.settings.seed, 2, self._rounds, number]
+        shard.begin(*self._ranges[number], int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))
+        left = NO_LIMIT
+        if self.settings.max_steps is not None:  # what is left of it, shared among the shards
+            left = (self.settings.max_steps - self.totals.blocks + len(self._shards) - 1 - number) // len(self._shards)
+        while left > 0:
+            if self._pause:
+                return False
+            blocks = min(left, self._blocks_per_call())
+            done = shard.train(self.keep, self.stream, self.plan, self._round_schedule, blocks)
+            left -= done
+            if done < blocks:
+                break
+        return True
+
+    def _note_whether_complete(self) -> None:
+        self._complete = self._complete and not self._to_train
+
+    def _combine_rows(self, number: int) -> None:
+        """Combine every so many-th piece of the rows."""
+        classes, threads = len(self.tables.input), int(self.settings.threads)
+        for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
+            combine(self.tables, self._shards, self._factors, first, min(classes, first + ROWS_AT_ONCE))
+
+    def _end_round(self, on_reading: OnReading | None) -> None:
+        with self._lock:
+            for shard in self._shards:
+                self._add_to_totals(shard.thread.cursor, float(shard.thread.loss[0]))
+            self._rounds += 1
+            self._next = [end for _, end in self._ranges]
+            reading = self._reading() if on_reading is not None and self._step_reading_due() else None
+        if on_reading is not None and reading is not None:
+            on_reading(reading)

@@ -1,0 +1,188 @@
+"""What is written down of a run, so that it can go on: its settings, its corpus, its readings and timings so far.
+
+The record lies in `checkpoint/run.json` from the moment the output is claimed, and in every checkpoint.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nce_train.errors import InputError, RunError
+from nce_train.files import atomic_write
+from nce_train.text.corpus import EncodedCorpus
+from nce_train.text.sources import Corpus, Source, list_sources
+from nce_train.text.vocabulary import Vocabulary
+from nce_train.training.checkpoint import FORMAT, RUN
+from nce_train.training.config import Settings, load_settings
+from nce_train.training.model_directory import sha256_of
+
+CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every")
+STANDARD_INPUT = "-"
+_KEYS = {"config", "corpus", "sources", "readings", "heldout", "timings"}
+
+
+def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
+    """The record of a run that begins.
+
+    Returns
+    -------
+    dict
+        `format`, `config`, `readings`, `timings`, `heldout` (its path, and what was seen of it);
+        `corpus`: absolute paths, or None for what cannot be read again;
+        `sources`: `name`, `path`, `bytes`, `mtime_ns` of each (None for no regular file). Later also `sha256` of the
+        sources, `vocabulary` (fingerprint), `tokens`, and `stream` (checksum of the ids).
+    """
+    if settings.heldout is not None:
+        list_sources(settings.heldout)  # a wrong path is told before the work
+    return {
+        "format": FORMAT,
+        "config": settings.model_dump(),
+        "corpus": _paths(corpus),
+        "sources": [_fingerprint(source) for source in list_sources(corpus).sources],
+        "readings": [],
+        "heldout": {"path": None if settings.heldout is None else os.path.abspath(settings.heldout), "looks": []},
+        "timings": dict.fromkeys(("vocabulary", "encode", "compile", "train", "save", "total"), 0.0),
+    }
+
+
+def note_encoded(record: dict[str, Any], encoded: EncodedCorpus) -> None:
+    """Write into a record what is known when the corpus has been read."""
+    listed = {source["name"]: source for source in record["sources"]}
+    unlisted = {"path": None, "mtime_ns": None}
+    record["sources"] = [{**listed.get(source["name"], unlisted), **source} for source in encoded.sources]
+    record["vocabulary"] = encoded.vocabulary.fingerprint
+    record["tokens"] = encoded.token_count
+
+
+def write_record(directory: Path, record: Mapping[str, Any]) -> None:
+    """Write `run.json`; RunError when that fails."""
+    try:
+        with atomic_write(directory / RUN, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=1, allow_nan=False)
+    except OSError as error:
+        raise RunError(f"{directory / RUN} cannot be written: {error.strerror}; mend this and train again.") from None
+
+
+def read_record(directory: Path) -> dict[str, Any]:
+    """Read `run.json`; InputError when it is missing or no record."""
+    try:
+        record = json.loads((directory / RUN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"{directory} holds nothing to go on with: start anew with --overwrite.")
+    return record
+
+
+def settings_of(record: Mapping[str, Any], changes: Mapping[str, Any], output: Path) -> Settings:
+    """The settings of a run with some of them changed.
+
+    Raises
+    ------
+    InputError
+        When the record is of another version, or one of `changes` is no setting, not CHANGEABLE, or fewer epochs.
+    """
+    if record.get("format") != FORMAT or not record.keys() >= _KEYS:
+        raise InputError(f"The checkpoint in {output} is of another version of nce-train: resume it with that.")
+    old = load_settings(None, record["config"])
+    new = load_settings(None, {**record["config"], **changes}).resolved()
+    for name in Settings.model_fields:
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after and name not in CHANGEABLE:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"With --resume, --{option} cannot change from {before} to {after}: leave it out, or start anew (only "
+                f"{', '.join('--' + name.replace('_', '-') for name in CHANGEABLE)} may change)."
+            )
+    if new.epochs < old.epochs:
+        raise InputError(f"With --resume, --epochs can be raised, but not from {old.epochs} to {new.epochs}.")
+    return new
+
+
+def find_corpus(
+    record: Mapping[str, Any], given: Corpus | None, settings: Settings, output: Path, note: Callable[[str], None]
+) -> list[str] | None:
+    """Make sure that corpus and vocabulary are those of the run.
+
+    Parameters
+    ----------
+    record : mapping
+    given : path or list of paths, optional
+        What the caller takes the corpus to be.
+    settings : Settings
+    output : Path
+        What lies in it is no corpus.
+    note : callable
+        Told when the corpus is not there any more.
+
+    Returns
+    -------
+    list of str or None
+        Where the corpus is; None when it cannot be read again.
+
+    Raises
+    ------
+    InputError
+        When a file of it, or the vocabulary file, was changed, or `given` is another corpus.
+    """
+    paths: list[str] | None = record["corpus"]
+    if given is not None and _paths(given) != paths:
+        was = ", ".join(paths or ["standard input"])
+        raise InputError(f"With --resume the corpus is that of the run ({was}): leave CORPUS out, or start anew.")
+    if settings.vocab is not None and "vocabulary" in record and Path(settings.vocab).exists():
+        found = Vocabulary.load(settings.vocab, unknown=settings.unknown).fingerprint
+        if found != record["vocabulary"]:
+            raise InputError(f"{settings.vocab} has changed since the run began: put it back, or start anew.")
+    if paths is None:
+        return None
+    try:
+        found_sources = list_sources(paths).sources
+    except InputError as error:
+        note(f"The corpus cannot be read any more ({str(error).rstrip('.')}); the ids kept of it are used.")
+        return None
+    inside = os.path.join(os.path.abspath(output), "")
+    before = {source["path"]: source for source in record["sources"] if source["path"] is not None}
+    now = {os.path.abspath(source.path): source for source in found_sources if source.path is not None}
+    now = {path: source for path, source in now.items() if not path.startswith(inside)}
+    for path in sorted(before.keys() ^ now.keys()):
+        raise InputError(_corpus_changed(f"{path} is {'new' if path in now else 'gone'}"))
+    if any(source.status is None for source in now.values()):  # a pipe
+        return None
+    for path, source in now.items():
+        if _is_another(_fingerprint(source), before[path]):
+            raise InputError(_corpus_changed(f"{path} is another file now"))
+    return paths
+
+
+def _is_another(found: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    if found["mtime_ns"] == before["mtime_ns"] and found["bytes"] == before["bytes"]:
+        return False
+    if "sha256" not in before:  # nothing has been trained on it
+        return False
+    return found["bytes"] != before["bytes"] or sha256_of(found["path"]) != before["sha256"]
+
+
+def _corpus_changed(how: str) -> str:
+    return f"The corpus has changed since the run began, {how}: put the old one back, or start anew with --overwrite."
+
+
+def _paths(corpus: Corpus) -> list[str] | None:
+    """Absolute paths of a corpus, or None for standard input and iterables."""
+    names = [corpus] if isinstance(corpus, (str, os.PathLike)) else corpus
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, (str, os.PathLike)) for name in names):
+        return None
+    if any(os.fspath(name) == STANDARD_INPUT for name in names):
+        return None
+    return [os.path.abspath(name) for name in names]
+
+
+def _fingerprint(source: Source) -> dict[str, Any]:
+    status = source.status
+    return {
+        "name": source.name,
+        "path": None if source.path is None else os.path.abspath(source.path),
+        "bytes": None if status is None else status.st_size,
+        "mtime_ns": None if status is None else status.st_mtime_ns,
+    }

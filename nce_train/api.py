@@ -243,7 +243,7 @@ def export(
     model : Embeddings, str or os.PathLike
         Embeddings, or a model directory or vectors file.
     out : path
-        The file; a further ending `.gz` or `.xz` compresses.
+        The file; a further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
     format : str, optional
         See `Embeddings.save`; without it the ending tells.
     top : int, optional

@@ -35,6 +35,7 @@ from nce_train.training.tiles import (
     add_to_rows,
     context_weights,
     copy_row,
+    in_place,
     inner,
     logits_to_steps,
     merge_repeats,
@@ -442,7 +443,7 @@ def _lay_out_rows(plan, thread, side, first):
         thread.cursor[PRODUCTS] += HALF * (parts[BOTH_END] + parts[COUNT] - parts[LOW_END])
 
 
-@inner
+@in_place
 def _reach(thread, side, panel, centres):
     """A panel's first context and the one behind its last; the same of its second half, and of its first half.
 
@@ -554,7 +555,7 @@ def _place_of(copies, table, places, kind, side, word):
 # --- one step -------------------------------------------------------------------------------------------------
 
 
-@inner
+@in_place
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
     copy_fresh_rows(thread.copies, tables, noise, side)
@@ -600,7 +601,7 @@ def _step(tables, noise, plan, thread, side):
         )
 
 
-@inner
+@in_place
 def _ends(thread, side, panel):
     parts = thread.parts[side, panel]
     return parts[LOW_END], parts[BOTH_END], parts[COUNT]
@@ -703,7 +704,7 @@ _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 _FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
-@inner
+@in_place
 def _mix(state):
     bits = (state ^ (state >> _SHIFTS[0])) * _FACTORS[0]
     bits = (bits ^ (bits >> _SHIFTS[1])) * _FACTORS[1]

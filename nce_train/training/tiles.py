@@ -341,8 +341,13 @@ def _logits_tile(tile, halves):
     return logits_tile
 
 
-def _parts(builder, low_end, both_end, count):
-    """The three parts of the rows: first and last row, and the centres that they concern."""
+def _parts(vectors, low_end, both_end, count):
+    """The three parts of the rows: first and last row, and the centres that they concern.
+
+    Where a tile is one vector wide, which is a small part of any row, they are taken as one: the other steps are 0.
+    """
+    if vectors == 1:
+        return ((I64(0), count, range(PANEL)),)
     return (
         (I64(0), low_end, range(HALF)),
         (low_end, both_end, range(PANEL)),
@@ -378,7 +383,7 @@ def _centres_tile(vectors):
             vector = table_.vector()
             zero = ir.Constant(vector, [0.0] * LANES)
             sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)] for _ in range(PANEL)]
-            for begin, end, concerned in _parts(builder, *arguments[4:7]):
+            for begin, end, concerned in _parts(vectors, *arguments[4:7]):
                 with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, _):
                     pointer = offset(builder, table_.row(builder.sext(rows_.load(row), I64)), column_)
                     values = [load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
@@ -428,7 +433,7 @@ def _rows_tile(vectors):
             for g in range(PANEL):
                 pointer = offset(builder, centres_.row(builder.add(first_centre_, I64(g))), column_)
                 panel.append([load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)])
-            for begin, end, concerned in _parts(builder, *arguments[4:7]):
+            for begin, end, concerned in _parts(vectors, *arguments[4:7]):
                 with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, _):
                     pointer = offset(builder, table_.row(builder.sext(rows_.load(row), I64)), column_)
                     places = [offset(builder, pointer, v * LANES) for v in range(vectors)]

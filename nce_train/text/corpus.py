@@ -281,7 +281,7 @@ def _count(
         file.write(_npy_header(0))
     origin = 0
     total_bytes = listed.total_bytes
-    with ThreadPoolExecutor(threads) as pool:
+    with _workers(threads) as pool:
         for block in listed.blocks(BLOCK_BYTES):
             # Enough waiting blocks that no worker idles while this thread reads; few, for they cost memory.
             if len(pending) > 2 * threads:
@@ -297,6 +297,20 @@ def _count(
         names = ", ".join(source.name for source in listed.sources[:3])
         raise InputError(f"the corpus ({names}) holds no token")
     return _Counted(runs, blocks, is_raw=is_text and tokens == "whitespace")
+
+
+@contextlib.contextmanager
+def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool that is waited for, but not after Ctrl-C: its threads may be compiling for seconds."""
+    pool = ThreadPoolExecutor(threads)
+    wait = True
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        wait = False
+        raise
+    finally:
+        pool.shutdown(wait, cancel_futures=True)
 
 
 def _select(

@@ -114,6 +114,21 @@ def test_config_of_a_model_repeats_it(folder):
         assert (folder / "first.nce" / name).read_bytes() == (folder / "second.nce" / name).read_bytes()
 
 
+def test_deterministic_runs_are_the_same_on_any_number_of_threads(folder):
+    for threads in (1, 3):
+        options = ("--deterministic", "--threads", threads, "--dim", 10, "-o", f"{threads}.nce")
+        code, _, err = run("corpus.txt", *options, cwd=folder)
+        assert code == 0, err
+    code, _, err = run("corpus.txt", "--config", "1.nce/config.yaml", "--threads", 2, "-o", "2.nce", cwd=folder)
+    assert code == 0, err
+    for name in ("input.npy", "output.npy", "bias.npy", "vocab.tsv"):
+        assert len({(folder / f"{threads}.nce" / name).read_bytes() for threads in (1, 2, 3)}) == 1
+    config = yaml.safe_load((folder / "1.nce" / "config.yaml").read_text())
+    assert config["deterministic"] is True
+    assert config["round_tokens"] == 75  # 6,000 tokens in 8 shards of 10 rounds
+    assert "auto" not in config.values()
+
+
 def test_printed_config_can_be_fed_back(folder):
     code, printed, _ = run("--print-config", "--config", "tf_word2vec_basic", "--dim", 7, cwd=folder)
     assert code == 0

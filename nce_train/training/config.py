@@ -22,7 +22,7 @@ from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 PRESETS = "nce_train.configs"
 DEFAULT_PRESET = "default"
 HOGWILD_LR = 0.05
-ROUNDS_LR = 0.07
+ROUNDS_LR = 0.1
 # Tokens of a shard's round by words of the vocabulary, so that rows change alike in a round of any vocabulary.
 ROUND_TOKENS_A_WORD = 1.35
 ROUND_TOKENS_AT_LEAST = 1000

@@ -190,11 +190,11 @@ def main(
 
 
 def _typed(name: str, value: Any) -> Any:
-    if name == "threads" and value != "auto":
+    if name in ("threads", "round_tokens") and value != "auto":
         try:
             return int(value)
         except ValueError:
-            raise InputError(f"Setting threads cannot be {value}: it should be a whole number or auto.") from None
+            raise InputError(f"Setting {name} cannot be {value}: it should be a whole number or auto.") from None
     return value
 
 

@@ -275,8 +275,6 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
         _step(tables, noise, plan, thread, side)
         side = 1 - side
         _merge_when_due(tables, thread)
-    for either_side in range(2):  # of blocks that turned out to have no pairs
-        copy_fresh_rows(thread.copies, tables, noise, either_side)
     return done
 
 
@@ -303,6 +301,11 @@ def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token
         cursor[CENTRE] = first + centres
         if _choose_contexts(plan, thread, side, first, centres) > 0:
             break
+    # rows are looked up only now: a block without pairs must not take copies that no step would fill
+    for g in range(-(-thread.shape[side, SHAPE_CENTRES] // PANEL) * PANEL):
+        thread.centre_numbers[side, CENTRE_ID, g] = input_row(
+            thread.copies, side, thread.centre_numbers[side, CENTRE_ID, g]
+        )
     _draw_noise(noise, plan, thread, side)
     _lay_out_rows(plan, thread, side, first)
     progress = max(
@@ -360,13 +363,13 @@ def _choose_contexts(plan, thread, side, first, centres):
             radius = _random_below(thread, plan.window) + 1
         position = first + g
         contexts = min(length - 1, position + radius) - max(0, position - radius)
-        numbers[CENTRE_ID, g] = input_row(thread.copies, side, kept[position])
+        numbers[CENTRE_ID, g] = kept[position]
         numbers[RADIUS, g] = radius
         numbers[CONTEXTS, g] = contexts
         pairs += contexts
         thread.cursor[CENTRES] += contexts > 0
     for g in range(centres, -(-centres // PANEL) * PANEL):  # the last panel is filled up with centres without contexts
-        numbers[CENTRE_ID, g] = numbers[CENTRE_ID, 0]
+        numbers[CENTRE_ID, g] = kept[first]
         numbers[RADIUS, g] = 0
         numbers[CONTEXTS, g] = 0
     thread.shape[side, SHAPE_CENTRES] = centres

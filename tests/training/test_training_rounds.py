@@ -131,6 +131,24 @@ def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training():
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)  # row + (copy − row) rounds
 
 
+def test_lines_of_one_word_touch_no_rows():
+    """Thousands of words in a row that have no contexts: more than there is room for rows of one block."""
+    classes = 6000
+    lonely = [[word] for word in range(100, classes)]
+    stream = stream_of([*zipf_lines(1, 5, 20), *lonely, *zipf_lines(2, 5, 20)])
+    counts = np.bincount(stream[stream >= 0], minlength=classes) + 1
+    values = {"dim": 16, "epochs": 1, "num_sampled": 5, "subsample": 0.0, "shards": 1, "round_tokens": 10**6}
+    settings = Settings(deterministic=True, threads=1, **values).resolved()
+    trainer = RoundTrainer(stream, int((stream >= 0).sum()), counts, settings.with_rounds(classes, 10**6))
+    before = [table.copy() for table in trainer.tables]
+    trainer.run()
+    assert trainer.totals.tokens == int((stream >= 0).sum())
+    changed = (trainer.tables.input != before[0]).any(1)
+    assert changed[:100].any()
+    together = {word for line in [*zipf_lines(1, 5, 20), *zipf_lines(2, 5, 20)] for word in line}
+    assert set(np.flatnonzero(changed)) <= together
+
+
 def test_combining_is_the_formula():
     settings = new_trainer().settings
     generator = np.random.default_rng(3)

@@ -7,6 +7,7 @@ finished model from one in the making.
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,8 @@ from nce_train.errors import InputError
 
 _MANIFEST = "manifest.json"
 # What only training writes: beside these, the manifest is missing until the model is finished.
-_FROM_TRAINING = ("output.npy", "bias.npy", "config.yaml", "metrics.jsonl", "checkpoint")
+_CHECKPOINT = "checkpoint"
+_FROM_TRAINING = ("output.npy", "bias.npy", "config.yaml", "metrics.jsonl", _CHECKPOINT)
 _FORMAT = 1
 # Seconds before reading again a model that was replaced in the meantime.
 _WAITS = (0.1, 0.3, 1.0)
@@ -150,7 +152,7 @@ def _manifest(path: Path) -> bytes | None:
 
 
 def _unfinished(path: Path) -> InputError:
-    return InputError(
-        f"{path}: an unfinished model (no {_MANIFEST} that stays); wait for the run that writes it, or train again "
-        "with --overwrite"
-    )
+    way_on = "train again with --overwrite"
+    if (path / _CHECKPOINT).is_dir():
+        way_on = f"if it was interrupted, go on with it: nce-train --resume {shlex.quote(os.fspath(path))}"
+    return InputError(f"{path}: an unfinished model; wait for the run that writes it, or {way_on}")

@@ -120,5 +120,6 @@ def _format_of_ending(path: Path) -> Format:
             return format
     endings = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
     raise InputError(
-        f"{path}: the ending tells no format (known: {endings}); name the format, one of {', '.join(FORMATS)}"
+        f"{path}: the ending tells no format (known: {endings}); name the format (nce-export --format), one of "
+        f"{', '.join(FORMATS)}"
     )

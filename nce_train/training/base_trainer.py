@@ -372,7 +372,7 @@ class BaseTrainer(ABC):
         self._last_reading = (dataclasses.replace(totals), now)
         return Reading(
             step=totals.blocks,
-            epoch=min(totals.tokens // self.token_count, self.settings.epochs - 1),
+            epoch=max(0, self._epochs_begun - 1),
             tokens=totals.tokens,
             loss=(totals.loss - before.loss) / pairs if pairs else None,
             learning_rate=rate,

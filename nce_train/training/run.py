@@ -220,18 +220,24 @@ def resume_model(
     """
     with contextlib.closing(claim_interrupted(output)) as claimed, _way_on_told(output, claimed.checkpoint):
         checkpoint, damaged = newest_checkpoint(claimed.checkpoint)
+        if checkpoint is None and damaged and (output / MANIFEST).exists():
+            raise InputError(
+                f"The checkpoint {damaged[0]} is damaged, and no other is whole; the model in {output} stays as it is: "
+                "start anew with --overwrite."
+            )
         for path in damaged:
             watcher.note(f"{path} is damaged and is removed.")
             path.unlink(missing_ok=True)
         record = run_record.read_record(claimed.checkpoint) if checkpoint is None else checkpoint.run
         settings = run_record.settings_of(record, changes, output)
         corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
-        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, heldout)
+        keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, heldout)
         if checkpoint is not None:
             return session.go_on(checkpoint.arrays, corpus_found, cache)
         if corpus_found is None:
             raise InputError(f"The run in {output} has no checkpoint and its corpus is gone: start anew.")
-        watcher.note("There is no checkpoint yet: the run starts from the beginning.")
+        watcher.note("There is no whole checkpoint: the run starts from the beginning.")
         return session.train_anew(corpus_found, cache)
 
 
@@ -310,7 +316,7 @@ class _Session:
         self.watcher = watcher
         self.keep_checkpoint = keep_checkpoint
         self._heldout = heldout
-        self.record = {**record, "config": settings.model_dump()}
+        self.record = {**record, "config": settings.model_dump(), "keep_checkpoint": keep_checkpoint}
         self.readings: list[dict[str, Any]] = list(record["readings"])
         self.timings: dict[str, float] = dict(record["timings"])
         self._seconds_before = self.timings["total"]
@@ -432,6 +438,11 @@ class _Session:
         _refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
             stopping.take_best(trainer.state())
+            if stopping.out_of_patience and stopping.best is not None:
+                self.watcher.note(
+                    f"Training stopped after epoch {stopping.looks[-1]['epoch']}: the held-out loss has not "
+                    f"fallen since epoch {stopping.best['epoch']}, whose parameters the model has."
+                )
         return self._save(encoded, trained, gauge)
 
     def _early_stopping(self, vocabulary: Vocabulary) -> EarlyStopping | None:
@@ -670,7 +681,8 @@ def _encode(
         watcher.note(warning)
     watcher.scanned(encoded)
     _refuse_without_memory(len(encoded.vocabulary), settings)
-    _refuse_without_room(directory, len(encoded.vocabulary), settings)
+    if shortage := _shortage_of_room(directory, len(encoded.vocabulary), settings):
+        watcher.note(shortage)
     return encoded
 
 
@@ -683,7 +695,8 @@ def _refuse_without_memory(vocabulary: int, settings: Settings) -> None:
         )
 
 
-def _refuse_without_room(directory: Path, vocabulary: int, settings: Settings) -> None:
+def _shortage_of_room(directory: Path, vocabulary: int, settings: Settings) -> str | None:
+    """Refuse when the model cannot fit on the disk; a warning when checkpoints may not."""
     needed, free = _parameter_bytes(vocabulary, settings.dim), shutil.disk_usage(directory).free
     if needed > free:
         raise InputError(
@@ -691,6 +704,12 @@ def _refuse_without_room(directory: Path, vocabulary: int, settings: Settings) -
             f"only {free / 2**20:,.1f} MiB are free at {directory}: free some, choose another place with -o, or lower "
             "--dim."
         )
+    if 2 * needed > free:  # two checkpoints while training, one and the model at the end
+        return (
+            f"Checkpoints and model together take up to {2 * needed / 2**20:,.1f} MiB on the disk, but only "
+            f"{free / 2**20:,.1f} MiB are free at {directory}: free some, or checkpoints will fail."
+        )
+    return None
 
 
 class _CompileMeanwhile:

@@ -116,6 +116,15 @@ def test_refusals_exit_with_2(here, arguments, sentence):
     assert {path.name for path in here.iterdir()} == before
 
 
+def test_an_interrupted_run_is_told_how_to_go_on(here):
+    shutil.copytree(here / "corpus.nce", here / "killed.nce", ignore=shutil.ignore_patterns("manifest.json"))
+    (here / "killed.nce" / "checkpoint").mkdir()
+    done = run(here, "killed.nce", "v.txt")
+    assert done.returncode == 2
+    assert "go on with it: nce-train --resume killed.nce" in done.stderr
+    assert "--overwrite" not in done.stderr
+
+
 def test_the_choices_are_the_formats():
     assert set(FORMAT_NAMES) == set(FORMATS)
 

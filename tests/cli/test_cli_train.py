@@ -114,6 +114,14 @@ def test_config_of_a_model_repeats_it(folder):
         assert (folder / "first.nce" / name).read_bytes() == (folder / "second.nce" / name).read_bytes()
 
 
+@pytest.mark.parametrize(("given", "printed"), [("1000", 1000), ("auto", "auto")])
+def test_round_tokens_are_a_number_or_auto(folder, given, printed):
+    code, out, err = run("--print-config", "--round-tokens", given, cwd=folder)
+    assert code == 0, err
+    assert yaml.safe_load(out)["round_tokens"] == printed
+    assert "it should be a whole number or auto" in refused("--print-config", "--round-tokens", "2K", cwd=folder)
+
+
 def test_deterministic_runs_are_the_same_on_any_number_of_threads(folder):
     for threads in (1, 3):
         options = ("--deterministic", "--threads", threads, "--dim", 10, "-o", f"{threads}.nce")

@@ -171,8 +171,29 @@ def test_a_kept_checkpoint_takes_more_epochs(tmp_path, text):
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["tokens_trained"] == 10 * manifest["tokens"]
     assert (manifest["epochs"], manifest["threads"]) == (10, 2)
+    go(output, resume=True, epochs=12)  # it is kept on without being told again
+    assert json.loads((output / "manifest.json").read_text())["epochs"] == 12
+    assert newest_checkpoint(output / "checkpoint")[0] is not None
+
+
+def test_a_finished_run_without_a_checkpoint_takes_no_more_epochs(tmp_path, text):
+    go(tmp_path / "m.nce", corpus=text)
     with pytest.raises(InputError, match=r"is finished, nothing is left to resume \(only a run with --keep-checkpoint"):
+        go(tmp_path / "m.nce", resume=True, epochs=12)
+
+
+def test_a_damaged_checkpoint_never_costs_a_finished_model(tmp_path, text):
+    output = tmp_path / "m.nce"
+    go(output, corpus=text, keep_checkpoint=True)
+    before = contents(output)
+    (state,) = states(output / "checkpoint")
+    damaged = bytearray(state.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    state.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"is damaged, and no other is whole; the model in .* stays as it is"):
         go(output, resume=True, epochs=12)
+    assert contents(output) == before
+    assert state.read_bytes() == damaged
 
 
 def test_a_second_interrupt_leaves_the_last_checkpoint(tmp_path, text, whole):
@@ -311,7 +332,7 @@ def test_a_run_without_a_checkpoint_starts_again(interrupted, whole):
             go(interrupted, resume=True, dim=3)
     watcher = Watcher()
     go(interrupted, resume=True, watcher=watcher)
-    assert watcher.notes == ["There is no checkpoint yet: the run starts from the beginning."]
+    assert watcher.notes == ["There is no whole checkpoint: the run starts from the beginning."]
     assert contents(interrupted) == whole
 
 
@@ -410,7 +431,8 @@ def test_a_disk_that_is_full(small_disk, text, tmp_path):
     watcher = Watcher()
     with pytest.raises(RunError, match="No space left on device; mend this and go on from the last checkpoint with"):
         go(folder / "m.nce", corpus=text, watcher=watcher, **LARGE)
-    assert "(No space left on device); training goes on and tries again later" in watcher.notes[0]
+    assert "take up to 4.7 MiB on the disk, but only 4.0 MiB are free" in watcher.notes[0]  # said before training
+    assert "(No space left on device); training goes on and tries again later" in watcher.notes[1]
     assert len(states(folder / "m.nce" / "checkpoint")) == 1
     set_size(20_000_000)
     go(folder / "m.nce", resume=True)
@@ -460,11 +482,17 @@ STOPPING = {"lr": 0.02, "lr_schedule": "constant", "epochs": 100, "patience": 2,
 
 
 def test_training_stops_and_keeps_the_best(tmp_path, text, other_text):
-    output = tmp_path / "m.nce"
-    go(output, corpus=text, heldout=str(other_text), **STOPPING)
+    output, watcher = tmp_path / "m.nce", Watcher()
+    go(output, corpus=text, heldout=str(other_text), watcher=watcher, **STOPPING)
     losses = losses_of(output)
     best = int(np.argmin(losses))
     assert len(losses) == best + 3 < 100
+    assert watcher.notes == [
+        f"Training stopped after epoch {best + 3}: the held-out loss has not fallen since epoch {best + 1}, whose "
+        "parameters the model has."
+    ]
+    lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    assert max(line["epoch"] for line in lines if "epoch" in line) == best + 2  # from 0: none that never began
     found = nce_train.evaluate(output, heldout=other_text)["heldout"]
     assert losses[best] == pytest.approx(found["nce_loss"], rel=1e-6)
     assert not (output / "checkpoint").exists()

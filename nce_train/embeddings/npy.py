@@ -22,10 +22,10 @@ from nce_train.embeddings.numbers import parse_numbers
 from nce_train.embeddings.table import Table, check_memory
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
+from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
 
 _MAGIC = b"\x93NUMPY"
-_BLOCK_ROWS = 1 << 12
 _LARGEST_COUNT = 10**18 - 1
 
 
@@ -147,21 +147,13 @@ def _write(path: Path, table: Table) -> None:
         new_words = beside / "words"
         Vocabulary(words, counts).save(new_words)
         with open_writing(new) as file:
-            _write_array(file, table.vectors)
+            write_npy(file, table.vectors)
         words_path.unlink(missing_ok=True)
         os.replace(new, path)
         os.replace(new_words, words_path)
         sync_directory(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _write_array(file: IO[bytes], vectors: NDArray[np.float32]) -> None:
-    """Write what `numpy.save` writes; a full disk is told by the operating system's error, which NumPy hides."""
-    shape = (len(vectors), vectors.shape[1])
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-    for start in range(0, len(vectors), _BLOCK_ROWS):
-        file.write(np.ascontiguousarray(vectors[start : start + _BLOCK_ROWS], "<f4").data)
 
 
 def _vocabulary_path(path: Path) -> Path:

@@ -60,7 +60,7 @@ def heldout_loss(
     InputError
         When the text cannot be read or has no pair of words of the vocabulary, or a loss is not finite.
     """
-    centres, contexts = heldout_pairs(_encode(model, text, threads), int(model.settings["window"]), most_pairs)
+    centres, contexts = heldout_pairs(encode_text(model, text, threads), int(model.settings["window"]), most_pairs)
     if len(centres) == 0:
         raise InputError(f"{os.fspath(text)}: no two words of the model's vocabulary stand near each other in it")
     distinct, row_of_pair = np.unique(centres, return_inverse=True)
@@ -70,7 +70,7 @@ def heldout_loss(
         logits += model.bias[contexts]
         pair_log_z = log_z[row_of_pair]
         losses = {
-            "nce_loss": _mean_nce_loss(model, centres, contexts),
+            "nce_loss": mean_nce_loss(model, centres, contexts),
             "sigmoid_loss": float(np.mean(softplus_sum[row_of_pair] - logits)),
             "perplexity": float(np.exp(np.mean(pair_log_z - logits))),
             "mean_log_z": float(np.mean(pair_log_z)),
@@ -122,7 +122,7 @@ def heldout_pairs(
     return ids[centre], ids[context]
 
 
-def _encode(model: Model, text: str | os.PathLike[str], threads: int) -> NDArray[np.int32]:
+def encode_text(model: Model, text: str | os.PathLike[str], threads: int) -> NDArray[np.int32]:
     settings = model.settings
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         encoded = encode_corpus(
@@ -165,7 +165,7 @@ def _sums(
     return log_z, softplus_sum
 
 
-def _mean_nce_loss(model: Model, centres: NDArray[np.int64], contexts: NDArray[np.int64]) -> float:
+def mean_nce_loss(model: Model, centres: NDArray[np.int64], contexts: NDArray[np.int64]) -> float:
     settings = model.settings
     sampler = nce.sampler_from_counts(_weights(model), settings["sampler"], settings["distortion"])
     stream = nce.SamplerStream(0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.heldout import MOST_PAIRS, _encode, _mean_nce_loss, heldout_pairs
+from nce_train.evaluation.heldout import MOST_PAIRS, encode_text, heldout_pairs, mean_nce_loss
 from nce_train.text.vocabulary import Vocabulary
 
 
@@ -39,7 +39,7 @@ class HeldoutText:
         self._counts = vocabulary.counts
         self._settings = settings
         nothing = np.empty((0, 0), np.float32)
-        stream = _encode(self._model(nothing, nothing, nothing), text, int(settings["threads"]))
+        stream = encode_text(self._model(nothing, nothing, nothing), text, int(settings["threads"]))
         self._centres, self._contexts = heldout_pairs(stream, int(settings["window"]), MOST_PAIRS)
         if len(self._centres) == 0:
             raise InputError(f"{os.fspath(text)}: no two words of the vocabulary stand near each other in it")
@@ -55,7 +55,7 @@ class HeldoutText:
             `pairs`, and `nce_loss` as `heldout_loss` takes it: the mean of `nce_loss` a pair, seed 0.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            loss = _mean_nce_loss(self._model(input, output, bias), self._centres, self._contexts)
+            loss = mean_nce_loss(self._model(input, output, bias), self._centres, self._contexts)
         return {"pairs": len(self._centres), "nce_loss": loss}
 
     def _model(self, input: NDArray[np.float32], output: NDArray[np.float32], bias: NDArray[np.float32]) -> Model:

@@ -13,17 +13,20 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from nce_train.files import atomic_write
+from nce_train.npy_file import write_npy
 
 FORMAT = 1
 RUN = "run.json"
 _NUMBERS_AT_ONCE = 2**20
 _MAPPED_FROM = 2**20  # bytes: larger arrays are not read into memory
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a member: the lengths of its name and of what is extra
+# What a cut or altered archive may raise, by what it hits: a missing member (KeyError), the flags for compression and
+# encryption (NotImplementedError, RuntimeError), the table of contents, a header or the numbers (the others).
 DAMAGED = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 Progress = Callable[[int, int], None]
@@ -132,26 +135,6 @@ def remove_states(directory: Path, but: int = 0) -> None:
     found = states(directory)
     for path in found[: len(found) - but]:
         path.unlink(missing_ok=True)
-
-
-def write_npy(file: IO[bytes], array: np.ndarray, advance: Callable[[int], None] | None = None) -> None:
-    """Write an array as `.npy` a block of rows at a time: a view of a wider table is never copied whole.
-
-    Parameters
-    ----------
-    file : binary file
-    array : ndarray
-    advance : callable, optional
-        Called with the number of bytes of each block.
-    """
-    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    rows = max(1, _NUMBERS_AT_ONCE // max(1, array[:1].size))
-    for first in range(0, len(array), rows):
-        block = np.ascontiguousarray(array[first : first + rows])
-        file.write(block.data)
-        if advance is not None:
-            advance(block.nbytes)
 
 
 def checksum(array: np.ndarray) -> int:

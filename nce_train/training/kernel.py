@@ -487,7 +487,7 @@ def _prefetch_centres(tables, thread, side):
 # One kernel is compiled for threads with copies and one for those without: each function is chosen by the type.
 
 
-OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def input_row(copies, side, word):
@@ -505,21 +505,21 @@ def copy_fresh_rows(copies, tables, noise, side):
     raise NotImplementedError("compiled code only")
 
 
-@overload(input_row, jit_options=OPTIONS)
+@overload(input_row, jit_options=_OPTIONS)
 def _input_row(copies, side, word):
     if isinstance(copies, types.NoneType):
         return lambda copies, side, word: word
     return lambda copies, side, word: _place_of(copies, copies.base.input, copies.input_place, 0, side, word)
 
 
-@overload(output_row, jit_options=OPTIONS)
+@overload(output_row, jit_options=_OPTIONS)
 def _output_row(copies, thread, side, word):
     if isinstance(copies, types.NoneType):
         return lambda copies, thread, side, word: word + (word < thread.hot[HOT_ROWS]) * thread.hot[HOT_START]
     return lambda copies, thread, side, word: _place_of(copies, copies.base.output, copies.output_place, 1, side, word)
 
 
-@overload(copy_fresh_rows, jit_options=OPTIONS)
+@overload(copy_fresh_rows, jit_options=_OPTIONS)
 def _copy_fresh_rows(copies, tables, noise, side):
     if isinstance(copies, types.NoneType):
         return lambda copies, tables, noise, side: None

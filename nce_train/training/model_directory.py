@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
+from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.checkpoint import states, write_npy
+from nce_train.training.checkpoint import states
 
 if TYPE_CHECKING:
     from nce_train.training.kernel import Tables

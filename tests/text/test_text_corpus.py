@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 
 import numpy as np
@@ -323,3 +324,27 @@ def test_a_full_disk_is_told(tmp_path):
     assert done.stdout.decode().startswith("RunError cannot write ")
     assert "File too large" in done.stdout.decode()
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_after_an_interrupt_nobody_waits_for_the_threads():
+    """They may be compiling for seconds."""
+    let_go, ended = threading.Event(), threading.Event()
+
+    def work():
+        let_go.wait(20)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt), corpus._workers(1) as pool:
+        pool.submit(work)
+        raise KeyboardInterrupt
+    assert not ended.is_set()
+    let_go.set()
+    assert ended.wait(20)
+
+
+def test_threads_are_waited_for_otherwise():
+    ended = threading.Event()
+    with pytest.raises(ValueError), corpus._workers(1) as pool:
+        pool.submit(ended.set)
+        raise ValueError
+    assert ended.is_set()

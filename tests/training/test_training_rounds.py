@@ -97,6 +97,16 @@ def test_stopped_and_restored_it_ends_in_the_same_bytes(changes, threads, monkey
     assert trainer.totals == whole.totals
 
 
+def test_how_a_round_is_cut_into_calls_changes_nothing(monkeypatch):
+    """A thread looks whether it is to stop between calls; the learning rate within a round must not tell."""
+    whole = new_trainer(round_tokens=2000)
+    whole.run()
+    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 24)
+    pieces = new_trainer(round_tokens=2000)
+    pieces.run()
+    assert parameters(pieces) == parameters(whole)
+
+
 def test_max_steps_are_kept_to():
     trainer = new_trainer(max_steps=137, shards=4)
     assert trainer.run().totals.blocks == 137

@@ -1,10 +1,12 @@
 """The training kernel: from a range of token ids to changed parameters, without Python in the loop.
 
-`train_blocks` walks a thread's range of the token stream, drops frequent words, cuts what is left of a sentence
-into blocks of centres, draws one noise set a block, and makes one synchronous gradient step a block. A block is
-worked on in panels of PANEL centres, whose rows of the output table are in four parts: contexts of the panel's first
-half only, contexts of both halves, noise words, contexts of the second half only. A noise word drawn k times is one
-row of weight k. The next block is drawn before the current one is worked on, so that its rows are fetched meanwhile.
+`train_blocks` walks a thread's range of the token stream, drops frequent words, cuts what is left into blocks of
+centres, draws one noise set a block, and makes one synchronous gradient step a block. Contexts are words of a
+centre's own sentence, but a block goes on into the next one: cut at the sentences' ends, blocks of 8 held 7.4 centres
+on a text with lines of 90 words, and took as long. A block is worked on in panels of PANEL centres, whose rows of the
+output table are in four parts: contexts of the panel's first half only, contexts of both halves, noise words,
+contexts of the second half only. A noise word drawn k times is one row of weight k. The next block is drawn before the
+current one is worked on, so that its rows are fetched meanwhile.
 
 Everything a thread needs to go on stands in `Thread`; nothing is allocated here. The mathematics below
 is repeated in float64 NumPy in `tests/training/twin.py`; float64 tables get the exact logistic, float32 tables
@@ -52,14 +54,14 @@ BEYOND = 2**20  # further than any window reaches
 RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
 
 # places in Thread.cursor
-POSITION, RANGE_END, KEPT, CENTRE, SENTENCE_ENDS, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS = range(10)
+POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS = range(10)
 
 # places in Thread.hot
 HOT_ROWS, HOT_START, HOT_PERIOD = range(3)
 HOT_TIER = 16  # rows merged every time; twice as many every second time, and so on
 
-# places in Thread.centre_numbers, for each centre of a block
-CENTRE_ID, RADIUS, CONTEXTS = range(3)
+# places in Thread.centre_numbers, for each centre of a block: its contexts are so many words before and after it
+CENTRE_ID, BEFORE, AFTER = range(3)
 
 # places in Thread.shape
 SHAPE_CENTRES, SHAPE_PAIRS, SHAPE_TRIES, SHAPE_NOISE = range(4)
@@ -137,7 +139,8 @@ class Thread(NamedTuple):
 
     cursor: np.ndarray  # int64 [10]: see POSITION …
     random: np.ndarray  # uint64 [1]
-    kept: np.ndarray  # int32 [capacity]: the words of the sentence that subsampling kept, as far as read
+    kept: np.ndarray  # int32 [capacity]: the words that subsampling kept, from the last window on, as far as read
+    sentences: np.ndarray  # int32 [capacity]: the number of each one's sentence in the range
     loss: np.ndarray  # float64 [1]: summed since it was last set to 0
     hot: np.ndarray  # int64 [3]: how many rows have a copy of this thread's own, where it starts, blocks between merges
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
@@ -184,10 +187,12 @@ def new_thread(
     if not plan.pairs:
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
+    kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
     return Thread(
         cursor=np.zeros(10, np.int64),
         random=np.array([random_state], np.uint64),
-        kept=np.zeros(max(kept_capacity, 4 * (padded_block + 2 * plan.window)), np.int32),
+        kept=np.zeros(kept_capacity, np.int32),
+        sentences=np.zeros(kept_capacity, np.int32),
         loss=np.zeros(1, np.float64),
         hot=np.array(hot, np.int64),
         hot_output=aligned_zeros((hot[HOT_ROWS], width), dtype),
@@ -286,17 +291,11 @@ def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token
     """Fill side `side` with the next block that has pairs, and ask for its rows; False at the range's end."""
     cursor = thread.cursor
     while True:
-        first = cursor[CENTRE]
-        if not cursor[SENTENCE_ENDS] and first + plan.block_size + plan.window > cursor[KEPT]:
+        if cursor[CENTRE] + plan.block_size + plan.window > cursor[KEPT] and cursor[POSITION] < cursor[RANGE_END]:
             _read_on(keep, stream, plan, thread)
-            first = cursor[CENTRE]
+        first = cursor[CENTRE]
         if first >= cursor[KEPT]:
-            if cursor[POSITION] >= cursor[RANGE_END]:
-                return False
-            cursor[KEPT] = 0
-            cursor[CENTRE] = 0
-            cursor[SENTENCE_ENDS] = 0
-            continue
+            return False
         centres = min(plan.block_size, cursor[KEPT] - first)
         cursor[CENTRE] = first + centres
         if _choose_contexts(plan, thread, side, first, centres) > 0:
@@ -321,38 +320,42 @@ def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token
 
 @inner
 def _read_on(keep, stream, plan, thread):
-    """Read the sentence on into `kept`, whose words behind the last window are dropped to make room."""
-    cursor, kept = thread.cursor, thread.kept
+    """Read on into `kept` until a block's words are there and a sentence ends; words before the last window go."""
+    cursor, kept, sentences = thread.cursor, thread.kept, thread.sentences
     behind = max(0, cursor[CENTRE] - plan.window)
     count = cursor[KEPT] - behind
     for i in range(count):
         kept[i] = kept[behind + i]
+        sentences[i] = sentences[behind + i]
     cursor[CENTRE] -= behind
-    position = cursor[POSITION]
+    enough = cursor[CENTRE] + plan.block_size + plan.window
+    position, sentence = cursor[POSITION], cursor[SENTENCE]
     tokens = 0
     state = thread.random[0]
     while count < kept.shape[0] and position < cursor[RANGE_END]:
         word = stream[position]
         position += 1
         if word == LINE_END:
-            cursor[SENTENCE_ENDS] = 1
-            break
+            sentence += 1
+            if count >= enough:
+                break
+            continue
         tokens += 1
         state += _STRIDE
         kept[count] = word
+        sentences[count] = sentence
         count += np.uint32(_mix(state) >> _HALF) <= keep[word]
-    if position >= cursor[RANGE_END]:
-        cursor[SENTENCE_ENDS] = 1
     thread.random[0] = state
     cursor[POSITION] = position
+    cursor[SENTENCE] = sentence
     cursor[TOKENS] += tokens
     cursor[KEPT] = count
 
 
 @inner
 def _choose_contexts(plan, thread, side, first, centres):
-    """Write the block's centres and radii; return its number of pairs."""
-    kept, length = thread.kept, thread.cursor[KEPT]
+    """Write the block's centres and how far their contexts reach; return its number of pairs."""
+    kept, sentences, last = thread.kept, thread.sentences, thread.cursor[KEPT] - 1
     numbers = thread.centre_numbers[side]
     radius = plan.window
     if plan.radius_kind == RADIUS_PER_BLOCK:
@@ -362,16 +365,21 @@ def _choose_contexts(plan, thread, side, first, centres):
         if plan.radius_kind == RADIUS_PER_CENTRE:
             radius = _random_below(thread, plan.window) + 1
         position = first + g
-        contexts = min(length - 1, position + radius) - max(0, position - radius)
+        low, high = max(0, position - radius), min(last, position + radius)
+        if sentences[low] != sentences[high]:
+            while sentences[low] != sentences[position]:
+                low += 1
+            while sentences[high] != sentences[position]:
+                high -= 1
         numbers[CENTRE_ID, g] = kept[position]
-        numbers[RADIUS, g] = radius
-        numbers[CONTEXTS, g] = contexts
-        pairs += contexts
-        thread.cursor[CENTRES] += contexts > 0
+        numbers[BEFORE, g] = position - low
+        numbers[AFTER, g] = high - position
+        pairs += high - low
+        thread.cursor[CENTRES] += high > low
     for g in range(centres, -(-centres // PANEL) * PANEL):  # the last panel is filled up with centres without contexts
         numbers[CENTRE_ID, g] = kept[first]
-        numbers[RADIUS, g] = 0
-        numbers[CONTEXTS, g] = 0
+        numbers[BEFORE, g] = 0
+        numbers[AFTER, g] = 0
     thread.shape[side, SHAPE_CENTRES] = centres
     thread.shape[side, SHAPE_PAIRS] = pairs
     return pairs
@@ -419,12 +427,12 @@ def _draw_noise(noise, plan, thread, side):
 @inner
 def _lay_out_rows(plan, thread, side, first):
     """Write each panel's rows in their four parts."""
-    kept, length = thread.kept, thread.cursor[KEPT]
+    kept = thread.kept
     centres, noise = thread.shape[side, SHAPE_CENTRES], thread.shape[side, SHAPE_NOISE]
     for panel in range(-(-centres // PANEL)):
         begin = first + panel * PANEL
         low, high, low_end, high_start = _reach(thread, side, panel, min(PANEL, centres - panel * PANEL))
-        low, high = max(0, begin + low), min(length, begin + high)
+        low, high = begin + low, begin + high
         low_end = min(max(low, begin + low_end), high)
         high_start = max(min(high, begin + high_start), low_end)
         rows, parts = thread.rows[side, panel], thread.parts[side, panel]
@@ -450,19 +458,19 @@ def _lay_out_rows(plan, thread, side, first):
 def _reach(thread, side, panel, centres):
     """A panel's first context and the one behind its last; the same of its second half, and of its first half.
 
-    As places relative to the panel's first centre, not yet cut off at the sentence's ends.
+    As places relative to the panel's first centre.
     """
-    radii = thread.centre_numbers[side, RADIUS]
+    before, after = thread.centre_numbers[side, BEFORE], thread.centre_numbers[side, AFTER]
     low = second_low = BEYOND
     high = first_high = -BEYOND
     for g in range(centres):
-        radius = radii[panel * PANEL + g]
-        low = min(low, g - radius)
-        high = max(high, g + radius + 1)
+        first, end = g - before[panel * PANEL + g], g + after[panel * PANEL + g] + 1
+        low = min(low, first)
+        high = max(high, end)
         if g < HALF:
-            first_high = max(first_high, g + radius + 1)
+            first_high = max(first_high, end)
         else:
-            second_low = min(second_low, g - radius)
+            second_low = min(second_low, first)
     return low, high, second_low, first_high
 
 
@@ -623,8 +631,9 @@ def _constants(tables, noise, plan, thread, side, panel):
     else:
         for r in range(count):
             thread.offsets[r] = tables.bias[rows[r]] - math.log(-math.expm1(tries * noise.log_miss[rows[r]]))
+    before, after = thread.centre_numbers[side, BEFORE], thread.centre_numbers[side, AFTER]
     for g in range(PANEL):
-        thread.log_ratio[g] = thread.log_contexts[thread.centre_numbers[side, CONTEXTS, panel * PANEL + g]]
+        thread.log_ratio[g] = thread.log_contexts[before[panel * PANEL + g] + after[panel * PANEL + g]]
 
 
 @inner
@@ -633,11 +642,12 @@ def _weigh(plan, thread, side, panel):
     weights, parts, times = thread.weights, thread.parts[side, panel], thread.noise_times[side]
     noise, count = thread.shape[side, SHAPE_NOISE], parts[COUNT]
     start, end = parts[NOISE_START], parts[NOISE_START] + noise
-    radii = thread.centre_numbers[side, RADIUS, panel * PANEL :]
-    context_weights(0, start, parts[FIRST_PLACE], radii, weights)
-    context_weights(end, count, parts[FIRST_PLACE] - noise, radii, weights)
+    before = thread.centre_numbers[side, BEFORE, panel * PANEL :]
+    after = thread.centre_numbers[side, AFTER, panel * PANEL :]
+    context_weights(0, start, parts[FIRST_PLACE], before, after, weights)
+    context_weights(end, count, parts[FIRST_PLACE] - noise, before, after, weights)
     for g in range(PANEL):
-        contexts = thread.centre_numbers[side, CONTEXTS, panel * PANEL + g]
+        contexts = before[g] + after[g]
         thread.noise_weights[g] = -contexts if plan.pairs else -min(contexts, 1)
         weights[count, g] = 0  # rows are worked on two at a time
     noise_weights(start, end, times, thread.noise_weights, weights)

@@ -104,12 +104,12 @@ def panel_logits(table, rows, low_end, both_end, count, packed, offsets, log_rat
 
 
 @in_place
-def context_weights(first, last, place, radius, weights):
+def context_weights(first, last, place, before, after, weights):
     """weights[r, g] = 1 where row r is a context of centre g, else 0, for first <= r < last.
 
-    It is one where 0 < |place + r − g| <= radius[g].
+    It is one where −before[g] <= place + r − g <= after[g], and not 0.
     """
-    _context_weights(first, last, place, radius, weights)
+    _context_weights(first, last, place, before, after, weights)
 
 
 @in_place
@@ -485,13 +485,13 @@ def _prefetch_row(typing, table, row):
 
 
 @intrinsic
-def _context_weights(typing, first, last, place, radius, weights):
+def _context_weights(typing, first, last, place, before, after, weights):
     def generate(context, builder, signature, arguments):
-        radius_ = Array(context, builder, signature.args[3], arguments[3])
-        weights_ = Array(context, builder, signature.args[4], arguments[4])
+        before_, after_, weights_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (3, 4, 5))
         first_, last_, place_ = arguments[:3]
         integers = ir.VectorType(I32, PANEL)
-        radii = load(builder, radius_.data, integers)
+        furthest_before = builder.neg(load(builder, before_.data, integers))
+        furthest_after = load(builder, after_.data, integers)
         zeros = ir.Constant(integers, [0] * PANEL)
         centre_places = ir.Constant(integers, list(range(PANEL)))
         ones = ir.Constant(weights_.vector(PANEL), [1.0] * PANEL)
@@ -499,15 +499,15 @@ def _context_weights(typing, first, last, place, radius, weights):
         with cgutils.for_range_slice(builder, first_, last_, I64(1), I64) as (row, _):
             here = builder.trunc(builder.add(row, place_), I32)
             distance = builder.sub(splat(builder, here, PANEL), centre_places)
-            behind = builder.icmp_signed("<", distance, zeros)
-            distance = builder.select(behind, builder.sub(zeros, distance), distance)
             inside = builder.and_(
-                builder.icmp_signed("<=", distance, radii), builder.icmp_signed("!=", distance, zeros)
+                builder.icmp_signed(">=", distance, furthest_before),
+                builder.icmp_signed("<=", distance, furthest_after),
             )
+            inside = builder.and_(inside, builder.icmp_signed("!=", distance, zeros))
             store(builder, builder.select(inside, ones, nones), weights_.row(row))
         return context.get_dummy_value()
 
-    return types.none(types.int64, types.int64, types.int64, radius, weights), generate
+    return types.none(types.int64, types.int64, types.int64, before, after, weights), generate
 
 
 @intrinsic

@@ -20,7 +20,7 @@ from nce_train.training.kernel import (
     LINE_END,
     POSITION,
     RANGE_END,
-    SENTENCE_ENDS,
+    SENTENCE,
     Noise,
     Thread,
     new_thread,
@@ -151,7 +151,7 @@ class Trainer(BaseTrainer):
                 self._ranges.extend(itertools.pairwise(self._cuts))
             cursor = self.threads[number].cursor
             cursor[POSITION], cursor[RANGE_END] = self._ranges.popleft()
-            cursor[KEPT] = cursor[CENTRE] = cursor[SENTENCE_ENDS] = 0
+            cursor[KEPT] = cursor[CENTRE] = cursor[SENTENCE] = 0
         self._active[number] = True
         return True
 
@@ -195,7 +195,7 @@ class Trainer(BaseTrainer):
 
 def _own_state(thread: Thread) -> dict[str, np.ndarray]:
     """What a thread needs to go on; its copies of hot rows are merged and taken anew, the rest is scratch."""
-    return {"cursor": thread.cursor, "random": thread.random, "kept": thread.kept}
+    return {"cursor": thread.cursor, "random": thread.random, "kept": thread.kept, "sentences": thread.sentences}
 
 
 def _resume_thread(thread: Thread, arrays: Mapping[str, np.ndarray]) -> None:

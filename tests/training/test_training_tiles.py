@@ -40,8 +40,8 @@ def to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count, ste
 
 
 @compiled
-def weights_of(first, last, place, radius, weights):
-    tiles.context_weights(first, last, place, radius, weights)
+def weights_of(first, last, place, before, after, weights):
+    tiles.context_weights(first, last, place, before, after, weights)
 
 
 @compiled
@@ -178,11 +178,13 @@ def test_logistic_error_over_its_range():
 
 
 def test_context_weights(dtype):
-    radius = np.array([0, 1, 2, 3, 5, 5, 1, 2], np.int32)
+    before = np.array([0, 1, 2, 3, 5, 5, 1, 2], np.int32)
+    after = np.array([0, 1, 2, 3, 5, 0, 4, 1], np.int32)
     weights = np.full((20, PANEL), 7, dtype)
-    weights_of(1, 18, -5, radius, weights)
-    distance = np.abs(-5 + np.arange(18)[:, None] - np.arange(PANEL))
-    np.testing.assert_array_equal(weights[1:18], ((distance <= radius) & (distance > 0))[1:])
+    weights_of(1, 18, -5, before, after, weights)
+    distance = -5 + np.arange(18)[:, None] - np.arange(PANEL)
+    want = (-before <= distance) & (distance <= after) & (distance != 0)
+    np.testing.assert_array_equal(weights[1:18], want[1:])
     assert (weights[[0, 18, 19]] == 7).all()
 
 

@@ -30,7 +30,7 @@ def test_all_tokens_of_all_epochs_are_trained(threads):
     trained = run.run()
     assert trained.totals.tokens == 2 * TOKENS
     assert trained.totals.pairs == 2 * 400 * (37 * 4 - 2 * (2 + 1))
-    assert trained.totals.blocks == 2 * 400 * 5
+    assert trained.totals.blocks == 2 * TOKENS / 8
     assert np.isfinite(trained.totals.loss)
 
 
@@ -45,7 +45,7 @@ def test_max_steps_is_met_exactly(threads):
 def test_readings_at_multiples_of_steps():
     readings = []
     trainer(log_every_steps=300).run(readings.append)
-    assert [reading.step for reading in readings] == [*range(300, 4000, 300), 4000]
+    assert [reading.step for reading in readings] == [*range(300, 3700, 300), 3700]
     assert [reading.epoch for reading in readings] == sorted(reading.epoch for reading in readings)
     assert readings[0].epoch == 0
     assert readings[-1].epoch == 1
@@ -57,22 +57,30 @@ def test_readings_fall_once_with_several_threads():
     trainer(threads=3, log_every_steps=300).run(readings.append)
     steps = [reading.step for reading in readings]
     assert steps == sorted(set(steps))
-    assert {step // 300 for step in steps} >= set(range(1, 14))
+    assert {step // 300 for step in steps} >= set(range(1, 13))
 
 
 def test_losses_of_readings_add_up():
     readings = []
     run = trainer(log_every_steps=500)
     run.run(readings.append)
-    assert sum(reading.loss for reading in readings) / len(readings) == pytest.approx(
+    sizes = np.diff([0, *(reading.step for reading in readings)])  # blocks have as many pairs nearly
+    assert np.average([reading.loss for reading in readings], weights=sizes) == pytest.approx(
         run.totals.loss / run.totals.pairs, rel=1e-3
     )
-    assert readings[-1].loss < readings[0].loss
+
+
+def test_the_loss_falls_where_there_is_something_to_learn():
+    readings = []
+    trainer([[(line + place) % 100 for place in range(40)] for line in range(400)], log_every_steps=500).run(
+        readings.append
+    )
+    assert readings[-1].loss < 0.5 * readings[0].loss
 
 
 def test_learning_rate_falls_with_tokens_or_steps():
     for changes, expected in (
-        ({}, [0.05 * (1 - step / 4000) for step in range(500, 4000, 500)] + [5e-6]),
+        ({}, [0.05 * (1 - step / 3700) for step in range(500, 3700, 500)] + [5e-6]),
         ({"max_steps": 1000}, [0.025, 5e-6]),
         ({"lr_schedule": "constant", "max_steps": 1000}, [0.05, 0.05]),
     ):

@@ -67,11 +67,12 @@ def block_step(tables, block, probability, rate, *, pairs=False, mean=False, rem
 
 def subsample_and_cut(lines, block_size, window):
     """All blocks of sentences without subsampling at a fixed radius: (centres, contexts) of each."""
-    for line in lines:
-        for first in range(0, len(line), block_size):
-            places = range(first, min(first + block_size, len(line)))
-            contexts = [
-                [line[p] for p in range(max(0, c - window), min(len(line), c + window + 1)) if p != c] for c in places
-            ]
-            if any(contexts):
-                yield [line[c] for c in places], contexts
+    centres = [
+        (line[c], [line[p] for p in range(max(0, c - window), min(len(line), c + window + 1)) if p != c])
+        for line in lines
+        for c in range(len(line))
+    ]
+    for first in range(0, len(centres), block_size):
+        words, contexts = zip(*centres[first : first + block_size], strict=True)
+        if any(contexts):
+            yield list(words), list(contexts)

@@ -29,6 +29,10 @@ ROUND_TOKENS_AT_LEAST = 1000
 ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch
 ROUND_TAU = 60.0
+# Rounds are known to be stable up to this learning rate and so many times the automatic tokens and tau: measured for
+# 1,000 to 1,000,000 words (benchmarks/results/margin.md)
+STABLE_LR = 0.14
+STABLE_ROUNDS = 2
 MOST_THREADS = 1024
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
@@ -128,6 +132,7 @@ class Settings(BaseModel):
     subsample: Number = Field(
         1e-4,
         ge=0,
+        le=1,
         description="Subsampling threshold: drop words of a relative frequency above this at random; 0 = off.",
     )
     objective: Literal["window", "pairs"] = Field(
@@ -179,7 +184,7 @@ class Settings(BaseModel):
     round_tau: Number | Literal["auto"] = Field(
         "auto",
         description="Updates of a row in a round up to which the shards' changes are added, not averaged; "
-        "auto = from the shards.",
+        f"auto = {ROUND_TAU:g}.",
         union_mode="left_to_right",
     )
     # readings
@@ -248,6 +253,38 @@ class Settings(BaseModel):
             fitting = min(ROUND_TOKENS_AT_MOST, max(ROUND_TOKENS_AT_LEAST, round(ROUND_TOKENS_A_WORD * vocabulary)))
             tokens = max(1, min(fitting, token_count // (self.shards * ROUNDS_AT_LEAST)))
         return self.model_copy(update={"round_tokens": tokens, "round_tau": ROUND_TAU if tau == "auto" else tau})
+
+    def doubts(self, vocabulary: int, token_count: int) -> list[str]:
+        """Sentences on settings of rounds that have no effect, or that are beyond what is known to be stable.
+
+        Parameters are those of `with_rounds`.
+        """
+        automatic = self.model_copy(update={"round_tokens": "auto", "round_tau": "auto"})
+        automatic = automatic.with_rounds(vocabulary, token_count)
+        if not self.deterministic:
+            without_effect = [
+                name
+                for name, usual in (
+                    ("shards", type(self).model_fields["shards"].default),
+                    ("round_tokens", automatic.round_tokens),
+                    ("round_tau", automatic.round_tau),
+                )
+                if getattr(self, name) not in (usual, "auto")
+            ]
+            return [f"Without --deterministic {name} has no effect." for name in without_effect]
+        limits = {
+            "lr": STABLE_LR,
+            "round_tokens": STABLE_ROUNDS * float(automatic.round_tokens),
+            "round_tau": STABLE_ROUNDS * ROUND_TAU,
+        }
+        if self.reduction == "mean":
+            del limits["lr"]
+        return [
+            f"{name} is {getattr(self, name):g}; rounds of {vocabulary:,} words are known to be stable up to "
+            f"{limit:g}: the loss may explode."
+            for name, limit in limits.items()
+            if getattr(self, name) != "auto" and getattr(self, name) > limit
+        ]
 
     def to_yaml(self) -> str:
         """YAML that `load_settings` reads back as the same settings."""

@@ -340,6 +340,8 @@ class _Session:
             for name in ("vocabulary", "encode"):
                 self.timings[name] += encoded.timings[name]
             run_record.note_encoded(self.record, encoded)
+            for doubt in self.settings.doubts(len(encoded.vocabulary), encoded.token_count):
+                self.watcher.note(doubt)
             self.settings = self.settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
             self.record["config"] = self.settings.model_dump()
             return self._train(encoded, self._new_trainer(encoded), gauge)

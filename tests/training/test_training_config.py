@@ -172,6 +172,26 @@ def test_other_checkpoint_intervals_are_refused(text):
         load_settings(given={"checkpoint_every": text})
 
 
+@pytest.mark.parametrize(
+    ("given", "sentences"),
+    [
+        ({}, []),
+        ({"deterministic": True}, []),
+        ({"deterministic": True, "lr": 0.14, "round_tokens": 2700, "round_tau": 120}, []),
+        ({"deterministic": True, "lr": 0.15}, ["lr is 0.15; rounds of 1,000 words are known to be stable up to 0.14"]),
+        ({"deterministic": True, "lr": 3, "reduction": "mean"}, []),
+        ({"deterministic": True, "round_tokens": 2701}, ["round_tokens is 2701; rounds of 1,000 words"]),
+        ({"deterministic": True, "round_tau": 121}, ["round_tau is 121; "]),
+        ({"round_tokens": 1350, "round_tau": 60, "shards": 8}, []),  # as a run's config.yaml has them
+        ({"round_tokens": 5, "shards": 3}, ["Without --deterministic shards has", "Without --deterministic round_tok"]),
+    ],
+)
+def test_doubts_about_rounds(given, sentences):
+    found = load_settings(given=given).resolved().doubts(1000, 10**7)
+    assert len(found) == len(sentences)
+    assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))
+
+
 def test_readme_shows_the_settings_as_they_are():
     table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README.read_text(), re.DOTALL)
     assert table is not None

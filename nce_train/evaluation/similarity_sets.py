@@ -15,7 +15,7 @@ from nce_train.errors import InputError
 from nce_train.evaluation.set_lines import BLANK, BLANKS, lines_of
 
 _SEPARATORS = ("\t", ";", ",", None)  # None: blanks, last, since they may stand inside the fields of the others
-_WORD_NAMES = ("word", "term", "lemma", "verb", "noun")
+_WORD_NAME = re.compile("(word|term|lemma|verb|noun).*|w")  # without digits and blanks
 _SCORE_NAMES = ("human", "score", "mean", "average", "avg", "sim", "relatedness", "rating", "gold")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 
@@ -36,7 +36,9 @@ class Columns(NamedTuple):
     second: int
     score: int
     header: tuple[str, ...]  # empty without one
-    choice: tuple[int, ...]  # columns any of which might be the scores, as far as the header tells
+    # What these might be as well, as far as the header tells.
+    words: tuple[int, ...]
+    scores: tuple[int, ...]
 
 
 def read_similarities(path: str | os.PathLike[str], column: str | None = None) -> list[Pair]:
@@ -56,7 +58,8 @@ def read_similarities(path: str | os.PathLike[str], column: str | None = None) -
     ------
     InputError
         When the file cannot be read, a line after the first is something else, there is no pair, there is no such
-        column, or the header names several columns of numbers and none of them as the scores.
+        column, or the header names several columns of numbers and none of them as the scores, or more than two of
+        words and none of them as the pairs'.
     """
     lines = list(lines_of(path))
     columns = find_columns([line for _, line in lines[:2]])
@@ -64,6 +67,11 @@ def read_similarities(path: str | os.PathLike[str], column: str | None = None) -
         if len(lines) > 1:
             raise _no_pair(path, lines[1][0])
         raise InputError(f"{path}: there is no pair in this file; it should have lines of two words and a number")
+    if columns.header and len(columns.words) > 2:
+        raise InputError(
+            f"{path}: which of the columns {_listed(columns.header)} have the words? Call them word1 and word2 in the "
+            "header"
+        )
     columns = columns._replace(score=_score_column(path, columns, column))
     pairs = []
     for number, line in lines[1:] if columns.header else lines:
@@ -101,29 +109,32 @@ def _columns_of(row: Sequence[str], first_row: Sequence[str] | None, separator: 
     numbers = [place for place, field in enumerate(row) if _decimal(field, separator) is not None]
     words = [place for place, field in enumerate(row) if field and place not in numbers]
     names = [re.sub("[^a-z]", "", name.lower()) for name in first_row or ()]
-    if len(names) != len(row):  # a header such as "Word 1 Word 2" cannot be told apart at blanks
+    # A header such as "Word 1 Word 2" cannot be told apart at blanks; and a row of data names nothing.
+    if (
+        first_row is None
+        or len(names) != len(row)
+        or all(_decimal(first_row[place], separator) is not None for place in numbers)
+    ):
         names = [""] * len(row)
-    called_words = [place for place in words if names[place].startswith(_WORD_NAMES)]
+    called_words = [place for place in words if _WORD_NAME.fullmatch(names[place])]
     called_scores = [place for place in numbers if names[place].startswith(_SCORE_NAMES)]
     if len(called_words) == 2:
-        first, second = called_words
-    elif len(words) >= 2 and words[1] == words[0] + 1:  # "one 1 two 2" is an analogy
-        first, second = words[:2]
-    else:
+        words = called_words
+    elif len(words) < 2 or words[1] != words[0] + 1:  # "one 1 two 2" is an analogy
         return None
-    choice = called_scores[:1] or [place for place in numbers if place > second]
-    if not choice:
+    scores = called_scores[:1] or [place for place in numbers if place > words[1]]
+    if not scores:
         return None
     is_header = first_row is not None and (
-        len(first_row) <= choice[0] or _decimal(first_row[choice[0]], separator) is None
+        len(first_row) <= scores[0] or _decimal(first_row[scores[0]], separator) is None
     )
     header = tuple(first_row) if is_header and first_row is not None else ()
-    return Columns(separator, first, second, choice[0], header, tuple(choice))
+    return Columns(separator, words[0], words[1], scores[0], header, tuple(words), tuple(scores))
 
 
 def _score_column(path: str | os.PathLike[str], columns: Columns, name: str | None) -> int:
     if name is None:
-        if columns.header and len(columns.choice) > 1:
+        if columns.header and len(columns.scores) > 1:
             raise InputError(
                 f"{path}: which of the columns {_listed(columns.header)} has the scores? Name it: {path}:COLUMN"
             )
@@ -133,11 +144,12 @@ def _score_column(path: str | os.PathLike[str], columns: Columns, name: str | No
     if name.isascii() and name.isdigit() and int(name) >= 1:
         return int(name) - 1
     there_are = f"its columns are {_listed(columns.header)}" if columns.header else "it has no header: give the number"
-    raise InputError(f"{path}: there is no column {name!r}; {there_are}")
+    raise InputError(f"{path}: there is no column {name[:30]!r}; {there_are}")
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))
+    """List the first names of a header, in which a damaged file may have anything."""
+    return ", ".join(repr(name[:30]) for name in names[:12]) + (", …" if len(names) > 12 else "")
 
 
 def _pair(line: str, columns: Columns) -> Pair | None:

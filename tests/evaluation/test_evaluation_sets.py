@@ -211,6 +211,7 @@ RATED = "Word 1,Word 2,Human (mean),1,2\ntiger,cat,7.35,9,4\nLove,sex,6,5,7\n"
         ",word1,word2,score\n0,tiger,cat,7.35\n1,Love,sex,6\n",
         '"word1","word2","similarity"\n"tiger","cat","7.35"\n"Love","sex","6"\n',
         "word1,pos1,word2,pos2,sd,gold_sim\ntiger,n,cat,n,1.0,7.35\nLove,n,sex,n,0.5,6\n",
+        "w1,pos,w2,score\ntiger,N,cat,7.35\nLove,N,sex,6\n",
         "Word 1 Word 2 Score\ntiger cat 7.35\nLove sex 6\n",
         "tiger\tcat\t7,35\nLove\tsex\t6,0\n",
     ],
@@ -219,6 +220,11 @@ def test_further_columns_and_headers(tmp_path, text):
     (tmp_path / "set").write_text(text)
     assert kind_of(tmp_path / "set") == "similarity"
     assert read_similarities(tmp_path / "set") == SCORED
+
+
+def test_a_row_of_data_names_no_columns(tmp_path):
+    (tmp_path / "set").write_text("verb\tmake\tverb\t7\ntiger\tcat\tnoun\t5\n")
+    assert read_similarities(tmp_path / "set") == [Pair("verb", "make", 7), Pair("tiger", "cat", 5)]
 
 
 def test_quotation_marks_hold_separators(tmp_path):
@@ -250,6 +256,7 @@ def test_a_name_comes_before_a_number(tmp_path):
         ("a\tb\t1\n", "0", "no column '0'"),
         ("a\tb\t1\n", "4", "line 1: not two words and a number"),
         (SIMLEX, "POS", "line 2: not two words and a number"),
+        ("a\tpos\tb\tscore\na\tN\tb\t1\n", None, "which of the columns 'a', 'pos', 'b', 'score' have the words"),
         ("w1\tw2\tx\ty\na\tb\t1\t2\n", None, "which of the columns 'w1', 'w2', 'x', 'y' has the scores"),
     ],
 )

@@ -24,7 +24,7 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
             yield f"{letter}  {_model_line(model)}"
         yield from _side_by_side(models, letters)
         for letter, model in zip(letters[1:], models[1:], strict=True):
-            yield from _paired(model["paired"], letter)
+            yield from _paired(model["paired"], letter, _level(report))
     if "bootstrap" in report:
         yield ""
         yield _how(report["bootstrap"], len(models) > 1)
@@ -106,8 +106,9 @@ def _summary(results: Sequence[dict[str, Any]], level: str) -> Iterator[Row]:
         yield f"      {level} interval", [_span(of(result)["interval"], _bare_percent) for result in results]
 
 
-def _paired(paired: dict[str, Any], letter: str) -> Iterator[str]:
-    rows: list[Row] = [(f"A against {letter}, asked of both", ["asked", "A", letter, f"A - {letter}", "interval", "p"])]
+def _paired(paired: dict[str, Any], letter: str, level: str) -> Iterator[str]:
+    heads = ["asked", "A", letter, f"A - {letter}", f"{level} interval", "p"]
+    rows: list[Row] = [(f"A against {letter}, asked of both", heads)]
     for name, result in paired.get("analogies", {}).items():
         for label, (part,) in _vocabularies(f"  {name}", [result], "whole_vocabulary"):
             rows.append((label, [f"{part['asked']:,}"]))

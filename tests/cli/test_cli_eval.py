@@ -136,7 +136,23 @@ def test_models_side_by_side_as_a_table(other):
     assert lines[0][:2] == ["A", "model.txt:"] and lines[1][:2] == ["B", "other.txt:"]
     assert ["second", "–", "–"] in lines
     assert ["pairs", "of", "3", "2", "1"] in lines
-    assert ["A", "against", "B,", "asked", "of", "both", "asked", "A", "B", "A", "-", "B", "interval", "p"] in lines
+    assert [
+        "A",
+        "against",
+        "B,",
+        "asked",
+        "of",
+        "both",
+        "asked",
+        "A",
+        "B",
+        "A",
+        "-",
+        "B",
+        "95%",
+        "interval",
+        "p",
+    ] in lines
     assert ["capitals", "1"] in lines and ["capitals,", "all", "words", "1"] in lines
     assert ["pairs", "1", "–", "–", "–", "–", "–"] in lines
     assert max(map(len, done.stdout.splitlines()[:-1])) <= 100

@@ -108,7 +108,7 @@ class _Bar:
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._what: str | None = None
+        self._of: tuple[str, int] | None = None
 
     def __enter__(self) -> "_Bar":
         return self
@@ -118,13 +118,14 @@ class _Bar:
             self._bar.close()
 
     def show(self, what: str, done: int, total: int) -> None:
-        if what != self._what or done < self._bar.n:  # the same set is asked again, of other words or a further model
+        # The same set may be asked again, among other words or of a further model.
+        if (what, total) != self._of or done < self._bar.n:
             from tqdm import tqdm
 
             if self._bar is not None:
                 self._bar.close()
             self._bar = tqdm(total=total, desc=what, leave=False, disable=None, delay=1)
-            self._what = what
+            self._of = (what, total)
         self._bar.update(done - self._bar.n)
 
 

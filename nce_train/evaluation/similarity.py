@@ -71,7 +71,9 @@ def measure_similarities(
 
 def count_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome) -> dict[str, Any]:
     """Correlate what `measure_similarities` found; see `correlate_similarities`."""
-    return {**_correlation(whole), "restricted_vocabulary": _correlation(frequent)}
+    correlation = _correlation(whole)
+    restricted = correlation if frequent.words == whole.words else _correlation(frequent)
+    return {**correlation, "restricted_vocabulary": restricted}
 
 
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:

@@ -285,6 +285,32 @@ def test_an_interrupt_exits_with_130(here):
     assert words == "Error: interrupted; nothing more was written\n"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")
+def test_on_a_terminal_a_bar_shows_what_is_asked(here):
+    """The bar itself, without the second after which it appears."""
+    code = (
+        "import sys, tqdm; from nce_train.cli.eval import main\n"
+        "shown = dict(delay=0, mininterval=0, ncols=70, nrows=40)\n"
+        "tqdm.tqdm = lambda tqdm=tqdm.tqdm, **options: tqdm(**{**options, **shown})\n"
+        "main(sys.argv[1:])"
+    )
+    terminal, end = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "model.txt", "capitals.txt", "--restrict-vocab", "4", "--compare", "model.txt"],
+        cwd=here,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    ) as process:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # at the end of a terminal
+            while piece := os.read(terminal, 4096):
+                shown += piece
+    os.close(terminal)
+    assert process.returncode == 0, shown.decode()
+    assert shown.count(b"capitals: 100%") >= 4  # among frequent words and all, twice
+
+
 def test_help_and_version_load_neither_numba_nor_numpy(here):
     code = (
         "import sys; from nce_train.cli.eval import main\n"

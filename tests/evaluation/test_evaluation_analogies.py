@@ -53,6 +53,7 @@ def test_counts_are_gensim_s(tmp_path, restrict_vocab):
         assert counts["coverage"] == counts["asked"] / 150
 
 
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`:DeprecationWarning")  # by gensim itself
 @pytest.mark.parametrize("restrict_vocab", [120, 80])
 def test_answers_by_3cosmul_are_gensim_s(restrict_vocab):
     rng = np.random.default_rng(7)

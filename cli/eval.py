@@ -1,7 +1,7 @@
 """nce-eval: how well embeddings answer analogies and order word pairs, as a table or as JSON."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -17,14 +17,14 @@ from nce_train.cli._common import command
     metavar="FILE",
     multiple=True,
     type=click.Path(readable=False),
-    help="A set of analogies; may be repeated.",
+    help="A set of analogies: a file, or a directory of files of pairs; may be repeated.",
 )
 @click.option(
     "--similarity",
-    metavar="FILE",
+    metavar="FILE[:COLUMN]",
     multiple=True,
     type=click.Path(readable=False),
-    help="A set of scored word pairs; may be repeated.",
+    help="A set of scored word pairs, and the name or number of the column of scores; may be repeated.",
 )
 @click.option(
     "--restrict-vocab",
@@ -32,7 +32,7 @@ from nce_train.cli._common import command
     type=click.IntRange(min=0),
     default=30_000,
     show_default=True,
-    help="Ask analogies among the N most frequent words; 0 for all.",
+    help="Ask among the N most frequent words, and then among all; 0 for all at once.",
 )
 @click.option(
     "--heldout",
@@ -48,6 +48,13 @@ from nce_train.cli._common import command
     show_default=True,
     help="Look at no more than N (centre, context) pairs of the held-out text.",
 )
+@click.option(
+    "--compare",
+    metavar="MODEL",
+    multiple=True,
+    type=click.Path(readable=False),
+    help="Another model, side by side and with a paired test; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def main(
     model: str,
@@ -57,16 +64,19 @@ def main(
     restrict_vocab: int,
     heldout: str | None,
     heldout_pairs: int,
+    compare: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Evaluate MODEL, a model directory or a vectors file, on each SET.
 
-    A SET holds analogies (": section" lines and four words a line) or similarities (two words and a number a
-    line); its contents tell which. Without a set, the project's own analogies are asked.
+    A SET holds analogies (": section" lines and four words a line; MSR's .questions beside its .answers; or, as BATS, a
+    directory of files of word pairs) or similarities (a table with two words and a score a line, FILE:COLUMN to name
+    the scores); its contents tell which. Without a set, the project's own analogies are asked.
     """
     from nce_train.api import evaluate
+    from nce_train.cli._eval_tables import lines_of
 
-    with _HeldoutBar() as bar:
+    with _Bar() as bar:
         report = evaluate(
             model,
             sets,
@@ -75,9 +85,10 @@ def main(
             restrict_vocab=restrict_vocab,
             heldout=heldout,
             heldout_pairs=heldout_pairs,
+            compare=compare,
             progress=bar.show,
         )
-    _print([json.dumps(report, indent=2, allow_nan=False)] if as_json else _table(report, restrict_vocab))
+    _print([json.dumps(report, indent=2, allow_nan=False)] if as_json else lines_of(report))
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -92,62 +103,30 @@ def _print(lines: Iterable[str]) -> None:
         raise RunError(f"standard output: the results could not be written ({error.strerror}); mend this") from error
 
 
-def _table(report: dict[str, Any], restrict_vocab: int) -> Iterator[str]:
-    words, dim = report["vocabulary"], report["dim"]
-    yield f"{report['model']}: {words} words, dim {dim}"
-    among = min(restrict_vocab or words, words)
-    for name, result in report.get("analogies", {}).items():
-        rows = [(section or "(no section)", counts) for section, counts in result["sections"].items()]
-        rows.append(("all", result))
-        width = max(len(name) for name, _ in rows)
-        yield ""
-        yield f"{name}: analogies among {among} words"
-        yield f"  {'':{width}}   correct     asked questions  accuracy  coverage"
-        for section, counts in rows:
-            yield (
-                f"  {section:{width}} {counts['correct']:9} {counts['asked']:9} {counts['questions']:9} "
-                f"{_percent(counts['accuracy']):>9} {_percent(counts['coverage']):>9}"
-            )
-    similarities = report.get("similarity", {})
-    if similarities:
-        width = max(map(len, similarities))
-        yield ""
-        yield f"{'similarity':{width}}  Spearman     pairs        of  coverage"
-        for name, result in similarities.items():
-            spearman = "–" if result["spearman"] is None else f"{result['spearman']:.3f}"
-            yield (
-                f"{name:{width}} {spearman:>9} {result['pairs']:9} {result['of']:9} {_percent(result['coverage']):>9}"
-            )
-    if "heldout" in report:
-        yield ""
-        yield "held-out text, mean a pair"
-        for key, value in report["heldout"].items():
-            yield (f"  {key:{len('sigmoid_loss')}} {value:>12,}" if key == "pairs" else f"  {key:12} {value:12.4f}")
-
-
-class _HeldoutBar:
-    """A bar over the centres of the held-out text, on a terminal."""
+class _Bar:
+    """A bar for what takes longer than a second, on a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._of: tuple[str, int] | None = None
 
-    def __enter__(self) -> "_HeldoutBar":
+    def __enter__(self) -> "_Bar":
         return self
 
     def __exit__(self, *failure: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def show(self, done: int, total: int) -> None:
-        if self._bar is None:
+    def show(self, what: str, done: int, total: int) -> None:
+        # The same set may be asked again, among other words or of a further model.
+        if (what, total) != self._of or done < self._bar.n:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, desc="held-out", unit="centre", leave=False, disable=None)
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = tqdm(total=total, desc=what, leave=False, disable=None, delay=1)
+            self._of = (what, total)
         self._bar.update(done - self._bar.n)
-
-
-def _percent(fraction: float | None) -> str:
-    return "–" if fraction is None else f"{fraction:.1%}"
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 """Where the rooms meet: what a notebook calls and what the commands call."""
 
+import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
 from nce_train.errors import InputError
-from nce_train.evaluation.analogies import answer_analogies
+from nce_train.evaluation import resampling
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
-from nce_train.evaluation.similarity import correlate_similarities
+from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
+from nce_train.evaluation.measure import compare as compare_measured
 from nce_train.files import is_same_file
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["Model", "evaluate", "export", "train"]
 
 PathLike = str | os.PathLike[str]
-Item = TypeVar("Item")
+AnyModel = Embeddings | Model | PathLike
 
 
 def evaluate(
-    model: Embeddings | Model | PathLike,
+    model: AnyModel,
     sets: PathLike | Iterable[PathLike] = (),
     *,
     analogies: PathLike | Iterable[PathLike] = (),
@@ -39,7 +40,8 @@ def evaluate(
     restrict_vocab: int | None = 30_000,
     heldout: PathLike | None = None,
     heldout_pairs: int = 100_000,
-    progress: Callable[[int, int], None] | None = None,
+    compare: AnyModel | Iterable[AnyModel] = (),
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Measure embeddings on sets of analogies and of word similarities.
 
@@ -48,46 +50,69 @@ def evaluate(
     model : Embeddings, Model, str or os.PathLike
         Embeddings, a classifier, or a model directory or vectors file.
     sets : path or iterable of paths
-        Sets whose contents tell which kind they are. With no set at all, the project's own analogy set.
+        Sets whose contents tell which kind they are: see `nce_train.evaluation.sets`. With no set at all, the project's
+        own analogy set. `FILE:COLUMN` names the column of a similarity set's scores.
     analogies, similarity : path or iterable of paths
         Sets of this kind.
     restrict_vocab : int
-        Analogies are asked among so many most frequent words; 0 or None for all.
+        The number of most frequent words of which sets are asked besides asking them of all words; 0 or None for all.
     heldout : path, optional
         Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
         directory.
     heldout_pairs : int
         Look at no more than so many of its (centre, context) pairs, at least 1.
+    compare : model, or iterable of models
+        Further models, to be measured on the same sets and compared with `model`. One at a time is in memory.
     progress : callable, optional
-        Called as `progress(done, total)` while the held-out losses are computed.
+        Called as `progress(what, done, total)`, where `what` is the name of the set, or "held-out".
 
     Returns
     -------
     dict
         `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where asked for,
         `analogies` and `similarity`: by name (the file's stem) what `answer_analogies` and
-        `correlate_similarities` return; `heldout`: what `heldout_loss` returns.
+        `correlate_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
+        of all intervals, the number of `resamples` and their `seed`. With `compare`, `comparison`: a list, for each of
+        them with the same keys and `paired`: what `nce_train.evaluation.measure.compare` returns of `model` and it.
 
     Raises
     ------
     InputError
-        When the model or a set cannot be read, two sets have the same name, or a number of words or pairs is
+        When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is
         wrong.
     """
     if heldout_pairs < 1:
         raise InputError(f"heldout_pairs is {heldout_pairs}; give a number of pairs, at least 1")
-    if heldout is not None and isinstance(model, Embeddings):
+    others: list[AnyModel] = [compare] if isinstance(compare, (Embeddings, Model, str, os.PathLike)) else list(compare)
+    if heldout is not None and any(isinstance(one, Embeddings) for one in [model, *others]):
         raise InputError("held-out losses need a model directory; embeddings have no output vectors")
-    by_kind = {"analogies": _as_list(analogies), "similarity": _as_list(similarity)}
-    for path in _as_list(sets):
-        by_kind[kind_of(path)].append(path)
     # Sets are read first: a mistake in them should not cost the loading of a large model.
-    questions = _read_sets(by_kind["analogies"], read_analogies)
-    pairs = _read_sets(by_kind["similarity"], read_similarities)
-    if not questions and not pairs and heldout is None:
+    read = read_sets(_as_list(sets), _as_list(analogies), _as_list(similarity))
+    if not read.analogies and not read.similarity and heldout is None:
         with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
-            questions = _read_sets([path], read_analogies)
+            read = read_sets([], [path])
+    for other in others:  # nor should a wrong name cost the evaluation of the models before it
+        if isinstance(other, (str, os.PathLike)) and not os.path.exists(other):
+            raise InputError(f"{os.fspath(other)}: no such file; check the path")
 
+    report, first = _measure_model(model, read, restrict_vocab, heldout, heldout_pairs, progress)
+    if read.analogies or read.similarity:
+        report["bootstrap"] = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
+    for other in others:
+        other_report, measured = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
+        other_report["paired"] = compare_measured(first, measured)
+        report.setdefault("comparison", []).append(other_report)
+    return report
+
+
+def _measure_model(
+    model: AnyModel,
+    sets: EvaluationSets,
+    restrict_vocab: int | None,
+    heldout: PathLike | None,
+    heldout_pairs: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[dict[str, Any], Measured]:
     source = None if isinstance(model, (Embeddings, Model)) else os.fspath(model)
     if heldout is not None and not isinstance(model, (Embeddings, Model)):
         model = Model.load(model)
@@ -95,24 +120,24 @@ def evaluate(
         embeddings = Embeddings(model.words, model.input, model.counts)
     else:
         embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
+    measured = measure(embeddings, sets, restrict_vocab, progress)
     report: dict[str, Any] = {
         "model": source,
         "vocabulary": len(embeddings),
         "dim": embeddings.vectors.shape[1],
+        **count(sets, measured),
     }
-    if questions:
-        report["analogies"] = {
-            name: answer_analogies(embeddings, asked, restrict_vocab) for name, asked in questions.items()
-        }
-    if pairs:
-        report["similarity"] = {name: correlate_similarities(embeddings, compared) for name, compared in pairs.items()}
     if heldout is not None and isinstance(model, Model):
         from nce_train.evaluation.heldout import heldout_loss  # numba: only when it is needed
 
         report["heldout"] = heldout_loss(
-            model, heldout, most_pairs=heldout_pairs, threads=usable_cpus(), progress=progress
+            model,
+            heldout,
+            most_pairs=heldout_pairs,
+            threads=usable_cpus(),
+            progress=None if progress is None else functools.partial(progress, "held-out"),
         )
-    return report
+    return report, measured
 
 
 def train(
@@ -287,15 +312,3 @@ def export(
 
 def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
     return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-
-
-def _read_sets(paths: Sequence[PathLike], read: Callable[[PathLike], list[Item]]) -> dict[str, list[Item]]:
-    found: dict[str, tuple[Path, list[Item]]] = {}
-    for path in map(Path, paths):
-        if path.stem in found and found[path.stem][0] != path:
-            raise InputError(
-                f"{path}: its results would have the same name, {path.stem!r}, as those of "
-                f"{found[path.stem][0]}; rename one of the files"
-            )
-        found[path.stem] = (path, read(path))
-    return {name: items for name, (_, items) in found.items()}

@@ -297,7 +297,7 @@ def test_a_byte_order_mark_before_the_header(tmp_path):
 def test_other_white_space_is_part_of_a_word_in_sets(tmp_path):
     (tmp_path / "analogies").write_text("new\u00a0york a\u2028b c d\n", encoding="utf-8")
     assert kind_of(tmp_path / "analogies") == "analogies"
-    assert read_analogies(tmp_path / "analogies")[0][1:] == ("new\u00a0york", "a\u2028b", "c", "d")
+    assert read_analogies(tmp_path / "analogies")[0][1:5] == ("new\u00a0york", "a\u2028b", "c", "d")
     (tmp_path / "pairs").write_text("new\u00a0york a\u2028b 5\nc d " + "9" * 400 + "\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 2: not two words and a number"):
         read_similarities(tmp_path / "pairs")

@@ -1,31 +1,43 @@
-"""Analogy questions (a is to b as c is to ?) answered by 3CosAdd, in matrix blocks.
+"""Analogy questions (a is to b as c is to ?): which of them a model is asked and which it answers rightly."""
 
-T. Mikolov, W. Yih, G. Zweig: "Linguistic Regularities in Continuous Space Word Representations", 2013.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError
-from nce_train.evaluation.sets import Question
+from nce_train.evaluation.analogy_sets import Question
+from nce_train.evaluation.answers import answers
+from nce_train.evaluation.resampling import proportion_interval
 
-# Questions at once: their similarities to 30,000 words fill 61 MB.
-_BLOCK_NUMBERS = 1 << 24
+Progress = Callable[[int, int], None]
+
+
+class AnalogyOutcome(NamedTuple):
+    """A set's questions among a model's first `words` words: bool [questions] each.
+
+    `add` and `mul` are those that 3CosAdd and 3CosMul answer rightly, of those `asked`.
+    """
+
+    words: int
+    asked: NDArray[np.bool_]
+    add: NDArray[np.bool_]
+    mul: NDArray[np.bool_]
 
 
 def answer_analogies(
-    embeddings: Embeddings, questions: Sequence[Question], restrict_vocab: int | None = 30_000
+    embeddings: Embeddings,
+    questions: Sequence[Question],
+    restrict_vocab: int | None = 30_000,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Count the questions that 3CosAdd answers rightly.
+    """Count the questions that 3CosAdd and 3CosMul answer rightly.
 
-    The answer is the word d, other than a, b and c, of the largest cosine between d's vector and b - a + c,
-    over unit-length vectors of the `restrict_vocab` most frequent words. A question is asked when all four
-    words are among them, as given or else lower-cased.
+    The answer is the word, other than a, b and c, that is best by the measure (see `nce_train.evaluation.answers`)
+    among the `restrict_vocab` most frequent words. A question is asked when a, b, c and an answer are among them, as
+    given or else lower-cased.
 
     Parameters
     ----------
@@ -34,12 +46,67 @@ def answer_analogies(
     questions : sequence of Question
     restrict_vocab : int or None
         0 or None for all words.
+    progress : callable, optional
+        Called as `progress(done, total)`, first among the most frequent words and then among all.
 
     Returns
     -------
     dict
-        `correct`, `asked`, `questions`, `accuracy` (correct ÷ asked, None when none was), `coverage`
-        (asked ÷ questions), and `sections`: the same keys for each section.
+        See `count_analogies`.
+
+    Raises
+    ------
+    InputError
+        When `restrict_vocab` is negative.
+    """
+    return count_analogies(questions, *ask_analogies(embeddings, questions, restrict_vocab, progress))
+
+
+def ask_analogies(
+    embeddings: Embeddings,
+    questions: Sequence[Question],
+    restrict_vocab: int | None = 30_000,
+    progress: Progress | None = None,
+) -> tuple[AnalogyOutcome, AnalogyOutcome]:
+    """Ask as `answer_analogies` does: among the `restrict_vocab` most frequent words, and among all.
+
+    Raises
+    ------
+    InputError
+        When `restrict_vocab` is negative.
+    """
+    rows = rows_among(embeddings, restrict_vocab)
+    among_frequent = _ask(embeddings, questions, rows, progress)
+    if rows == len(embeddings):
+        return among_frequent, among_frequent
+    return among_frequent, _ask(embeddings, questions, len(embeddings), progress)
+
+
+def count_analogies(questions: Sequence[Question], frequent: AnalogyOutcome, whole: AnalogyOutcome) -> dict[str, Any]:
+    """Count what `ask_analogies` found.
+
+    Returns
+    -------
+    dict
+        `words` (the answer is one of so many), `correct` (by 3CosAdd), `asked`, `questions`, `accuracy` (correct ÷
+        asked, None when none was), `coverage` (asked ÷ questions), `interval` (of the accuracy, see
+        `nce_train.evaluation.resampling`), `cosmul` (`correct`, `accuracy` and `interval` of 3CosMul), `sections` (the
+        same keys for each section), and `whole_vocabulary` (the same keys, for questions asked among all words).
+    """
+    sections: dict[str, list[int]] = {}
+    for number, question in enumerate(questions):
+        sections.setdefault(question.section, []).append(number)
+    every = slice(None)
+    return {
+        "words": frequent.words,
+        **_counts(frequent, every),
+        "sections": {name: _counts(frequent, numbers) for name, numbers in sections.items()},
+        "whole_vocabulary": {"words": whole.words, **_counts(whole, every)},
+    }
+
+
+def rows_among(embeddings: Embeddings, restrict_vocab: int | None) -> int:
+    """Give the number of the first `restrict_vocab` words that there are; 0 and None stand for all.
 
     Raises
     ------
@@ -48,48 +115,7 @@ def answer_analogies(
     """
     if restrict_vocab is not None and restrict_vocab < 0:
         raise InputError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
-    rows = min(restrict_vocab or len(embeddings), len(embeddings))
-    ids = np.array(
-        [[row_of(embeddings.key_to_index, word, rows) for word in question[1:]] for question in questions]
-    ).reshape(-1, 4)
-    asked = ids.min(axis=1) >= 0
-    right = np.zeros(len(questions), bool)
-    units = unit_length(embeddings.vectors[:rows])
-    right[asked] = answers(units, ids[asked, :3]) == ids[asked, 3]
-
-    sections: dict[str, list[int]] = {}
-    for number, question in enumerate(questions):
-        sections.setdefault(question.section, []).append(number)
-    return {
-        **_counts(right, asked),
-        "sections": {name: _counts(right[numbers], asked[numbers]) for name, numbers in sections.items()},
-    }
-
-
-def answers(units: NDArray[np.float32], questions: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Answer each question (a, b, c) with the row nearest to b - a + c that is none of the three.
-
-    Parameters
-    ----------
-    units : float32 [rows, dim]
-        Unit-length vectors.
-    questions : int [questions, 3]
-        Rows of a, b and c.
-
-    Returns
-    -------
-    int [questions]
-    """
-    found = np.empty(len(questions), np.intp)
-    at_once = max(1, _BLOCK_NUMBERS // max(1, len(units)))
-    for start in range(0, len(questions), at_once):
-        a, b, c = questions[start : start + at_once].T
-        similarities = (units[b] - units[a] + units[c]) @ units.T
-        numbers = np.arange(len(a))
-        for row in (a, b, c):
-            similarities[numbers, row] = -np.inf
-        found[start : start + at_once] = similarities.argmax(axis=1)
-    return found
+    return min(restrict_vocab or len(embeddings), len(embeddings))
 
 
 def row_of(index: Mapping[str, int], word: str, rows: int) -> int:
@@ -101,12 +127,42 @@ def row_of(index: Mapping[str, int], word: str, rows: int) -> int:
     return -1
 
 
-def _counts(right: NDArray[np.bool_], asked: NDArray[np.bool_]) -> dict[str, Any]:
-    correct, number_asked, questions = int(right.sum()), int(asked.sum()), len(asked)
+def _ask(embeddings: Embeddings, questions: Sequence[Question], rows: int, progress: Progress | None) -> AnalogyOutcome:
+    index = embeddings.key_to_index
+    ids = np.array([[row_of(index, word, rows) for word in question[1:4]] for question in questions], np.intp)
+    ids = ids.reshape(-1, 3)
+    # Many questions have the same answers: each line of a file of pairs is the second in many of them.
+    rows_of = {
+        expected: {row_of(index, word, rows) for word in expected} - {-1}
+        for expected in {(question.expected, *question.also) for question in questions}
+    }
+    accepted = [rows_of[question.expected, *question.also] for question in questions]
+    asked = (ids.min(axis=1) >= 0) & np.array(list(map(bool, accepted)), bool)
+    found = answers(embeddings.vectors[:rows], ids[asked], progress)
+    right = np.zeros((2, len(questions)), bool)
+    for number, add, mul in zip(np.flatnonzero(asked).tolist(), *map(np.ndarray.tolist, found), strict=True):
+        right[:, number] = add in accepted[number], mul in accepted[number]
+    return AnalogyOutcome(rows, asked, *right)
+
+
+def _counts(outcome: AnalogyOutcome, which: slice | list[int]) -> dict[str, Any]:
+    asked, questions = int(outcome.asked[which].sum()), len(outcome.asked[which])
+    add, mul = (_accuracy(right[which], asked) for right in (outcome.add, outcome.mul))
+    return {
+        "correct": add["correct"],
+        "asked": asked,
+        "questions": questions,
+        "accuracy": add["accuracy"],
+        "coverage": asked / questions,
+        "interval": add["interval"],
+        "cosmul": mul,
+    }
+
+
+def _accuracy(right: NDArray[np.bool_], asked: int) -> dict[str, Any]:
+    correct = int(right.sum())
     return {
         "correct": correct,
-        "asked": number_asked,
-        "questions": questions,
-        "accuracy": correct / number_asked if number_asked else None,
-        "coverage": number_asked / questions,
+        "accuracy": correct / asked if asked else None,
+        "interval": proportion_interval(correct, asked),
     }

@@ -44,48 +44,134 @@ def run(here, *arguments, **options):
     )
 
 
+def counts(correct, asked, questions, interval):
+    """Of a set that both measures answer alike."""
+    accuracy = correct / asked if asked else None
+    return {
+        "correct": correct,
+        "asked": asked,
+        "questions": questions,
+        "accuracy": accuracy,
+        "coverage": asked / questions,
+        "interval": interval,
+        "cosmul": {"correct": correct, "accuracy": accuracy, "interval": interval},
+    }
+
+
 def test_json(here):
     done = run(here, "model.txt", "capitals.txt", "pairs.tsv", "--json")
     assert done.returncode == 0 and done.stderr == ""
     report = json.loads(done.stdout)
+    correlation = report["similarity"]["pairs"]["spearman"]
+    assert abs(correlation) == pytest.approx(1)
+    known = {
+        "words": 6,
+        "spearman": correlation,
+        "pairs": 2,
+        "of": 3,
+        "coverage": 2 / 3,
+        "interval": [correlation, correlation],
+    }
+    every = counts(2, 2, 3, [1.0, 1.0])
     assert report == {
         "model": "model.txt",
         "vocabulary": 6,
         "dim": 8,
         "analogies": {
             "capitals": {
-                "correct": 2,
-                "asked": 2,
-                "questions": 3,
-                "accuracy": 1.0,
-                "coverage": 2 / 3,
-                "sections": {
-                    "first": {"correct": 2, "asked": 2, "questions": 2, "accuracy": 1.0, "coverage": 1.0},
-                    "second": {"correct": 0, "asked": 0, "questions": 1, "accuracy": None, "coverage": 0.0},
-                },
+                "words": 6,
+                **every,
+                "sections": {"first": counts(2, 2, 2, [1.0, 1.0]), "second": counts(0, 0, 1, None)},
+                "whole_vocabulary": {"words": 6, **every},
             }
         },
-        "similarity": {
-            "pairs": {
-                "spearman": report["similarity"]["pairs"]["spearman"],
-                "pairs": 2,
-                "of": 3,
-                "coverage": 2 / 3,
-            }
-        },
+        "similarity": {"pairs": {**known, "restricted_vocabulary": known}},
+        "bootstrap": {"level": 0.95, "resamples": 10_000, "seed": 0},
     }
-    assert abs(report["similarity"]["pairs"]["spearman"]) == pytest.approx(1)
 
 
-def test_the_table_shows_sections_and_coverage(here):
+def test_the_table_shows_sections_coverage_and_intervals_of_both_vocabularies(here):
     done = run(here, "model.txt", "--analogies", "capitals.txt", "--similarity", "pairs.tsv", "--restrict-vocab", "4")
     assert done.returncode == 0 and done.stderr == ""
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["model.txt:", "6", "words,", "dim", "8"]
-    assert ["first", "1", "1", "2", "100.0%", "50.0%"] in lines
-    assert ["second", "0", "0", "1", "–", "0.0%"] in lines
-    assert ["all", "1", "1", "3", "100.0%", "33.3%"] in lines
-    assert [lines[-1][0], *lines[-1][2:]] == ["pairs", "2", "3", "66.7%"]
+    assert ["first", "1", "2", "50.0%", "100.0%", "100.0%"] in lines
+    assert ["second", "0", "1", "0.0%", "–", "–"] in lines
+    assert ["all", "1", "3", "33.3%", "100.0%", "100.0%"] in lines
+    assert ["95%", "interval", "100.0–100.0", "100.0–100.0"] in lines
+    assert ["all,", "among", "6", "words", "2", "3", "66.7%", "100.0%", "100.0%"] in lines
+    assert [lines[-4][0], *lines[-4][3:]] == ["pairs", "2", "3", "66.7%"]
+    assert lines[-3] == ["pairs,", "first", "4", "words", "–", "–", "1", "3", "33.3%"]
+    assert lines[-1][:5] == ["95%", "intervals", "from", "10,000", "resamples"]
+
+
+@pytest.fixture
+def other(here):
+    """A second model, without Lima and Peru, whose vectors are worth nothing."""
+    words = [word for pair in CAPITALS[:2] for word in pair] + ["x", "y"]
+    Embeddings(words, np.random.default_rng(9).standard_normal((6, 8))).save(here / "other.txt")
+    return here
+
+
+def test_models_side_by_side_as_json(other):
+    done = run(
+        other, "model.txt", "capitals.txt", "pairs.tsv", "--json", "--compare", "other.txt", "--compare", "model.txt"
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    first, second = json.loads(done.stdout)["comparison"]
+    assert (first["model"], second["model"]) == ("other.txt", "model.txt")
+    assert first["analogies"]["capitals"]["asked"] == 1
+    paired = first["paired"]["analogies"]["capitals"]
+    assert (paired["asked"], paired["questions"]) == (1, 3)
+    assert paired["accuracy"][0] == 1 and paired["p"] == 1
+    assert first["paired"]["similarity"]["pairs"]["pairs"] == 1
+    assert first["paired"]["similarity"]["pairs"]["p"] is None
+    assert second["paired"]["similarity"]["pairs"]["difference"] == 0
+
+
+def test_models_side_by_side_as_a_table(other):
+    done = run(other, "model.txt", "capitals.txt", "pairs.tsv", "--compare", "other.txt", "--restrict-vocab", "4")
+    assert done.returncode == 0 and done.stderr == ""
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0][:2] == ["A", "model.txt:"] and lines[1][:2] == ["B", "other.txt:"]
+    assert ["second", "–", "–"] in lines
+    assert ["pairs", "of", "3", "2", "1"] in lines
+    assert [
+        "A",
+        "against",
+        "B,",
+        "asked",
+        "of",
+        "both",
+        "asked",
+        "A",
+        "B",
+        "A",
+        "-",
+        "B",
+        "95%",
+        "interval",
+        "p",
+    ] in lines
+    assert ["capitals", "1"] in lines and ["capitals,", "all", "words", "1"] in lines
+    assert ["pairs", "1", "–", "–", "–", "–", "–"] in lines
+    assert max(map(len, done.stdout.splitlines()[:-1])) <= 100
+
+
+def test_bats_msr_and_a_named_column(here):
+    (here / "bats").mkdir()
+    (here / "bats" / "capitals.txt").write_text("athens\thellas/greece\noslo\tnorway\nlima\tperu\n")
+    (here / "msr.questions").write_text("athens greece oslo\n")
+    (here / "msr.answers").write_text("NN norway\n")
+    (here / "two.csv").write_text("w1,w2,x,y\noslo,norway,9,1\nlima,athens,2,5\n")
+    done = run(here, "model.txt", "bats", "msr.questions", "two.csv:y", "two.csv:x", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    bats = report["analogies"]["bats"]
+    assert (bats["questions"], bats["asked"], bats["correct"]) == (6, 4, 4)
+    assert list(bats["sections"]) == ["capitals"]
+    assert report["analogies"]["msr"]["sections"] == {"NN": counts(1, 1, 1, [1.0, 1.0])}
+    assert report["similarity"]["two:y"]["spearman"] == -report["similarity"]["two:x"]["spearman"]
 
 
 def test_without_a_set_the_project_s_own_is_asked(here):
@@ -105,12 +191,19 @@ def test_words_that_the_terminal_cannot_show_are_told_all_the_same(here):
 def test_the_kind_can_be_forced(here):
     done = run(here, "model.txt", "--analogies", "pairs.tsv")
     assert done.returncode == 2
-    assert done.stderr == "Error: pairs.tsv, line 2: 3 words where an analogy has four; mend the line\n"
+    assert done.stderr == (
+        "Error: pairs.tsv: an analogy has four words; with three a line the fourth, after a tag, is to be in "
+        "pairs.answers beside it, which is missing\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["model.txt", "--compare", "absent.nce"], "absent.nce: no such file; check the path"),
+        (["model.txt", "--heldout", "set.txt", "--compare", "model.txt"], "model.txt"),
+        (["model.txt", "empty"], "no file of word pairs in this directory"),
+        (["model.txt", "pairs.tsv:score"], "pairs.tsv: there is no column 'score'; it has no header"),
         (["absent.nce"], "absent.nce: no such file; check the path"),
         (["model.txt", "absent.txt"], "absent.txt: the set cannot be read (No such file or directory)"),
         ([".", "capitals.txt"], "not a model directory"),
@@ -122,6 +215,7 @@ def test_the_kind_can_be_forced(here):
 )
 def test_wrong_usage_and_bad_input_exit_with_2(here, arguments, sentence):
     (here / "other").mkdir()
+    (here / "empty").mkdir()
     (here / "other" / "capitals.txt").write_text("a b c d\n")
     done = run(here, *arguments)
     assert done.returncode == 2
@@ -189,6 +283,32 @@ def test_an_interrupt_exits_with_130(here):
     _, words = process.communicate(timeout=60)
     assert process.returncode == 130
     assert words == "Error: interrupted; nothing more was written\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")
+def test_on_a_terminal_a_bar_shows_what_is_asked(here):
+    """The bar itself, without the second after which it appears."""
+    code = (
+        "import sys, tqdm; from nce_train.cli.eval import main\n"
+        "shown = dict(delay=0, mininterval=0, ncols=70, nrows=40)\n"
+        "tqdm.tqdm = lambda tqdm=tqdm.tqdm, **options: tqdm(**{**options, **shown})\n"
+        "main(sys.argv[1:])"
+    )
+    terminal, end = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "model.txt", "capitals.txt", "--restrict-vocab", "4", "--compare", "model.txt"],
+        cwd=here,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+    ) as process:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # at the end of a terminal
+            while piece := os.read(terminal, 4096):
+                shown += piece
+    os.close(terminal)
+    assert process.returncode == 0, shown.decode()
+    assert shown.count(b"capitals: 100%") >= 4  # among frequent words and all, twice
 
 
 def test_help_and_version_load_neither_numba_nor_numpy(here):

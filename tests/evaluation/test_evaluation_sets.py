@@ -3,7 +3,7 @@
 import pytest
 
 from nce_train.errors import InputError
-from nce_train.evaluation.sets import Pair, Question, kind_of, read_analogies, read_similarities
+from nce_train.evaluation.sets import Pair, Question, kind_of, read_analogies, read_similarities, split_column
 
 SCORED = [Pair("tiger", "cat", 7.35), Pair("Love", "sex", 6.0)]
 
@@ -74,7 +74,210 @@ def test_what_is_wrong_is_told(tmp_path, read, text, sentence):
 
 
 @pytest.mark.parametrize("read", [kind_of, read_analogies, read_similarities])
-def test_an_absent_set_and_a_directory(tmp_path, read):
-    for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(InputError, match="the set cannot be read"):
-            read(path)
+def test_an_absent_set_is_told(tmp_path, read):
+    with pytest.raises(InputError, match="the set cannot be read"):
+        read(tmp_path / "absent")
+
+
+def test_a_directory_is_no_similarity_set(tmp_path):
+    with pytest.raises(InputError, match="the set cannot be read"):
+        read_similarities(tmp_path)
+
+
+# MSR's two files
+
+
+@pytest.fixture
+def msr(tmp_path):
+    """Questions and answers of two tags."""
+    (tmp_path / "relations.questions").write_text("good better rough\nhigh higher late\n")
+    (tmp_path / "relations.answers").write_text("JJ_JJR rougher\nJJ_JJT latest\n")
+    return tmp_path / "relations.questions"
+
+
+def test_msr_s_questions_find_their_answers(msr):
+    assert kind_of(msr) == "analogies"
+    assert read_analogies(msr) == [
+        Question("JJ_JJR", "good", "better", "rough", "rougher"),
+        Question("JJ_JJT", "high", "higher", "late", "latest"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        (None, r"in relations.answers beside it, which is missing"),
+        ("JJ_JJR rougher\n", r"relations.answers: no answer to line 2 of .*relations.questions"),
+        ("JJ_JJR rougher\nJJ_JJT latest\nNN x\n", r"relations.answers: more answers than"),
+        ("JJ_JJR rougher\nlatest\n", r"relations.answers, line 2: not a tag and a word"),
+    ],
+)
+def test_what_is_wrong_with_msr_s_answers_is_told(msr, answers, sentence):
+    msr.with_suffix(".answers").unlink()
+    if answers is not None:
+        msr.with_suffix(".answers").write_text(answers)
+    with pytest.raises(InputError, match=sentence):
+        read_analogies(msr)
+
+
+def test_the_answers_alone_are_no_set(msr):
+    with pytest.raises(InputError, match=r"name its \.questions file"):
+        read_analogies(msr.with_suffix(".answers"))
+
+
+# files of pairs, as in BATS
+
+
+@pytest.fixture
+def bats(tmp_path):
+    """Two files in two directories, and what stands beside them in copies of the set."""
+    for name, text in {
+        "1_Inflectional/I01 [noun - plural].txt": "cat\tcats\ndog\tdogs\nox\toxen/oxes\n",
+        "2_Lexicographic/L01 [hypernyms].txt": "new_york city / place\ncow\tbovine/mammal/animal\n",
+        "metadata.json": "{}",
+        "README.md": "a set",
+        ".hidden/x.txt": "not two",
+    }.items():
+        (tmp_path / "BATS_3.0" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "BATS_3.0" / name).write_text(text.replace(" city / place", "\tcity / place"))
+    return tmp_path / "BATS_3.0"
+
+
+def test_all_ordered_pairs_of_lines_are_questions(bats):
+    assert kind_of(bats) == "analogies"
+    plural, hypernyms = "I01 [noun - plural]", "L01 [hypernyms]"
+    assert read_analogies(bats) == [
+        Question(plural, "cat", "cats", "dog", "dogs"),
+        Question(plural, "cat", "cats", "ox", "oxen", ("oxes",)),
+        Question(plural, "dog", "dogs", "cat", "cats"),
+        Question(plural, "dog", "dogs", "ox", "oxen", ("oxes",)),
+        Question(plural, "ox", "oxen", "cat", "cats"),
+        Question(plural, "ox", "oxen", "dog", "dogs"),
+        Question(hypernyms, "new_york", "city", "cow", "bovine", ("mammal", "animal")),
+        Question(hypernyms, "cow", "bovine", "new_york", "city", ("place",)),
+    ]
+
+
+def test_one_file_of_pairs(bats):
+    (path,) = bats.glob("1*/*.txt")
+    assert kind_of(path) == "analogies"
+    assert read_analogies(path) == read_analogies(bats)[:6]
+
+
+def test_files_of_the_same_name_are_two_sections(bats):
+    (bats / "2_Lexicographic" / "I01 [noun - plural].txt").write_text("a b\nc d\n")
+    assert {question.section for question in read_analogies(bats)} == {
+        "1_Inflectional/I01 [noun - plural]",
+        "2_Lexicographic/I01 [noun - plural]",
+        "L01 [hypernyms]",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a\tb\n", "a single pair"),
+        ("a\tb\nc\n", "line 2: not a word and its answers"),
+        ("a\tb\nc\t/\n", "line 2: not a word and its answers"),
+        ("a\tb\nc d e\n", "line 2: not a word and its answers"),
+        ("a\tb\n" * 1001, "more than 1,000 pairs"),
+    ],
+)
+def test_what_is_wrong_with_pairs_is_told_with_the_file(bats, text, sentence):
+    (bats / "x.txt").write_text(text)
+    with pytest.raises(InputError, match=rf"x\.txt.*{sentence}"):
+        read_analogies(bats)
+
+
+def test_a_directory_without_files(tmp_path):
+    with pytest.raises(InputError, match="no file of word pairs"):
+        read_analogies(tmp_path)
+
+
+# forms of similarity sets, after the headers of well-known ones
+
+SIMLEX = "word1\tword2\tPOS\tSimLex999\tconc(w1)\tSD(SimLex)\ntiger\tcat\tN\t7.35\t2\t1.1\nLove\tsex\tN\t6\t2\t0.3\n"
+RATED = "Word 1,Word 2,Human (mean),1,2\ntiger,cat,7.35,9,4\nLove,sex,6,5,7\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SIMLEX,
+        RATED,
+        "tiger\tcat\tN\t7.35\tSYNONYMS\nLove\tsex\tN\t6\tNONE\n",
+        "tiger\tcat\t7.35\t9\t4\nLove\tsex\t6\t5\t7\n",
+        "tiger;cat;7,35\nLove;sex;6\n",
+        ",word1,word2,score\n0,tiger,cat,7.35\n1,Love,sex,6\n",
+        '"word1","word2","similarity"\n"tiger","cat","7.35"\n"Love","sex","6"\n',
+        "word1,pos1,word2,pos2,sd,gold_sim\ntiger,n,cat,n,1.0,7.35\nLove,n,sex,n,0.5,6\n",
+        "w1,pos,w2,score\ntiger,N,cat,7.35\nLove,N,sex,6\n",
+        "Word 1 Word 2 Score\ntiger cat 7.35\nLove sex 6\n",
+        "tiger\tcat\t7,35\nLove\tsex\t6,0\n",
+    ],
+)
+def test_further_columns_and_headers(tmp_path, text):
+    (tmp_path / "set").write_text(text)
+    assert kind_of(tmp_path / "set") == "similarity"
+    assert read_similarities(tmp_path / "set") == SCORED
+
+
+def test_a_row_of_data_names_no_columns(tmp_path):
+    (tmp_path / "set").write_text("verb\tmake\tverb\t7\ntiger\tcat\tnoun\t5\n")
+    assert read_similarities(tmp_path / "set") == [Pair("verb", "make", 7), Pair("tiger", "cat", 5)]
+
+
+def test_quotation_marks_hold_separators(tmp_path):
+    (tmp_path / "set").write_text('"new york, ny",city,7\n"say ""hi""",greet,3\n')
+    assert read_similarities(tmp_path / "set") == [Pair("new york, ny", "city", 7), Pair('say "hi"', "greet", 3)]
+
+
+def test_blanks_inside_of_fields(tmp_path):
+    (tmp_path / "set").write_text("new york\tcity\t7\nice cream\tdessert\t9\n")
+    assert read_similarities(tmp_path / "set") == [Pair("new york", "city", 7), Pair("ice cream", "dessert", 9)]
+
+
+@pytest.mark.parametrize(("column", "scores"), [("conc(w1)", [2, 2]), ("6", [1.1, 0.3]), (None, [7.35, 6])])
+def test_the_column_of_scores_can_be_named(tmp_path, column, scores):
+    (tmp_path / "set").write_text(SIMLEX)
+    assert [pair.score for pair in read_similarities(tmp_path / "set", column)] == scores
+
+
+def test_a_name_comes_before_a_number(tmp_path):
+    (tmp_path / "set").write_text(RATED)
+    assert [pair.score for pair in read_similarities(tmp_path / "set", "2")] == [4, 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "sentence"),
+    [
+        (SIMLEX, "SimLex", "no column 'SimLex'; its columns are 'word1', 'word2', 'POS', 'SimLex999'"),
+        ("a\tb\t1\n", "x", "no column 'x'; it has no header"),
+        ("a\tb\t1\n", "0", "no column '0'"),
+        ("a\tb\t1\n", "4", "line 1: not two words and a number"),
+        (SIMLEX, "POS", "line 2: not two words and a number"),
+        ("a\tpos\tb\tscore\na\tN\tb\t1\n", None, "which of the columns 'a', 'pos', 'b', 'score' have the words"),
+        ("w1\tw2\tx\ty\na\tb\t1\t2\n", None, "which of the columns 'w1', 'w2', 'x', 'y' has the scores"),
+    ],
+)
+def test_a_column_that_is_none_is_told(tmp_path, text, column, sentence):
+    (tmp_path / "set").write_text(text)
+    with pytest.raises(InputError) as failure:
+        read_similarities(tmp_path / "set", column)
+    assert sentence in str(failure.value)
+
+
+def test_file_and_column(tmp_path):
+    (tmp_path / "set").touch()
+    assert split_column(tmp_path / "set") == (str(tmp_path / "set"), None)
+    assert split_column(f"{tmp_path}/set:SimLex999") == (f"{tmp_path}/set", "SimLex999")
+    assert split_column(f"{tmp_path}/absent:x") == (f"{tmp_path}/absent:x", None)
+    (tmp_path / "set:x").touch()
+    assert split_column(f"{tmp_path}/set:x") == (f"{tmp_path}/set:x", None)
+
+
+@pytest.mark.parametrize("text", ["one 1 two 2\n", "one two three four\nx y z 4\n"])
+def test_numbers_among_four_words(tmp_path, text):
+    (tmp_path / "set").write_text(text)
+    kind = kind_of(tmp_path / "set")
+    assert kind == ("analogies" if text.startswith("one 1") else "similarity")

@@ -57,9 +57,18 @@ def test_a_set_is_scored_as_gensim_does(tmp_path):
 
 def test_no_pair_known():
     model = Embeddings(["a", "b"], [[1.0], [2.0]])
-    assert correlate_similarities(model, [Pair("x", "a", 1)]) == {
-        "spearman": None,
-        "pairs": 0,
-        "of": 1,
-        "coverage": 0.0,
-    }
+    counts = {"words": 2, "spearman": None, "pairs": 0, "of": 1, "coverage": 0.0, "interval": None}
+    assert correlate_similarities(model, [Pair("x", "a", 1)]) == {**counts, "restricted_vocabulary": counts}
+
+
+def test_pairs_of_frequent_words_on_their_own():
+    rng = np.random.default_rng(6)
+    model = Embeddings([f"w{row}" for row in range(20)], rng.standard_normal((20, 5)))
+    pairs = [Pair(f"w{row}", f"w{other}", row * other % 11) for row in range(20) for other in range(row)]
+    result = correlate_similarities(model, pairs, 10)
+    frequent = [pair for pair in pairs if int(pair.first[1:]) < 10]
+    alone = correlate_similarities(Embeddings(model.index_to_key[:10], model.vectors[:10]), frequent, 0)
+    assert result["restricted_vocabulary"]["words"] == 10
+    for key in ("spearman", "pairs", "interval"):
+        assert result["restricted_vocabulary"][key] == alone[key]
+    assert result["pairs"] == 190 and result["interval"][0] < result["spearman"] < result["interval"][1]

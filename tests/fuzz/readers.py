@@ -142,6 +142,10 @@ def read_yaml(path: Path) -> None:
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 ANALOGIES = b": capital cities\nAthens Greece Oslo Norway\nParis France Rome Italy\n: plural\n# no\ncat cats dog dogs\n"
+MSR_QUESTIONS = b"good better rough\nhigh higher late\nlong longest wide\n"
+MSR_ANSWERS = b"JJ_JJR rougher\nJJ_JJR later\nJJ_JJS widest\n"
+PAIRS = b"cat\tcats\nox\toxen/oxes\nnew_york\tcity / place\n"
+RATED = b'"w 1",pos,"w 2",sd,Human\n"a ""b""",N,"x, y",0.5,7.35\ncow,N,calf,1,6e0\n'
 SIMILARITIES = b"Word 1\tWord 2\tHuman\ntiger\tcat\t7.35\nlove\tsex\t6.77\nnew york\tcity\t1e0\n"
 PACKERS = {
     ".gz": lambda raw: gzip.compress(raw, mtime=0),
@@ -177,7 +181,13 @@ TARGETS: dict[str, Target] = {
     "classifier": Target(model, read_classifier),
     "vocabulary": Target(lambda: {"vocab.tsv": model()["vocab.tsv"]}, read_vocabulary),
     "analogies": Target(lambda: {"set.txt": ANALOGIES}, read_set),
+    "analogies, MSR's": Target(
+        lambda: {"s.questions": MSR_QUESTIONS, "s.answers": MSR_ANSWERS},
+        lambda path: read_set(path.with_suffix(".questions")),
+    ),
+    "analogies, pairs": Target(lambda: {"set.txt": PAIRS}, read_set),
     "similarities": Target(lambda: {"set.tsv": SIMILARITIES}, read_set),
+    "similarities, many columns": Target(lambda: {"set.csv": RATED}, read_set),
     "settings": Target(lambda: {"config.yaml": model()["config.yaml"]}, read_yaml),
     "manifest": Target(
         lambda: {"manifest.json": model()["manifest.json"]},

@@ -1,0 +1,163 @@
+"""Analogy sets in their three forms: questions-words, MSR's two files, and BATS's directories of word pairs.
+
+A file or directory goes in, questions come out, in the order of the file.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from nce_train.errors import InputError
+from nce_train.evaluation.set_lines import BLANK, BLANKS, lines_of
+
+# All ordered pairs of lines are questions, so their number grows with the square: a million at this many.
+MOST_PAIRS = 1_000
+
+# What stands beside the pair files in copies of BATS.
+_COMPANIONS = {".json", ".md"}
+
+
+class Question(NamedTuple):
+    """`a` is to `b` as `c` is to `expected`, in a section of its file ("" before the first).
+
+    The words in `also` are right answers too.
+    """
+
+    section: str
+    a: str
+    b: str
+    c: str
+    expected: str
+    also: tuple[str, ...] = ()
+
+
+def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
+    """Read the questions of a set.
+
+    - questions-words: `: section` lines and lines of four words.
+    - MSR: three words a line, and beside it the file of the same name with the ending `.answers`: a tag, which
+      becomes the section, and a word a line.
+    - BATS: a directory with files of pairs, in sub-directories or not, or one such file. A pair is a word and its
+      answers, separated by `/`. The questions are all ordered pairs of a file's lines, the file's stem is their
+      section; `b` is the first answer of its line, and any answer of the other line is right.
+
+    Raises
+    ------
+    InputError
+        When something cannot be read, a line is of another form, the answers are missing, there is no question, or
+        a file has more than 1,000 pairs.
+    """
+    if Path(path).is_dir():
+        questions = _read_directory(Path(path))
+    else:
+        # Chained again afterwards: a pipe can be read only once.
+        lines = lines_of(path)
+        first = list(itertools.islice(lines, 1))
+        lines = itertools.chain(first, lines)
+        words = len(fields_of(first[0][1])) if first and not first[0][1].startswith(":") else 4
+        if words == 2 and Path(path).suffix == ".answers":
+            raise InputError(f"{path}: these are the answers of a set; name its .questions file")
+        if words == 2:
+            questions = list(_pair_questions(path, lines))
+        elif words == 3:
+            questions = list(_msr_questions(path, lines))
+        else:
+            questions = list(_four_word_questions(path, lines))
+    if not questions:
+        raise InputError(f"{path}: there is no analogy in this file; it should have lines of four words")
+    return questions
+
+
+def fields_of(line: str) -> list[str]:
+    """Split a line at tabs, when it holds two fields so, and else at blanks."""
+    fields = [field.strip(BLANKS) for field in line.split("\t")]
+    return fields if len(fields) == 2 else BLANK.split(line)
+
+
+def _four_word_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int, str]]) -> Iterator[Question]:
+    section = ""
+    for number, line in lines:
+        if line.startswith(":"):
+            section = line[1:].strip(BLANKS)
+            continue
+        words = BLANK.split(line)
+        if len(words) != 4:
+            raise InputError(f"{path}, line {number}: {len(words)} words where an analogy has four; mend the line")
+        a, b, c, expected = words
+        yield Question(section, a, b, c, expected)
+
+
+def _msr_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int, str]]) -> Iterator[Question]:
+    answers_path = Path(path).with_suffix(".answers")
+    if not answers_path.exists():
+        raise InputError(
+            f"{path}: an analogy has four words; with three a line the fourth, after a tag, is to be in "
+            f"{answers_path.name} beside it, which is missing"
+        )
+    answers = lines_of(answers_path)
+    for number, line in lines:
+        words = BLANK.split(line)
+        if len(words) != 3:
+            raise InputError(f"{path}, line {number}: {len(words)} words where the first line has three; mend the line")
+        answer_number, answer_line = next(answers, (0, ""))
+        answer = BLANK.split(answer_line)
+        if not answer_number:
+            raise InputError(
+                f"{answers_path}: no answer to line {number} of {path}; the two files do not belong together"
+            )
+        if len(answer) != 2:
+            raise InputError(f"{answers_path}, line {answer_number}: not a tag and a word; mend the line")
+        a, b, c = words
+        tag, expected = answer
+        yield Question(tag, a, b, c, expected)
+    if next(answers, None) is not None:
+        raise InputError(
+            f"{answers_path}: more answers than {path} has questions; the two files do not belong together"
+        )
+
+
+def _read_directory(directory: Path) -> list[Question]:
+    try:
+        files = sorted(
+            path
+            for path in directory.rglob("*")
+            if path.is_file()
+            and path.suffix not in _COMPANIONS
+            and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+        )
+    except OSError as error:
+        raise InputError(f"{directory}: the set cannot be read ({error.strerror}); check the directory") from None
+    if not files:
+        raise InputError(f"{directory}: no file of word pairs in this directory; a set such as BATS has them")
+    stems = [path.stem for path in files]
+    questions: list[Question] = []
+    for path in files:
+        # Two files of the same stem must not become one section.
+        section = path.stem if stems.count(path.stem) == 1 else str(path.relative_to(directory).with_suffix(""))
+        questions.extend(_pair_questions(path, lines_of(path), section))
+    return questions
+
+
+def _pair_questions(
+    path: str | os.PathLike[str], lines: Iterator[tuple[int, str]], section: str | None = None
+) -> Iterator[Question]:
+    section = Path(path).stem if section is None else section
+    pairs: list[tuple[str, tuple[str, ...]]] = []
+    for number, line in lines:
+        fields = fields_of(line)
+        answers = tuple(answer for answer in map(str.strip, fields[-1].split("/")) if answer)
+        if len(fields) != 2 or not fields[0] or not answers:
+            raise InputError(
+                f"{path}, line {number}: not a word and its answers (word, tab, answer/answer/…); mend the line"
+            )
+        pairs.append((fields[0], answers))
+        if len(pairs) > MOST_PAIRS:
+            raise InputError(
+                f"{path}: more than {MOST_PAIRS:,} pairs, which all would be combined to questions; divide the file"
+            )
+    if len(pairs) == 1:
+        raise InputError(f"{path}: a single pair makes no question; a file of pairs needs two lines or more")
+    for (a, b), (c, expected) in itertools.permutations(pairs, 2):
+        yield Question(section, a, b[0], c, expected[0], expected[1:])

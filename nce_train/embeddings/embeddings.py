@@ -163,8 +163,9 @@ class Embeddings:
         except ImportError:
             raise InputError("to_gensim needs gensim; pip install 'nce-train[bench]', or gensim alone") from None
         keyed = KeyedVectors(self.vectors.shape[1], dtype=np.float32)
-        extras = None if self.counts is None else {"count": self.counts}
-        keyed.add_vectors(self.index_to_key, np.array(self.vectors), extras=extras)
+        keyed.add_vectors(self.index_to_key, np.asarray(self.vectors))
+        if self.counts is not None:  # gensim 4.4's add_vectors fails when it is given them
+            keyed.expandos["count"] = self.counts.copy()
         return keyed
 
     @cached_property

@@ -12,6 +12,8 @@ from nce_train.errors import InputError
 DTYPES = ("float32", "float16", "int8")
 
 _LARGEST_INT8 = 127
+# 127 times this is finite, though the largest float32 divided by 127 and rounded is not.
+_LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / np.float32(_LARGEST_INT8), np.float32(0))
 _ROWS_AT_ONCE = 1 << 14
 
 
@@ -51,7 +53,7 @@ def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     scales = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        scales[rows] = np.abs(vectors[rows]).max(axis=1) / np.float32(_LARGEST_INT8)
+        scales[rows] = np.minimum(np.abs(vectors[rows]).max(axis=1) / np.float32(_LARGEST_INT8), _LARGEST_SCALE)
         # In float64, since a scale below the smallest normal float32 has few bits; then 128 could come out.
         steps = np.divide(
             vectors[rows],

@@ -89,8 +89,19 @@ def _write(path: Path, table: Table) -> None:
     # The library lays the whole file out in memory. (Its `save_file` would do so on disk, but closes the file to
     # everybody but its owner, and can write to no pipe.)
     check_memory(path, *table.vectors.shape)
+    head, numbers = _in_fixed_order(memoryview(save(tensors, metadata)))
     with open_writing(path) as file:
-        file.write(save(tensors, metadata))
+        file.write(head)
+        file.write(numbers)
+
+
+def _in_fixed_order(content: memoryview) -> tuple[bytes, memoryview]:
+    """Header and tensors of a file, with the metadata sorted: the library mixes it, and no two files were the same."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(bytes(content[8:start]))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    return content[:8].tobytes() + text.ljust(start - 8), content[start:]
 
 
 def _library(path: Path, doing: str) -> Any:

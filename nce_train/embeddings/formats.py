@@ -29,6 +29,8 @@ FORMATS: dict[str, Format] = {
 
 VECTORS = ("input", "output", "sum")
 
+_FASTTEXT_MODEL = (793712314).to_bytes(4, "little")  # how its `.bin` begins
+
 # Enough for the first two lines of any table up to dim 4096 in text, unless a word is very long.
 _HEAD_BYTES = 1 << 18
 
@@ -74,6 +76,10 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
     for format in FORMATS.values():
         if format.recognises(head):
             return format.read(path, mmap)
+    if head.startswith(_FASTTEXT_MODEL):
+        raise InputError(
+            f"{path}: a whole fastText model, which is not read; take the .vec that fastText wrote with it"
+        )
     raise InputError(
         f"{path}: neither a model directory nor a vectors file that can be read "
         f"({', '.join(FORMATS)}); its first line tells no words and numbers"

@@ -229,6 +229,7 @@ def _damaged_npy(**changes):
     ("content", "sentence"),
     [
         (b"", "neither a model directory nor a vectors file"),
+        (b"\xba\x16\x4f\x2f\x0c\0\0\0\x05\0\0\0", "a whole fastText model, which is not read; take the .vec"),
         (b"hello\n", "neither a model directory nor a vectors file"),
         (b"\x00\x01\x02\x03", "neither a model directory nor a vectors file"),
         (b"2 3\na 1 2 3\nb 4 5\n", "line 3: 2 numbers stand after the word where there should be 3"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
 from nce_train.errors import InputError
 from nce_train.evaluation import resampling
@@ -309,9 +310,7 @@ def export(
         chosen = all_but_the_top(chosen)
     if normalize:
         chosen = unit_length(chosen)
-    counts = None if model.counts is None else model.counts[:top]
-    source = model
-    written = Embeddings(model.index_to_key[:top], chosen, counts, lambda: source.settings)
+    written = with_vectors(model, chosen)
     written.save(out, format, dtype)
     return written
 

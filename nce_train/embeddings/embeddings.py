@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -77,7 +77,7 @@ class Embeddings:
                 words,
                 np.asarray(vectors, np.float32),
                 None if counts is None else np.asarray(counts, np.int64),
-                settings=settings if callable(settings) else lambda: settings or {},
+                settings=settings if callable(settings) else partial(dict, settings or {}),
             )
         )
 
@@ -350,6 +350,12 @@ class Embeddings:
         if not np.isfinite(vector).all():
             raise ValueError("a vector was given that holds a number that is not finite (NaN or infinity)")
         return vector
+
+
+def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
+    """The first words of a model with other vectors [rows, dim]; their counts and the settings go with them."""
+    counts = None if model.counts is None else model.counts[: len(vectors)]
+    return Embeddings(model.index_to_key[: len(vectors)], vectors, counts, model._settings)
 
 
 def _with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, float]]:

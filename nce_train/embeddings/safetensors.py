@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from nce_train.embeddings.compression import is_compressed, open_reading, open_w
 from nce_train.embeddings.escape import word_bytes
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.precision import DTYPES, dequantise
-from nce_train.embeddings.table import Table, check_memory, no_settings
+from nce_train.embeddings.table import Table, check_memory
 from nce_train.errors import InputError
 
 LARGEST_HEADER = 100_000_000  # bytes, in any safetensors library
@@ -70,7 +71,7 @@ def _read(path: Path, mmap: bool) -> Table:
         vectors,
         counts,
         place=lambda row: f"{path}, row {row}",
-        settings=(lambda: settings) if settings else no_settings,
+        settings=partial(dict, settings),
     )
 
 

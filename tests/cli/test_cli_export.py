@@ -146,6 +146,16 @@ def test_an_interrupted_run_is_told_how_to_go_on(here):
     assert "--overwrite" not in done.stderr
 
 
+def test_the_settings_of_the_run_go_with_safetensors(here):
+    (here / "corpus.nce" / "config.yaml").write_text("window: 5\nunknown: null\n")
+    assert run(here, "corpus.nce", "v.safetensors", "--top", "2", "--normalize").returncode == 0
+    assert Embeddings.load(here / "v.safetensors").settings == {"window": 5, "unknown": None}
+    (here / "corpus.nce" / "config.yaml").write_text("window: [5\n")
+    assert run(here, "corpus.nce", "v.txt").returncode == 0
+    done = run(here, "corpus.nce", "w.safetensors")
+    assert done.returncode == 2 and "config.yaml is not valid YAML" in done.stderr
+
+
 def test_the_choices_are_the_formats():
     assert set(FORMAT_NAMES) == set(FORMATS)
 

@@ -1,6 +1,7 @@
 """`.safetensors` both ways, against the package itself; damage is told in one sentence."""
 
 import json
+import pickle
 import struct
 import sys
 
@@ -51,6 +52,7 @@ def test_counts_and_settings_come_back(tmp_path):
     np.testing.assert_array_equal(read.counts, COUNTS)
     read.save(path)
     assert Embeddings.load(path).settings == {"window": 5}
+    assert pickle.loads(pickle.dumps(read)).settings == {"window": 5}
     Embeddings(WORDS, VECTORS).save(path)
     assert Embeddings.load(path).counts is None and Embeddings.load(path).settings == {}
 
@@ -64,6 +66,7 @@ def test_the_settings_of_a_model_directory_are_written(tmp_path):
     (tmp_path / "config.yaml").write_text("dim: [5\n")  # the model was read before
     model.save(tmp_path / "v.safetensors")
     assert Embeddings.load(tmp_path / "v.safetensors").settings == {"dim": 5, "lr": 0.05}
+    assert pickle.loads(pickle.dumps(model)).settings == {"dim": 5, "lr": 0.05}
     damaged = Embeddings.load(tmp_path)  # the vectors can be used all the same
     damaged.save(tmp_path / "v.txt")
     with pytest.raises(InputError, match=r"config.yaml is not valid YAML"):

@@ -102,7 +102,8 @@ def _in_fixed_order(content: memoryview) -> tuple[bytes, memoryview]:
     header = json.loads(bytes(content[8:start]))
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    return content[:8].tobytes() + text.ljust(start - 8), content[start:]
+    text += b" " * (-len(text) % 8)  # so that tensors are aligned, and the length never looks like gzip's first bytes
+    return len(text).to_bytes(8, "little") + text, content[start:]
 
 
 def _library(path: Path, doing: str) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
 from nce_train.errors import InputError
 from nce_train.evaluation import resampling
@@ -204,7 +205,8 @@ def train(
             keep_checkpoint=keep_checkpoint,
             cache=cache,
         )
-    return Embeddings(model.vocabulary.words, np.ascontiguousarray(model.input), model.vocabulary.counts)
+    vectors = np.ascontiguousarray(model.input)
+    return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
 
 
 def train_or_resume(
@@ -260,6 +262,7 @@ def export(
     vectors: str = "input",
     normalize: bool = False,
     postprocess: str | None = None,
+    dtype: str = "float32",
 ) -> Embeddings:
     """Write embeddings as a file that other programs read.
 
@@ -268,7 +271,7 @@ def export(
     model : Embeddings, str or os.PathLike
         Embeddings, or a model directory or vectors file.
     out : path
-        The file; a further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
+        The file, or the directory for `projector`; a further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
     format : str, optional
         See `Embeddings.save`; without it the ending tells.
     top : int, optional
@@ -279,11 +282,13 @@ def export(
         Scale each vector to length 1, after `postprocess`.
     postprocess : {"abtt"}, optional
         Remove the mean and the top components of the vectors that are written.
+    dtype : {"float32", "float16", "int8"}
+        The type of the numbers written; see `Embeddings.save`.
 
     Returns
     -------
     Embeddings
-        What was written.
+        What was written, before it was rounded to `dtype`.
 
     Raises
     ------
@@ -305,8 +310,8 @@ def export(
         chosen = all_but_the_top(chosen)
     if normalize:
         chosen = unit_length(chosen)
-    written = Embeddings(model.index_to_key[:top], chosen, None if model.counts is None else model.counts[:top])
-    written.save(out, format)
+    written = with_vectors(model, chosen)
+    written.save(out, format, dtype)
     return written
 
 

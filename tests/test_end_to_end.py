@@ -12,7 +12,12 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_the_sample_reaches_its_accuracy(tmp_path):
-    nce_train.train(ROOT / "data" / "sample.txt.xz", output=tmp_path / "sample.nce", progress=False, cache=False)
+    model = nce_train.train(
+        ROOT / "data" / "sample.txt.xz", output=tmp_path / "sample.nce", progress=False, cache=False
+    )
+    assert (
+        model.settings == nce_train.Embeddings.load(tmp_path / "sample.nce").settings and model.settings["dim"] == 128
+    )
     report = nce_train.evaluate(tmp_path / "sample.nce", ROOT / "data" / "analogies.txt")
     result = report["analogies"]["analogies"]
     assert result["coverage"] == 1

@@ -9,21 +9,24 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nce_train.embeddings.npy import read_array, read_vocabulary
-from nce_train.embeddings.table import Table
+from nce_train.embeddings.table import Table, no_settings
 from nce_train.errors import InputError
 
 _MANIFEST = "manifest.json"
+_CONFIG = "config.yaml"
 # What only training writes: beside these, the manifest is missing until the model is finished.
 _CHECKPOINT = "checkpoint"
-_FROM_TRAINING = ("output.npy", "bias.npy", "config.yaml", "metrics.jsonl", _CHECKPOINT)
+_FROM_TRAINING = ("output.npy", "bias.npy", _CONFIG, "metrics.jsonl", _CHECKPOINT)
 _FORMAT = 1
+_MOST_SETTINGS = 1 << 17  # bytes: twice what `flat_yaml` takes
 # Seconds before reading again a model that was replaced in the meantime.
 _WAITS = (0.1, 0.3, 1.0)
 
@@ -107,7 +110,26 @@ def _read(path: Path, mmap: bool, vectors: str) -> Table:
         chosen,
         counts,
         place=lambda row: f"{path / names[-1]}, row {row}",
+        settings=_settings(path / _CONFIG),
     )
+
+
+def _settings(path: Path) -> Callable[[], Mapping[str, Any]]:
+    """What parses the settings as they stand now: the model may be replaced later, and few ask."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_SETTINGS)
+    except FileNotFoundError:
+        return no_settings
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); mend this or remove it") from None
+    return partial(_parsed_settings, content, path)
+
+
+def _parsed_settings(content: bytes, path: Path) -> Mapping[str, Any]:
+    from nce_train.flat_yaml import parse_flat_yaml  # PyYAML: only when it is needed
+
+    return parse_flat_yaml(content, str(path))[0]
 
 
 def check_manifest(content: bytes, path: Path) -> None:

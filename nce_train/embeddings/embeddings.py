@@ -4,10 +4,10 @@
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from numbers import Real
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from nce_train.embeddings.formats import read_table, write_table
 from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.table import Table, check_table
+from nce_train.errors import InputError
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
 
 # What stands for a word: itself or its row.
 Word = str | int | np.integer
@@ -33,6 +37,8 @@ class Embeddings:
         Finite numbers; kept without a copy when they are float32.
     counts : array [len(index_to_key)], optional
         How often each word occurs in the corpus.
+    settings : mapping, or callable that returns it, optional
+        The settings of the run that trained them, by name.
 
     Attributes
     ----------
@@ -55,7 +61,13 @@ class Embeddings:
     (True, 3, -1.0)
     """
 
-    def __init__(self, index_to_key: Sequence[str], vectors: ArrayLike, counts: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        index_to_key: Sequence[str],
+        vectors: ArrayLike,
+        counts: ArrayLike | None = None,
+        settings: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
         words = list(index_to_key)
         for row, word in enumerate(words):
             if not isinstance(word, str):
@@ -65,16 +77,19 @@ class Embeddings:
                 words,
                 np.asarray(vectors, np.float32),
                 None if counts is None else np.asarray(counts, np.int64),
+                settings=settings if callable(settings) else partial(dict, settings or {}),
             )
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], mmap: bool = True, vectors: str = "input") -> Self:
-        """Read a model directory or a vectors file of any known format, told by its contents.
+        """Read a model directory, a projector's, or a vectors file of any known format, told by its contents.
 
         Parameters
         ----------
         path : str or os.PathLike
+            Numbers of other types than float32 (float16, float64; bfloat16 in `.safetensors`; int8 as `save` writes
+            it) become float32.
         mmap : bool
             Map the vectors of a model directory or plain `.npy` file read-only instead of reading them.
         vectors : {"input", "output", "sum"}
@@ -89,22 +104,69 @@ class Embeddings:
         embeddings._take(read_table(path, mmap=mmap, vectors=vectors))
         return embeddings
 
-    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None:
+    def save(self, path: str | os.PathLike[str], format: str | None = None, dtype: str = "float32") -> None:
         """Write a vectors file; it appears whole or not at all.
 
         Parameters
         ----------
         path : str or os.PathLike
-            A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
-        format : {"word2vec", "word2vec-binary", "glove", "npy"}, optional
-            Without it the ending tells: `.txt` and `.vec` (word2vec), `.bin`, `.glove`, `.npy`.
+            A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses. For `projector` a directory.
+        format : {"word2vec", "word2vec-binary", "glove", "npy", "safetensors", "projector"}, optional
+            Without it the ending tells: `.txt` and `.vec` (word2vec), `.bin`, `.glove`, `.npy`, `.safetensors`.
+        dtype : {"float32", "float16", "int8"}
+            The type of the numbers written; all but the first for `npy` and `safetensors` only. int8 comes with one
+            scale a row: a number is off by at most 1/254 of the largest of its row.
 
         Raises
         ------
         InputError
-            When the format cannot be told, there are no words, or nothing can be written at `path`.
+            When the format cannot be told or does not hold the type, there are no words, or nothing can be written at
+            `path`.
         """
-        write_table(path, Table(self.index_to_key, self.vectors, self.counts), format)
+        write_table(path, self._table(), format, dtype)
+
+    @classmethod
+    def from_gensim(cls, vectors: Any) -> Self:
+        """Take over gensim 4's vectors.
+
+        Parameters
+        ----------
+        vectors : KeyedVectors, or a model that has them as `wv`
+            Float32 vectors are shared with gensim, not copied. Words of fastText models come without their n-grams.
+
+        Raises
+        ------
+        InputError
+            When a number is not finite.
+        TypeError
+            When it is nothing of gensim 4, or a key is no str.
+        """
+        keyed = getattr(vectors, "wv", vectors)
+        if not hasattr(keyed, "index_to_key") or not hasattr(keyed, "vectors"):
+            raise TypeError(f"{type(vectors).__name__} is given; give gensim 4's KeyedVectors, or a model with them")
+        counts = getattr(keyed, "expandos", {}).get("count")
+        # gensim makes up counts from n to 1 for vectors that come without.
+        if counts is not None and np.array_equal(counts, np.arange(len(counts), 0, -1)):
+            counts = None
+        return cls(keyed.index_to_key, keyed.vectors, counts)
+
+    def to_gensim(self) -> "KeyedVectors":
+        """Copy into gensim 4's KeyedVectors, with the counts, where known, as its attribute `count`.
+
+        Raises
+        ------
+        InputError
+            When gensim is not installed.
+        """
+        try:
+            from gensim.models import KeyedVectors
+        except ImportError:
+            raise InputError("to_gensim needs gensim; pip install 'nce-train[bench]', or gensim alone") from None
+        keyed = KeyedVectors(self.vectors.shape[1], dtype=np.float32)
+        keyed.add_vectors(self.index_to_key, np.asarray(self.vectors))
+        if self.counts is not None:  # gensim 4.4's add_vectors fails when it is given them
+            keyed.expandos["count"] = self.counts.copy()
+        return keyed
 
     @cached_property
     def key_to_index(self) -> dict[str, int]:
@@ -243,14 +305,29 @@ class Embeddings:
         return min(zip((units @ units.mean(axis=0)).tolist(), known, strict=True))[1]
 
     @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of the run that trained these vectors, by name; empty when they are not known.
+
+        Raises
+        ------
+        InputError
+            When the `config.yaml` that came with them is damaged.
+        """
+        return self._settings()
+
+    @cached_property
     def _norms(self) -> NDArray[np.float32]:
         return vector_norms(self.vectors)
 
     def _take(self, table: Table) -> None:
         check_table(table)
         self.index_to_key = table.words
-        self.vectors = table.vectors
+        self.vectors: NDArray[np.float32] = table.vectors
         self.counts = table.counts
+        self._settings = table.settings
+
+    def _table(self) -> Table:
+        return Table(self.index_to_key, self.vectors, self.counts, settings=self._settings)
 
     def _row(self, word: object) -> int:
         if isinstance(word, str):
@@ -273,6 +350,12 @@ class Embeddings:
         if not np.isfinite(vector).all():
             raise ValueError("a vector was given that holds a number that is not finite (NaN or infinity)")
         return vector
+
+
+def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
+    """The first words of a model with other vectors [rows, dim]; their counts and the settings go with them."""
+    counts = None if model.counts is None else model.counts[: len(vectors)]
+    return Embeddings(model.index_to_key[: len(vectors)], vectors, counts, model._settings)
 
 
 def _with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, float]]:

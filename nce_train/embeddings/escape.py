@@ -1,10 +1,10 @@
-"""Words as bytes without white space, for formats that separate words from numbers by a blank.
+"""Words as bytes for formats that cannot hold all of them: fields separated by blanks, and cells of a TSV file.
 
-A word that such a format cannot hold (empty, with ASCII white space inside, or beginning like a binary file)
-is written as the mark `%_` and then the word with these bytes and each `%` percent-encoded: `new york`
-becomes `%_new%20york`; the empty word becomes `%_%00`. All other words are written as they are, `%` and URLs
-with `%20` inside included; only a word that would itself be taken for an escaped one is escaped as well.
-Other programs see the escaped word as one ordinary word.
+A word that such a format cannot hold (empty, with ASCII white space inside, or beginning like a binary file; in a
+cell: blank, with a tab or line break inside, or no UTF-8) is written as the mark `%_` and then the word with these
+bytes and each `%` percent-encoded: `new york` becomes `%_new%20york`; the empty word becomes `%_%00`. All other
+words are written as they are, `%` and URLs with `%20` inside included; only a word that would itself be taken for
+an escaped one is escaped as well. Other programs see the escaped word as one ordinary word.
 """
 
 import re
@@ -13,12 +13,15 @@ from nce_train.errors import InputError
 
 _MARK = b"%_"
 _EMPTY = b"%_%00"
-# A file of which this is the first word would be taken for gzip, xz, `.npy`, bzip2 or zstd.
-_MAGIC = re.compile(rb"\x1f\x8b|\xfd7zXZ|\x93NUMPY|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|\x28\xb5\x2f\xfd")
+# A file of which this is the first word would be taken for gzip, xz, `.npy`, bzip2, zstd or safetensors.
+_MAGIC = re.compile(rb"\x1f\x8b|\xfd7zXZ|\x93NUMPY|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|\x28\xb5\x2f\xfd|[\s\S]{5}\0\0\0\{")
 _BLANK = re.compile(rb"[ \t\n\v\f\r]")
 _ENCODED = re.compile(rb"[% \t\n\v\f\r]")
-# What `escape_word` writes: at least one encoded byte, and no blank or bare `%` besides.
-_ESCAPED = re.compile(rb"%_[^% \t\n\v\f\r]*(?:%(?:09|0A|0B|0C|0D|20|25|1F|93|FD|42|28)[^% \t\n\v\f\r]*)+")
+# What a cell cannot hold: line breaks, tabs, bytes that are no UTF-8.
+_NOT_IN_CELL = re.compile("[\t\n\v\f\r\udc80-\udcff]")
+_UNDECODABLE = re.compile("[\udc80-\udcff]")
+# What is escaped: at least one encoded byte, and no blank or bare `%` besides.
+_ESCAPED = re.compile(rb"%_[^% \t\n\v\f\r]*(?:%[0-9A-F]{2}[^% \t\n\v\f\r]*)+")
 _SEQUENCE = re.compile(rb"%([0-9A-F]{2})")
 
 
@@ -38,17 +41,44 @@ def escape_word(word: str) -> bytes:
     raw = word_bytes(word)
     if not raw:
         return _EMPTY
-    held = not _BLANK.search(raw) and not _MAGIC.match(raw)
-    if held and raw != _EMPTY and not _ESCAPED.fullmatch(raw):
+    magic = _MAGIC.match(raw)
+    if not magic and not _BLANK.search(raw) and not _looks_escaped(raw):
         return raw
     encoded = _ENCODED.sub(_percent, raw)
-    if _MAGIC.match(raw):
-        encoded = b"%%%02X" % raw[0] + encoded[1:]
+    if magic:
+        last = magic.end() - 1
+        encoded = _ENCODED.sub(_percent, raw[:last]) + b"%%%02X" % raw[last] + _ENCODED.sub(_percent, raw[last + 1 :])
     return _MARK + encoded
 
 
+def escape_cell(word: str) -> str:
+    """Turn a word into text that a cell of a TSV file can hold: not blank, without tabs and line breaks, UTF-8.
+
+    `unescape_word` undoes it. Blanks stay, unless something else must be escaped.
+
+    Raises
+    ------
+    InputError
+        When the word holds a surrogate that stands for no byte.
+
+    Examples
+    --------
+    >>> escape_cell("new york"), escape_cell("a\\tb"), escape_cell(" ")
+    ('new york', '%_a%09b', '%_%20')
+    """
+    raw = word_bytes(word)
+    if not raw:
+        return _EMPTY.decode()
+    if not word.replace("\ufeff", " ").strip():  # TensorBoard leaves out lines of nothing but Unicode's white space
+        return (_MARK + b"".join(b"%%%02X" % byte for byte in raw)).decode()
+    if not _NOT_IN_CELL.search(word) and not _looks_escaped(raw):
+        return word
+    encoded = _ENCODED.sub(_percent, raw).decode("utf-8", "surrogateescape")
+    return _MARK.decode() + _UNDECODABLE.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", encoded)
+
+
 def unescape_word(raw: bytes) -> str:
-    """Undo `escape_word`; bytes that it never writes come back as they are.
+    """Undo `escape_word` and `escape_cell`; bytes that they never write come back as they are.
 
     Examples
     --------
@@ -61,6 +91,10 @@ def unescape_word(raw: bytes) -> str:
         if _ESCAPED.fullmatch(raw):
             raw = _SEQUENCE.sub(lambda found: bytes([int(found[1], 16)]), raw[len(_MARK) :])
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _looks_escaped(raw: bytes) -> bool:
+    return raw == _EMPTY or _ESCAPED.fullmatch(raw) is not None
 
 
 def _percent(found: re.Match[bytes]) -> bytes:
@@ -78,4 +112,4 @@ def word_bytes(word: str) -> bytes:
     try:
         return word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise InputError(f"the word {word!r} cannot be written as UTF-8; remove its lone surrogates") from None
+        raise InputError(f"the word {word[:80]!r} cannot be written as UTF-8; remove its lone surrogates") from None

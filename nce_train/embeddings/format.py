@@ -23,6 +23,10 @@ class Format(NamedTuple):
         `read(path, mmap)` returns the file's table; raises InputError naming file and line.
     write : callable
         `write(path, table)` writes the file.
+    dtypes : tuple of str
+        The types of numbers that it can hold.
+    is_directory : bool
+        Whether it is several files in a directory; then nothing is recognised by its head.
     """
 
     name: str
@@ -30,3 +34,5 @@ class Format(NamedTuple):
     recognises: Callable[[bytes], bool]
     read: Callable[[Path, bool], Table]
     write: Callable[[Path, Table], None]
+    dtypes: tuple[str, ...] = ("float32",)
+    is_directory: bool = False

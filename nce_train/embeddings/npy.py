@@ -1,7 +1,7 @@
 """`.npy`: the vectors as NumPy's array file, and the words in `NAME.npy.vocab.tsv` beside it.
 
 That file holds `word<TAB>count` lines, row by row, words escaped as `escape` says; the count is 0 when it is
-not known.
+not known. Vectors of int8 are an array [rows] of records, each with its `scale` (float32) and `values` (int8 [dim]).
 """
 
 import math
@@ -19,6 +19,7 @@ from nce_train.embeddings.compression import is_compressed, most_bytes, open_rea
 from nce_train.embeddings.escape import escape_word, unescape_word, word_bytes
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.numbers import parse_numbers
+from nce_train.embeddings.precision import DTYPES, dequantise
 from nce_train.embeddings.table import Table, check_memory
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
@@ -43,9 +44,14 @@ class _Header(NamedTuple):
     def array_bytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The shape of the numbers, where `shape` may be that of records."""
+        return self.shape + (self.dtype["values"].shape if self.dtype.names else ())
+
 
 def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
-    """Read an array of floating-point numbers as float32.
+    """Read an array of floating-point numbers, or of int8 with scales, as float32.
 
     Parameters
     ----------
@@ -71,14 +77,12 @@ def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
             mapped: NDArray = np.memmap(file, header.dtype, "r", start, header.shape, header.order)
             if mmap and header.dtype == np.float32 and header.order == "C":
                 return mapped
-            check_memory(path, *header.shape)
-            with np.errstate(over="ignore", invalid="ignore"):
-                return np.array(mapped, np.float32, order="C")
+            check_memory(path, *header.numbers)
+            return _as_float32(mapped)
         if header.array_bytes > most_bytes(path):
             raise _wrong_size(path, header, "far fewer bytes follow")
-        check_memory(path, *header.shape)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.ascontiguousarray(_read_numbers(file, path, header), np.float32)
+        check_memory(path, *header.numbers)
+        return _as_float32(_read_numbers(file, path, header))
 
 
 def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
@@ -147,13 +151,36 @@ def _write(path: Path, table: Table) -> None:
         new_words = beside / "words"
         Vocabulary(words, counts).save(new_words)
         with open_writing(new) as file:
-            write_npy(file, table.vectors)
+            write_npy(file, table.vectors if table.scales is None else _records(table.vectors, table.scales))
         words_path.unlink(missing_ok=True)
         os.replace(new, path)
         os.replace(new_words, words_path)
         sync_directory(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _records(values: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray:
+    records = np.empty(len(values), [("scale", "<f4"), ("values", "i1", values.shape[1:])])
+    records["scale"], records["values"] = scales, values
+    return records
+
+
+def _as_float32(stored: NDArray) -> NDArray[np.float32]:
+    if stored.dtype.names:
+        return dequantise(stored["values"], stored["scale"])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return stored.astype(np.float32, order="C", subok=False, copy=isinstance(stored, np.memmap))
+
+
+def _is_scaled(dtype: np.dtype) -> bool:
+    """Tell whether these are the records that `_records` makes."""
+    return (
+        dtype.names == ("scale", "values")
+        and dtype["scale"] == np.float32
+        and dtype["values"].base == np.int8
+        and len(dtype["values"].shape) == 1
+    )
 
 
 def _vocabulary_path(path: Path) -> Path:
@@ -171,13 +198,14 @@ def _read_header(file: IO[bytes], path: Path, axes: int) -> _Header:
         raise InputError(f"{path}: not an array file that can be read ({_reason(error)})") from None
     if dtype.hasobject:
         raise InputError(f"{path}: not an array file that can be read (it holds pickled objects)")
-    if len(shape) != axes or dtype.kind != "f" or min(shape) < 0:
+    header = _Header(shape, dtype, "F" if is_fortran else "C")
+    if not (dtype.kind == "f" or _is_scaled(dtype)) or len(header.numbers) != axes or min(shape) < 0:
         wanted = "vectors" if axes == 2 else "biases"
         raise InputError(
-            f"{path}: an array of shape {shape} and type {dtype}; {wanted} are floating-point numbers of "
+            f"{path}: an array of shape {shape} and type {str(dtype)[:80]}; {wanted} are floating-point numbers of "
             f"shape {'(rows, dim)' if axes == 2 else '(rows,)'}"
         )
-    return _Header(shape, dtype, "F" if is_fortran else "C")
+    return header
 
 
 def _read_numbers(file: IO[bytes], path: Path, header: _Header) -> NDArray[np.floating]:
@@ -205,4 +233,4 @@ def _reason(error: BaseException) -> str:
     return str(error).split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__
 
 
-FORMAT = Format("npy", (".npy",), _recognises, _read, _write)
+FORMAT = Format("npy", (".npy",), _recognises, _read, _write, DTYPES)

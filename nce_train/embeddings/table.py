@@ -1,12 +1,12 @@
-"""What every format reads and writes: the words, their vectors, and where each row stood in the file.
+"""What every format reads and writes: the words, their vectors, what is known of them, and where each row stood.
 
 Readers check the form of their own file; what holds for any table (sizes agree, words distinct, numbers
 finite) is checked here, once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ def in_memory(row: int) -> str:
     return f"row {row}"
 
 
+def no_settings() -> Mapping[str, Any]:
+    """The settings of a table of which nobody knows how it was trained."""
+    return {}
+
+
 class Table(NamedTuple):
     """Words and vectors, row by row.
 
@@ -31,17 +36,24 @@ class Table(NamedTuple):
     words : list of str
         Decoded as UTF-8 with `surrogateescape`, so that any bytes come back.
     vectors : float32 [rows, dim]
-        May be a read-only memory map.
+        May be a read-only memory map. On their way into a file float16, or int8 with `scales`.
     counts : int64 [rows] or None
         How often each word occurs in the corpus; None when the file does not say.
     place : callable
         `place(row)` names where the row stands, for messages: "v.txt, line 7".
+    settings : callable
+        Returns the settings of the run that trained the vectors, by name; empty when they are not known. Asked only
+        where a format holds them, since vectors can be used without.
+    scales : float32 [rows] or None
+        What each row of int8 vectors is multiplied by.
     """
 
     words: list[str]
-    vectors: NDArray[np.float32]
+    vectors: NDArray
     counts: NDArray[np.int64] | None = None
     place: Callable[[int], str] = in_memory
+    settings: Callable[[], Mapping[str, Any]] = no_settings
+    scales: NDArray[np.float32] | None = None
 
 
 def check_table(table: Table) -> None:
@@ -52,7 +64,7 @@ def check_table(table: Table) -> None:
     InputError
         Naming the place of the first row that is wrong.
     """
-    words, vectors, counts, place = table
+    words, vectors, counts, place, *_ = table
     if vectors.ndim != 2 or vectors.shape[1] < 1:
         raise InputError(f"vectors must have the shape [rows, dim] with dim at least 1, not {vectors.shape}")
     if len(words) != len(vectors):

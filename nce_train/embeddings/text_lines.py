@@ -57,6 +57,30 @@ def read_lines(
     InputError
         Naming the line that is not of this form.
     """
+    for number, lines in read_blocks(file, path, first_line, already_read):
+        yield _parse_lines(lines, path, dim, number)
+
+
+def read_blocks(
+    file: IO[bytes], path: Path, first_line: int, already_read: bytes = b""
+) -> Iterator[tuple[int, list[bytes]]]:
+    """Read whole lines, some at a time, until the file ends.
+
+    Parameters
+    ----------
+    file, path, first_line, already_read
+        As in `read_lines`.
+
+    Yields
+    ------
+    number, lines
+        The number of the first of these lines, and the lines without their line feeds.
+
+    Raises
+    ------
+    InputError
+        When a line is longer than `LONGEST_LINE`.
+    """
     number = first_line
     while block := already_read + file.read(_BLOCK_BYTES):
         already_read = b""
@@ -68,7 +92,7 @@ def read_lines(
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        yield _parse_lines(lines, path, dim, number)
+        yield number, lines
         number += len(lines)
 
 
@@ -113,7 +137,7 @@ def _parse_slowly(lines: list[bytes], path: Path, dim: int, first_line: int) -> 
         for number in numbers:
             if not is_number([number]):
                 raise InputError(
-                    f"{path}, line {first_line + row}: {_shown(number)} is not a number; the file is damaged"
+                    f"{path}, line {first_line + row}: {shown_field(number)} is not a number; the file is damaged"
                 )
         words.append(unescape_word(word))
         with np.errstate(over="ignore"):
@@ -137,6 +161,7 @@ def is_number(field: list[bytes]) -> bool:
         return False
 
 
-def _shown(field: bytes) -> str:
+def shown_field(field: bytes) -> str:
+    """Show a field in a message, whatever its bytes and its length."""
     text = field.decode("utf-8", "backslashreplace")
     return repr(text if len(text) <= 40 else text[:40] + "…")

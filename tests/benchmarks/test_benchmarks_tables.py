@@ -135,3 +135,18 @@ def test_spread():
     assert spread([1.0, 3.0, 2.0]) == "2.00 (1.00–3.00)"
     assert spread([2.0]) == spread([2.0, 2.001]) == "2.00"
     assert spread([None, 5.0], "{:.0f}") == "5" and spread([None]) == "–"
+
+
+@pytest.mark.slow
+def test_every_writer_and_reader_of_vectors_agrees(tmp_path):
+    done = benchmark("benchmarks.round_trip", tmp_path, "--rows", "60", "--dim", "7")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "round_trip.json").read_text())["largest_difference"]
+    assert [row[0] for row in rows_of((tmp_path / "round_trip.md").read_text(), "written by")] == list(rows)
+    assert {name.split(" ")[0] for name in rows} == {"ours", "gensim", "safetensors", "fastText"}
+    for name, row in rows.items():
+        rounded = "float16" in name or "int8" in name
+        assert row["ours"] is not None
+        assert all((0 < cell < 1) if rounded else cell == 0 for cell in row.values() if cell is not None), name
+    for reader in ("gensim", "TensorBoard", "safetensors", "NumPy"):
+        assert any(row[reader] is not None for row in rows.values())

@@ -51,6 +51,24 @@ def test_the_ending_tells_the_format(here, out):
     np.testing.assert_array_equal(written.vectors, table(here, "input"))
 
 
+@pytest.mark.parametrize(
+    ("out", "options"),
+    [
+        ("v.safetensors", []),
+        ("v.safetensors", ["--dtype", "int8"]),
+        ("v.npy", ["--dtype", "float16"]),
+        ("v.projector", ["--format", "projector"]),
+    ],
+)
+def test_smaller_numbers_and_other_programs(here, out, options):
+    done = run(here, "corpus.nce", out, *options)
+    dtype = f", {options[1]}" if "--dtype" in options else ""
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: 20 words, dim 5{dtype}\n")
+    written = Embeddings.load(here / out)
+    assert written.index_to_key == WORDS and written.counts.tolist() == list(range(100, 80, -1))
+    np.testing.assert_allclose(written.vectors, table(here, "input"), atol=0.02 if dtype else 0)
+
+
 def test_the_option_wins_over_the_ending(here):
     assert run(here, "corpus.nce", "v.data", "--format", "glove").returncode == 0
     assert (here / "v.data").read_text().startswith("w0 ")
@@ -103,6 +121,9 @@ def test_a_vectors_file_can_be_exported_onto_itself(here):
         (["v.txt", "w.txt"], "v.txt: no such file"),
         (["old.txt", "v.txt", "--vectors", "sum"], "a vectors file has no sum vectors"),
         (["killed.nce", "v.txt"], "killed.nce: an unfinished model"),
+        (["corpus.nce", "v.txt", "--dtype", "int8"], "word2vec does not hold int8; take npy or safetensors"),
+        (["corpus.nce", "corpus.nce", "--format", "projector"], "a directory with other files"),
+        (["corpus.nce", "old.txt", "--format", "projector"], "a file stands here"),
         (["corpus.nce", "v.txt.zip"], "v.txt.zip: .zip is not written; compress with an ending .gz, .bz2, .xz, .zst"),
     ],
 )
@@ -123,6 +144,16 @@ def test_an_interrupted_run_is_told_how_to_go_on(here):
     assert done.returncode == 2
     assert "go on with it: nce-train --resume killed.nce" in done.stderr
     assert "--overwrite" not in done.stderr
+
+
+def test_the_settings_of_the_run_go_with_safetensors(here):
+    (here / "corpus.nce" / "config.yaml").write_text("window: 5\nunknown: null\n")
+    assert run(here, "corpus.nce", "v.safetensors", "--top", "2", "--normalize").returncode == 0
+    assert Embeddings.load(here / "v.safetensors").settings == {"window": 5, "unknown": None}
+    (here / "corpus.nce" / "config.yaml").write_text("window: [5\n")
+    assert run(here, "corpus.nce", "v.txt").returncode == 0
+    done = run(here, "corpus.nce", "w.safetensors")
+    assert done.returncode == 2 and "config.yaml is not valid YAML" in done.stderr
 
 
 def test_the_choices_are_the_formats():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nce_train.embeddings.escape import escape_word, unescape_word
+from nce_train.embeddings.escape import escape_cell, escape_word, unescape_word
 from nce_train.errors import InputError
 
 ANY_BYTES = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
@@ -51,13 +51,43 @@ def test_words_that_fit_are_written_as_they_are(word):
         ("100 %", b"%_100%20%25"),
         ("", b"%_%00"),
         ("a\r\n", b"%_a%0D%0A"),
-        ("\x1f\udc8b\x08", b"%_%1F\x8b\x08"),
-        ("\udc93NUMPY", b"%_%93NUMPY"),
+        ("\x1f\udc8b\x08", b"%_\x1f%8B\x08"),
+        ("\udc93NUMPY", b"%_\x93NUMP%59"),
+        ("\x02\0\0\0\0\0\0\0{}", b"%_\x02\0\0\0\0\0\0\0%7B}"),
+        ("a%b c\0\0\0{ ", b"%_a%25b%20c\0\0\0%7B%20"),
         ("%_a%20b", b"%_%25_a%2520b"),
     ],
 )
 def test_other_words_are_escaped_so(word, escaped):
     assert escape_word(word) == escaped
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), ANY_BYTES, LIKE_ESCAPED))
+@example("\ufeff")
+@example("\u3000")
+@example("%_%41")
+def test_every_word_comes_back_from_a_cell(word):
+    cell = escape_cell(word)
+    assert cell.replace("\ufeff", "").strip() and not set(cell) & set("\t\n\v\f\r")
+    assert unescape_word(cell.encode("utf-8")) == word
+
+
+@pytest.mark.parametrize(
+    ("word", "cell"),
+    [
+        ("paris", "paris"),
+        ("new york", "new york"),
+        (" ", "%_%20"),
+        ("\u00a0", "%_%C2%A0"),
+        ("", "%_%00"),
+        ("a\tb c", "%_a%09b%20c"),
+        ("caf\udce9", "%_caf%E9"),
+        ("%_caf%E9", "%_%25_caf%25E9"),
+    ],
+)
+def test_cells_hold_blanks_but_no_odd_bytes(word, cell):
+    assert escape_cell(word) == cell
 
 
 def test_distinct_words_stay_distinct():

@@ -5,6 +5,7 @@ import lzma
 import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import FORMATS
 from nce_train.errors import InputError
 
-ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy"]
+ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy", ".safetensors"]
 WORDS = st.one_of(st.text(max_size=6), st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape")))
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -60,7 +61,7 @@ def test_any_words_and_numbers_come_back(tmp_path_factory, ending, table):
     assert_same(Embeddings.load(path), model)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [name for name, format in FORMATS.items() if format.endings])
 def test_the_named_format_wins_over_the_ending(tmp_path, model, format):
     model.save(tmp_path / "v.out", format)
     model.save(tmp_path / f"v{FORMATS[format].endings[0]}")
@@ -148,6 +149,21 @@ def test_the_same_table_in_many_spellings(tmp_path, text):
     np.testing.assert_array_equal(read.vectors, np.array([[1, 2, 3], [4, 5, 6]]))
 
 
+def test_a_file_that_fasttext_wrote(tmp_path):
+    path = Path(__file__).parent / "fasttext" / "vectors.vec"
+    lines = path.read_bytes().split(b"\n")
+    assert lines[0] == b"19 5" and lines[1].endswith(b" ") and lines[2].startswith(b"</s> ")
+    read = Embeddings.load(path)
+    assert read.index_to_key[:3] == ["the", "</s>", "river"]
+    assert {"caf\udce9", "日本", "10\u00a0000", "http://mill.example/a%20b"} < set(read.index_to_key)
+    for row, line in enumerate(lines[1:-1]):
+        word, *numbers = line.rstrip(b" ").split(b" ")
+        assert read.index_to_key[row].encode("utf-8", "surrogateescape") == word
+        np.testing.assert_array_equal(read.vectors[row], np.array(numbers, np.float32))
+    read.save(tmp_path / "v.vec")
+    assert_same(Embeddings.load(tmp_path / "v.vec"), read)
+
+
 def test_words_with_blanks_of_other_writers(tmp_path):
     (tmp_path / "v").write_bytes(b"first 0.5 0.25\n. . . 1.0 2.0\nat name@domain 3.0 4.0\n 5.0 6.0\n")
     read = Embeddings.load(tmp_path / "v")
@@ -171,7 +187,9 @@ def test_undecodable_bytes_are_written_back_as_they_were(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("word", ["\x1f\udc8b", "\udcfd7zXZ\x00", "\udc93NUMPY", "\ufeff", "5", "%", "5 3"])
+@pytest.mark.parametrize(
+    "word", ["\x02\0\0\0\0\0\0\0{}", "\x1f\udc8b", "\udcfd7zXZ\x00", "\udc93NUMPY", "\ufeff", "5", "%", "5 3"]
+)
 def test_a_first_word_that_looks_like_another_file(tmp_path, ending, word):
     path = tmp_path / f"v{ending}"
     model = Embeddings([word, "b"], [[3.0], [1.0]])
@@ -211,6 +229,7 @@ def _damaged_npy(**changes):
     ("content", "sentence"),
     [
         (b"", "neither a model directory nor a vectors file"),
+        (b"\xba\x16\x4f\x2f\x0c\0\0\0\x05\0\0\0", "a whole fastText model, which is not read; take the .vec"),
         (b"hello\n", "neither a model directory nor a vectors file"),
         (b"\x00\x01\x02\x03", "neither a model directory nor a vectors file"),
         (b"2 3\na 1 2 3\nb 4 5\n", "line 3: 2 numbers stand after the word where there should be 3"),

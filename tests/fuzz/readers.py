@@ -67,11 +67,13 @@ def vectors(rows: int = len(WORDS), dim: int = 4) -> np.ndarray:
     return np.random.default_rng(rows).normal(size=(rows, dim)).astype(np.float32)
 
 
-def exported(name: str) -> dict[str, bytes]:
-    """The files that `Embeddings.save` writes."""
+def exported(name: str, dtype: str = "float32", counted: bool = True) -> dict[str, bytes]:
+    """The files that `Embeddings.save` writes; `projector` is the name of a directory."""
+    counts = np.arange(len(WORDS), 0, -1) if counted else None
     with tempfile.TemporaryDirectory() as scratch:
-        Embeddings(WORDS, vectors(), np.arange(len(WORDS), 0, -1)).save(Path(scratch) / name)
-        return {path.name: path.read_bytes() for path in Path(scratch).iterdir()}
+        format = name if name == "projector" else None
+        Embeddings(WORDS, vectors(), counts, {"window": 5}).save(Path(scratch) / name, format, dtype)
+        return {path.name: path.read_bytes() for path in Path(scratch).rglob("*") if path.is_file()}
 
 
 def model() -> dict[str, bytes]:
@@ -161,6 +163,17 @@ def foreign_binary() -> dict[str, bytes]:
     return {"v": b"6 3\n" + b"".join(rows)}
 
 
+def foreign_safetensors() -> dict[str, bytes]:
+    """Of another program: bfloat16, a further tensor, no counts."""
+    tensors = {
+        "other": {"dtype": "I64", "shape": [], "data_offsets": [0, 8]},
+        "embeddings": {"dtype": "BF16", "shape": [3, 2], "data_offsets": [8, 20]},
+        "__metadata__": {"words": '["a","new york","\\udcff"]', "config": "gpt2"},
+    }
+    header = json.dumps(tensors).encode()
+    return {"v": struct.pack("<Q", len(header)) + header + bytes(8) + vectors(3, 2).view("<u2")[:, 1::2].tobytes()}
+
+
 TARGETS: dict[str, Target] = {
     "word2vec text": Target(lambda: exported("v.txt"), read_vectors),
     "word2vec binary": Target(lambda: exported("v.bin"), read_vectors),
@@ -176,6 +189,13 @@ TARGETS: dict[str, Target] = {
         )
         for ending, pack in PACKERS.items()
     },
+    "npy, int8": Target(lambda: exported("v.npy", "int8"), read_vectors),
+    "safetensors": Target(lambda: exported("v.safetensors"), read_vectors),
+    "safetensors, int8": Target(lambda: exported("v.safetensors", "int8"), read_vectors),
+    "safetensors, bfloat16": Target(foreign_safetensors, read_vectors),
+    "safetensors.gz": Target(lambda: exported("v.safetensors.gz", "float16"), read_vectors),
+    "projector": Target(lambda: exported("projector"), read_vectors),
+    "projector, without counts": Target(lambda: exported("projector", counted=False), read_vectors),
     "npy.gz": Target(lambda: exported("v.npy.gz"), read_vectors),
     "model directory": Target(model, read_vectors),
     "classifier": Target(model, read_classifier),
@@ -255,7 +275,7 @@ def try_files(target: Target, files: dict[str, bytes], scratch: Path) -> bool:
     directory.mkdir()
     for name, raw in files.items():
         (directory / name).write_bytes(raw)
-    path = directory if "input.npy" in files else directory / min(files, key=len)
+    path = directory if {"input.npy", "vectors.tsv"} & set(files) else directory / min(files, key=len)
     forget_peak()
     before = peak_memory()
     with warnings.catch_warnings():

@@ -82,6 +82,7 @@ def test_no_row_is_lost_without_a_word(scratch, name):
 LINE = b"word 0.5 0.25\n"
 ZEROS = b"a" + b" 0" * (20 << 20)
 HEAD = npy(np.zeros((2, 3), np.float32))[:128]
+TENSOR = b'{"embeddings":{"dtype":"F32","shape":[1000000000,1],"data_offsets":[0,4000000000]}}'
 # Files that claim or unpack to far more than they hold; made when they are asked for.
 BOMBS = {
     "rows.txt": lambda: b"999999999 300\n" + LINE,
@@ -95,6 +96,10 @@ BOMBS = {
     "zeros.glove.xz": lambda: lzma.compress(ZEROS, preset=0),
     "zeros.glove.zst": lambda: zstandard.compress(ZEROS),
     "v.npy": lambda: HEAD.replace(b"(2, 3), }         ", b"(1000000000, 3), }") + bytes(24),
+    "header.safetensors": lambda: (99_999_999).to_bytes(8, "little") + b"{}",
+    "longer.safetensors": lambda: (1 << 39).to_bytes(8, "little") + b"{}",
+    "rows.safetensors": lambda: len(TENSOR).to_bytes(8, "little") + TENSOR + bytes(100),
+    "rows.safetensors.gz": lambda: gzip.compress(len(TENSOR).to_bytes(8, "little") + TENSOR + bytes(60 << 20)),
     "v.npy.gz": lambda: gzip.compress(HEAD.replace(b"(2, 3), }       ", b"(20000000, 3), }") + bytes(24)),
 }
 

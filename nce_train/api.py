@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Measure
+    from nce_train.training.evaluations import Report
+    from nce_train.training.metrics import Callback, TrainingState
     from nce_train.training.run import TrainedModel, Watcher
 
 __all__ = ["Model", "evaluate", "export", "train"]
 
 PathLike = str | os.PathLike[str]
 AnyModel = Embeddings | Model | PathLike
+RESTRICT_VOCAB = 30_000
+BOOTSTRAP = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
 
 
 def evaluate(
@@ -38,7 +42,7 @@ def evaluate(
     *,
     analogies: PathLike | Iterable[PathLike] = (),
     similarity: PathLike | Iterable[PathLike] = (),
-    restrict_vocab: int | None = 30_000,
+    restrict_vocab: int | None = RESTRICT_VOCAB,
     heldout: PathLike | None = None,
     heldout_pairs: int = 100_000,
     compare: AnyModel | Iterable[AnyModel] = (),
@@ -90,15 +94,14 @@ def evaluate(
     # Sets are read first: a mistake in them should not cost the loading of a large model.
     read = read_sets(_as_list(sets), _as_list(analogies), _as_list(similarity))
     if not read.analogies and not read.similarity and heldout is None:
-        with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
-            read = read_sets([], [path])
+        read = _our_sets()
     for other in others:  # nor should a wrong name cost the evaluation of the models before it
         if isinstance(other, (str, os.PathLike)) and not os.path.exists(other):
             raise InputError(f"{os.fspath(other)}: no such file; check the path")
 
     report, first = _measure_model(model, read, restrict_vocab, heldout, heldout_pairs, progress)
     if read.analogies or read.similarity:
-        report["bootstrap"] = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
+        report["bootstrap"] = BOOTSTRAP
     for other in others:
         other_report, measured = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
         other_report["paired"] = compare_measured(first, measured)
@@ -151,6 +154,7 @@ def train(
     keep_checkpoint: bool = False,
     cache: bool = True,
     progress: bool = True,
+    callback: "Callback | Iterable[Callback]" = (),
     **settings: Any,
 ) -> Embeddings:
     """Train word embeddings.
@@ -174,6 +178,11 @@ def train(
         Reuse the ids of an earlier run on the same files.
     progress : bool
         Show progress on stderr or in the notebook.
+    callback : callable or iterable of callables, optional
+        Each is called as `callback(state)` with a `TrainingState` at each reading (every `log_every`, or at multiples
+        of `log_every_steps`), held-out loss and evaluation: `state.epoch`, `state.tokens`, `state.loss` and more. If
+        one returns True, training ends and the model is written; if one raises, training ends as after Ctrl-C, and
+        the exception comes out here. Timed readings are taken while training goes on.
     **settings
         Any setting by name, as `dim=100`; they win over `config`.
 
@@ -190,6 +199,8 @@ def train(
         A failure in mid-run.
     KeyboardInterrupt
         After Ctrl-C; with an `output` a checkpoint is written first, and the exception says how to go on.
+    Exception
+        What a callback raised; with an `output` as after Ctrl-C, and a note of the exception says how to go on.
     """
     from nce_train.progress import ProgressDisplay
 
@@ -204,6 +215,7 @@ def train(
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
+            callbacks=[callback] if callable(callback) else list(callback),
         )
     vectors = np.ascontiguousarray(model.input)
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
@@ -220,10 +232,16 @@ def train_or_resume(
     overwrite: bool = False,
     keep_checkpoint: bool = False,
     cache: bool = True,
+    callbacks: "Sequence[Callback]" = (),
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
     from nce_train.training.run import resume_model, train_model
 
+    def call_each(state: "TrainingState") -> bool:
+        answers = [callback(state) for callback in callbacks]  # all are told, whatever the first says
+        return any(answers)
+
+    hooks: dict[str, Any] = {"heldout": _measure_of, "evaluation": _evaluation_on, "callback": call_each}
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
@@ -235,22 +253,46 @@ def train_or_resume(
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
-            heldout=_measure_of,
+            **hooks,
         )
     if overwrite:
         raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
     if output is not None and not is_same_file(output, resume):
         raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
     changes = {**({} if config is None else read_config(config)), **settings}
-    return resume_model(
-        resume, changes, watcher, corpus=corpus, cache=cache, keep_checkpoint=keep_checkpoint, heldout=_measure_of
-    )
+    return resume_model(resume, changes, watcher, corpus=corpus, cache=cache, keep_checkpoint=keep_checkpoint, **hooks)
 
 
 def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":
     from nce_train.evaluation.heldout_text import HeldoutText
 
     return HeldoutText(text, vocabulary, settings.model_dump()).loss
+
+
+def _evaluation_on(paths: list[str]) -> "Callable[[Vocabulary, np.ndarray], Report]":
+    sets = read_sets(paths) if paths else _our_sets()
+
+    def evaluate_now(vocabulary: "Vocabulary", vectors: np.ndarray) -> dict[str, Any]:
+        words, counts = vocabulary.words, vocabulary.counts
+        embeddings = Embeddings(words, vectors, counts)
+        report = {"model": None, "vocabulary": len(embeddings), "dim": vectors.shape[1]}
+        if len(words) <= RESTRICT_VOCAB:
+            return {**report, **count(sets, measure(embeddings, sets, None)), "bootstrap": BOOTSTRAP}
+        # analogies among all words would take several times as long
+        frequent = Embeddings(words[:RESTRICT_VOCAB], vectors[:RESTRICT_VOCAB], counts[:RESTRICT_VOCAB])
+        analogies = count(sets, measure(frequent, sets._replace(similarity={}), None))
+        for result in analogies.get("analogies", {}).values():
+            del result["whole_vocabulary"]
+        similarity = count(sets, measure(embeddings, sets._replace(analogies={}), RESTRICT_VOCAB))
+        return {**report, **analogies, **similarity, "bootstrap": BOOTSTRAP}
+
+    return evaluate_now
+
+
+def _our_sets() -> EvaluationSets:
+    """The project's own analogies."""
+    with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
+        return read_sets([], [path])
 
 
 def export(

@@ -126,6 +126,12 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
     metavar="FILE",
     help="Append plain lines here.",
 )
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write scalars, and at the end the projector's files, here for TensorBoard.",
+)
 @_setting_options
 def main(
     corpus: tuple[str, ...],
@@ -139,6 +145,7 @@ def main(
     print_config: bool,
     quiet: bool,
     log_file: Path | None,
+    tensorboard: Path | None,
     **settings: Any,
 ) -> None:
     """Train word embeddings on text.
@@ -189,6 +196,7 @@ def main(
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=not no_cache,
+            tensorboard=tensorboard,
         )
     click.echo(output or resume)
 

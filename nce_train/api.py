@@ -1,8 +1,9 @@
 """Where the rooms meet: what a notebook calls and what the commands call."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from nce_train.files import is_same_file
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
 if TYPE_CHECKING:
+    from nce_train.report.tensorboard import TensorBoardLog
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Measure
@@ -155,6 +157,7 @@ def train(
     cache: bool = True,
     progress: bool = True,
     callback: "Callback | Iterable[Callback]" = (),
+    tensorboard: PathLike | None = None,
     **settings: Any,
 ) -> Embeddings:
     """Train word embeddings.
@@ -183,6 +186,9 @@ def train(
         of `log_every_steps`), held-out loss and evaluation: `state.epoch`, `state.tokens`, `state.loss` and more. If
         one returns True, training ends and the model is written; if one raises, training ends as after Ctrl-C, and
         the exception comes out here. Timed readings are taken while training goes on.
+    tensorboard : path, optional
+        Write the readings and, at the end, the most frequent words to this directory, for TensorBoard (extra
+        `tensorboard`).
     **settings
         Any setting by name, as `dim=100`; they win over `config`.
 
@@ -216,6 +222,7 @@ def train(
             keep_checkpoint=keep_checkpoint,
             cache=cache,
             callbacks=[callback] if callable(callback) else list(callback),
+            tensorboard=None if tensorboard is None else Path(tensorboard),
         )
     vectors = np.ascontiguousarray(model.input)
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
@@ -233,34 +240,56 @@ def train_or_resume(
     keep_checkpoint: bool = False,
     cache: bool = True,
     callbacks: "Sequence[Callback]" = (),
+    tensorboard: Path | None = None,
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
     from nce_train.training.run import resume_model, train_model
 
-    def call_each(state: "TrainingState") -> bool:
-        answers = [callback(state) for callback in callbacks]  # all are told, whatever the first says
-        return any(answers)
-
-    hooks: dict[str, Any] = {"heldout": _measure_of, "evaluation": _evaluation_on, "callback": call_each}
+    run: Callable[..., TrainedModel]
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
-        return train_model(
-            corpus,
-            load_settings(config, settings),
-            output,
-            watcher,
-            overwrite=overwrite,
-            keep_checkpoint=keep_checkpoint,
-            cache=cache,
-            **hooks,
+        run = functools.partial(
+            train_model, corpus, load_settings(config, settings), output, watcher, overwrite=overwrite
         )
-    if overwrite:
-        raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
-    if output is not None and not is_same_file(output, resume):
-        raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
-    changes = {**({} if config is None else read_config(config)), **settings}
-    return resume_model(resume, changes, watcher, corpus=corpus, cache=cache, keep_checkpoint=keep_checkpoint, **hooks)
+    else:
+        if overwrite:
+            raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
+        if output is not None and not is_same_file(output, resume):
+            raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
+        changes = {**({} if config is None else read_config(config)), **settings}
+        run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus)
+
+    with _tensorboard_log(tensorboard, output, resume, watcher) as log:
+        told: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
+
+        def call_each(state: "TrainingState") -> bool:
+            answers = [callback(state) for callback in told]  # all are told, whatever the first says
+            return any(answers)
+
+        model = run(
+            cache=cache,
+            keep_checkpoint=keep_checkpoint,
+            heldout=_measure_of,
+            evaluation=_evaluation_on,
+            callback=call_each,
+        )
+        if log is not None:
+            log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
+    return model
+
+
+def _tensorboard_log(
+    directory: Path | None, output: Path | None, resume: Path | None, watcher: "Watcher"
+) -> "contextlib.AbstractContextManager[TensorBoardLog | None]":
+    if directory is None:
+        return contextlib.nullcontext()
+    from nce_train.report.tensorboard import TensorBoardLog
+
+    model = resume or output
+    if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
+        raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
+    return TensorBoardLog(directory, resume is not None, watcher.note)
 
 
 def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":

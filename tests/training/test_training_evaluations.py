@@ -141,10 +141,10 @@ def test_an_interrupt_comes_before_an_evaluation_that_is_due(folder, monkeypatch
 
 
 def test_a_round_that_takes_longer_than_the_interval_is_finished(folder):
-    train(eval_every="0.1ms", eval_set=["asked.txt"], **ROUNDS)
+    train(eval_every="0.1ms", eval_set=["asked.txt"], **{**ROUNDS, "round_tokens": 10_000}, subsample=0)
     steps = [line["step"] for line in evaluations_of("m.nce")]
     assert steps == sorted(set(steps))
-    assert len(steps) > 4
+    assert len(steps) > 2
 
 
 def test_evaluating_is_no_training_time(folder):
@@ -265,6 +265,16 @@ def test_a_callback_that_fails_ends_the_run_as_ctrl_c_does(folder, settings):
     assert caught.value.__notes__ == ["interrupted; go on from the last checkpoint with: nce-train --resume m.nce"]
     assert not Path("m.nce", "manifest.json").exists()
     train("m.nce", resume=True)
+    assert parameters_of("m.nce") == parameters_of("whole.nce")
+
+
+def test_a_callback_that_fails_at_the_last_reading_keeps_the_run(folder):
+    train("whole.nce")
+    with pytest.raises(ZeroDivisionError) as caught:
+        train(callbacks=[lambda state: 1 / 0 if state.progress == 1 else None])
+    assert "go on from the last checkpoint" in caught.value.__notes__[0]
+    assert not Path("m.nce", "manifest.json").exists()
+    train(resume=True)
     assert parameters_of("m.nce") == parameters_of("whole.nce")
 
 

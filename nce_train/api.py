@@ -87,6 +87,17 @@ def evaluate(
     InputError
         When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is
         wrong.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import nce_train
+    >>> _ = Path("places.txt").write_text("paris france rome italy")
+    >>> words = ["paris", "france", "rome", "italy"]
+    >>> model = nce_train.Embeddings(words, [[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]])
+    >>> report = nce_train.evaluate(model, "places.txt")
+    >>> report["analogies"]["places"]["correct"], report["analogies"]["places"]["coverage"]
+    (1, 1.0)
     """
     if heldout_pairs < 1:
         raise InputError(f"heldout_pairs is {heldout_pairs}; give a number of pairs, at least 1")
@@ -207,6 +218,26 @@ def train(
         After Ctrl-C; with an `output` a checkpoint is written first, and the exception says how to go on.
     Exception
         What a callback raised; with an `output` as after Ctrl-C, and a note of the exception says how to go on.
+
+    Examples
+    --------
+    >>> import nce_train
+    >>> sentences = [["red", "green", "blue"], ["green", "red", "blue"]] * 100
+    >>> model = nce_train.train(sentences, dim=8, subsample=0, progress=False)
+    >>> model
+    Embeddings(3 words, dim 8)
+
+    A callback sees the loss, and can end the run:
+
+    >>> losses = []
+    >>> def until_third_epoch(state):
+    ...     losses.append(state.loss)
+    ...     return state.epoch >= 2
+    ...
+    >>> options = {"dim": 8, "subsample": 0, "log_every_steps": 20, "threads": 1, "progress": False}
+    >>> model = nce_train.train(sentences, epochs=50, callback=until_third_epoch, **options)
+    >>> len(losses), losses[-1] < losses[0]
+    (21, True)
     """
     from nce_train.progress import ProgressDisplay
 
@@ -365,6 +396,19 @@ def export(
     ------
     InputError
         When the model cannot be read, has no such vectors, or nothing can be written at `out`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import nce_train
+    >>> from nce_train.api import export
+    >>> model = nce_train.Embeddings(["east", "north"], [[2, 0], [0, 3]])
+    >>> export(model, "unit.txt", normalize=True)
+    Embeddings(2 words, dim 2)
+    >>> print(Path("unit.txt").read_text(), end="")
+    2 2
+    east 1.0 0.0
+    north 0.0 1.0
     """
     if postprocess not in (None, "abtt"):
         raise InputError(f"postprocess is {postprocess!r}; the one there is is 'abtt'")

@@ -59,6 +59,8 @@ class TensorBoardLog:
             raise InputError("TensorBoard's files need an extra: pip install 'nce-train[tensorboard]'") from None
         self._directory = Path(directory)
         try:
+            if self._directory.exists() and not self._directory.is_dir():
+                raise NotADirectoryError(0, "it is a file")
             self._directory.mkdir(parents=True, exist_ok=True)
             if not os.access(self._directory, os.W_OK | os.X_OK):
                 raise PermissionError(0, "no permission")

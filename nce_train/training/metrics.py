@@ -48,7 +48,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class TrainingState(Reading):
-    """What a callback is called with: a reading, or an evaluation with the reading of its moment.
+    """What a callback is called with: a reading, or an evaluation and what a reading at its moment would say.
+
+    `loss` and `tokens_per_second` are since the last reading, or, where nothing was trained since, those of that
+    reading; `loss` is None only before anything was trained.
 
     Attributes
     ----------
@@ -57,8 +60,7 @@ class TrainingState(Reading):
     heldout : dict or None
         `pairs` and `nce_loss` of the held-out text, where that was measured just now.
     evaluation : dict or None
-        What `nce_train.evaluate` returns, where that was done just now. In these two cases `loss` and
-        `tokens_per_second` are since the previous reading, as ever, but do not count as one.
+        What `nce_train.evaluate` returns, where that was done just now.
     """
 
     progress: float

@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import dataclasses
 import functools
 import os
 import platform
@@ -510,6 +511,10 @@ class _Session:
     ) -> None:
         if self._hooks.callback is None or self._callback_failure is not None:
             return
+        if reading.loss is None:  # nothing was trained since the last reading
+            last: dict[str, Any] = next((line for line in reversed(self.readings) if line.get("loss") is not None), {})
+            known = {name: last[name] for name in ("loss", "tokens_per_second") if name in last}
+            reading = dataclasses.replace(reading, **known)
         try:
             state = TrainingState(
                 **reading.as_dict(), progress=trainer.progress(), heldout=heldout, evaluation=evaluation

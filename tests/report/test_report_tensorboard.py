@@ -146,7 +146,7 @@ def test_without_the_extra_nothing_is_begun(monkeypatch):
 def test_places_that_cannot_be_written():
     Path("runs").mkdir()
     Path("runs/tb").write_text("mine")
-    with pytest.raises(InputError, match=r"The TensorBoard directory runs/tb cannot be written"):
+    with pytest.raises(InputError, match=r"The TensorBoard directory runs/tb cannot be written: it is a file"):
         train()
     with pytest.raises(InputError, match=r"m.nce/tb is inside the model directory"):
         nce_train.train("text.txt", output="m.nce", tensorboard="m.nce/tb")

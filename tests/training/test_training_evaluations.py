@@ -221,7 +221,27 @@ def test_a_callback_sees_the_run(folder):
             assert getattr(state, kind) == line[kind]
     assert [state.progress for state in seen] == sorted(state.progress for state in seen)
     assert seen[-1].progress == 1
-    assert len(model) == seen[-1].evaluation["vocabulary"] if seen[-1].evaluation else True
+    assert len(model) == next(state.evaluation["vocabulary"] for state in seen if state.evaluation)
+
+
+@pytest.mark.parametrize("how", [{}, ROUNDS], ids=["one thread", "rounds"])
+def test_a_callback_can_always_show_the_loss(folder, how):
+    # evaluations directly behind readings, and readings where a round is not at its end
+    seen = []
+    train(callbacks=[seen.append], **{**how, "log_every": "1ms", "eval_every": "2k", "eval_set": ["asked.txt"]})
+    trained = [state for state in seen if state.step > 0]
+    assert len(trained) > 10
+    assert all(state.loss > 0 and state.tokens_per_second > 0 for state in trained)
+
+
+def test_the_loss_at_an_evaluation_is_that_of_the_reading_before(folder):
+    seen = []
+    train(callbacks=[seen.append], log_every_steps=1, eval_every="15k", eval_set=["asked.txt"])
+    places = [number for number, state in enumerate(seen) if state.evaluation]
+    assert len(places) > 2
+    for place in places:
+        assert seen[place].step == seen[place - 1].step
+        assert seen[place].loss == seen[place - 1].loss
 
 
 @pytest.mark.parametrize("output", ["m.nce", None])

@@ -24,7 +24,7 @@ SETTINGS = {
     "dim": 16,
     "threads": 1,
     "epochs": 4,
-    "log_every_steps": 150,
+    "log_every_steps": 40,
     "heldout": "heldout.txt",
     "eval_every": "2epochs",
     "eval_set": ["asked.txt", "scored.tsv"],
@@ -111,7 +111,7 @@ def test_scalars_and_projector_are_read_back(monkeypatch):
 
 def test_a_resumed_run_goes_on_with_its_curves():
     with pytest.raises(KeyboardInterrupt):
-        train(callback=interrupt_at(900))
+        train(callback=interrupt_at(200))
     before = scalars()
     train(resume="m.nce")
     assert_as_expected(scalars())
@@ -120,18 +120,18 @@ def test_a_resumed_run_goes_on_with_its_curves():
 
 def test_what_a_killed_session_had_beyond_its_checkpoint_gives_way():
     with pytest.raises(KeyboardInterrupt):
-        train(callback=interrupt_at(1000))
-    state = TrainingState(1500, 3, 9, 99.0, 0.1, 1.0, 1.0, progress=0.9)  # which no checkpoint knows of
+        train(callback=interrupt_at(200))
+    state = TrainingState(300, 3, 9, 99.0, 0.1, 1.0, 1.0, progress=0.9)  # which no checkpoint knows of
     with tensorboard.TensorBoardLog("runs/tb", True, print) as log:
         log(state)
-    assert (1500, 99.0) in scalars()["training/loss"]
+    assert (300, 99.0) in scalars()["training/loss"]
     train(resume="m.nce")
     assert_as_expected(scalars())
 
 
 def test_a_new_run_replaces_an_old_ones_curves():
     train()
-    train(overwrite=True, seed=2, log_every_steps=400)
+    train(overwrite=True, seed=2, log_every_steps=100)
     assert_as_expected(scalars())
 
 

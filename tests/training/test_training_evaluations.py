@@ -206,7 +206,7 @@ def test_a_callback_sees_the_run(folder):
         eval_set=Path("asked.txt"),
         cache=False,
         progress=False,
-        **{**SETTINGS, "log_every_steps": 1000},
+        **{**SETTINGS, "log_every_steps": 100},
     )
     assert seen == others
     lines = lines_of("m.nce")
@@ -246,13 +246,13 @@ def test_the_loss_at_an_evaluation_is_that_of_the_reading_before(folder):
 
 @pytest.mark.parametrize("output", ["m.nce", None])
 def test_a_callback_can_stop_training(folder, output):
-    seen = At(lambda state: state.step >= 3000, lambda: True)
-    settings = {**SETTINGS, "log_every_steps": 1000}
+    seen = At(lambda state: state.step >= 300, lambda: True)
+    settings = {**SETTINGS, "log_every_steps": 100}
     nce_train.train("text.txt", output=output, callback=seen, progress=False, cache=False, **settings)
-    assert [state.step for state in seen.states] == [1000, 2000, 3000]
+    assert [state.step for state in seen.states] == [100, 200, 300]
     if output:
         manifest = json.loads(Path("m.nce", "manifest.json").read_text())
-        assert (manifest["steps"], manifest["stopped_early"]) == (3000, "callback")
+        assert (manifest["steps"], manifest["stopped_early"]) == (300, "callback")
         assert manifest["tokens_trained"] < 4 * manifest["tokens"]
         assert not Path("m.nce", "checkpoint").exists()
 
@@ -270,7 +270,7 @@ def test_a_run_left_alone_was_not_stopped(folder):
     assert json.loads(Path("m.nce", "manifest.json").read_text())["stopped_early"] is None
 
 
-@pytest.mark.parametrize("settings", [{}, {"log_every_steps": 500}, {"eval_every": "1epoch"}, ROUNDS])
+@pytest.mark.parametrize("settings", [{}, {"log_every_steps": 100}, {"eval_every": "1epoch"}, ROUNDS])
 def test_a_callback_that_fails_ends_the_run_as_ctrl_c_does(folder, settings):
     train("whole.nce", **settings)
 

@@ -108,6 +108,14 @@ def test_the_last_evaluation_is_that_of_the_model(folder):
     assert set(last) == {"step", "evaluation"}
 
 
+def test_of_a_large_vocabulary_analogies_ask_the_frequent_words_only(folder, monkeypatch):
+    monkeypatch.setattr("nce_train.api.RESTRICT_VOCAB", 50)
+    train(eval_every="1epoch", eval_set=["asked.txt", "scored.tsv"])
+    expected = nce_train.evaluate("m.nce", ["asked.txt", "scored.tsv"], restrict_vocab=50)
+    assert expected["analogies"]["asked"].pop("whole_vocabulary")["words"] > 50
+    assert {**evaluations_of("m.nce")[-1]["evaluation"], "model": "m.nce"} == expected
+
+
 def test_epochs_end_where_evaluations_fall(folder):
     seen = At(lambda state: False, None)
     train(callbacks=[seen], eval_every="2epochs", eval_set="asked.txt", epochs=5)

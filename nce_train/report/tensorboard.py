@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.embeddings.numbers import format_rows
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.projector import METADATA, VECTORS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from nce_train.training.metrics import TrainingState
 
 PROJECTOR_WORDS = 10_000  # the most frequent: of more, TensorBoard's page in the browser becomes slow
-VECTORS, METADATA, PROJECTOR_CONFIG = "vectors.tsv", "metadata.tsv", "projector_config.pbtxt"
+PROJECTOR = "projector"
 _CONFIG = f"""embeddings {{
   tensor_name: "words"
-  tensor_path: "{VECTORS}"
-  metadata_path: "{METADATA}"
+  tensor_path: "{PROJECTOR}/{VECTORS}"
+  metadata_path: "{PROJECTOR}/{METADATA}"
 }}
 """
 
@@ -106,15 +107,11 @@ class TensorBoardLog:
         """
         if self._failed:
             return
+        top = PROJECTOR_WORDS
         with self._failures_noted():
-            with atomic_write(self._directory / VECTORS) as file:
-                for row in format_rows(vectors[:PROJECTOR_WORDS]):
-                    file.write(row.replace(b" ", b"\t") + b"\n")
-            with atomic_write(self._directory / METADATA, "w", encoding="utf-8", errors="replace") as file:
-                file.write("word\tcount\n")
-                for word, count in zip(words[:PROJECTOR_WORDS], counts[:PROJECTOR_WORDS], strict=True):
-                    file.write(f"{word}\t{count}\n")
-            with atomic_write(self._directory / PROJECTOR_CONFIG, "w", encoding="utf-8") as file:
+            Embeddings(words[:top], vectors[:top], counts[:top]).save(self._directory / PROJECTOR, "projector")
+            # TensorBoard looks for this file beside the events
+            with atomic_write(self._directory / "projector_config.pbtxt", "w", encoding="utf-8") as file:
                 file.write(_CONFIG)
 
     def _begin(self, step: int) -> None:
@@ -138,9 +135,10 @@ class TensorBoardLog:
     def _failures_noted(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, InputError) as error:
             self._failed = True
-            self._note(f"Nothing more is written to {self._directory} for TensorBoard: {error.strerror or error}.")
+            reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+            self._note(f"Nothing more is written to {self._directory} for TensorBoard: {reason}.")
 
 
 def _scalars(state: "TrainingState") -> Iterator[tuple[str, float]]:

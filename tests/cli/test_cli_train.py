@@ -124,7 +124,7 @@ def test_evaluation_and_tensorboard_while_training(folder):
         f"evaluation after 12,000 tokens: asked {correct / 2:.3f} ({correct} of 2), scored {spearman:.3f} (2 pairs)"
     )
     names = sorted(path.name.split(".")[0] for path in (folder / "tb").iterdir())
-    assert names == ["events", "metadata", "projector_config", "vectors"]
+    assert names == ["events", "projector", "projector_config"]
     yaml_sets = yaml.safe_load((folder / "corpus.nce" / "config.yaml").read_text())["eval_set"]
     assert yaml_sets == [str(folder / "asked.txt"), str(folder / "scored.tsv")]
 

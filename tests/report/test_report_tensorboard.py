@@ -173,4 +173,14 @@ def test_a_full_disk_ends_the_log_and_not_the_run():
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(notes) == 1
     assert notes[0].startswith("Nothing more is written to tb for TensorBoard: File too large")
-    assert not Path("tb/vectors.tsv").exists()
+    assert not Path("tb/projector").exists()
+
+
+def test_a_projector_that_cannot_be_written_is_noted():
+    notes = []
+    Path("tb/projector").mkdir(parents=True)
+    Path("tb/projector/mine.txt").write_text("mine")
+    with tensorboard.TensorBoardLog("tb", False, notes.append) as log:
+        log.project(["a"], np.array([1]), np.ones((1, 4), np.float32))
+    assert len(notes) == 1
+    assert "mine.txt" in notes[0]

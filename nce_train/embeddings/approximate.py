@@ -70,7 +70,7 @@ class ApproximateIndex:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], vectors: NDArray[np.float32]) -> Self:
-        """Map an index file read-only.
+        """Map an index file read-only; damage is noticed, but not what someone forged: load your own files only.
 
         Parameters
         ----------

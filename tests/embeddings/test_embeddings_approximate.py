@@ -55,6 +55,13 @@ def test_one_word_and_more_neighbours_than_words(model, index):
     assert found[1] == [("a", 0), ("b", 0)]
 
 
+def test_where_the_graph_ends_there_are_fewer_neighbours():
+    equal = Embeddings(WORDS[:3_000], np.ones((3_000, 4)))
+    found = equal.neighbours(["w7", "w8"], topn=1_000, index=ApproximateIndex.build(equal.vectors))
+    for word, answers in zip(["w7", "w8"], found, strict=True):
+        assert 10 < len(dict(answers)) == len(answers) < 1_000 and word not in dict(answers)
+
+
 def test_progress_is_told(model):
     told = []
     ApproximateIndex.build(model.vectors, progress=lambda done, total: told.append((done, total)))

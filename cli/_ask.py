@@ -125,7 +125,7 @@ class Asker:
             lines = _table(answer["answers"], "score")
         elif question == "similarity":
             answer = questions.similarity(self._embeddings, *words)
-            lines = [f"{answer['similarity']:7.4f}"]
+            lines = [f"{answer['similarity']:.4f}"]
         else:
             answer = questions.odd_one_out(self._embeddings, list(words))
             lines = [_shown(answer["odd_one_out"])]

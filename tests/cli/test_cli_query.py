@@ -85,7 +85,7 @@ def test_analogies_by_sum_and_by_product(here, model):
 
 def test_similarity_and_the_odd_one_out(here, model):
     done = run(here, "model.txt", "similarity", "oslo", "lima")
-    assert done.stdout.decode() == f"{model.similarity('oslo', 'lima'):7.4f}\n"
+    assert done.stdout.decode() == f"{model.similarity('oslo', 'lima'):.4f}\n"
     words = ["oslo", "norway", "lima", "new york"]
     done = run(here, "model.txt", "odd-one-out", *words)
     assert done.stdout.decode() == model.doesnt_match(words) + "\n"
@@ -396,4 +396,4 @@ def test_answers_go_to_a_file_and_the_prompt_to_the_terminal(here, tmp_path):
     os.write(handle, b"similarity oslo lima\n\x04")
     assert process.wait(30) == 0
     os.close(handle)
-    assert re.fullmatch(r" *-?\d\.\d{4}\n", (tmp_path / "answers.txt").read_text())
+    assert re.fullmatch(r"-?\d\.\d{4}\n", (tmp_path / "answers.txt").read_text())

@@ -7,6 +7,7 @@ the vectors. usearch crashes on some damaged files, so that these are told from 
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -63,7 +64,7 @@ class ApproximateIndex:
         graph = _usearch().Index(ndim=vectors.shape[1], metric="cos", dtype="f32")
         for start in range(0, len(vectors), _BLOCK_ROWS):
             units = unit_length(vectors[start : start + _BLOCK_ROWS])
-            graph.add(np.arange(start, start + len(units)), units)
+            _undisturbed(graph.add, np.arange(start, start + len(units)), units)
             if progress:
                 progress(start + len(units), len(vectors))
         return cls(graph, vectors)
@@ -124,7 +125,7 @@ class ApproximateIndex:
         """As `nearest.nearest_rows`, but now and then a row is missed; the cosines are exact."""
         for start in range(0, len(targets), _BLOCK_ROWS):
             block, left_out = targets[start : start + _BLOCK_ROWS], excluded[start : start + _BLOCK_ROWS]
-            matches = self._graph.search(block, min(number + 1, len(self.vectors)))
+            matches = _undisturbed(self._graph.search, block, min(number + 1, len(self.vectors)))
             # One target comes back as one row; where fewer were found, the distances end in NaN.
             found = np.isfinite(np.atleast_2d(matches.distances))
             rows = np.atleast_2d(matches.keys).astype(np.intp)
@@ -133,6 +134,12 @@ class ApproximateIndex:
                 similarities = self.vectors[best] @ target / norms[best]
                 order = np.lexsort((best, -similarities))[:number]
                 yield best[order], similarities[order]
+
+
+def _undisturbed(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call usearch in a thread of its own: in the main one it swallows what a signal's handler raises, Ctrl-C's too."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, *arguments).result()
 
 
 def _sha256_of_file(file: IO[bytes], size: int) -> bytes:

@@ -323,7 +323,7 @@ class Terminal:
         os.write(self.handle, keys.encode())
         return self.read(until)
 
-    def read(self, until, patience=30):
+    def read(self, until, patience=100):
         shown, end = "", time.monotonic() + patience
         while not re.search(until, shown):
             ready, _, _ = select.select([self.handle], [], [], max(0, end - time.monotonic()))
@@ -362,7 +362,7 @@ def test_the_prompt_completes_and_remembers(here, state):
         terminal.type("\x03", r"\r\n.*> $")  # Ctrl-C clears the line
         terminal.type("olso\r", "nearest spellings: oslo\r\n.*> ")
         os.write(terminal.handle, b"\x04")
-        assert terminal.process.wait(30) == 0
+        assert terminal.process.wait(100) == 0
     history = state / "nce-train" / "query_history"
     assert history.read_text() == "athens \nsimilarity oslo lima \nolso\n"
     assert (state / "nce-train").stat().st_mode & 0o777 == 0o700
@@ -371,7 +371,7 @@ def test_the_prompt_completes_and_remembers(here, state):
         terminal.type("\x1b[A\x1b[A", "similarity oslo lima ")  # twice the key up
         terminal.type("\r", r"\d\.\d{4}\r\n.*> ")
         terminal.process.send_signal(signal.SIGTERM)
-        assert terminal.process.wait(30) == 143
+        assert terminal.process.wait(100) == 143
     assert history.read_text().count("similarity oslo lima \n") == 2
 
 
@@ -382,7 +382,7 @@ def test_a_history_that_cannot_be_kept_is_told(here, tmp_path):
         terminal.read("the history cannot be read .*\r\n.*> ")
         terminal.type("similarity oslo lima\r", r"\d\.\d{4}\r\n.*> ")
         terminal.type("quit\r", "the history could not be kept")
-        assert terminal.process.wait(30) == 0
+        assert terminal.process.wait(100) == 0
 
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")
@@ -394,6 +394,6 @@ def test_answers_go_to_a_file_and_the_prompt_to_the_terminal(here, tmp_path):
         process = subprocess.Popen([*COMMAND, "model.txt"], cwd=here, stdin=inner, stdout=answers, stderr=inner)
     os.close(inner)
     os.write(handle, b"similarity oslo lima\n\x04")
-    assert process.wait(30) == 0
+    assert process.wait(100) == 0
     os.close(handle)
     assert re.fullmatch(r"-?\d\.\d{4}\n", (tmp_path / "answers.txt").read_text())

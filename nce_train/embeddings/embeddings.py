@@ -1,18 +1,19 @@
 """`Embeddings`: words with their vectors, as training returns them and files hold them, to look up.
 
-`most_similar`, `similarity` and `doesnt_match` answer as those of gensim 4's `KeyedVectors`.
+`most_similar`, `most_similar_cosmul`, `similarity` and `doesnt_match` answer as those of gensim 4's `KeyedVectors`.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.embeddings.formats import read_table, write_table
+from nce_train.embeddings.keys import Key, Word, with_weights
+from nce_train.embeddings.nearest import largest, nearest_rows
 from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.table import Table, check_table
 from nce_train.errors import InputError
@@ -20,10 +21,7 @@ from nce_train.errors import InputError
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
-# What stands for a word: itself or its row.
-Word = str | int | np.integer
-# And in `most_similar`: a word, a vector, or either of them with a weight.
-Key = Word | NDArray[np.floating] | tuple[Word | NDArray[np.floating], float]
+    from nce_train.embeddings.approximate import ApproximateIndex
 
 
 class Embeddings:
@@ -271,28 +269,130 @@ class Embeddings:
         """
         if topn is not None and topn < 1:
             return []
-        if restrict_vocab is not None and restrict_vocab < 0:
-            raise ValueError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
-        weighted = _with_weights(positive, 1.0) + _with_weights(negative, -1.0)
+        rows = self._searched(restrict_vocab)
+        weighted = with_weights(positive, 1.0) + with_weights(negative, -1.0)
         if not weighted:
             raise ValueError("most_similar needs at least one positive or negative word; 0 were given")
         given = set()
         target = np.zeros(self.vectors.shape[1])
         for key, weight in weighted:
-            if isinstance(key, np.ndarray):
-                target += weight * self._checked(key)
-            else:
-                row = self._row(key)
-                given.add(row)
-                target += weight * (self.vectors[row] / self._norms[row])
+            vector, row = self._compared(key)
+            target += weight * vector
+            given.add(row)
         length = np.linalg.norm(target) or 1.0
-        rows = self.vectors[: restrict_vocab or None]
         similarities = rows @ (target / length).astype(np.float32) / self._norms[: len(rows)]
-        if topn is None:
-            return similarities
-        best = _largest(similarities, topn + len(given))
-        answers = [(self.index_to_key[row], float(similarities[row])) for row in best if row not in given]
-        return answers[:topn]
+        return similarities if topn is None else self._best(similarities, topn, given)
+
+    def most_similar_cosmul(
+        self,
+        positive: Key | Sequence[Key] = (),
+        negative: Key | Sequence[Key] = (),
+        topn: int | None = 10,
+        restrict_vocab: int | None = None,
+    ) -> list[tuple[str, float]] | NDArray[np.float32]:
+        """Find the words nearest to a product of words (3CosMul), in which no single similarity outweighs the others.
+
+        O. Levy, Y. Goldberg: "Linguistic Regularities in Sparse and Explicit Word Representations", 2014, equation 4.
+
+        Parameters
+        ----------
+        positive, negative : word, row, vector, or a sequence of them
+            With each cosine x taken as (1 + x) / 2, a word's score is the product of those to `positive` over
+            the product of those to `negative` (plus 0.000001). Vectors [dim] are taken as they are; give them unit
+            length. The words given are not among the answers.
+        topn : int or None
+            How many answers; None for the scores of all words.
+        restrict_vocab : int, optional
+            Look only among so many first rows; None or 0 for all.
+
+        Returns
+        -------
+        list of (str, float)
+            Words and scores, the best first, none for a `topn` below 1; with `topn=None` float32 [rows].
+
+        Raises
+        ------
+        KeyError
+            When a word is not in the vocabulary.
+        TypeError
+            For a key that is no word, row or vector.
+        ValueError
+            When nothing positive is given, a key has a weight other than 1, a vector is not of length dim or holds a
+            number that is not finite, or `restrict_vocab` is negative.
+        """
+        if topn is not None and topn < 1:
+            return []
+        rows = self._searched(restrict_vocab)
+        given = set()
+        products = []
+        for keys in (positive, negative):
+            product = np.ones(len(rows), np.float32)
+            for key, weight in with_weights(keys, 1.0):
+                if weight != 1:
+                    raise ValueError(f"most_similar_cosmul was given a weight of {weight}; it knows none but 1")
+                vector, row = self._compared(key)
+                product *= (1 + rows @ vector.astype(np.float32) / self._norms[: len(rows)]) / 2
+                given.add(row)
+            products.append(product)
+            if not given:
+                raise ValueError("most_similar_cosmul needs at least one positive word; 0 were given")
+        scores = products[0] / (products[1] + np.float32(0.000001))
+        return scores if topn is None else self._best(scores, topn, given)
+
+    def neighbours(
+        self,
+        words: Sequence[Word],
+        topn: int = 10,
+        restrict_vocab: int | None = None,
+        index: "ApproximateIndex | None" = None,
+    ) -> list[list[tuple[str, float]]]:
+        """Find the nearest words of each of many words; ten times as fast as `most_similar` one by one.
+
+        Parameters
+        ----------
+        words : sequence of words or rows
+        topn : int
+            How many neighbours of each.
+        restrict_vocab : int, optional
+            Look only among so many first rows; None or 0 for all.
+        index : ApproximateIndex, optional
+            Search with it: faster for large tables, and it misses a neighbour now and then.
+
+        Returns
+        -------
+        list of list of (str, float)
+            For each word the others and their cosine similarities, the nearest first.
+
+        Raises
+        ------
+        KeyError
+            When a word is not in the vocabulary.
+        TypeError
+            When a word is neither a str nor an int.
+        ValueError
+            When `restrict_vocab` is negative.
+        InputError
+            When `restrict_vocab` is given with an index, or the index is of other vectors.
+        """
+        searched = self._searched(restrict_vocab)
+        if topn < 1:
+            return [[] for _ in words]
+        rows = np.array([self._row(word) for word in words], np.intp)
+        targets = self.vectors[rows] / self._norms[rows, None]
+        if index is None:
+            found = nearest_rows(targets, searched, self._norms[: len(searched)], rows, topn)
+        elif restrict_vocab:
+            raise InputError(
+                f"restrict_vocab is {restrict_vocab}, but an index searches all words; leave one of them out"
+            )
+        elif index.vectors is not self.vectors:
+            raise InputError("the index is of other vectors; build or load it with `vectors` of these embeddings")
+        else:
+            found = index.nearest_rows(targets, self._norms, rows, topn)
+        return [
+            list(zip(map(self.index_to_key.__getitem__, best.tolist()), similarities.tolist(), strict=True))
+            for best, similarities in found
+        ]
 
     def similarity(self, first: str, second: str) -> float:
         """Compute the cosine of the angle between two words' vectors.
@@ -362,6 +462,24 @@ class Embeddings:
             return int(word)
         raise TypeError(f"{word!r} is of type {type(word).__name__}; give a word (str) or a row (int)")
 
+    def _searched(self, restrict_vocab: int | None) -> NDArray[np.float32]:
+        """The vectors among which answers are looked for."""
+        if restrict_vocab is not None and restrict_vocab < 0:
+            raise ValueError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
+        return self.vectors[: restrict_vocab or None]
+
+    def _compared(self, key: Word | NDArray) -> tuple[NDArray, int | None]:
+        """What others are compared with: a word's vector at unit length and its row, or a vector as it is."""
+        if isinstance(key, np.ndarray):
+            return self._checked(key), None
+        row = self._row(key)
+        return self.vectors[row] / self._norms[row], row
+
+    def _best(self, scores: NDArray[np.float32], topn: int, given: set[int | None]) -> list[tuple[str, float]]:
+        best = largest(scores, topn + len(given)).tolist()
+        answers = [(self.index_to_key[row], float(scores[row])) for row in best if row not in given]
+        return answers[:topn]
+
     def _checked(self, vector: NDArray) -> NDArray:
         if vector.dtype.kind not in "fiu":
             raise TypeError(f"a vector of type {vector.dtype} was given; a vector holds real numbers")
@@ -378,36 +496,3 @@ def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
     """The first words of a model with other vectors [rows, dim]; their counts and the settings go with them."""
     counts = None if model.counts is None else model.counts[: len(vectors)]
     return Embeddings(model.index_to_key[: len(vectors)], vectors, counts, model._settings)
-
-
-def _with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, float]]:
-    """List one key or several, each with its weight; a tuple of a key and a number is one key."""
-    several: Iterable[Any] = keys if isinstance(keys, Iterable) else [keys]
-    if (
-        isinstance(keys, (str, bytes))
-        or (isinstance(keys, np.ndarray) and keys.ndim == 1)
-        or (isinstance(keys, tuple) and len(keys) == 2 and isinstance(keys[1], Real))
-    ):
-        several = [keys]
-    return [_weighted(key, default) for key in several]
-
-
-def _weighted(key: object, default: float) -> tuple[Any, float]:
-    if not isinstance(key, tuple):
-        return key, default
-    if len(key) != 2 or not isinstance(key[1], Real):
-        raise TypeError(f"{key!r} is no pair of a word or vector and a weight")
-    weight = float(key[1])
-    if not np.isfinite(weight):
-        raise ValueError(f"the weight {weight} of {key[0]!r} is not finite")
-    return key[0], weight
-
-
-def _largest(values: NDArray[np.float32], number: int) -> list[int]:
-    """Indices of the largest values, the largest first; of equal ones the first first."""
-    if number < len(values):
-        bound = np.partition(values, -number)[-number]
-        candidates = np.flatnonzero(values >= bound)
-    else:
-        candidates = np.arange(len(values))
-    return candidates[np.argsort(-values[candidates], kind="stable")][:number].tolist()

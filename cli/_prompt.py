@@ -1,0 +1,206 @@
+"""The prompt of `nce-query`: a question a line, with history and completion where Python has readline.
+
+Without a terminal it reads lines from standard input just so.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+from nce_train.cli._ask import QUESTIONS, Asker, Options, check_number, question_options
+from nce_train.cli._common import Terminated
+from nce_train.errors import NceTrainError
+
+_PROMPT = "> "
+_HELP = """\
+neighbours WORD...    the nearest words of each; neighbours may be left out before a single word
+analogy A B C         A is to B as C is to ?
+similarity A B        the cosine of their angle
+odd-one-out A B C...  the word that does not belong to the others
+help                  this list
+quit                  as Ctrl-D: the end
+
+Everywhere: --top N, --restrict-vocab N, --method 3cosadd or 3cosmul. "new york" is one word.
+Before words that begin with a dash put --. Tab completes words, Ctrl-C clears the line."""
+_ENDS = ("quit", "exit")
+_COMPLETIONS = 50
+_HISTORY_LINES = 1000
+
+
+def run_prompt(title: str, words: Sequence[str], asker: Asker, options: Options) -> bool:
+    """Answer lines until the input ends; what is wrong with a line is told, and the next one is read.
+
+    Parameters
+    ----------
+    title : str
+        Shown first on a terminal.
+    words : sequence of str
+        The vocabulary by decreasing frequency, for completion.
+    asker : Asker
+    options : Options
+        For lines that give none.
+
+    Returns
+    -------
+    bool
+        Whether all lines could be answered; always at a terminal, where the person has seen what went wrong.
+    """
+    if sys.stdin is None:
+        return True
+    terminal = sys.stdin.isatty()
+    sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    if terminal:
+        click.echo(f"{title}; help shows the questions, Ctrl-D ends", err=True)
+    all_answered = True
+    with _line_editing(words) if terminal and sys.stdout.isatty() else contextlib.nullcontext():
+        while True:
+            try:
+                line = _read_line(terminal)
+                if line is None or line.strip() in _ENDS:
+                    break
+                if line.strip():
+                    all_answered &= _answer(line, asker, options, headed=not terminal)
+            except Terminated:
+                raise
+            except KeyboardInterrupt:
+                if not terminal:
+                    raise
+                click.echo(err=True)
+    return all_answered or terminal
+
+
+def _read_line(terminal: bool) -> str | None:
+    """The next line; None at the end."""
+    if terminal and sys.stdout.isatty():
+        try:
+            return input(_PROMPT)
+        except EOFError:
+            click.echo()
+            return None
+    if terminal:  # while the answers go elsewhere
+        click.echo(_PROMPT, nl=False, err=True)
+    return sys.stdin.readline() or None
+
+
+def _answer(line: str, asker: Asker, options: Options, headed: bool) -> bool:
+    if line.strip() == "help":
+        click.echo(_HELP)
+        return True
+    try:
+        question, words, own_options = _parse(line, options)
+        return asker.ask(question, words, own_options, headed or (question == "neighbours" and len(words) > 1))
+    except NceTrainError as error:
+        if error.exit_code != 2:
+            raise
+        click.echo(f"Error: {error}", err=True)
+    except click.UsageError as error:
+        click.echo(f"Error: {error.format_message()}", err=True)
+    return False
+
+
+def _parse(line: str, options: Options) -> tuple[str, list[str], Options]:
+    """Read a line as the command line is read, but that only `"` at both ends joins words with blanks."""
+    parts = [quoted or part for quoted, part in re.findall(r'"([^"]+)"(?!\S)|(\S+)', line)]
+    given = _line.make_context("", parts, default_map=dict(options)).params
+    words = list(given.pop("words"))
+    if words and words[0] in QUESTIONS:
+        question = words.pop(0)
+        check_number(question, words)
+    elif len(words) == 1:
+        question = "neighbours"
+    else:
+        raise click.UsageError(f"no question {words[0] if words else ''!r}; help shows them")
+    return question, words, Options(**given)
+
+
+@click.command(add_help_option=False)
+@click.argument("words", nargs=-1)
+@question_options
+def _line(**_given: object) -> None:
+    """A line of the prompt: it is parsed by click, so that options are read and refused as on the command line."""
+
+
+@contextlib.contextmanager
+def _line_editing(words: Sequence[str]) -> Iterator[None]:
+    """History and completion for `input`, as far as this Python has them."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    completer = _Completer(words, readline)
+    readline.set_completer(completer.complete)
+    readline.set_completer_delims(" \t\n")
+    is_libedit = "libedit" in (readline.__doc__ or "")
+    readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+    if not is_libedit:
+        readline.set_completion_display_matches_hook(completer.show)
+    history = _history_file()
+    readline.set_history_length(_HISTORY_LINES)
+    try:
+        history.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            readline.read_history_file(history)
+    except OSError as error:
+        click.echo(f"Note: {history}: the history cannot be read ({error.strerror})", err=True)
+    try:
+        yield
+    finally:
+        try:
+            readline.write_history_file(history)
+        except OSError as error:
+            click.echo(f"Note: {history}: the history could not be kept ({error.strerror})", err=True)
+
+
+def _history_file() -> Path:
+    """Where the XDG base directory specification wants it; like there, a relative path is none."""
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():
+        base = Path.home() / ".local" / "state"
+    return base / "nce-train" / "query_history"
+
+
+class _Completer:
+    """Completes questions at the beginning of a line, and words everywhere, the most frequent first.
+
+    Parameters
+    ----------
+    words : sequence of str
+    readline : module
+    """
+
+    def __init__(self, words: Sequence[str], readline: ModuleType) -> None:
+        self._words = words
+        self._readline = readline
+        self._matches: list[str] = []
+
+    def complete(self, text: str, state: int) -> str | None:
+        """Return the match number `state`, as readline asks for them."""
+        if state == 0:
+            self._matches = self._find(text)
+        if state >= len(self._matches):
+            return None
+        return self._matches[state] + (" " if len(self._matches) == 1 else "")
+
+    def show(self, _text: str, _sorted: Sequence[str], _longest: int) -> None:
+        """Show the matches in our order, where readline would show them by the alphabet."""
+        click.echo("\n" + "  ".join(self._matches))
+        click.echo(_PROMPT + self._readline.get_line_buffer(), nl=False)
+
+    def _find(self, text: str) -> list[str]:
+        matches = []
+        if self._readline.get_begidx() == 0:
+            matches = [name for name in (*QUESTIONS, "help") if name.startswith(text)]
+        # One that is typed without quotes.
+        words = [word for word in self._words if word.startswith(text) and word.isprintable() and " " not in word]
+        matches += words[:_COMPLETIONS]
+        if len(words) > _COMPLETIONS:
+            # What all words have in common, and not only those shown, is put into the line.
+            matches += {min(words), max(words)} - set(matches)
+        return matches

@@ -1,0 +1,166 @@
+"""An index for approximate search in large tables: usearch's graph (HNSW), in a file that belongs to one table.
+
+The file is usearch's own, which ignores what stands behind its end: a mark, the SHA-256 of all before it, and that of
+the vectors. usearch crashes on some damaged files, so that these are told from whole ones here.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.embeddings.postprocess import unit_length
+from nce_train.errors import InputError, RunError
+from nce_train.files import atomic_write
+
+_MARK = b"nce-train index\n"
+_DIGEST = 32
+_TRAILER = len(_MARK) + 2 * _DIGEST
+_BLOCK_ROWS = 1 << 12
+_CHUNK = 1 << 20
+
+
+class ApproximateIndex:
+    """An index of the vectors of one `Embeddings`, for its `neighbours(…, index=…)`; needs the extra `ann`.
+
+    Made by `build` or `load`.
+
+    Attributes
+    ----------
+    vectors : float32 [rows, dim]
+        What it is an index of.
+
+    Examples
+    --------
+    >>> index = ApproximateIndex.build(model.vectors)  # doctest: +SKIP
+    >>> index.save("vectors.usearch")  # doctest: +SKIP
+    >>> model.neighbours(words, index=ApproximateIndex.load("vectors.usearch", model.vectors))  # doctest: +SKIP
+    """
+
+    def __init__(self, graph: Any, vectors: NDArray[np.float32]) -> None:
+        self._graph = graph
+        self.vectors = vectors
+
+    @classmethod
+    def build(cls, vectors: NDArray[np.float32], progress: Callable[[int, int], None] | None = None) -> Self:
+        """Index vectors.
+
+        Parameters
+        ----------
+        vectors : float32 [rows, dim]
+        progress : callable, optional
+            `progress(done, total)` after every few thousand rows.
+
+        Raises
+        ------
+        InputError
+            When the extra is missing.
+        """
+        graph = _usearch().Index(ndim=vectors.shape[1], metric="cos", dtype="f32")
+        for start in range(0, len(vectors), _BLOCK_ROWS):
+            units = unit_length(vectors[start : start + _BLOCK_ROWS])
+            _undisturbed(graph.add, np.arange(start, start + len(units)), units)
+            if progress:
+                progress(start + len(units), len(vectors))
+        return cls(graph, vectors)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], vectors: NDArray[np.float32]) -> Self:
+        """Map an index file read-only; damage is noticed, but not what someone forged: load your own files only.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        vectors : float32 [rows, dim]
+            What it must be an index of.
+
+        Raises
+        ------
+        InputError
+            When the extra is missing, or the file is absent, damaged, not written by `save`, or of other vectors.
+        """
+        usearch = _usearch()
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END) - _TRAILER
+                file.seek(max(0, size))
+                trailer = file.read()
+                if size < 0 or not trailer.startswith(_MARK):
+                    raise InputError(f"{path}: not an index that nce-train wrote, or cut short; name another file")
+                if _sha256_of_file(file, size) != trailer[len(_MARK) : -_DIGEST]:
+                    raise InputError(f"{path}: the index is damaged; remove it, so that it is built again")
+        except OSError as error:
+            raise InputError(f"{path}: the index cannot be read ({error.strerror}); check the path") from None
+        if _sha256_of_vectors(vectors) != trailer[-_DIGEST:]:
+            raise InputError(f"{path}: an index of other vectors; remove it, so that it is built again")
+        return cls(usearch.Index.restore(path, view=True), vectors)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file, which appears whole or not at all.
+
+        Raises
+        ------
+        OSError, RunError
+            When it cannot be written.
+        """
+        with atomic_write(path) as file:
+            try:
+                self._graph.save(file.name)
+            except (RuntimeError, ValueError) as error:
+                raise RunError(f"{path}: the index could not be written ({error}); mend this and try again") from None
+            size = file.seek(0, os.SEEK_END)
+            with open(file.name, "rb") as written:
+                digest = _sha256_of_file(written, size)
+            file.write(_MARK + digest + _sha256_of_vectors(self.vectors))
+
+    def nearest_rows(
+        self, targets: NDArray[np.float32], norms: NDArray[np.float32], excluded: NDArray[np.intp], number: int
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """As `nearest.nearest_rows`, but now and then a row is missed; the cosines are exact."""
+        for start in range(0, len(targets), _BLOCK_ROWS):
+            block, left_out = targets[start : start + _BLOCK_ROWS], excluded[start : start + _BLOCK_ROWS]
+            matches = _undisturbed(self._graph.search, block, min(number + 1, len(self.vectors)))
+            # One target comes back as one row; where fewer were found, the distances end in NaN.
+            found = np.isfinite(np.atleast_2d(matches.distances))
+            rows = np.atleast_2d(matches.keys).astype(np.intp)
+            for target, own, best in zip(block, left_out, map(np.extract, found, rows), strict=True):
+                best = best[best != own]
+                similarities = self.vectors[best] @ target / norms[best]
+                order = np.lexsort((best, -similarities))[:number]
+                yield best[order], similarities[order]
+
+
+def _undisturbed(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call usearch in a thread of its own: in the main one it swallows what a signal's handler raises, Ctrl-C's too."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call, *arguments).result()
+
+
+def _sha256_of_file(file: IO[bytes], size: int) -> bytes:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.digest()
+
+
+def _sha256_of_vectors(vectors: NDArray[np.float32]) -> bytes:
+    digest = hashlib.sha256(repr(vectors.shape).encode())
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        digest.update(np.ascontiguousarray(vectors[start : start + _BLOCK_ROWS]).data)
+    return digest.digest()
+
+
+def _usearch() -> Any:
+    try:
+        import usearch.index
+    except ImportError:
+        raise InputError("an index for approximate search needs an extra: pip install 'nce-train[ann]'") from None
+    return usearch.index

@@ -1,0 +1,119 @@
+"""How a person spells a word and how the vocabulary does: the same word in other dress, and the nearest spellings.
+
+Spellings are compared with all words at once, letter by letter, in NumPy: Python's difflib takes five seconds for a
+million words.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.embeddings.escape import unescape_word, word_bytes
+
+_LONGEST = 64  # letters; what is longer is no slip of the pen
+_AT_ONCE = 1 << 15  # words, of which a column of the distance table then fits the cache
+
+
+def as_spelled(word: str, vocabulary: Mapping[str, int]) -> str | None:
+    """Find a word as given, else escaped as vector files have it (`%_new%20york`), else lower-cased.
+
+    Returns
+    -------
+    str or None
+        The word as the vocabulary has it; None when it is not there.
+
+    Raises
+    ------
+    InputError
+        When the word holds a surrogate that stands for no byte.
+    """
+    if word in vocabulary:
+        return word
+    for other in (unescape_word(word_bytes(word)), word.lower()):
+        if other in vocabulary:
+            return other
+    return None
+
+
+def printable(word: str) -> str:
+    """Show a word on one line, whatever it holds: what a terminal might obey is written as `\\n`, `\\x1b` and so on."""
+    if word.isprintable():
+        return word
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
+
+
+def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[str]:
+    """Find the words that differ from a word by the fewest slips; of equally near ones the first.
+
+    A slip is a letter too many, too few or another one, or two neighbouring letters exchanged; upper and lower case of
+    ASCII are the same. Up to 1 slip is forgiven in a word of 2 or 3 letters, 2 up to 7 letters, and 3 beyond.
+
+    Parameters
+    ----------
+    word : str
+    words : sequence of str
+        By decreasing frequency.
+    number : int
+        At most so many are returned.
+
+    Examples
+    --------
+    >>> nearest_spellings("quen", ["the", "green", "queen", "quern"])
+    ['queen', 'quern', 'green']
+    """
+    if not 0 < len(word) <= _LONGEST:
+        return []
+    slips = (0, 0, 1, 1, 2, 2, 2, 2, 3)[min(len(word), 8)]
+    asked = _letters([word])
+    lengths = np.fromiter(map(len, words), np.intp, len(words))
+    starts = np.cumsum(lengths) - lengths
+    letters = _letters(words)
+    found: list[tuple[int, int]] = []
+    for length in range(max(1, len(word) - slips), len(word) + slips + 1):
+        rows = np.flatnonzero(lengths == length)
+        for block in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
+            distances = _distances(asked, letters[starts[block] + np.arange(length)[:, None]], slips)
+            near = np.flatnonzero(distances <= slips)
+            found += zip(distances[near].tolist(), block[near].tolist(), strict=True)
+    return [words[row] for _, row in sorted(found)[:number]]
+
+
+def _letters(words: Sequence[str]) -> NDArray[np.uint32]:
+    """Code points of all words, one after the other, ASCII in lower case."""
+    letters = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32)
+    return np.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
+
+
+def _distances(asked: NDArray[np.uint32], letters: NDArray[np.uint32], most: int) -> NDArray[np.uint8]:
+    """Damerau-Levenshtein distances (optimal string alignment), exact up to `most`, else greater than it.
+
+    Parameters
+    ----------
+    asked : uint32 [m]
+    letters : uint32 [length, words]
+        Words of one length.
+    most : int
+        Only the cells of the table at most this far from its diagonal are computed.
+
+    Returns
+    -------
+    uint8 [words]
+    """
+    length, words = letters.shape
+    # table[i % 3, j]: the distance between the first i letters of `asked` and the first j of each word.
+    table = np.full((3, length + 1, words), most + 1, np.uint8)
+    table[0, : most + 1] = np.arange(min(most, length) + 1, dtype=np.uint8)[:, None]
+    for i in range(1, len(asked) + 1):
+        new, old, older = table[i % 3], table[(i - 1) % 3], table[(i - 2) % 3]
+        new[:] = most + 1
+        if i <= most:
+            new[0] = i
+        for j in range(max(1, i - most), min(length, i + most) + 1):
+            cell = np.minimum(old[j], new[j - 1]) + np.uint8(1)
+            np.minimum(cell, old[j - 1] + (letters[j - 1] != asked[i - 1]), out=cell)
+            if i > 1 and j > 1:
+                exchanged = (letters[j - 1] == asked[i - 2]) & (letters[j - 2] == asked[i - 1])
+                np.minimum(cell, older[j - 2] + np.uint8(1), out=cell, where=exchanged)
+            new[j] = cell
+    return table[len(asked) % 3, length]

@@ -1,0 +1,88 @@
+"""The nearest spellings against a slow twin, and the other dresses in which a word is found."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nce_train.embeddings.spelling import as_spelled, nearest_spellings, printable
+from nce_train.errors import InputError
+
+
+def slips(one, other):
+    """Optimal string alignment, letter by letter, as the textbook has it."""
+    table = {(-1, -1): 0}
+    for i in range(len(one)):
+        table[i, -1] = i + 1
+    for j in range(len(other)):
+        table[-1, j] = j + 1
+    for i, a in enumerate(one):
+        for j, b in enumerate(other):
+            table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (a != b))
+            if i and j and a == other[j - 1] and b == one[i - 1]:
+                table[i, j] = min(table[i, j], table[i - 2, j - 2] + 1)
+    return table[len(one) - 1, len(other) - 1]
+
+
+def forgiven(word):
+    return 0 if len(word) < 2 else 1 if len(word) < 4 else 2 if len(word) < 8 else 3
+
+
+letters = st.text(st.sampled_from("abcé€😀"), max_size=11)
+
+
+@given(letters, st.lists(letters, unique=True, max_size=30))
+def test_spellings_are_those_of_the_slow_twin(word, words):
+    distances = [(slips(word, other), row) for row, other in enumerate(words) if other and word]
+    near = [words[row] for distance, row in sorted(distances) if distance <= forgiven(word)]
+    assert nearest_spellings(word, words, number=100) == near
+
+
+def test_the_nearest_first_and_of_equals_the_most_frequent():
+    words = ["the", "London", "condon", "lndon", "london", "paris", "lodnon", "IBM"]
+    assert nearest_spellings("lodnon", words) == ["lodnon", "London", "london", "condon", "lndon"]
+    assert nearest_spellings("londno", words, number=2) == ["London", "london"]
+    assert nearest_spellings("ibm", words) == ["IBM"]
+    assert nearest_spellings("xyzzy", words) == []
+
+
+def test_more_words_than_are_compared_at_once():
+    words = [f"{number:06}" for number in range(100_000)]
+    assert nearest_spellings("099999x", words, number=3) == ["099999", "009999", "019999"]
+
+
+@pytest.mark.parametrize("word", ["", "x" * 65, "x" * 100_000])
+def test_what_is_no_slip(word):
+    assert nearest_spellings(word, ["a", "x" * 64, "x" * 65, "x" * 99_999]) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ("paris", "paris"),
+        ("PARIS", "paris"),
+        ("Ändern", "ändern"),
+        ("Rome", "Rome"),
+        ("rome", None),
+        ("%_new%20york", "new york"),
+        ("%_a%0Ab", "a\nb"),
+        ("f\udce9", "f\udce9"),
+        ("%_a%20\udce9", "a \udce9"),
+        ("absent", None),
+    ],
+)
+def test_other_dress(asked, word):
+    vocabulary = ["paris", "ändern", "Rome", "new york", "a\nb", "f\udce9", "a \udce9"]
+    assert as_spelled(asked, {word: row for row, word in enumerate(vocabulary)}) == word
+
+
+def test_a_word_that_no_bytes_can_be():
+    with pytest.raises(InputError, match="lone surrogates"):
+        as_spelled("\ud800", {"a": 0})
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [("naïve 東京", "naïve 東京"), ("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("f\udce9", r"f\udce9")],
+)
+def test_words_are_shown_on_one_line(word, shown):
+    assert printable(word) == shown

@@ -35,7 +35,7 @@ def content_of(runs: Sequence[Run], evaluations: Sequence[Mapping[str, Any]], wo
     Returns
     -------
     dict
-        Of JSON's types. Words that are not UTF-8 hold lone surrogates.
+        Of JSON's types; words that are not UTF-8 hold lone surrogates.
     """
     return {
         "runs": [_run(run, evaluation) for run, evaluation in zip(runs, evaluations, strict=True)],

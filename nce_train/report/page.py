@@ -62,8 +62,8 @@ def render_page(title: str, content: Mapping[str, Any], plotly: str) -> bytes:
         plotly=plotly,
         script=script,
     )
-    # A lone surrogate, of a word that is not UTF-8, becomes \udcXX, which JSON takes for the same.
-    return page.encode("utf-8", "backslashreplace")
+    # Lone surrogates, of words that are not UTF-8, are shown as what they are: characters that could not be read.
+    return page.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _part(name: str) -> str:

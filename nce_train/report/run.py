@@ -137,7 +137,7 @@ def _readings(path: Path) -> list[Reading]:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 reading = _reading(line, f"{path}, line {number}")
-                by_step[reading.step, reading.heldout is not None, reading.evaluation is not None] = reading
+                by_step[reading.step, reading.evaluation is not None, reading.heldout is not None] = reading
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return [by_step[key] for key in sorted(by_step)]

@@ -91,16 +91,15 @@ def principal_components(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _umap(units: NDArray[np.float32]) -> NDArray[np.float32]:
+    if len(units) < 3:
+        raise InputError(f"the layout umap needs at least 3 words, and there are {len(units)}; take pca")
     try:
         import umap
     except ImportError:
         raise InputError("the layout umap needs umap-learn: pip install 'nce-train[umap]'") from None
-    nearby = min(15, len(units) - 1)
-    if nearby < 2:
-        raise InputError(f"the layout umap needs at least 3 words, and there are {len(units)}; take pca")
     # UMAP's spectral start needs more rows than it finds components for.
     start = "spectral" if len(units) > 10 else "random"
-    model = umap.UMAP(n_neighbors=nearby, metric="cosine", init=start, random_state=0, n_jobs=1)
+    model = umap.UMAP(n_neighbors=min(15, len(units) - 1), metric="cosine", init=start, random_state=0, n_jobs=1)
     return np.asarray(model.fit_transform(units), np.float32)
 
 

@@ -11,6 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 import nce_train
 from nce_train.api import report
+from nce_train.report.report import write_report
 
 WAIT = 60
 
@@ -269,6 +270,20 @@ def emulate(browser, width, scheme):
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
+
+
+@pytest.mark.slow
+def test_intervals_are_shown(browser, vectors_file, tmp_path):
+    counts = {"correct": 6, "asked": 10, "questions": 20, "coverage": 0.5, "accuracy": 0.6, "interval": [0.3, 0.9]}
+    scores = {"spearman": -0.25, "pairs": 10, "of": 10, "coverage": 1.0, "interval": [-0.5, 0.125]}
+    results = {"analogies": {"a": {**counts, "sections": {}}}, "similarity": {"s": scores}}
+    (page,) = write_report([vectors_file], tmp_path / "intervals.html", lambda embeddings: results)
+    open_page(browser, page)
+    assert [text.split() for text in texts(browser, "#evaluation tbody tr")] == [
+        ["vectors.txt", "60.0%", "30.0%", "–", "90.0%", "6", "10", "20", "50.0%"],
+        ["s", "-0.250", "-0.500", "–", "0.125", "10", "10", "100.0%"],
+    ]
+    assert texts(browser, "#evaluation th.number").count("95 % interval") == 2
 
 
 @pytest.mark.slow

@@ -39,9 +39,9 @@ function showSummary() {
   show("summary", make("dl", { className: "tiles" }, ...tiles));
 }
 
-// A value on a scale from 0 to 1, with its interval where there is one.
+// A value on a scale from 0 to 1, with its interval where there is one; no picture of anything below.
 function range(value, interval, number) {
-  if (value === null || value === undefined) return "";
+  if (value === null || value === undefined || value < 0) return "";
   const at = (number) => `${100 * Math.min(1, Math.max(0, number))}%`;
   const scale = make("span", { className: "range", ariaHidden: "true" });
   if (interval) {

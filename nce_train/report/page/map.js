@@ -95,8 +95,10 @@ function marked() {
 
 async function drawMap() {
   const neighbourhood = marked().filter((place) => place !== chosen);
+  const smaller = Math.min(1, Math.max(0.6, chart.clientWidth / 700)); // on a phone
   await Plotly.react(chart, [
-    points(places, { color: colour("accent"), size: sizes, opacity: chosen === null ? 0.5 : 0.28, line: { width: 0 } }),
+    points(places, { color: colour("accent"), size: sizes.map((size) => size * smaller),
+      opacity: chosen === null ? 0.5 : 0.28, line: { width: 0 } }),
     points(neighbourhood, { color: colour("mark"), size: 9 }),
     points(marked().slice(0, 1), { color: colour("ink"), size: 13 }),
   ], {

@@ -151,7 +151,7 @@ function showProvenance() {
       ...corpus.map((file) => [`text: ${file.name}`, bytes(file.bytes), digest(file.sha256)]),
       ...Object.entries(files).map(([name, sha256]) => [name, "", digest(sha256)]),
     ];
-    const title = `${compared() ? `${run.name}: ` : ""}text and files with their SHA-256`;
+    const title = compared() ? `${run.name}: text and files with their SHA-256` : "Text and files with their SHA-256";
     show("provenance", make("details", {}, make("summary", {}, title),
       table("", "", [["file", ""], ["size", "number"], ["SHA-256", "text"]], rows)));
   }

@@ -1,6 +1,6 @@
 """What the page shows, as one JSON object: runs with curves, tables and facts, and the map.
 
-Numbers of the map are packed as little-endian arrays in base64, a fifth of their size in decimal.
+Numbers of the map are packed as little-endian arrays in base64, half of their size in decimal.
 """
 
 import base64
@@ -44,7 +44,7 @@ def content_of(runs: Sequence[Run], evaluations: Sequence[Mapping[str, Any]], wo
 
 
 def shown_word(word: str) -> str:
-    """A word as people see it: one of a megabyte, which happens, is cut short."""
+    """Cut short a word that is too long to be looked at; there are words of a megabyte."""
     return word if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD] + "…"
 
 
@@ -122,7 +122,8 @@ def _interval(result: Mapping[str, Any]) -> list[float] | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
+    # whole numbers of JSON may be of any length
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
 def _map(embeddings: Embeddings, word_map: WordMap) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from nce_train.embeddings.directory import read_finished
 from nce_train.errors import InputError
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 # What a setting or a detail of the machine may be.
 Plain = str | int | Number | bool | None
 

@@ -37,6 +37,8 @@ def test_readings_are_told_apart_and_the_last_of_a_step_counts(model, tmp_path):
         ('{"loss": 1.0}', "step: Field required"),
         ('{"step": 1, "tokens_per_second": [1]}', "tokens_per_second: Input should be a valid number"),
         ("[" * 5000, "Invalid JSON"),
+        (f'{{"step": {"9" * 400}}}', "step: "),
+        (f'{{"step": 1, "loss": {"9" * 400}}}', "loss: "),
     ],
 )
 def test_damaged_readings_are_refused(model, tmp_path, line, told):
@@ -66,7 +68,7 @@ def test_looks_of_any_form_are_read_or_passed_over(model, tmp_path):
     shutil.copytree(model, path)
     looks = [
         {"analogies": 5},
-        {"analogies": {"a": 5, "b": {"accuracy": "x"}, "c": {"accuracy": None}}},
+        {"analogies": {"a": 5, "b": {"accuracy": "x"}, "c": {"accuracy": None}, "g": {"accuracy": 10**400}}},
         {"analogies": {"d": {"accuracy": True}, "e": {"accuracy": 0.5, "interval": [0.4]}}},
         {"heldout": {"nce_loss": 2}, "similarity": {"f": {"spearman": -0.5, "interval": [-0.6, "y"]}}},
     ]

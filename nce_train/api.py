@@ -471,6 +471,7 @@ def report(
     RunError
         When writing fails.
     """
+    from nce_train.evaluation.sets import split_column
     from nce_train.report.report import write_report
 
     asked = _as_list(sets)
@@ -478,7 +479,7 @@ def report(
         [model, *_as_list(compare)],
         out,
         lambda embeddings: evaluate(embeddings, asked),
-        inputs=asked,
+        inputs=[split_column(path)[0] for path in asked],
         words=words,
         layout=layout,
         pictures=pictures,

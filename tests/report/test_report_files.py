@@ -26,6 +26,7 @@ def here(model, vectors_file, tmp_path, monkeypatch):
         ({"out": "no/page.html"}, "no/page.html: there is no directory no; make it first"),
         ({"compare": "vectors.txt", "out": "vectors.txt"}, "vectors.txt: this file is read; write to another"),
         ({"sets": ["pairs.tsv"], "out": "pairs.tsv"}, "pairs.tsv: this file is read; write to another"),
+        ({"sets": "pairs.tsv:2", "out": "pairs.tsv"}, "pairs.tsv: this file is read; write to another"),
         ({"words": 0}, "words is 0"),
     ],
 )

@@ -95,8 +95,8 @@ def _looks(readings: Iterable[Reading], training: Sequence[Reading]) -> list[dic
     for curve in curves.values():
         # Such a reading tells its step only; the readings of training around it tell the rest.
         for key in ("tokens", "seconds"):
-            steps = [reading.step for reading in known]
-            values = [getattr(reading, key) for reading in known]
+            steps = [0, *(reading.step for reading in known)]
+            values = [0, *(getattr(reading, key) for reading in known)]
             curve[key] = np.interp(curve["step"], steps, values).tolist() if known else [None] * len(curve["step"])
     return list(curves.values())
 

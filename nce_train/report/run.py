@@ -54,7 +54,7 @@ class Manifest(_Checked):
     tokens_per_second: Number | None = None
     peak_memory_bytes: Count | None = None
     timings: dict[str, Number] = {}
-    config: dict[str, Plain] = {}
+    config: dict[str, Plain | list[Plain]] = {}
     corpus: list[Corpus] = []
     packages: dict[str, Plain] = {}
     machine: dict[str, Plain] = {}

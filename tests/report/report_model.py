@@ -32,7 +32,7 @@ def make_model(path, seed, words=300, lr=0.05, readings=30):
         "tokens_per_second": 240.0,
         "peak_memory_bytes": 123_456_789,
         "pairs": 12345,
-        "config": {"dim": 4, "lr": lr, "unknown": HOSTILE, "heldout": None, "unique": False},
+        "config": {"dim": 4, "lr": lr, "unknown": HOSTILE, "heldout": None, "unique": False, "eval_set": ["a", "b"]},
         "corpus": [{"name": "/home/secret/text.txt", "bytes": 5000, "sha256": "ab" * 32}],
         "packages": {"python": "3.11.7"},
         "machine": {"system": "Linux", "cpus": 2},

@@ -139,7 +139,14 @@ def test_curves_tiles_settings_and_provenance_are_shown(shown):
     tiles = dict(text.split("\n") for text in texts(shown, ".tile"))
     assert tiles["words"] == "300" and tiles["training"] == "12.5 s" and tiles["loss at the end"] == "2.0333"
     settings = dict(text.split("\n") for text in texts(shown, "#settings .pairs > div"))
-    assert settings == {"dim": "4", "lr": "0.05", "unknown": HOSTILE, "heldout": "–", "unique": "false"}
+    assert settings == {
+        "dim": "4",
+        "lr": "0.05",
+        "unknown": HOSTILE,
+        "heldout": "–",
+        "unique": "false",
+        "eval_set": "a, b",
+    }
     find(shown, "#provenance summary").click()
     assert "ab" * 32 in find(shown, "#provenance").text
     assert "secret" not in shown.page_source

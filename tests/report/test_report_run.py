@@ -52,7 +52,13 @@ def test_damaged_readings_are_refused(model, tmp_path, line, told):
 
 @pytest.mark.parametrize(
     "change",
-    [{"timings": {"train": "<b>"}}, {"config": {"dim": [1]}}, {"corpus": [{"bytes": 1}]}, {"tokens": -5}, {"files": 1}],
+    [
+        {"timings": {"train": "<b>"}},
+        {"config": {"dim": {"a": 1}}},
+        {"corpus": [{"bytes": 1}]},
+        {"tokens": -5},
+        {"files": 1},
+    ],
 )
 def test_damaged_manifests_are_refused(model, tmp_path, change):
     path = tmp_path / "run.nce"

@@ -113,7 +113,7 @@ function similarityTable(names) {
       percent(result.coverage)]));
 }
 
-const written = (value) => (value === null ? NOTHING : String(value));
+const written = (value) => (Array.isArray(value) ? value.join(", ") : String(value ?? "")) || NOTHING;
 
 function showSettings() {
   const runs = content.runs.filter((run) => run.manifest && Object.keys(run.manifest.config).length);

@@ -1,0 +1,108 @@
+"""What is read of a model directory, and what is refused with file and line."""
+
+import json
+import shutil
+
+import pytest
+
+from nce_train.errors import InputError
+from nce_train.report.content import content_of
+from nce_train.report.run import read_runs
+from nce_train.report.word_map import map_words
+
+
+def test_readings_are_told_apart_and_the_last_of_a_step_counts(model, tmp_path):
+    path = tmp_path / "run.nce"
+    shutil.copytree(model, path)
+    (path / "metrics.jsonl").write_text(
+        '{"step": 1, "loss": 9}\n{"step": 2, "loss": 3}\n{"step": 2, "heldout": {"nce_loss": 5}}\n'
+        '{"step": 2, "evaluation": {"similarity": {"s": {"spearman": 0.5}}}}\n{"step": 2, "loss": 2.5}\n'
+    )
+    (run,) = read_runs([path])
+    assert [(r.step, r.loss, r.heldout is None, r.evaluation is None) for r in run.readings] == [
+        (1, 9.0, True, True),
+        (2, 2.5, True, True),
+        (2, None, False, True),
+        (2, None, True, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("nonsense", "Invalid JSON"),
+        ('{"step": 1, "loss": NaN}', "loss: Input should be a finite number"),
+        ('{"step": "1"}', "step: Input should be a valid integer"),
+        ('{"step": -1}', "step: "),
+        ('{"loss": 1.0}', "step: Field required"),
+        ('{"step": 1, "tokens_per_second": [1]}', "tokens_per_second: Input should be a valid number"),
+        ("[" * 5000, "Invalid JSON"),
+        (f'{{"step": {"9" * 400}}}', "step: "),
+        (f'{{"step": 1, "loss": {"9" * 400}}}', "loss: "),
+    ],
+)
+def test_damaged_readings_are_refused(model, tmp_path, line, told):
+    path = tmp_path / "run.nce"
+    shutil.copytree(model, path)
+    (path / "metrics.jsonl").write_text('{"step": 1, "loss": 2}\n' + line + "\n")
+    with pytest.raises(InputError) as refused:
+        read_runs([path])
+    assert f"{path / 'metrics.jsonl'}, line 2: not a reading of a run ({told}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timings": {"train": "<b>"}},
+        {"config": {"dim": {"a": 1}}},
+        {"corpus": [{"bytes": 1}]},
+        {"tokens": -5},
+        {"files": 1},
+    ],
+)
+def test_damaged_manifests_are_refused(model, tmp_path, change):
+    path = tmp_path / "run.nce"
+    shutil.copytree(model, path)
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        read_runs([path])
+
+
+def test_looks_of_any_form_are_read_or_passed_over(model, tmp_path):
+    path = tmp_path / "run.nce"
+    shutil.copytree(model, path)
+    looks = [
+        {"analogies": 5},
+        {"analogies": {"a": 5, "b": {"accuracy": "x"}, "c": {"accuracy": None}, "g": {"accuracy": 10**400}}},
+        {"analogies": {"d": {"accuracy": True}, "e": {"accuracy": 0.5, "interval": [0.4]}}},
+        {"heldout": {"nce_loss": 2}, "similarity": {"f": {"spearman": -0.5, "interval": [-0.6, "y"]}}},
+    ]
+    lines = [json.dumps({"step": 10 * step, "evaluation": look}) for step, look in enumerate(looks)]
+    (path / "metrics.jsonl").write_text("\n".join(lines))
+    runs = read_runs([path])
+    content = content_of(runs, [{}], map_words(runs[0].embeddings, 5))
+    curves = {(look["measure"], look["name"]): look for look in content["runs"][0]["looks"]}
+    assert {key: look["value"] for key, look in curves.items()} == {
+        ("accuracy", "e"): [0.5],
+        ("heldout", "held-out text"): [2],
+        ("spearman", "f"): [-0.5],
+    }
+    assert all(look["interval"] == [None] and look["tokens"] == [None] for look in curves.values())
+
+
+def test_names_are_short_unless_they_would_be_the_same(model, tmp_path):
+    twin = tmp_path / "run.nce"
+    shutil.copytree(model, twin)
+    assert [run.name for run in read_runs([model])] == ["run.nce"]
+    assert [run.name for run in read_runs([model, twin])] == [str(model), str(twin)]
+    with pytest.raises(InputError, match="given twice"):
+        read_runs([model, f"{model}/"])
+
+
+def test_an_unfinished_model_is_refused(model, tmp_path):
+    path = tmp_path / "run.nce"
+    shutil.copytree(model, path)
+    (path / "manifest.json").unlink()
+    with pytest.raises(InputError, match="unfinished"):
+        read_runs([path])

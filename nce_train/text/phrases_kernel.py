@@ -185,12 +185,12 @@ def spell(ids, begin, line_is_open, text, starts, output):
 
 @njit(cache=True, nogil=True)
 def _key(left, right):
-    return ((left + 1) << 32) | right
+    return left << 32 | right + 1
 
 
 def ids_of(keys):
     """The left and the right ids of an int64 array of keys."""
-    return (keys >> 32) - 1, keys & 0xFFFFFFFF
+    return keys >> 32, (keys & 0xFFFFFFFF) - 1
 
 
 @njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ from nce_train.text import phrases_kernel as kernel
 from nce_train.text.corpus import Progress, encode_corpus
 from nce_train.text.phrases_pairs import PairCounts, count_neighbours
 from nce_train.text.sources import Corpus
-from nce_train.text.vocabulary import is_token
+from nce_train.text.vocabulary import Vocabulary, is_token
 
 THRESHOLDS = {"word2vec": 10.0, "npmi": 0.5}  # by default
 
@@ -215,21 +215,23 @@ def join_corpus(
         cache=False,
         progress=progress,
     )
-    stream = encoded.stream
-    words = _Words(list(encoded.vocabulary.words), encoded.vocabulary.counts, rule.delimiter)
+    words = _Words(encoded.vocabulary, rule.delimiter)
+    joined = PhrasedCorpus([], encoded.token_count, encoded.token_count, encoded.sources, encoded.warnings)
+    path, stream = encoded.path, encoded.stream
+    del encoded  # and with it the words as str
     show = _shown_as(progress)
-    phrases: list[Phrase] = []
     for number in range(1, passes + 1):
         pairs = count_neighbours(stream, rule.min_count, threads, show("pairs"))
         found, table = words.add(pairs, *rule.choose(pairs, words.counts), number)
-        phrases += found
+        joined.phrases += found
         chunks = _joined(stream, table, words.counts, show("joining"))
         if number == passes or not found:
             for text in _spelt(chunks, words):
                 write(text)
             break
-        stream = _kept(chunks, encoded.path)
-    return PhrasedCorpus(phrases, encoded.token_count, int(words.counts.sum()), encoded.sources, encoded.warnings)
+        stream = _kept(chunks, path)
+    joined.tokens_written = int(words.counts.sum())
+    return joined
 
 
 def listing(phrases: Iterable[Phrase]) -> Iterator[bytes]:
@@ -244,14 +246,17 @@ def listing(phrases: Iterable[Phrase]) -> Iterator[bytes]:
 
 
 class _Words:
-    """All words by id, phrases among them, with their counts in the stream as it is now."""
+    """All words by id, phrases among them, with their counts in the stream as it is now.
 
-    def __init__(self, words: list[str], counts: np.ndarray, delimiter: str) -> None:
-        self.words = words
-        self.counts = counts
+    The words lie in one array of bytes, a line feed behind each: a `str` takes four times the memory.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, delimiter: str) -> None:
+        self.text, self.starts = _laid_out(vocabulary.words)
+        self.counts = vocabulary.counts
         self.delimiter = delimiter
         # A phrase may be spelt like a word of the text, or like another phrase (a_b + c, a + b_c): that is one word.
-        self._index = {word: row for row, word in enumerate(words) if delimiter in word}
+        self._index = {word: row for row, word in enumerate(vocabulary.words) if delimiter in word}
 
     def add(
         self, pairs: PairCounts, chosen: np.ndarray, scores: np.ndarray, number_of_pass: int
@@ -259,23 +264,32 @@ class _Words:
         """Make words of the chosen pairs; the phrases, and a table of their ids for `kernel.join_pairs`."""
         lefts, rights = pairs.left[chosen], pairs.right[chosen]
         columns = (lefts, rights, pairs.counts[chosen], self.counts[lefts], self.counts[rights], scores)
-        phrases, ids = [], []
+        phrases: list[Phrase] = []
+        ids: list[int] = []
+        new_words: list[str] = []
         for left, right, count, first_count, second_count, score in zip(*(c.tolist() for c in columns), strict=True):
-            first, second = self.words[left], self.words[right]
+            first, second = self._word(left), self._word(right)
             phrase = first + self.delimiter + second
             phrases.append(Phrase(first, second, phrase, score, count, first_count, second_count, number_of_pass))
-            ids.append(self._index.setdefault(phrase, len(self.words)))
-            if ids[-1] == len(self.words):
-                self.words.append(phrase)
-        self.counts = np.concatenate([self.counts, np.zeros(len(self.words) - len(self.counts), np.int64)])
+            ids.append(self._index.setdefault(phrase, len(self.counts) + len(new_words)))
+            if ids[-1] == len(self.counts) + len(new_words):
+                new_words.append(phrase)
+        text, starts = _laid_out(new_words)
+        self.starts = np.concatenate([self.starts, len(self.text) + starts[1:]])
+        self.text = np.concatenate([self.text, text])
+        self.counts = np.concatenate([self.counts, np.zeros(len(new_words), np.int64)])
         table = np.zeros((1 << (2 * len(ids) + 1).bit_length(), 2), np.int64)
         kernel.enter_pairs(table, lefts, rights, np.array(ids, np.int64))
         return phrases, table
 
-    def text(self) -> tuple[np.ndarray, np.ndarray]:
-        """The words' bytes, a line feed behind each, and where each begins, with an end for the last."""
-        text = np.frombuffer("\n".join([*self.words, ""]).encode("utf-8", "surrogateescape"), np.uint8)
-        return text, np.concatenate([[0], np.flatnonzero(text == ord("\n")) + 1])
+    def _word(self, row: int) -> str:
+        return self.text[self.starts[row] : self.starts[row + 1] - 1].tobytes().decode("utf-8", "surrogateescape")
+
+
+def _laid_out(words: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The words' bytes, a line feed behind each, and where each begins, with an end for the last."""
+    text = np.frombuffer("\n".join([*words, ""]).encode("utf-8", "surrogateescape"), np.uint8)
+    return text, np.concatenate([[0], np.flatnonzero(text == ord("\n")) + 1])
 
 
 def _num_types(pairs: PairCounts, counts: np.ndarray) -> int:
@@ -308,13 +322,15 @@ def _kept(chunks: Iterator[np.ndarray], path: Path) -> np.ndarray:
 
 def _spelt(chunks: Iterator[np.ndarray], words: _Words) -> Iterator[memoryview]:
     """The text of a stream; each piece is overwritten by the next one."""
-    text, starts = words.text()
-    output = np.empty(max(_BYTES_AT_ONCE, 1 + int(np.diff(starts).max())), np.uint8)
+    longest = int(np.diff(words.starts).max())
+    output = np.empty(max(_BYTES_AT_ONCE, longest + 1), np.uint8)
     line_is_open = False
     for ids in chunks:
         position = 0
         while position < len(ids):
-            position, written, line_is_open = kernel.spell(ids, position, line_is_open, text, starts, output)
+            position, written, line_is_open = kernel.spell(
+                ids, position, line_is_open, words.text, words.starts, output
+            )
             yield output[:written].data
 
 

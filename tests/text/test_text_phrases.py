@@ -191,6 +191,8 @@ def test_scores_are_the_formulas(tmp_path):
         "a_b": (3 - 1) / (5 * 3) * 5,
         "a_c": (2 - 1) / (5 * 3) * 5,
     }
+    joined, _ = join(sentences, tmp_path, Rule(threshold=(3 - 1) / (5 * 3) * 5, min_count=1))
+    assert joined.phrases == []  # above the threshold, not at it
     joined, _ = join(sentences, tmp_path, Rule("npmi", -1, min_count=3))
     assert [it.phrase for it in joined.phrases] == ["a_b"]
     assert joined.phrases[0].score == pytest.approx(math.log(3 / 11 / (5 / 11 * 3 / 11)) / -math.log(3 / 11))

@@ -89,8 +89,9 @@ def main(
             nonlocal shown
             if phase != shown:
                 shown = phase
+                bar.set_description(phase, refresh=False)
+                bar.total = total
                 bar.reset()
-                bar.set_description(phase)
             bar.total = total
             bar.update(done - bar.n)
 

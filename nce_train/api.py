@@ -495,10 +495,13 @@ def phrases(
 
     if passes < 1:
         raise InputError(f"passes is {passes}; give a number of at least 1")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}; give a number of at least 1")
     rule = Rule(score, threshold, min_count, delimiter)
     places = [Path(place) for place in (output, list_file) if place is not None]
     _check_outputs(places, corpus)
-    scratch = Path(output).parent if not Path(output).exists() or Path(output).is_file() else None
+    is_device = Path(output).exists() and not Path(output).is_file()
+    scratch = None if is_device else os.path.dirname(os.path.realpath(output))  # /dev/stdout may lead to a file
     with tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory:
         with _writing(places[0]) as file:
             joined = join_corpus(

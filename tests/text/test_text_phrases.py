@@ -214,6 +214,13 @@ def test_from_python(tmp_path):
     assert seen == {"vocabulary", "encode", "pairs", "joining"}
 
 
+def test_wrong_numbers_from_python_are_refused(tmp_path):
+    for arguments in ({"passes": 0}, {"threads": 0}):
+        with pytest.raises(InputError, match="at least 1"):
+            nce_train.phrases([["a", "b"]], tmp_path / "out.txt", **arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -126,7 +126,9 @@ def test_no_space_leaves_what_stood_there(tmp_path, compiled, room):
 
 
 @LINUX
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_nothing(tmp_path, number, code):
     os.mkfifo(tmp_path / "corpus")
     process = start(tmp_path / "corpus", "-o", tmp_path / "out.txt")

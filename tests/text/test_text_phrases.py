@@ -77,7 +77,7 @@ def assert_as_gensim(joined, models, rule):
     threads=st.integers(1, 3),
     at_once=st.integers(1, 6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_text_is_joined_as_gensim_joins_it(
     tmp_path_factory, sentences, score, choice, min_count, passes, threads, at_once
 ):
@@ -115,7 +115,7 @@ def test_the_sample_is_joined_as_gensim_joins_it(tmp_path, score, passes):
     slots=st.sampled_from([2, 4, 8, 64]),
     at_once=st.integers(1, 50),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_pairs_are_counted_exactly_with_tables_of_any_size(ids, min_count, threads, slots, at_once):
     stream = np.array([*ids, LINE_END], np.int32)
     expected = Counter(pair for pair in itertools.pairwise(stream.tolist()) if LINE_END not in pair)

@@ -188,7 +188,7 @@ def _key(left, right):
     return left << 32 | right + 1
 
 
-def ids_of(keys):
+def ids_of(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The left and the right ids of an int64 array of keys."""
     return keys >> 32, (keys & 0xFFFFFFFF) - 1
 

@@ -3,26 +3,30 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.compression import check_writable, open_writing
 from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
-from nce_train.errors import InputError
+from nce_train.errors import InputError, RunError
 from nce_train.evaluation import resampling
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
 from nce_train.evaluation.measure import compare as compare_measured
-from nce_train.files import is_same_file
+from nce_train.files import check_place, is_same_file
+from nce_train.text.sources import list_sources
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
 if TYPE_CHECKING:
     from nce_train.report.tensorboard import TensorBoardLog
+    from nce_train.text.phrases import PhrasedCorpus
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Measure
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from nce_train.training.metrics import Callback, TrainingState
     from nce_train.training.run import TrainedModel, Watcher
 
-__all__ = ["Model", "evaluate", "export", "report", "train"]
+__all__ = ["Model", "evaluate", "export", "phrases", "report", "train"]
 
 PathLike = str | os.PathLike[str]
 AnyModel = Embeddings | Model | PathLike
@@ -484,6 +488,118 @@ def report(
         layout=layout,
         pictures=pictures,
     )
+
+
+def phrases(
+    corpus: Any,
+    output: PathLike,
+    *,
+    score: str = "word2vec",
+    threshold: float | None = None,
+    min_count: int = 5,
+    passes: int = 1,
+    delimiter: str = "_",
+    tokens: str = "whitespace",
+    lowercase: bool = False,
+    list_file: PathLike | None = None,
+    threads: int | None = None,
+    progress: Callable[[int, int | None, str], None] | None = None,
+) -> "PhrasedCorpus":
+    """Join the words that stand side by side more often than chance would have it, as `new_york`.
+
+    Parameters
+    ----------
+    corpus : path, list of paths, or iterable of token sequences
+        As `train` takes it.
+    output : path
+        A text for `train`: the same lines (but for those without a word), the words separated by one space. An ending
+        `.gz`, `.bz2`, `.xz` or `.zst` compresses.
+    score : {"word2vec", "npmi"}
+        How neighbours are scored; see `nce_train.text.phrases`.
+    threshold : float, optional
+        Join above this score; 10 for word2vec and 0.5 for NPMI.
+    min_count : int
+        Do not join pairs that occur less often. The score word2vec takes it off each pair's count.
+    passes : int
+        Each further pass may join phrases of the one before: two of them give phrases of up to four words.
+    delimiter : str
+        What stands between joined words.
+    tokens : {"whitespace", "words"}
+        What a token is; see `train`.
+    lowercase : bool
+        Fold words to lower case.
+    list_file : path, optional
+        Write the phrases here, by pass and decreasing score: a table with tabs and a line of names.
+    threads : int, optional
+        By default the CPUs this process may use.
+    progress : callable, optional
+        Called as `progress(done, total, phase)`; `total` is None where it is unknown.
+
+    Returns
+    -------
+    PhrasedCorpus
+        With `phrases`, `tokens_read` and `tokens_written`.
+
+    Raises
+    ------
+    InputError
+        A wrong setting, a corpus that cannot be read, a place where nothing can be written, or that of the corpus.
+    RunError
+        A failure in mid-run; what stood at `output` is then as it was.
+    """
+    from nce_train.text.phrases import Rule, join_corpus, listing
+
+    if passes < 1:
+        raise InputError(f"passes is {passes}; give a number of at least 1")
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}; give a number of at least 1")
+    rule = Rule(score, threshold, min_count, delimiter)
+    places = [Path(place) for place in (output, list_file) if place is not None]
+    _check_outputs(places, corpus)
+    is_device = Path(output).exists() and not Path(output).is_file()
+    scratch = None if is_device else os.path.dirname(os.path.realpath(output))  # /dev/stdout may lead to a file
+    with tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory:
+        with _writing(places[0]) as file:
+            joined = join_corpus(
+                corpus,
+                file.write,
+                directory,
+                rule,
+                passes=passes,
+                tokens=tokens,
+                lowercase=lowercase,
+                threads=threads or usable_cpus(),
+                progress=progress,
+            )
+        for place in places[1:]:
+            with _writing(place) as file:
+                file.writelines(listing(joined.phrases))
+    return joined
+
+
+def _check_outputs(places: Sequence[Path], corpus: Any) -> None:
+    sources = [source.path for source in list_sources(corpus).sources if source.path is not None]
+    for number, place in enumerate(places):
+        check_writable(place)
+        check_place(place)
+        if any(is_same_file(source, place) for source in sources):
+            raise InputError(f"{place}: this file is read as corpus; name another one to write")
+        if any(place.absolute() == other.absolute() or is_same_file(place, other) for other in places[:number]):
+            raise InputError(f"{place}: the text goes here; name another file for the list of phrases")
+
+
+@contextlib.contextmanager
+def _writing(place: Path) -> Iterator[IO[bytes]]:
+    try:
+        with open_writing(place) as file:
+            yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunError(
+            f"{place}: it could not be written ({error.strerror or error}); a file that stood there before is still "
+            "whole; mend this or choose another place"
+        ) from error
 
 
 def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:

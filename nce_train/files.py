@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from nce_train.errors import InputError
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: Any) -> Iterator[IO[Any]]:
@@ -49,6 +51,24 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
         beside.unlink(missing_ok=True)
         raise
     sync_directory(target.parent)
+
+
+def check_place(path: str | os.PathLike[str], for_directory: bool = False) -> None:
+    """Refuse before the work a place where no file, or no directory, can be written.
+
+    Raises
+    ------
+    InputError
+    """
+    path = Path(path)
+    if path.is_dir() and not for_directory:
+        raise InputError(f"{path}: a directory stands here; name a file to write")
+    if path.exists() and not path.is_file():  # a device or a pipe, beside which nothing is written
+        return
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no directory {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
 
 
 def is_same_file(left: str | os.PathLike[str], right: str | os.PathLike[str]) -> bool:

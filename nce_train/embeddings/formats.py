@@ -13,6 +13,7 @@ from nce_train.embeddings.precision import DTYPES, with_precision
 from nce_train.embeddings.table import Table
 from nce_train.embeddings.text_lines import LONGEST_LINE
 from nce_train.errors import InputError, RunError
+from nce_train.files import check_place
 
 # In this order a file's contents are looked at; the looser description comes last.
 FORMATS: dict[str, Format] = {
@@ -112,7 +113,7 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
         raise InputError(f"{path}: the format {chosen.name} does not hold {dtype}; take {able}, or leave dtype out")
     if not table.words:
         raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
-    _check_place(path, chosen.is_directory)
+    check_place(path, chosen.is_directory)
     try:
         chosen.write(path, with_precision(table, dtype))
     except BrokenPipeError:
@@ -127,18 +128,6 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
 def _refuse_other_vectors(path: Path, vectors: str) -> None:
     if vectors != "input":
         raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
-
-
-def _check_place(path: Path, for_directory: bool) -> None:
-    """Refuse before the work a place where no file, or no directory, can be written."""
-    if path.is_dir() and not for_directory:
-        raise InputError(f"{path}: a directory stands here; name a file to write")
-    if path.exists() and not path.is_file():  # a device or a pipe, beside which nothing is written
-        return
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no directory {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
 
 
 def _format_of_ending(path: Path) -> Format:

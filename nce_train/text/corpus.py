@@ -281,7 +281,7 @@ def _count(
         file.write(_npy_header(0))
     origin = 0
     total_bytes = listed.total_bytes
-    with _workers(threads) as pool:
+    with workers(threads) as pool:
         for block in listed.blocks(BLOCK_BYTES):
             # Enough waiting blocks that no worker idles while this thread reads; few, for they cost memory.
             if len(pending) > 2 * threads:
@@ -300,7 +300,7 @@ def _count(
 
 
 @contextlib.contextmanager
-def _workers(threads: int) -> Iterator[ThreadPoolExecutor]:
+def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
     """A pool that is waited for, but not after Ctrl-C: its threads may be compiling for seconds."""
     pool = ThreadPoolExecutor(threads)
     wait = True

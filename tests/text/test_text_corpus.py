@@ -334,7 +334,7 @@ def test_after_an_interrupt_nobody_waits_for_the_threads():
         let_go.wait(20)
         ended.set()
 
-    with pytest.raises(KeyboardInterrupt), corpus._workers(1) as pool:
+    with pytest.raises(KeyboardInterrupt), corpus.workers(1) as pool:
         pool.submit(work)
         raise KeyboardInterrupt
     assert not ended.is_set()
@@ -344,7 +344,7 @@ def test_after_an_interrupt_nobody_waits_for_the_threads():
 
 def test_threads_are_waited_for_otherwise():
     ended = threading.Event()
-    with pytest.raises(ValueError), corpus._workers(1) as pool:
+    with pytest.raises(ValueError), corpus.workers(1) as pool:
         pool.submit(ended.set)
         raise ValueError
     assert ended.is_set()

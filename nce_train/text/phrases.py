@@ -1,0 +1,345 @@
+"""Phrases: words that stand side by side more often than chance would have it are joined to one word.
+
+    new york is large  →  new_york is large
+
+In goes a corpus; out comes the same text, and the phrases with their scores and counts. The text is read once, to a
+file of ids. Each pass counts the pairs of neighbours there, scores them, and joins from left to right; a further pass
+may join what an earlier one joined.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nce_train.errors import InputError
+from nce_train.text import phrases_kernel as kernel
+from nce_train.text.corpus import Progress, encode_corpus
+from nce_train.text.phrases_pairs import PairCounts, count_neighbours
+from nce_train.text.sources import Corpus
+from nce_train.text.vocabulary import Vocabulary, is_token
+
+THRESHOLDS = {"word2vec": 10.0, "npmi": 0.5}  # by default
+
+_IDS_AT_ONCE = 1 << 20
+_BYTES_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Two words that were joined; in later passes, each may be a phrase."""
+
+    first: str
+    second: str
+    phrase: str
+    score: float
+    count: int  # how often they are neighbours; of two phrases that overlap, only the first is joined there
+    first_count: int
+    second_count: int
+    number_of_pass: int  # from 1
+
+
+@dataclass
+class PhrasedCorpus:
+    """What was found and written.
+
+    Attributes
+    ----------
+    phrases : list of Phrase
+        By pass, then by decreasing score.
+    tokens_read, tokens_written : int
+    sources : list of dict
+        `name`, `bytes` and `sha256` of each source, as stored.
+    warnings : list of str
+        One sentence each.
+    """
+
+    phrases: list[Phrase]
+    tokens_read: int
+    tokens_written: int
+    sources: list[dict[str, Any]]
+    warnings: list[str]
+
+
+@dataclass
+class Rule:
+    """Which pairs become phrases.
+
+    Attributes
+    ----------
+    score : "word2vec" or "npmi"
+        See `word2vec_scores` and `npmi_scores`.
+    threshold : float or None
+        A score above this makes a phrase; by default as `THRESHOLDS` has it.
+    min_count : int
+        Pairs that occur less often are none.
+    delimiter : str
+        What the words are joined with.
+
+    Raises
+    ------
+    InputError
+        When a value is out of its range.
+    """
+
+    score: str = "word2vec"
+    threshold: float | None = None
+    min_count: int = 5
+    delimiter: str = "_"
+
+    def __post_init__(self) -> None:
+        if self.score not in THRESHOLDS:
+            raise InputError(f"--score is {self.score!r}: it must be {' or '.join(THRESHOLDS)}")
+        if self.threshold is None:
+            self.threshold = THRESHOLDS[self.score]
+        if self.score == "word2vec" and not 0 < self.threshold < math.inf:
+            raise InputError(f"--threshold is {self.threshold}: with the score word2vec it must be above 0")
+        if self.score == "npmi" and not -1 <= self.threshold <= 1:
+            raise InputError(f"--threshold is {self.threshold}: with the score npmi it must lie between -1 and 1")
+        if self.min_count < 1:
+            raise InputError(f"--min-count is {self.min_count}: it must be at least 1")
+        if not is_token(self.delimiter):
+            raise InputError(f"--delimiter is {self.delimiter!r}: it must not be empty, nor hold white space")
+
+    def choose(self, pairs: PairCounts, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the pairs are phrases, the best first, and the scores of these.
+
+        Parameters
+        ----------
+        pairs : PairCounts
+        counts : int64 [ids]
+            Of the words.
+
+        Returns
+        -------
+        int64 [n], float64 [n]
+        """
+        firsts, seconds = counts[pairs.left], counts[pairs.right]
+        if self.score == "word2vec":
+            scores = word2vec_scores(firsts, seconds, pairs.counts, self.min_count, _num_types(pairs, counts))
+        else:
+            scores = npmi_scores(firsts, seconds, pairs.counts, int(counts.sum()))
+        order = np.lexsort((pairs.right, pairs.left, -pairs.counts, -scores))
+        order = order[scores[order] > self.threshold]
+        return order, scores[order]
+
+
+def word2vec_scores(
+    firsts: np.ndarray, seconds: np.ndarray, pairs: np.ndarray, min_count: int, num_types: int
+) -> np.ndarray:
+    """(count(a b) − min_count) / (count(a) · count(b)) · num_types.
+
+    Mikolov et al. 2013, equation 6, with the factor of the word2phrase program, and what gensim takes for it.
+
+    Parameters
+    ----------
+    firsts, seconds, pairs : int64 [n]
+        Counts of the words and of the pairs.
+    min_count : int
+    num_types : int
+        Different words and different pairs of neighbours, together.
+
+    Returns
+    -------
+    float64 [n]
+    """
+    return (pairs - min_count) / (firsts.astype(np.float64) * seconds) * num_types
+
+
+def npmi_scores(firsts: np.ndarray, seconds: np.ndarray, pairs: np.ndarray, num_tokens: int) -> np.ndarray:
+    """log(p(a b) / (p(a) · p(b))) / −log p(a b), from −1 to 1: Bouma 2009; p is a count over `num_tokens`.
+
+    Parameters
+    ----------
+    firsts, seconds, pairs : int64 [n]
+        Counts of the words and of the pairs.
+    num_tokens : int
+
+    Returns
+    -------
+    float64 [n]
+    """
+    together = pairs / num_tokens
+    return np.log(together / (firsts / num_tokens * (seconds / num_tokens))) / -np.log(together)
+
+
+def join_corpus(
+    corpus: Corpus,
+    write: Callable[[memoryview], Any],
+    directory: str | os.PathLike[str],
+    rule: Rule,
+    *,
+    passes: int = 1,
+    tokens: str = "whitespace",
+    lowercase: bool = False,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> PhrasedCorpus:
+    """Find the phrases of a corpus, and write its text with them joined.
+
+    Parameters
+    ----------
+    corpus, tokens, lowercase, threads
+        See `encode_corpus`.
+    write : callable
+        Called with pieces of the text, when all phrases are known. Words are separated by one space, lines by a line
+        feed; lines without a word are left out.
+    directory : path
+        For the file of ids, 4 bytes a token.
+    rule : Rule
+    passes : int
+        With n passes, phrases have up to 2^n words.
+    progress : callable or None
+        As in `encode_corpus`; further phases are "pairs" and "joining", counted in ids.
+
+    Returns
+    -------
+    PhrasedCorpus
+
+    Raises
+    ------
+    InputError, RunError
+        See `encode_corpus`.
+    """
+    encoded = encode_corpus(
+        corpus,
+        directory,
+        tokens=tokens,
+        lowercase=lowercase,
+        min_count=1,  # rare words are not joined, but written
+        threads=threads,
+        cache=False,
+        progress=progress,
+    )
+    words = _Words(encoded.vocabulary, rule.delimiter)
+    joined = PhrasedCorpus([], encoded.token_count, encoded.token_count, encoded.sources, encoded.warnings)
+    path, stream = encoded.path, encoded.stream
+    del encoded  # and with it the words as str
+    show = _shown_as(progress)
+    for number in range(1, passes + 1):
+        pairs = count_neighbours(stream, rule.min_count, threads, show("pairs"))
+        found, table = words.add(pairs, *rule.choose(pairs, words.counts), number)
+        joined.phrases += found
+        chunks = _joined(stream, table, words.counts, show("joining"))
+        if number == passes or not found:
+            for text in _spelt(chunks, words):
+                write(text)
+            break
+        stream = _kept(chunks, path)
+    joined.tokens_written = int(words.counts.sum())
+    return joined
+
+
+def listing(phrases: Iterable[Phrase]) -> Iterator[bytes]:
+    """Lines of a table with tabs, a line of names first."""
+    yield b"phrase\tscore\tcount\tfirst\tfirst_count\tsecond\tsecond_count\tpass\n"
+    for it in phrases:
+        line = (
+            f"{it.phrase}\t{it.score:.6g}\t{it.count}\t{it.first}\t{it.first_count}\t{it.second}\t{it.second_count}"
+            f"\t{it.number_of_pass}\n"
+        )
+        yield line.encode("utf-8", "surrogateescape")
+
+
+class _Words:
+    """All words by id, phrases among them, with their counts in the stream as it is now.
+
+    The words lie in one array of bytes, a line feed behind each: a `str` takes four times the memory.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, delimiter: str) -> None:
+        self.text, self.starts = _laid_out(vocabulary.words)
+        self.counts = vocabulary.counts
+        self.delimiter = delimiter
+        # A phrase may be spelt like a word of the text, or like another phrase (a_b + c, a + b_c): that is one word.
+        self._index = {word: row for row, word in enumerate(vocabulary.words) if delimiter in word}
+
+    def add(
+        self, pairs: PairCounts, chosen: np.ndarray, scores: np.ndarray, number_of_pass: int
+    ) -> tuple[list[Phrase], np.ndarray]:
+        """Make words of the chosen pairs; the phrases, and a table of their ids for `kernel.join_pairs`."""
+        lefts, rights = pairs.left[chosen], pairs.right[chosen]
+        columns = (lefts, rights, pairs.counts[chosen], self.counts[lefts], self.counts[rights], scores)
+        phrases: list[Phrase] = []
+        ids: list[int] = []
+        new_words: list[str] = []
+        for left, right, count, first_count, second_count, score in zip(*(c.tolist() for c in columns), strict=True):
+            first, second = self._word(left), self._word(right)
+            phrase = first + self.delimiter + second
+            phrases.append(Phrase(first, second, phrase, score, count, first_count, second_count, number_of_pass))
+            ids.append(self._index.setdefault(phrase, len(self.counts) + len(new_words)))
+            if ids[-1] == len(self.counts) + len(new_words):
+                new_words.append(phrase)
+        text, starts = _laid_out(new_words)
+        self.starts = np.concatenate([self.starts, len(self.text) + starts[1:]])
+        self.text = np.concatenate([self.text, text])
+        self.counts = np.concatenate([self.counts, np.zeros(len(new_words), np.int64)])
+        table = np.zeros((1 << (2 * len(ids) + 1).bit_length(), 2), np.int64)
+        kernel.enter_pairs(table, lefts, rights, np.array(ids, np.int64))
+        return phrases, table
+
+    def _word(self, row: int) -> str:
+        return self.text[self.starts[row] : self.starts[row + 1] - 1].tobytes().decode("utf-8", "surrogateescape")
+
+
+def _laid_out(words: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The words' bytes, a line feed behind each, and where each begins, with an end for the last."""
+    text = np.frombuffer("\n".join([*words, ""]).encode("utf-8", "surrogateescape"), np.uint8)
+    return text, np.concatenate([[0], np.flatnonzero(text == ord("\n")) + 1])
+
+
+def _num_types(pairs: PairCounts, counts: np.ndarray) -> int:
+    return int(np.count_nonzero(counts)) + pairs.num_distinct
+
+
+def _joined(
+    stream: np.ndarray, table: np.ndarray, counts: np.ndarray, progress: Callable[[int, int], None]
+) -> Iterator[np.ndarray]:
+    """The stream with its pairs joined; each piece is overwritten by the next one."""
+    output = np.empty(_IDS_AT_ONCE, np.int32)
+    position = 0
+    while position < len(stream):
+        position, written = kernel.join_pairs(stream, position, table, counts, output)
+        progress(position, len(stream))
+        yield output[:written]
+
+
+def _kept(chunks: Iterator[np.ndarray], path: Path) -> np.ndarray:
+    """The pieces that come from the ids in a file, in their place: they are never longer than what has been read."""
+    stream = np.load(path, mmap_mode="r", allow_pickle=False)
+    length = 0
+    with open(path, "r+b") as file:  # a map for writing would end in a signal where there is no space
+        file.seek(stream.offset)
+        for chunk in chunks:
+            file.write(chunk.data)
+            length += len(chunk)
+    return stream[:length]
+
+
+def _spelt(chunks: Iterator[np.ndarray], words: _Words) -> Iterator[memoryview]:
+    """The text of a stream; each piece is overwritten by the next one."""
+    longest = int(np.diff(words.starts).max())
+    output = np.empty(max(_BYTES_AT_ONCE, longest + 1), np.uint8)
+    line_is_open = False
+    for ids in chunks:
+        position = 0
+        while position < len(ids):
+            position, written, line_is_open = kernel.spell(
+                ids, position, line_is_open, words.text, words.starts, output
+            )
+            yield output[:written].data
+
+
+def _shown_as(progress: Progress | None) -> Callable[[str], Callable[[int, int], None]]:
+    def of_phase(phase: str) -> Callable[[int, int], None]:
+        def show(done: int, total: int) -> None:
+            if progress is not None:
+                progress(done, total, phase)
+
+        return show
+
+    return of_phase

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Measure
     from nce_train.training.run import TrainedModel, Watcher
+    from nce_train.training.warm_start import How, WarmStart
 
 __all__ = ["Model", "evaluate", "export", "train"]
 
@@ -147,6 +148,8 @@ def train(
     output: PathLike | None = None,
     config: PathLike | None = None,
     resume: PathLike | None = None,
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
     overwrite: bool = False,
     keep_checkpoint: bool = False,
     cache: bool = True,
@@ -166,6 +169,13 @@ def train(
     resume : path, optional
         Go on with the interrupted run that was writing this model directory; its corpus and settings need not be given
         again, but `epochs` may be raised.
+    init : path or Embeddings, optional
+        Words of the corpus that have a vector here start with it: of a model directory, with its output vector and bias
+        too. Words are compared as they are. `dim` is that of the vectors.
+    continue_from : path, optional
+        Train this model further, on a new text: its words stay, and words of the text are added. Counts are summed.
+        Settings are the model's unless given, but `lr`, `threads`, `round_tokens`, `round_tau`, `vocab`, `heldout` and
+        `patience`.
     overwrite : bool
         Replace a model that is at `output`.
     keep_checkpoint : bool
@@ -201,6 +211,8 @@ def train(
             settings,
             display,
             resume=None if resume is None else Path(resume),
+            init=init,
+            continue_from=continue_from,
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
@@ -217,6 +229,8 @@ def train_or_resume(
     watcher: "Watcher",
     *,
     resume: Path | None = None,
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
     overwrite: bool = False,
     keep_checkpoint: bool = False,
     cache: bool = True,
@@ -227,24 +241,109 @@ def train_or_resume(
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
+        chosen, start = settings_and_start(config, settings, init, continue_from)
         return train_model(
             corpus,
-            load_settings(config, settings),
+            chosen,
             output,
             watcher,
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
             heldout=_measure_of,
+            start=start,
         )
+    if init is not None or continue_from is not None:
+        raise InputError("A run that is resumed has started already: leave init and continue out.")
     if overwrite:
         raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
     if output is not None and not is_same_file(output, resume):
         raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
     changes = {**({} if config is None else read_config(config)), **settings}
     return resume_model(
-        resume, changes, watcher, corpus=corpus, cache=cache, keep_checkpoint=keep_checkpoint, heldout=_measure_of
+        resume,
+        changes,
+        watcher,
+        corpus=corpus,
+        cache=cache,
+        keep_checkpoint=keep_checkpoint,
+        heldout=_measure_of,
+        find_start=_find_start,
     )
+
+
+# What of a model's settings is not taken over by a run that continues it: what `auto` found for its text and machine,
+# and the files of that run.
+_OF_THAT_RUN = {
+    "lr": "auto",
+    "threads": "auto",
+    "round_tokens": "auto",
+    "round_tau": "auto",
+    "vocab": None,
+    "heldout": None,
+    "patience": None,
+}
+
+
+def settings_and_start(
+    config: PathLike | None,
+    given: Mapping[str, Any],
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
+) -> "tuple[Settings, WarmStart | None]":
+    """The settings of a run that may have a warm start, and what it starts with; see `train`.
+
+    Raises
+    ------
+    InputError
+        When a setting is wrong or does not fit to the start, or the start cannot be read.
+    """
+    if init is not None and continue_from is not None:
+        raise InputError("init begins a model, continue goes on with one: give one of them.")
+    if init is None and continue_from is None:
+        return load_settings(config, given), None
+    changes = {**({} if config is None else read_config(config)), **given}
+    if continue_from is not None:
+        start = _find_start("continue", continue_from)
+        settings = load_settings(Path(continue_from) / "config.yaml", {**_OF_THAT_RUN, **changes})
+        unknown = start.known.vocabulary.unknown
+        if settings.vocab is not None:
+            raise InputError("With --continue the words are those of the model and of the text: leave --vocab out.")
+        if settings.unknown != unknown:
+            raise InputError(f"--unknown cannot be {settings.unknown!r}: in {continue_from} it is {unknown!r}.")
+    else:
+        assert init is not None
+        start = _start_in_memory(init) if isinstance(init, Embeddings) else _find_start("init", init)
+        settings = load_settings(config, given)
+        if "dim" not in changes:
+            settings = load_settings(config, {**given, "dim": start.known.input.shape[1]})
+    dim, name = start.known.input.shape[1], start.record["name"]
+    if settings.dim != dim:
+        raise InputError(f"--dim cannot be {settings.dim}: {name} has vectors of {dim} numbers; leave --dim out.")
+    return settings, start
+
+
+def _find_start(how: "How", path: PathLike) -> "WarmStart":
+    from nce_train.text.vocabulary import Vocabulary
+    from nce_train.training.warm_start import Known, WarmStart
+
+    directory = Path(path)
+    is_classifier = all((directory / name).is_file() for name in ("output.npy", "bias.npy", "config.yaml"))
+    if how == "init" and not is_classifier:
+        return _start_in_memory(Embeddings.load(path), path)
+    model = Model.load(path)
+    settings = load_settings(directory / "config.yaml")
+    vocabulary = Vocabulary(model.words, model.counts, settings.unknown)
+    known = Known(vocabulary, model.input, model.output, model.bias, settings.subsample)
+    return WarmStart(how, path, known)
+
+
+def _start_in_memory(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":
+    from nce_train.text.vocabulary import Vocabulary
+    from nce_train.training.warm_start import Known, WarmStart
+
+    counts = np.zeros(len(embeddings), np.int64)  # they matter to biases only, of which there are none
+    return WarmStart("init", path, Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors))
 
 
 def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":

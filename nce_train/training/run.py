@@ -42,6 +42,7 @@ from nce_train.training.model_directory import (
     claim_interrupted,
     save_model,
 )
+from nce_train.training.warm_start import FindStart, WarmStart, found_again, provenance
 
 if TYPE_CHECKING:
     from nce_train.training.base_trainer import BaseTrainer, Trained
@@ -144,6 +145,7 @@ def train_model(
     cache: bool = True,
     keep_checkpoint: bool = False,
     heldout: Heldout | None = None,
+    start: WarmStart | None = None,
 ) -> TrainedModel:
     """Train on a corpus and, if `output` is given, write the model directory.
 
@@ -161,6 +163,8 @@ def train_model(
         Keep the state at the end, so that the run can be given more epochs.
     heldout : callable, optional
         Needed for the setting `heldout`.
+    start : WarmStart, optional
+        What to begin with; of the settings' dim.
 
     Returns
     -------
@@ -175,13 +179,14 @@ def train_model(
     """
     settings = settings.resolved()
     record = run_record.new_record(corpus, settings)
+    record["start"] = None if start is None else start.record
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
             session = _Session(record, settings, None, Path(scratch), watcher, False, heldout)
-            return session.train_anew(corpus, cache)
+            return session.train_anew(corpus, cache, start)
     with contextlib.closing(claim(output, overwrite)) as claimed, _way_on_told(output, claimed.checkpoint):
         session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, heldout)
-        return session.train_anew(corpus, cache)
+        return session.train_anew(corpus, cache, start)
 
 
 def resume_model(
@@ -193,6 +198,7 @@ def resume_model(
     cache: bool = True,
     keep_checkpoint: bool = False,
     heldout: Heldout | None = None,
+    find_start: FindStart,
 ) -> TrainedModel:
     """Go on with the interrupted run in a model directory.
 
@@ -206,6 +212,8 @@ def resume_model(
         Must be that of the run.
     cache, keep_checkpoint, heldout
         See `train_model`.
+    find_start : callable
+        For a run with a warm start that has no checkpoint, or whose ids are damaged.
 
     Returns
     -------
@@ -234,25 +242,31 @@ def resume_model(
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
         session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, heldout)
         if checkpoint is not None:
-            return session.go_on(checkpoint.arrays, corpus_found, cache)
+            return session.go_on(checkpoint.arrays, corpus_found, cache, find_start)
         if corpus_found is None:
             raise InputError(f"The run in {output} has no checkpoint and its corpus is gone: start anew.")
         watcher.note("There is no whole checkpoint: the run starts from the beginning.")
-        return session.train_anew(corpus_found, cache)
+        before = record.get("start")
+        return session.train_anew(corpus_found, cache, None if before is None else found_again(before, find_start))
 
 
-def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True) -> Estimate:
+def estimate(
+    corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True, start: WarmStart | None = None
+) -> Estimate:
     """Count the corpus, train for a moment, and say what the whole run would take; nothing is kept.
 
     Parameters are those of `train_model`.
     """
     settings = settings.resolved()
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache)
+        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
         memory = memory_needed(len(encoded.vocabulary), settings)
         trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
         trial.compile()
+        if start is not None:
+            trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
+            watcher.note(start.sentence())
         timer = threading.Timer(TRIAL_SECONDS, trial.stop)
         timer.start()
         trial.run()
@@ -322,7 +336,7 @@ class _Session:
         self._seconds_before = self.timings["total"]
         self._started = time.perf_counter()
 
-    def train_anew(self, corpus: Corpus, cache: bool) -> TrainedModel:
+    def train_anew(self, corpus: Corpus, cache: bool, start: WarmStart | None) -> TrainedModel:
         """Train from the beginning."""
         if self.output is not None:
             run_record.write_record(self.directory, self.record)
@@ -333,7 +347,7 @@ class _Session:
                     kernel.start()
                     self.watcher.scanning(done, total, phase)
 
-                encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache)
+                encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache, start)
             # what the kernel took meanwhile counts too, though the reading went on beside it
             self.timings["compile"] += kernel.seconds
             remove_states(self.directory)  # of a run that this one replaces
@@ -344,14 +358,21 @@ class _Session:
                 self.watcher.note(doubt)
             self.settings = self.settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
             self.record["config"] = self.settings.model_dump()
-            return self._train(encoded, self._new_trainer(encoded), gauge)
+            trainer = self._new_trainer(encoded)
+            if start is not None:
+                trainer.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=self.settings))
+                self.record["start"] = start.record
+                self.watcher.note(start.sentence())
+            return self._train(encoded, trainer, gauge)
 
-    def go_on(self, state: Mapping[str, np.ndarray], corpus: Corpus | None, cache: bool) -> TrainedModel:
+    def go_on(
+        self, state: Mapping[str, np.ndarray], corpus: Corpus | None, cache: bool, find_start: FindStart
+    ) -> TrainedModel:
         """Train on from a state; the corpus is read only if its ids are not kept."""
         with MemoryGauge() as gauge:
             encoded = self._kept_encoding()
             if encoded is None:
-                encoded = self._encode_again(corpus, cache)
+                encoded = self._encode_again(corpus, cache, find_start)
             _refuse_without_memory(len(encoded.vocabulary), self.settings)
             trainer = self._new_trainer(encoded)
             try:
@@ -382,13 +403,15 @@ class _Session:
         timings = {"vocabulary": 0.0, "encode": 0.0}
         return EncodedCorpus(vocabulary, stream, path, self.record["tokens"], sources, timings, True, [])
 
-    def _encode_again(self, corpus: Corpus | None, cache: bool) -> EncodedCorpus:
+    def _encode_again(self, corpus: Corpus | None, cache: bool, find_start: FindStart) -> EncodedCorpus:
         if corpus is None:
             raise InputError(
                 f"The ids of the corpus, {self.directory / TOKEN_FILE}, are missing or damaged, and so is the corpus: "
                 "the run cannot go on."
             )
-        encoded = _encode(corpus, self.settings, self.directory, self.watcher, self.watcher.scanning, cache)
+        before = self.record.get("start") or {"how": None}
+        start = found_again(before, find_start) if before["how"] == "continue" else None  # the words of it are needed
+        encoded = _encode(corpus, self.settings, self.directory, self.watcher, self.watcher.scanning, cache, start)
         if not self._is_the_runs(encoded.vocabulary, encoded.stream):
             raise InputError(
                 f"The corpus gives other ids than when the run in {self.output} began: put the old one back, or start "
@@ -485,7 +508,7 @@ class _Session:
             self.timings["save"] += time.perf_counter() - save_started
             timings = self.timings_now()
             complete = _manifest(encoded, self.settings, trained, timings, gauge.peak())
-            return {**complete, "heldout": self.record["heldout"]["looks"]}
+            return {**complete, **provenance(self.record.get("start")), "heldout": self.record["heldout"]["looks"]}
 
         if self.output is None:
             complete = manifest()
@@ -661,6 +684,7 @@ def _encode(
     watcher: Watcher,
     scanning: Callable[[int, int | None, str], None],
     cache: bool,
+    start: WarmStart | None,
 ) -> EncodedCorpus:
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     if given is not None and not given.counts.any():
@@ -675,6 +699,7 @@ def _encode(
         max_vocab=settings.max_vocab,
         unknown=settings.unknown,
         vocabulary=given,
+        extend=None if start is None else start.to_extend,
         threads=int(settings.threads),
         cache=cache,
         progress=scanning,

@@ -111,7 +111,8 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
     "--continue",
     "continue_from",
     metavar="MODEL",
-    help="Train this model further, on a new text: its words stay, the text's are added.",
+    help="Train this model further, on a new text: its words stay, the text's are added. Settings are the model's; "
+    "--lr starts where it would be, had it fallen over both texts.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a model that is in the way.")
 @click.option("--keep-checkpoint", is_flag=True, help="Keep the state at the end, so that epochs can be added.")

@@ -174,8 +174,8 @@ def train(
         too. Words are compared as they are. `dim` is that of the vectors.
     continue_from : path, optional
         Train this model further, on a new text: its words stay, and words of the text are added. Counts are summed.
-        Settings are the model's unless given, but `lr`, `threads`, `round_tokens`, `round_tau`, `vocab`, `heldout` and
-        `patience`.
+        Settings are the model's unless given, but `threads`, `round_tokens`, `round_tau`, `vocab`, `heldout` and
+        `patience`; `lr` starts where it would be, had it fallen over both texts.
     overwrite : bool
         Replace a model that is at `output`.
     keep_checkpoint : bool
@@ -272,19 +272,6 @@ def train_or_resume(
     )
 
 
-# What of a model's settings is not taken over by a run that continues it: what `auto` found for its text and machine,
-# and the files of that run.
-_OF_THAT_RUN = {
-    "lr": "auto",
-    "threads": "auto",
-    "round_tokens": "auto",
-    "round_tau": "auto",
-    "vocab": None,
-    "heldout": None,
-    "patience": None,
-}
-
-
 def settings_and_start(
     config: PathLike | None,
     given: Mapping[str, Any],
@@ -298,29 +285,18 @@ def settings_and_start(
     InputError
         When a setting is wrong or does not fit to the start, or the start cannot be read.
     """
-    if init is not None and continue_from is not None:
-        raise InputError("init begins a model, continue goes on with one: give one of them.")
     if init is None and continue_from is None:
         return load_settings(config, given), None
-    changes = {**({} if config is None else read_config(config)), **given}
+    from nce_train.training.warm_start import settings_to_continue, settings_to_init
+
     if continue_from is not None:
+        if init is not None:
+            raise InputError("init begins a model, continue goes on with one: give one of them.")
         start = _find_start("continue", continue_from)
-        settings = load_settings(Path(continue_from) / "config.yaml", {**_OF_THAT_RUN, **changes})
-        unknown = start.known.vocabulary.unknown
-        if settings.vocab is not None:
-            raise InputError("With --continue the words are those of the model and of the text: leave --vocab out.")
-        if settings.unknown != unknown:
-            raise InputError(f"--unknown cannot be {settings.unknown!r}: in {continue_from} it is {unknown!r}.")
-    else:
-        assert init is not None
-        start = _start_in_memory(init) if isinstance(init, Embeddings) else _find_start("init", init)
-        settings = load_settings(config, given)
-        if "dim" not in changes:
-            settings = load_settings(config, {**given, "dim": start.known.input.shape[1]})
-    dim, name = start.known.input.shape[1], start.record["name"]
-    if settings.dim != dim:
-        raise InputError(f"--dim cannot be {settings.dim}: {name} has vectors of {dim} numbers; leave --dim out.")
-    return settings, start
+        return settings_to_continue(start, Path(continue_from), config, given), start
+    assert init is not None
+    start = _start_from(init) if isinstance(init, Embeddings) else _find_start("init", init)
+    return settings_to_init(start, config, given), start
 
 
 def _find_start(how: "How", path: PathLike) -> "WarmStart":
@@ -330,7 +306,7 @@ def _find_start(how: "How", path: PathLike) -> "WarmStart":
     directory = Path(path)
     is_classifier = all((directory / name).is_file() for name in ("output.npy", "bias.npy", "config.yaml"))
     if how == "init" and not is_classifier:
-        return _start_in_memory(Embeddings.load(path), path)
+        return _start_from(Embeddings.load(path), path)
     model = Model.load(path)
     settings = load_settings(directory / "config.yaml")
     vocabulary = Vocabulary(model.words, model.counts, settings.unknown)
@@ -338,7 +314,7 @@ def _find_start(how: "How", path: PathLike) -> "WarmStart":
     return WarmStart(how, path, known)
 
 
-def _start_in_memory(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":
+def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.warm_start import Known, WarmStart
 

@@ -261,6 +261,8 @@ def estimate(
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+        if start is not None:
+            settings = start.with_lr(settings, encoded.token_count)
         memory = memory_needed(len(encoded.vocabulary), settings)
         trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
         trial.compile()
@@ -357,6 +359,8 @@ class _Session:
             for doubt in self.settings.doubts(len(encoded.vocabulary), encoded.token_count):
                 self.watcher.note(doubt)
             self.settings = self.settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+            if start is not None:
+                self.settings = start.with_lr(self.settings, encoded.token_count)
             self.record["config"] = self.settings.model_dump()
             trainer = self._new_trainer(encoded)
             if start is not None:

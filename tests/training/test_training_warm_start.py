@@ -7,11 +7,14 @@ import signal
 
 import numpy as np
 import pytest
+import yaml
 
 import nce_train
 from nce_train.api import settings_and_start, train_or_resume
 from nce_train.errors import InputError
 from nce_train.training.checkpoint import states
+from nce_train.training.config import load_settings
+from nce_train.training.trainer import Trainer
 
 PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 SETTINGS = {
@@ -35,7 +38,7 @@ class Watcher:
         self.notes.append(sentence)
 
     def training(self, done, total):
-        if self.interrupts and done > total / 4:
+        if self.interrupts and done > 0:
             self.interrupts = False
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -139,6 +142,21 @@ def test_every_word_goes_on_with_its_own_parameters(trained, tmp_path, how):
     )
 
 
+def test_threads_begin_with_copies_of_the_changed_rows():
+    stream = np.array([0, 1, 2, -1] * 50, np.int32)
+    stream.flags.writeable = False
+    settings = load_settings(None, {"dim": 4, "threads": 2, "subsample": 0}).resolved()
+    trainer = Trainer(stream, 150, np.array([50, 50, 50]), settings)
+
+    def fill(tables):
+        tables.output[:, :4], tables.bias[:] = 7, 8
+
+    trainer.start_with(fill)
+    assert trainer.tables.output.shape[0] == 9  # the classes, and two threads' copies of them
+    assert (trainer.tables.output[:, :4] == 7).all()
+    assert (trainer.tables.bias == 8).all()
+
+
 def test_what_was_learnt_is_worth_something(trained, tmp_path):
     go(trained / "old.txt", tmp_path / "again.nce", continue_from=trained / "old.nce", lr=0.0)
     go(trained / "old.txt", tmp_path / "fresh.nce", lr=0.0)
@@ -148,7 +166,7 @@ def test_what_was_learnt_is_worth_something(trained, tmp_path):
 
 @pytest.mark.parametrize("how", [{"threads": 1}, {"deterministic": True}])
 def test_the_same_again_and_the_same_when_interrupted(folder, how):
-    start = {"continue_from": folder / "old.nce", "epochs": 4, **how}
+    start = {"continue_from": folder / "old.nce", "epochs": 30, **how}
     go(folder / "new.txt", folder / "once.nce", **start)
     go(folder / "new.txt", folder / "twice.nce", **start)
     assert files(folder / "once.nce") == files(folder / "twice.nce")
@@ -171,7 +189,7 @@ def interrupted(folder, output, **start):
 
 @pytest.mark.parametrize("switch", ["init", "continue_from"])
 def test_a_run_without_a_checkpoint_needs_its_start_unchanged(folder, switch):
-    start = {switch: folder / "old.nce", "epochs": 4, "threads": 1}
+    start = {switch: folder / "old.nce", "epochs": 30, "threads": 1}
     go(folder / "new.txt", folder / "whole.nce", **start)
     interrupted(folder, folder / "cut.nce", **start)
     kept = (folder / "old.nce/vocab.tsv").read_bytes()
@@ -192,7 +210,7 @@ def test_a_run_without_a_checkpoint_needs_its_start_unchanged(folder, switch):
 
 
 def test_a_run_without_a_checkpoint_begins_again_from_its_start(folder):
-    start = {"continue_from": folder / "old.nce", "epochs": 4, "threads": 1}
+    start = {"continue_from": folder / "old.nce", "epochs": 30, "threads": 1}
     go(folder / "new.txt", folder / "whole.nce", **start)
     interrupted(folder, folder / "cut.nce", **start)
     go(None, folder / "cut.nce", resume=True)
@@ -201,7 +219,7 @@ def test_a_run_without_a_checkpoint_begins_again_from_its_start(folder):
 
 @pytest.mark.parametrize("name", ["tokens.npy", "vocab.tsv"])
 def test_damaged_ids_are_made_again_from_text_and_model(folder, name):
-    start = {"continue_from": folder / "old.nce", "epochs": 4, "threads": 1}
+    start = {"continue_from": folder / "old.nce", "epochs": 30, "threads": 1}
     go(folder / "new.txt", folder / "whole.nce", **start)
     with pytest.raises(KeyboardInterrupt):
         go(folder / "new.txt", folder / "cut.nce", Watcher(interrupts=True), **start)
@@ -213,7 +231,7 @@ def test_damaged_ids_are_made_again_from_text_and_model(folder, name):
 def test_a_model_is_replaced_by_itself_only_when_told_so_and_only_when_done(folder):
     model = folder / "old.nce"
     before = files(model)
-    start = {"continue_from": model, "epochs": 4, "threads": 1}
+    start = {"continue_from": model, "epochs": 30, "threads": 1}
     with pytest.raises(InputError, match="holds a finished model: give --overwrite"):
         go(folder / "new.txt", model, **start)
     go(folder / "new.txt", folder / "elsewhere.nce", **start)
@@ -243,6 +261,29 @@ def test_the_models_settings_are_taken_but_for_those_of_its_text_and_machine(fol
     assert taken == (2, "log-uniform", 24, 3, True)
     assert (settings.epochs, settings.vocab, settings.lr, settings.threads) == (1, None, "auto", "auto")
     assert (settings.round_tokens, settings.round_tau) == ("auto", "auto")
+
+
+def test_the_learning_rate_is_where_it_would_be_had_it_fallen_over_both_texts(folder):
+    def lr_of(model):
+        return yaml.safe_load((folder / model / "config.yaml").read_text())["lr"]
+
+    def counted(model):
+        return int(nce_train.Model.load(folder / model).counts.sum())
+
+    def share_of(model):
+        tokens = json.loads((folder / model / "manifest.json").read_text())["tokens"]
+        return tokens / counted(model)
+
+    go(folder / "new.txt", folder / "second.nce", continue_from=folder / "old.nce")
+    assert 0.4 < share_of("second.nce") < 0.6
+    assert lr_of("second.nce") == pytest.approx(0.05 * share_of("second.nce"))
+    go(folder / "old.txt", folder / "third.nce", continue_from=folder / "second.nce")
+    assert lr_of("third.nce") == pytest.approx(0.05 * share_of("third.nce"))  # of the first one's, not the second's
+    interrupted(folder, folder / "again.nce", continue_from=folder / "old.nce", epochs=30)
+    go(None, folder / "again.nce", resume=True)
+    assert lr_of("again.nce") == lr_of("second.nce")
+    go(folder / "new.txt", folder / "given.nce", continue_from=folder / "second.nce", lr=0.03)
+    assert lr_of("given.nce") == 0.03
 
 
 def test_the_unknown_word_stays_in_front(folder):
@@ -328,7 +369,7 @@ def test_embeddings_in_memory(folder):
     model = nce_train.train(folder / "new.txt", init=source, progress=False, **{**SETTINGS, "lr": 0.0})
     np.testing.assert_array_equal(model["w9"], source["w9"])
     assert np.abs(model["w8"]).max() <= 0.5 / 24  # not W8's
-    interrupted(folder, folder / "m.nce", init=source)
+    interrupted(folder, folder / "m.nce", init=source, epochs=30)
     with pytest.raises(InputError, match="started from embeddings in memory and has no checkpoint"):
         go(None, folder / "m.nce", resume=True)
 

@@ -139,6 +139,8 @@ def encode_corpus(
     _check_choice("tokens", tokens, "whitespace", "words")
     _check_choice("line-breaks", line_breaks, "sentence", "ignore")
     unknown = _unknown_of(vocabulary if extend is None else extend, unknown)
+    if extend is not None and max_vocab is not None and max_vocab < len(extend):
+        raise InputError(f"--max-vocab is {max_vocab}, but the model has {len(extend)} words, which all stay: raise it")
     listed = list_sources(corpus)
     target = Path(directory) / TOKEN_FILE
     try:

@@ -37,7 +37,7 @@ def extend_vocabulary(
     min_count : int
         A new word needs so many occurrences in the corpus.
     max_vocab : int or None
-        New words are added, the most frequent first, up to so many rows in all.
+        New words are added, the most frequent first, up to so many rows in all; at least the old ones.
     tokens_of_others : int
         How often words that are not among `words` occur.
 
@@ -52,7 +52,7 @@ def extend_vocabulary(
     Raises
     ------
     InputError
-        When `max_vocab` is less than the old words, or the corpus holds none of them.
+        When the corpus holds none of the old words.
 
     Examples
     --------
@@ -61,8 +61,6 @@ def extend_vocabulary(
     >>> new.words, new.counts.tolist(), rows.tolist()
     (['the', 'dog', 'cat', 'sat'], [5, 4, 3, 3], [1, 3])
     """
-    if max_vocab is not None and max_vocab < len(old):
-        raise InputError(f"--max-vocab is {max_vocab}, but the model has {len(old)} words, which all stay: raise it")
     old_row = np.fromiter((old.index.get(word, DROPPED) for word in words), np.int64, len(words))
     is_old = old_row != DROPPED
     if not is_old.any():

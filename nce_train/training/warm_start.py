@@ -206,11 +206,12 @@ def settings_to_continue(
     settings = load_settings(model / CONFIG, {**_OF_THAT_RUN, **changes})
     if settings.lr == "auto":
         start.record["first_lr"] = _first_lr(model)
-    unknown = start.known.vocabulary.unknown
     if settings.vocab is not None:
         raise InputError("With --continue the words are those of the model and of the text: leave --vocab out.")
+    unknown = start.known.vocabulary.unknown
     if settings.unknown != unknown:
-        raise InputError(f"--unknown cannot be {settings.unknown!r}: in {model} it is {unknown!r}.")
+        kept = "not set" if unknown is None else repr(unknown)
+        raise InputError(f"--unknown cannot be {settings.unknown!r}: in {model} it is {kept}.")
     return _of_its_dim(settings, start)
 
 

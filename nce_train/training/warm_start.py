@@ -38,7 +38,6 @@ _OF_THAT_RUN: dict[str, Any] = {
     "patience": None,
 }
 
-
 # Given how to start and the path of a record: what there is now
 FindStart = Callable[[How, str], "WarmStart"]
 
@@ -234,8 +233,9 @@ def _of_its_dim(settings: Settings, start: WarmStart) -> Settings:
 
 def _first_lr(model: Path) -> float:
     """The learning rate of a model's first run."""
-    continued_from = json.loads((model / MANIFEST).read_bytes()).get("continued_from", {})
-    return float(continued_from.get("first_lr") or load_settings(model / CONFIG).resolved().lr)
+    continued_from = json.loads((model / MANIFEST).read_bytes()).get("continued_from")
+    first_lr = continued_from.get("first_lr") if isinstance(continued_from, dict) else None
+    return float(first_lr if isinstance(first_lr, float) else load_settings(model / CONFIG).resolved().lr)
 
 
 def provenance(record: Mapping[str, Any] | None) -> dict[str, Any]:

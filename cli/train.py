@@ -49,13 +49,15 @@ def _setting_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Declare an option for each setting; what is not given stays None."""
     for name, field in reversed(Settings.model_fields.items()):
         option = "--" + name.replace("_", "-")
-        default = "off" if field.default is None else yaml_word(field.default)
+        default = "off" if field.default in (None, []) else yaml_word(field.default)
         text = f"{field.description}  [default: {default}]"
         words = allowed_words(name)
         if field.annotation is bool:
             declare = click.option(f"{option}/--no-{option[2:]}", name, default=None, help=text)
         elif words:
             declare = click.option(option, name, type=click.Choice(words), help=text)
+        elif isinstance(field.default, list):
+            declare = click.option(option, name, metavar=_metavar(name), multiple=True, help=text)
         else:
             declare = click.option(option, name, type=_type_of(name), metavar=_metavar(name), help=text)
         function = declare(function)
@@ -75,11 +77,13 @@ def _metavar(name: str) -> str:
     return {
         "vocab": "FILE",
         "heldout": "FILE",
+        "eval_set": "FILE",
         "unknown": "WORD",
         "lr": "NUMBER|auto",
         "threads": "N|auto",
         "log_every": "DURATION",
         "checkpoint_every": "DURATION|TOKENS",
+        "eval_every": "DURATION|TOKENS|EPOCHS",
         "input_init": "zero|uniform(A)|…",
         "output_init": "zero|uniform(A)|…",
     }.get(name, "NUMBER" if _type_of(name) is click.FLOAT else "N")
@@ -134,6 +138,12 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
     metavar="FILE",
     help="Append plain lines here.",
 )
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write scalars, and at the end the projector's files, here for TensorBoard.",
+)
 @_setting_options
 def main(
     corpus: tuple[str, ...],
@@ -149,6 +159,7 @@ def main(
     print_config: bool,
     quiet: bool,
     log_file: Path | None,
+    tensorboard: Path | None,
     **settings: Any,
 ) -> None:
     """Train word embeddings on text.
@@ -163,7 +174,7 @@ def main(
     nce-train --resume model.nce
     nce-train new.txt --continue model.nce -o newer.nce
     """
-    given = {name: _typed(name, value) for name, value in settings.items() if value is not None}
+    given = {name: _typed(name, value) for name, value in settings.items() if value not in (None, ())}
     if continue_from is None:
         load_settings(config, given)  # a wrong one is told first
     if print_config:
@@ -206,6 +217,7 @@ def main(
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=not no_cache,
+            tensorboard=tensorboard,
         )
     click.echo(output or resume)
 

@@ -8,14 +8,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nce_train import nce
     from nce_train.api import Model, evaluate, train
     from nce_train.embeddings import Embeddings
+    from nce_train.training.metrics import TrainingState
 
-__all__ = ["Embeddings", "Model", "__version__", "evaluate", "nce", "train"]
+    __version__: str
+
+__all__ = ["Embeddings", "Model", "TrainingState", "__version__", "evaluate", "nce", "train"]
 
 _HOMES = {
     "Embeddings": "nce_train.embeddings",
     "Model": "nce_train.api",
+    "TrainingState": "nce_train.training.metrics",
     "evaluate": "nce_train.api",
     "train": "nce_train.api",
 }

@@ -1,8 +1,9 @@
 """Where the rooms meet: what a notebook calls and what the commands call."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,12 @@ from nce_train.files import is_same_file
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
 if TYPE_CHECKING:
+    from nce_train.report.tensorboard import TensorBoardLog
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Measure
+    from nce_train.training.evaluations import Report
+    from nce_train.training.metrics import Callback, TrainingState
     from nce_train.training.run import TrainedModel, Watcher
     from nce_train.training.warm_start import How, WarmStart
 
@@ -31,6 +35,8 @@ __all__ = ["Model", "evaluate", "export", "train"]
 
 PathLike = str | os.PathLike[str]
 AnyModel = Embeddings | Model | PathLike
+RESTRICT_VOCAB = 30_000
+BOOTSTRAP = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
 
 
 def evaluate(
@@ -39,7 +45,7 @@ def evaluate(
     *,
     analogies: PathLike | Iterable[PathLike] = (),
     similarity: PathLike | Iterable[PathLike] = (),
-    restrict_vocab: int | None = 30_000,
+    restrict_vocab: int | None = RESTRICT_VOCAB,
     heldout: PathLike | None = None,
     heldout_pairs: int = 100_000,
     compare: AnyModel | Iterable[AnyModel] = (),
@@ -82,6 +88,17 @@ def evaluate(
     InputError
         When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is
         wrong.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import nce_train
+    >>> _ = Path("places.txt").write_text("paris france rome italy")
+    >>> words = ["paris", "france", "rome", "italy"]
+    >>> model = nce_train.Embeddings(words, [[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]])
+    >>> report = nce_train.evaluate(model, "places.txt")
+    >>> report["analogies"]["places"]["correct"], report["analogies"]["places"]["coverage"]
+    (1, 1.0)
     """
     if heldout_pairs < 1:
         raise InputError(f"heldout_pairs is {heldout_pairs}; give a number of pairs, at least 1")
@@ -91,15 +108,14 @@ def evaluate(
     # Sets are read first: a mistake in them should not cost the loading of a large model.
     read = read_sets(_as_list(sets), _as_list(analogies), _as_list(similarity))
     if not read.analogies and not read.similarity and heldout is None:
-        with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
-            read = read_sets([], [path])
+        read = _our_sets()
     for other in others:  # nor should a wrong name cost the evaluation of the models before it
         if isinstance(other, (str, os.PathLike)) and not os.path.exists(other):
             raise InputError(f"{os.fspath(other)}: no such file; check the path")
 
     report, first = _measure_model(model, read, restrict_vocab, heldout, heldout_pairs, progress)
     if read.analogies or read.similarity:
-        report["bootstrap"] = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
+        report["bootstrap"] = BOOTSTRAP
     for other in others:
         other_report, measured = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
         other_report["paired"] = compare_measured(first, measured)
@@ -154,6 +170,8 @@ def train(
     keep_checkpoint: bool = False,
     cache: bool = True,
     progress: bool = True,
+    callback: "Callback | Iterable[Callback]" = (),
+    tensorboard: PathLike | None = None,
     **settings: Any,
 ) -> Embeddings:
     """Train word embeddings.
@@ -174,8 +192,8 @@ def train(
         too. Words are compared as they are. `dim` is that of the vectors.
     continue_from : path, optional
         Train this model further, on a new text: its words stay, and words of the text are added. Counts are summed.
-        Settings are the model's unless given, but `threads`, `round_tokens`, `round_tau`, `vocab`, `heldout` and
-        `patience`; `lr` starts where it would be, had it fallen over both texts.
+        Settings are the model's unless given, but `threads`, `round_tokens`, `round_tau`, `vocab`, `heldout`,
+        `patience`, `eval_every` and `eval_set`; `lr` starts where it would be, had it fallen over both texts.
     overwrite : bool
         Replace a model that is at `output`.
     keep_checkpoint : bool
@@ -184,6 +202,14 @@ def train(
         Reuse the ids of an earlier run on the same files.
     progress : bool
         Show progress on stderr or in the notebook.
+    callback : callable or iterable of callables, optional
+        Each is called as `callback(state)` with a `TrainingState` at each reading (every `log_every`, or at multiples
+        of `log_every_steps`), held-out loss and evaluation: `state.epoch`, `state.tokens`, `state.loss` and more. If
+        one returns True, training ends and the model is written; if one raises, training ends as after Ctrl-C, and
+        the exception comes out here. Timed readings are taken while training goes on.
+    tensorboard : path, optional
+        Write the readings and, at the end, the most frequent words to this directory, for TensorBoard (extra
+        `tensorboard`).
     **settings
         Any setting by name, as `dim=100`; they win over `config`.
 
@@ -200,6 +226,28 @@ def train(
         A failure in mid-run.
     KeyboardInterrupt
         After Ctrl-C; with an `output` a checkpoint is written first, and the exception says how to go on.
+    Exception
+        What a callback raised; with an `output` as after Ctrl-C, and a note of the exception says how to go on.
+
+    Examples
+    --------
+    >>> import nce_train
+    >>> sentences = [["red", "green", "blue"], ["green", "red", "blue"]] * 100
+    >>> model = nce_train.train(sentences, dim=8, subsample=0, progress=False)
+    >>> model
+    Embeddings(3 words, dim 8)
+
+    A callback sees the loss, and can end the run:
+
+    >>> losses = []
+    >>> def until_third_epoch(state):
+    ...     losses.append(state.loss)
+    ...     return state.epoch >= 2
+    ...
+    >>> options = {"dim": 8, "subsample": 0, "log_every_steps": 20, "threads": 1, "progress": False}
+    >>> model = nce_train.train(sentences, epochs=50, callback=until_third_epoch, **options)
+    >>> losses[-1] < losses[0]
+    True
     """
     from nce_train.progress import ProgressDisplay
 
@@ -216,6 +264,8 @@ def train(
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
+            callbacks=[callback] if callable(callback) else list(callback),
+            tensorboard=None if tensorboard is None else Path(tensorboard),
         )
     vectors = np.ascontiguousarray(model.input)
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
@@ -234,42 +284,58 @@ def train_or_resume(
     overwrite: bool = False,
     keep_checkpoint: bool = False,
     cache: bool = True,
+    callbacks: "Sequence[Callback]" = (),
+    tensorboard: Path | None = None,
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
     from nce_train.training.run import resume_model, train_model
 
+    run: Callable[..., TrainedModel]
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
         chosen, start = settings_and_start(config, settings, init, continue_from)
-        return train_model(
-            corpus,
-            chosen,
-            output,
-            watcher,
-            overwrite=overwrite,
-            keep_checkpoint=keep_checkpoint,
+        run = functools.partial(train_model, corpus, chosen, output, watcher, overwrite=overwrite, start=start)
+    else:
+        if init is not None or continue_from is not None:
+            raise InputError("A run that is resumed has started already: leave init and continue out.")
+        if overwrite:
+            raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
+        if output is not None and not is_same_file(output, resume):
+            raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
+        changes = {**({} if config is None else read_config(config)), **settings}
+        run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus, find_start=_find_start)
+
+    with _tensorboard_log(tensorboard, output, resume, watcher) as log:
+        told: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
+
+        def call_each(state: "TrainingState") -> bool:
+            answers = [callback(state) for callback in told]  # all are told, whatever the first says
+            return any(answers)
+
+        model = run(
             cache=cache,
+            keep_checkpoint=keep_checkpoint,
             heldout=_measure_of,
-            start=start,
+            evaluation=_evaluation_on,
+            callback=call_each,
         )
-    if init is not None or continue_from is not None:
-        raise InputError("A run that is resumed has started already: leave init and continue out.")
-    if overwrite:
-        raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
-    if output is not None and not is_same_file(output, resume):
-        raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
-    changes = {**({} if config is None else read_config(config)), **settings}
-    return resume_model(
-        resume,
-        changes,
-        watcher,
-        corpus=corpus,
-        cache=cache,
-        keep_checkpoint=keep_checkpoint,
-        heldout=_measure_of,
-        find_start=_find_start,
-    )
+        if log is not None:
+            log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
+    return model
+
+
+def _tensorboard_log(
+    directory: Path | None, output: Path | None, resume: Path | None, watcher: "Watcher"
+) -> "contextlib.AbstractContextManager[TensorBoardLog | None]":
+    if directory is None:
+        return contextlib.nullcontext()
+    from nce_train.report.tensorboard import TensorBoardLog
+
+    model = resume or output
+    if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
+        raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
+    return TensorBoardLog(directory, resume is not None, watcher.note)
 
 
 def settings_and_start(
@@ -328,6 +394,32 @@ def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "M
     return HeldoutText(text, vocabulary, settings.model_dump()).loss
 
 
+def _evaluation_on(paths: list[str]) -> "Callable[[Vocabulary, np.ndarray], Report]":
+    sets = read_sets(paths) if paths else _our_sets()
+
+    def evaluate_now(vocabulary: "Vocabulary", vectors: np.ndarray) -> dict[str, Any]:
+        words, counts = vocabulary.words, vocabulary.counts
+        embeddings = Embeddings(words, vectors, counts)
+        report = {"model": None, "vocabulary": len(embeddings), "dim": vectors.shape[1]}
+        if len(words) <= RESTRICT_VOCAB:
+            return {**report, **count(sets, measure(embeddings, sets, None)), "bootstrap": BOOTSTRAP}
+        # analogies among all words would take several times as long
+        frequent = Embeddings(words[:RESTRICT_VOCAB], vectors[:RESTRICT_VOCAB], counts[:RESTRICT_VOCAB])
+        analogies = count(sets, measure(frequent, sets._replace(similarity={}), None))
+        for result in analogies.get("analogies", {}).values():
+            del result["whole_vocabulary"]
+        similarity = count(sets, measure(embeddings, sets._replace(analogies={}), RESTRICT_VOCAB))
+        return {**report, **analogies, **similarity, "bootstrap": BOOTSTRAP}
+
+    return evaluate_now
+
+
+def _our_sets() -> EvaluationSets:
+    """The project's own analogies."""
+    with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
+        return read_sets([], [path])
+
+
 def export(
     model: Embeddings | PathLike,
     out: PathLike,
@@ -369,6 +461,19 @@ def export(
     ------
     InputError
         When the model cannot be read, has no such vectors, or nothing can be written at `out`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import nce_train
+    >>> from nce_train.api import export
+    >>> model = nce_train.Embeddings(["east", "north"], [[2, 0], [0, 3]])
+    >>> export(model, "unit.txt", normalize=True)
+    Embeddings(2 words, dim 2)
+    >>> print(Path("unit.txt").read_text(), end="")
+    2 2
+    east 1.0 0.0
+    north 0.0 1.0
     """
     if postprocess not in (None, "abtt"):
         raise InputError(f"postprocess is {postprocess!r}; the one there is is 'abtt'")

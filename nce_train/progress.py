@@ -90,6 +90,18 @@ class ProgressDisplay:
         """Show the loss of the held-out text."""
         self._line(f"held-out loss after epoch {epoch}: {loss:.4f}")
 
+    def evaluated(self, tokens: int, report: dict[str, Any]) -> None:
+        """Show the results of an evaluation."""
+        results = [
+            f"{name} {_shown(counts['accuracy'])} ({counts['correct']:,} of {counts['asked']:,})"
+            for name, counts in report.get("analogies", {}).items()
+        ]
+        results += [
+            f"{name} {_shown(counts['spearman'])} ({counts['pairs']:,} pairs)"
+            for name, counts in report.get("similarity", {}).items()
+        ]
+        self._line(f"evaluation after {tokens:,} tokens: {', '.join(results)}")
+
     def resumed(self, step: int, progress: float) -> None:
         """Say from where an interrupted run goes on."""
         self._line(f"going on from step {step:,} ({progress:.0%})")
@@ -167,6 +179,10 @@ class ProgressDisplay:
             with contextlib.suppress(OSError):
                 self._log.close()
             self._log = None
+
+
+def _shown(result: float | None) -> str:
+    return "-" if result is None else f"{result:.3f}"
 
 
 def _in_notebook() -> bool:

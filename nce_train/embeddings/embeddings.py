@@ -122,6 +122,13 @@ class Embeddings:
         InputError
             When the format cannot be told or does not hold the type, there are no words, or nothing can be written at
             `path`.
+
+        Examples
+        --------
+        >>> import nce_train
+        >>> nce_train.Embeddings(["red", "blue"], [[1, 0], [0, 1]]).save("colours.vec.gz")
+        >>> nce_train.Embeddings.load("colours.vec.gz").index_to_key
+        ['red', 'blue']
         """
         write_table(path, self._table(), format, dtype)
 
@@ -253,6 +260,14 @@ class Embeddings:
         ValueError
             When nothing is given to compare with, a vector is not of length dim, a number is not finite, or
             `restrict_vocab` is negative.
+
+        Examples
+        --------
+        >>> import nce_train
+        >>> words = ["paris", "france", "rome", "italy"]
+        >>> model = nce_train.Embeddings(words, [[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]])
+        >>> [word for word, _ in model.most_similar(positive=["france", "rome"], negative=["paris"], topn=1)]
+        ['italy']
         """
         if topn is not None and topn < 1:
             return []
@@ -297,6 +312,13 @@ class Embeddings:
         ------
         ValueError
             When none of the words is in the vocabulary.
+
+        Examples
+        --------
+        >>> import nce_train
+        >>> model = nce_train.Embeddings(["red", "blue", "paris"], [[1, 0], [1, 0.1], [0, 1]])
+        >>> model.doesnt_match(["red", "blue", "paris"])
+        'paris'
         """
         known = [word for word in words if word in self]
         if not known:

@@ -37,8 +37,12 @@ class Model:
 
     Examples
     --------
-    ``Model.load("corpus.nce").predict("paris", topn=3)`` gives the three likeliest context words with their
-    log-probabilities.
+    >>> import nce_train
+    >>> sentences = [["red", "green", "blue"], ["green", "red", "blue"]] * 100
+    >>> _ = nce_train.train(sentences, output="colours.nce", dim=8, subsample=0, progress=False)
+    >>> classifier = nce_train.Model.load("colours.nce")
+    >>> classifier.log_probability("red", ["green", "blue"]).shape
+    (2,)
     """
 
     def __init__(

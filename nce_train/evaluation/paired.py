@@ -72,7 +72,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     Examples
     --------
-    >>> mcnemar_p(0, 3)
+    >>> round(mcnemar_p(0, 3), 12)
     0.25
     """
     fewer, coins = min(only_first, only_second), only_first + only_second

@@ -49,6 +49,13 @@ def compute_accidental_hits(
     ------
     ValueError
         When a shape or dtype is wrong.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> indices, ids, weights = nce.compute_accidental_hits([[7], [2]], [5, 2, 7], num_true=1)
+    >>> indices, ids
+    (array([0, 1], dtype=int32), array([2, 1]))
     """
     targets = read_true_classes(true_classes, num_true)
     sampled = integer_ids(sampled_candidates, "sampled_candidates")

@@ -55,6 +55,13 @@ def sigmoid_loss(
     Notes
     -----
     Works on a [batch, classes] matrix: give large data in batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nce_train import nce
+    >>> nce.sigmoid_loss(np.zeros((4, 2)), np.zeros(4), [[1]], np.ones((1, 2))).round(4)  # 4 log 2
+    array([2.7726])
     """
     classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
     losses, _ = _sigmoid(classifier, targets)
@@ -92,6 +99,13 @@ def softmax_loss(
     """Softmax cross-entropy over all classes: ``-log p`` of each label, weighted by its target and summed.
 
     Arguments, result and errors as in `sigmoid_loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nce_train import nce
+    >>> nce.softmax_loss(np.zeros((4, 2)), np.zeros(4), [[1]], np.ones((1, 2))).round(4)  # log 4
+    array([1.3863])
     """
     classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
     losses, _ = _softmax(classifier, targets)

@@ -52,6 +52,14 @@ def log_probabilities(
     ValueError
         When the loss is unknown, `expected_count` is missing, of wrong length, not above 0 or given
         needlessly, and as in `sigmoid_loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nce_train import nce
+    >>> scores = nce.log_probabilities(np.zeros((4, 2)), np.log([0.4, 0.3, 0.2, 0.1]), np.ones((1, 2)))
+    >>> np.exp(scores).round(2)
+    array([[0.4, 0.3, 0.2, 0.1]])
     """
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {LOSSES}, not {loss!r}")

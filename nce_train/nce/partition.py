@@ -83,6 +83,14 @@ def locate(
     ------
     ValueError
         When an id lies outside ``[0, num_classes)``, and as `partition`.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> nce.locate([0, 3, 6], 2, "mod", num_classes=7)
+    (array([0, 1, 0]), array([0, 1, 3]))
+    >>> nce.locate([0, 3, 6], 2, "div", num_classes=7)
+    (array([0, 0, 1]), array([0, 3, 2]))
     """
     checked = integer_ids(ids, "ids")
     num_classes = positive_integer(num_classes, "num_classes")

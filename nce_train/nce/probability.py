@@ -106,6 +106,14 @@ def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLik
     ------
     ValueError
         When `num_tries` is below `num_sampled`, or `probability` holds no floats.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> nce.expected_count([0.5, 0.01], num_sampled=4, num_tries=4)
+    array([2.  , 0.04])
+    >>> nce.expected_count([0.5, 0.01], num_sampled=4, num_tries=6).round(4)  # two draws were thrown away
+    array([0.9844, 0.0585])
     """
     probability = np.asarray(probability)
     if probability.dtype.kind != "f":

@@ -45,6 +45,15 @@ class SamplerStream:
     Draws of whole numbers are exact everywhere. Log-uniform ids go through the C library's `exp`: two
     libraries that round its last bit differently disagree on an id in fewer than one of 10**10 draws. One
     stream must not be used by two threads at once.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> stream = nce.SamplerStream(1)
+    >>> first = nce.uniform_candidate_sampler([[0]], 1, 4, False, 100, seed=stream).sampled_candidates
+    >>> second = nce.uniform_candidate_sampler([[0]], 1, 4, False, 100, seed=stream).sampled_candidates
+    >>> first, second
+    (array([48, 84, 91, 47]), array([28, 86, 17, 57]))
     """
 
     def __init__(self, seed: Any = None, rng: str = "nce_train") -> None:

@@ -199,6 +199,16 @@ def log_uniform_candidate_sampler(
     ------
     ValueError
         For arguments out of range, naming the argument and both numbers.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> drawn = nce.log_uniform_candidate_sampler([[2], [9]], 1, num_sampled=5, unique=True, range_max=100, seed=3)
+    >>> drawn.sampled_candidates
+    array([ 0,  1, 18, 16, 19])
+    >>> drawn.true_expected_count.round(3)
+    array([[0.402],
+           [0.154]], dtype=float32)
     """
     sampler = _prepared("log-uniform", positive_integer(range_max, "range_max"))
     return sampler(true_classes, num_true, num_sampled, unique, seed, rng=rng, inclusion=inclusion)
@@ -266,6 +276,15 @@ def fixed_unigram_candidate_sampler(
     ValueError
         For bad weights, both or neither of the two sources, a file that cannot be read or parsed (with
         its line), a range that does not fit, and as `log_uniform_candidate_sampler`.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> drawn = nce.fixed_unigram_candidate_sampler([[0]], 1, 6, False, 3, unigrams=[60, 30, 10], seed=3)
+    >>> drawn.sampled_candidates
+    array([1, 0, 1, 0, 0, 1])
+    >>> drawn.true_expected_count.round(2)
+    array([[3.6]], dtype=float32)
     """
     range_max = positive_integer(range_max, "range_max")
     weights = read_unigrams(vocab_file, unigrams, distortion, num_reserved_ids, num_shards, shard)
@@ -319,6 +338,13 @@ def sampler_from_counts(counts: ArrayLike, kind: str = "unigram", distortion: fl
     ------
     ValueError
         When the counts are no weights or the kind is unknown.
+
+    Examples
+    --------
+    >>> from nce_train import nce
+    >>> sampler = nce.sampler_from_counts([60, 30, 10], "unigram", distortion=0.75)
+    >>> sampler([[1]], num_true=1, num_sampled=6, unique=False, seed=3).sampled_candidates
+    array([1, 0, 1, 0, 2, 1])
     """
     weights = np.asarray(counts, dtype=np.float64)
     check_weights(weights, "counts")

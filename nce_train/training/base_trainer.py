@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,19 @@ class Saver(Protocol):
 
     def save(self) -> None:
         """Write one; no thread is at work."""
+
+
+class Evaluator(Protocol):
+    """Who evaluates the parameters of a run now and then."""
+
+    def due_at(self) -> float:
+        """How many tokens are to be trained before the next time; infinity where tokens do not tell."""
+
+    def due(self, at_end: bool = False) -> bool:
+        """Whether it is time, or, `at_end`, whether anything was trained since the last time."""
+
+    def evaluate(self) -> None:
+        """Do it; no thread is at work."""
 
 
 @dataclass
@@ -122,6 +135,7 @@ class BaseTrainer(ABC):
         self._epochs_begun = 0
         self._epoch_limit = settings.epochs  # so many may be begun before the threads stop
         self._ended_early = False
+        self._pause_at = math.inf  # tokens: the piece of work that reaches them is the last before a pause
         self._lock = threading.Lock()
         # plain flags: a signal handler that sets an Event may wait for ever for a lock of the thread it interrupts
         self._pause = False
@@ -169,6 +183,11 @@ class BaseTrainer(ABC):
         self._stopped = True
         self._pause = True
 
+    def end_early(self) -> None:
+        """Have `run` end as if all were trained; may be called from its callbacks."""
+        self._ended_early = True
+        self._pause = True
+
     @property
     def finished(self) -> bool:
         """Whether everything is trained."""
@@ -187,6 +206,7 @@ class BaseTrainer(ABC):
         on_progress: OnProgress | None = None,
         saver: Saver | None = None,
         on_epoch: OnEpoch | None = None,
+        evaluator: Evaluator | None = None,
     ) -> Trained:
         """Train to the end of the last epoch, or `max_steps`, or until `stop`.
 
@@ -201,6 +221,9 @@ class BaseTrainer(ABC):
         on_epoch : callable, optional
             Called with the number of epochs done after each of them and at the end, when no thread is at work; may be
             called again with the same number when the run is restored. Training ends if it returns True.
+        evaluator : Evaluator, optional
+            Called from the calling thread, at the end too. With one thread, or in rounds, what is due by tokens falls
+            behind the same piece of work whenever the run is interrupted.
 
         Returns
         -------
@@ -218,11 +241,14 @@ class BaseTrainer(ABC):
             epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
             if on_epoch is not None and epoch_is_over and on_epoch(self._epochs_begun):
                 self._ended_early = True
+            if evaluator is not None and not self._stopped and evaluator.due(at_end=self.finished):
+                evaluator.evaluate()
             if self.finished or self._stopped:
                 break
+            self._pause_at = math.inf if evaluator is None else evaluator.due_at()
             if on_epoch is not None:
                 self._epoch_limit = self._epochs_begun + int(self._all_begun())
-            self._train_until_paused(on_reading, on_progress, saver)
+            self._train_until_paused(on_reading, on_progress, [saver, evaluator])
             if saver is not None and saver.due() and not self.finished and not self._stopped:
                 saver.save()
         if on_reading is not None and self.finished and self.totals.blocks > self._last_reading[0].blocks:
@@ -280,7 +306,10 @@ class BaseTrainer(ABC):
     # --- between pieces of work -----------------------------------------------------------------------------------
 
     def _train_until_paused(
-        self, on_reading: OnReading | None, on_progress: OnProgress | None, saver: Saver | None
+        self,
+        on_reading: OnReading | None,
+        on_progress: OnProgress | None,
+        visitors: Sequence[Saver | Evaluator | None],
     ) -> None:
         self._pause = False
         if self._stopped:  # looked at behind the line above, which may have undone a stop's pause
@@ -293,13 +322,13 @@ class BaseTrainer(ABC):
         try:
             for worker in workers:
                 worker.start()
-            self._watch(workers, on_reading, on_progress, saver)
+            self._watch(workers, on_reading, on_progress, visitors)
         finally:
             self._pause = True
             for worker in workers:
                 if worker.ident is not None:
                     worker.join()
-            self.seconds, self._started = self._seconds_now(), None
+            self.seconds, self._started = self.seconds_now(), None
         if self._failure is not None:
             raise self._failure
         self._settle()
@@ -313,6 +342,8 @@ class BaseTrainer(ABC):
         totals.centres += int(done[CENTRES])
         totals.products += int(done[PRODUCTS])
         totals.loss += loss
+        if totals.tokens >= self._pause_at:
+            self._pause = True
         if not math.isfinite(totals.loss):
             raise RunError(_diverged(self.settings, "parameters became infinite or not a number", totals.blocks))
         if done[PAIRS] >= PAIRS_FOR_A_MEAN:
@@ -347,34 +378,40 @@ class BaseTrainer(ABC):
         workers: list[threading.Thread],
         on_reading: OnReading | None,
         on_progress: OnProgress | None,
-        saver: Saver | None,
+        visitors: Sequence[Saver | Evaluator | None],
     ) -> None:
-        """Report progress, take the timed readings, and have checkpoints written, until the workers have ended."""
+        """Report progress, take the timed readings, and pause when a visitor is due, until the workers have ended."""
         timed_readings = on_reading is not None and self.settings.log_every_steps is None
         for worker in workers:
             while worker.is_alive():
                 worker.join(POLL_SECONDS)
                 if on_progress is not None:
                     on_progress()
-                if timed_readings and self._seconds_now() >= self._last_reading[1] + self.settings.log_every:
+                if timed_readings and self.seconds_now() >= self._last_reading[1] + self.settings.log_every:
                     with self._lock:
                         reading = self._reading()
                     on_reading(reading)  # type: ignore[misc]
-                if saver is not None and saver.due():
+                if any(visitor is not None and visitor.due() for visitor in visitors):
                     self._pause = True
 
-    def _seconds_now(self) -> float:
+    def seconds_now(self) -> float:
+        """Seconds of training so far; may be called at any time."""
         return self.seconds + (0.0 if self._started is None else time.perf_counter() - self._started)
 
     def _reading(self) -> Reading:
-        """The state now, its loss and speed since the previous reading (the lock is held)."""
-        now = self._seconds_now()
+        """Take a reading (the lock is held)."""
+        reading = self.now()
+        self._last_reading = (dataclasses.replace(self.totals), reading.seconds)
+        return reading
+
+    def now(self) -> Reading:
+        """The state now, its loss and speed since the last reading; no thread may be at work, or the lock is held."""
+        now = self.seconds_now()
         before, then = self._last_reading
         totals = self.totals
         pairs = totals.pairs - before.pairs
         schedule = self._schedule()
         rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
-        self._last_reading = (dataclasses.replace(totals), now)
         return Reading(
             step=totals.blocks,
             epoch=max(0, self._epochs_begun - 1),

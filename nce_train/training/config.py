@@ -38,6 +38,7 @@ MOST_THREADS = 1024
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TOKENS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMG]?)\s*tokens|([kMG]))", re.ASCII)
+_EPOCHS = re.compile(r"(\d+(?:\.\d+)?)\s*epochs?", re.ASCII)
 _MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
 _INIT = re.compile(rf"(zero)|(uniform|normal|truncated-normal)\(\s*{_NUMBER}\s*(/\s*dim)?\s*\)", re.ASCII)
@@ -62,11 +63,23 @@ def _seconds(value: Any) -> Any:
     return value
 
 
-def _interval(value: Any) -> Any:
+def _interval(value: Any, epoch_tokens: int = 0) -> Any:
     text = f"{value:g}s" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or max(*parse_interval(text), 0) == 0:
-        raise ValueError("it should be a duration such as 30s or 5min, or a number of tokens such as 20M")
+    if not isinstance(text, str) or max(*parse_interval(text, epoch_tokens), 0) == 0:
+        or_epochs = " or of epochs such as 1epoch" if epoch_tokens else ""
+        raise ValueError(f"it should be a duration such as 30s or 5min, or a number of tokens such as 20M{or_epochs}")
     return text.strip()
+
+
+def _interval_or_epochs(value: Any) -> Any:
+    return value if value is None else _interval(value, epoch_tokens=1)
+
+
+def _paths(value: Any) -> Any:
+    several = [value] if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(several, (list, tuple)):
+        return value
+    return [os.fspath(path) if isinstance(path, os.PathLike) else path for path in several]
 
 
 def _init(value: Any) -> Any:
@@ -92,7 +105,9 @@ _NAMES_ELSEWHERE = {
 
 Number = Annotated[float, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
-Interval = Annotated[str, BeforeValidator(_interval)]
+Interval = Annotated[str, BeforeValidator(lambda value: _interval(value))]
+IntervalOrEpochs = Annotated[str, BeforeValidator(_interval_or_epochs)]
+Paths = Annotated[list[str], BeforeValidator(_paths)]
 Initialiser = Annotated[str, BeforeValidator(_init)]
 
 
@@ -195,7 +210,12 @@ class Settings(BaseModel):
     checkpoint_every: Interval = Field(
         "5min", description="Time or tokens between checkpoints, such as 30s, 5min or 20M."
     )
-
+    eval_every: IntervalOrEpochs | None = Field(
+        None, description="Evaluate while training: time, tokens or epochs between, such as 5min, 20M or 1epoch."
+    )
+    eval_set: Paths = Field(
+        [], description="A set for it, of analogies or similarities (repeatable); with none, the project's analogies."
+    )
     heldout: str | None = Field(
         None, description="A text that is not trained on: its NCE loss is taken after each epoch."
     )
@@ -213,6 +233,8 @@ class Settings(BaseModel):
             raise ValueError(f"round_tokens cannot be {self.round_tokens}: it should be at least 1, or auto")
         if self.patience is not None and self.heldout is None:
             raise ValueError("patience needs a text to look at: give --heldout FILE too")
+        if self.eval_set and self.eval_every is None:
+            raise ValueError("eval_set needs to know when to evaluate: give --eval-every 1epoch too")
         if self.round_tau != "auto" and self.round_tau <= 0:
             raise ValueError(f"round_tau cannot be {self.round_tau}: it should be above 0, or auto")
         if parse_initialiser(self.input_init, self.dim)[1] == parse_initialiser(self.output_init, self.dim)[1] == 0:
@@ -224,7 +246,7 @@ class Settings(BaseModel):
         return self
 
     def resolved(self) -> "Settings":
-        """The same settings with every `auto` and every `/dim` replaced by its number.
+        """The same settings with every `auto` and every `/dim` replaced by its number, `eval_set` by absolute paths.
 
         But `round_tokens` and `round_tau`, which depend on the vocabulary: see `with_rounds`.
         """
@@ -235,6 +257,7 @@ class Settings(BaseModel):
                 "threads": usable_cpus() if self.threads == "auto" else self.threads,
                 "input_init": _without_dim(self.input_init, self.dim),
                 "output_init": _without_dim(self.output_init, self.dim),
+                "eval_set": [os.path.abspath(path) for path in self.eval_set],  # resume may come from elsewhere
             }
         )
 
@@ -342,7 +365,7 @@ def settings_table() -> str:
     lines = ["| option | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         choices = allowed_words(name)
-        default = "" if field.default is None else yaml_word(field.default)
+        default = "" if field.default in (None, []) else yaml_word(field.default)
         meaning = field.description or ""
         if choices:
             meaning += " (" + ", ".join(f"`{choice}`" for choice in choices) + ")"
@@ -375,13 +398,19 @@ def parse_initialiser(text: str, dim: int) -> tuple[str, float]:
     return match[2], float(match[3]) / (dim if match[4] else 1)
 
 
-def parse_interval(text: str) -> tuple[float, int]:
-    """`5min` → (300.0, 0), `20M` or `20Mtokens` → (0.0, 20_000_000): seconds and tokens; (0.0, 0) for no interval."""
+def parse_interval(text: str, epoch_tokens: int = 0) -> tuple[float, int]:
+    """`5min` → (300.0, 0), `20M` or `20Mtokens` → (0.0, 20_000_000): seconds and tokens; (0.0, 0) for no interval.
+
+    `2epochs` is so many times `epoch_tokens`; no interval where these are 0.
+    """
     duration, tokens = _DURATION.fullmatch(text.strip()), _TOKENS.fullmatch(text.strip())
+    epochs = _EPOCHS.fullmatch(text.strip())
     if duration is not None:
         return float(duration[1]) * _SECONDS[duration[2]], 0
     if tokens is not None:
         return 0.0, round(float(tokens[1]) * _MULTIPLES[tokens[2] or tokens[3] or ""])
+    if epochs is not None and epoch_tokens and float(epochs[1]):
+        return 0.0, max(1, round(float(epochs[1]) * epoch_tokens))
     return 0.0, 0
 
 

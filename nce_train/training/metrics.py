@@ -6,7 +6,7 @@ A reading is what `metrics.jsonl` holds a line of; its keys are public (`Reading
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
@@ -44,6 +44,32 @@ class Reading:
     def as_dict(self) -> dict[str, Any]:
         """The JSON object of `metrics.jsonl`."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingState(Reading):
+    """What a callback is called with: a reading, or an evaluation and what a reading at its moment would say.
+
+    `loss` and `tokens_per_second` are since the last reading, or, where nothing was trained since, those of that
+    reading; `loss` is None only before anything was trained.
+
+    Attributes
+    ----------
+    progress : float
+        How much of the run is done, from 0 to 1.
+    heldout : dict or None
+        `pairs` and `nce_loss` of the held-out text, where that was measured just now.
+    evaluation : dict or None
+        What `nce_train.evaluate` returns, where that was done just now.
+    """
+
+    progress: float
+    heldout: dict[str, Any] | None = None
+    evaluation: dict[str, Any] | None = None
+
+
+# Called at each reading, held-out loss and evaluation; training stops early where it returns True.
+Callback = Callable[[TrainingState], Any]
 
 
 class MetricsFile:

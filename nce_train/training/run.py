@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import dataclasses
 import functools
 import os
 import platform
@@ -31,8 +32,9 @@ from nce_train.training import run_record
 from nce_train.training.checkpoint import checksum, newest_checkpoint, remove_states, states, write_checkpoint
 from nce_train.training.config import Settings, parse_interval
 from nce_train.training.early_stopping import EarlyStopping, Measure
+from nce_train.training.evaluations import Evaluations, Report
 from nce_train.training.interruption import FirstSignal
-from nce_train.training.metrics import MetricsFile, Reading
+from nce_train.training.metrics import Callback, MetricsFile, Reading, TrainingState
 from nce_train.training.model_directory import (
     FORMAT,
     MANIFEST,
@@ -53,6 +55,8 @@ RETRY_SECONDS = 60.0  # after a checkpoint that could not be written
 
 # Given a held-out text, the vocabulary and the settings: what measures parameters on it
 Heldout = Callable[[str, Vocabulary, Settings], Measure]
+# Given the paths of evaluation sets, which it reads at once: what measures the input embeddings of a vocabulary
+Evaluation = Callable[[list[str]], Callable[[Vocabulary, np.ndarray], Report]]
 
 
 class Watcher(Protocol):
@@ -75,6 +79,9 @@ class Watcher(Protocol):
 
     def heldout(self, epoch: int, loss: float) -> None:
         """The loss of the held-out text after an epoch."""
+
+    def evaluated(self, tokens: int, report: Report) -> None:
+        """The embeddings were evaluated when so many tokens were trained."""
 
     def resumed(self, step: int, progress: float) -> None:
         """An interrupted run goes on."""
@@ -145,6 +152,8 @@ def train_model(
     cache: bool = True,
     keep_checkpoint: bool = False,
     heldout: Heldout | None = None,
+    evaluation: Evaluation | None = None,
+    callback: Callback | None = None,
     start: WarmStart | None = None,
 ) -> TrainedModel:
     """Train on a corpus and, if `output` is given, write the model directory.
@@ -163,6 +172,11 @@ def train_model(
         Keep the state at the end, so that the run can be given more epochs.
     heldout : callable, optional
         Needed for the setting `heldout`.
+    evaluation : callable, optional
+        Needed for the setting `eval_every`.
+    callback : callable, optional
+        Called with a `TrainingState` at each reading, held-out loss and evaluation, by whichever thread took it. When
+        it returns True, training ends and the model is written; when it raises, training ends as after Ctrl-C.
     start : WarmStart, optional
         What to begin with; of the settings' dim.
 
@@ -174,18 +188,21 @@ def train_model(
     ------
     InputError, RunError
         One sentence each; what was begun at `output` is removed, but for checkpoints.
+    Exception
+        Whatever `callback` raised.
     KeyboardInterrupt
         After Ctrl-C, with a sentence that says how to go on, if there is a checkpoint.
     """
     settings = settings.resolved()
     record = run_record.new_record(corpus, settings)
     record["start"] = None if start is None else start.record
+    hooks = _Hooks(heldout, evaluation, callback)
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-            session = _Session(record, settings, None, Path(scratch), watcher, False, heldout)
+            session = _Session(record, settings, None, Path(scratch), watcher, False, hooks)
             return session.train_anew(corpus, cache, start)
     with contextlib.closing(claim(output, overwrite)) as claimed, _way_on_told(output, claimed.checkpoint):
-        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, heldout)
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, hooks)
         return session.train_anew(corpus, cache, start)
 
 
@@ -198,6 +215,8 @@ def resume_model(
     cache: bool = True,
     keep_checkpoint: bool = False,
     heldout: Heldout | None = None,
+    evaluation: Evaluation | None = None,
+    callback: Callback | None = None,
     find_start: FindStart,
 ) -> TrainedModel:
     """Go on with the interrupted run in a model directory.
@@ -210,7 +229,7 @@ def resume_model(
     watcher : Watcher
     corpus : path or list of paths, optional
         Must be that of the run.
-    cache, keep_checkpoint, heldout
+    cache, keep_checkpoint, heldout, evaluation, callback
         See `train_model`.
     find_start : callable
         For a run with a warm start that has no checkpoint, or whose ids are damaged.
@@ -240,7 +259,8 @@ def resume_model(
         settings = run_record.settings_of(record, changes, output)
         corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
-        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, heldout)
+        hooks = _Hooks(heldout, evaluation, callback)
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, hooks)
         if checkpoint is not None:
             return session.go_on(checkpoint.arrays, corpus_found, cache, find_start)
         if corpus_found is None:
@@ -299,6 +319,15 @@ def memory_needed(vocabulary: int, settings: Settings) -> int:
     return base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + copies)
 
 
+@dataclass(frozen=True)
+class _Hooks:
+    """What other rooms have a run do; see `train_model`."""
+
+    heldout: Heldout | None
+    evaluation: Evaluation | None
+    callback: Callback | None
+
+
 class _Session:
     """What one process does of a run.
 
@@ -313,7 +342,7 @@ class _Session:
         For the token file, and for checkpoints when there is an output.
     watcher : Watcher
     keep_checkpoint : bool
-    heldout : callable or None
+    hooks : _Hooks
     """
 
     def __init__(
@@ -324,15 +353,21 @@ class _Session:
         directory: Path,
         watcher: Watcher,
         keep_checkpoint: bool,
-        heldout: Heldout | None,
+        hooks: _Hooks,
     ) -> None:
         self.settings = settings
         self.output = output
         self.directory = directory
         self.watcher = watcher
         self.keep_checkpoint = keep_checkpoint
-        self._heldout = heldout
+        self._hooks = hooks
+        self._measure_embeddings = None  # sets are read here, so that a mistake in them is told before the work
+        if settings.eval_every is not None and hooks.evaluation is not None:
+            self._measure_embeddings = hooks.evaluation(settings.eval_set)
+        self._callback_failure: Exception | None = None
+        self._stopped_early: str | None = None
         self.record = {**record, "config": settings.model_dump(), "keep_checkpoint": keep_checkpoint}
+        self.record["evaluated"] = dict(record.get("evaluated", {"tokens": 0, "seconds": 0.0}))
         self.readings: list[dict[str, Any]] = list(record["readings"])
         self.timings: dict[str, float] = dict(record["timings"])
         self._seconds_before = self.timings["total"]
@@ -439,9 +474,13 @@ class _Session:
         total_tokens = encoded.token_count * self.settings.epochs
 
         def on_reading(reading: Reading) -> None:
-            self.readings.append(reading.as_dict())
-            metrics.write(self.readings[-1])
+            keep(reading.as_dict())
             self.watcher.reading(reading, trainer.progress())
+            self._call_back(trainer, reading)
+
+        def keep(reading: dict[str, Any]) -> None:
+            self.readings.append(reading)
+            metrics.write(reading)
 
         def on_progress() -> None:
             self.watcher.training(round(trainer.progress() * total_tokens), total_tokens)
@@ -454,16 +493,32 @@ class _Session:
             measured = stopping.look(epoch, trainer.state())
             if measured is not None:
                 checkpoints.remove_old_bests()
-                self.readings.append({"step": trainer.totals.blocks, "heldout": measured})
-                metrics.write(self.readings[-1])
+                keep({"step": trainer.totals.blocks, "heldout": measured})
                 self.watcher.heldout(epoch, measured["nce_loss"])
+                self._call_back(trainer, trainer.now(), heldout=measured)
+            if stopping.out_of_patience:
+                self._stopped_early = "patience"
             return stopping.out_of_patience
 
+        def on_evaluation(report: Report) -> None:
+            keep({"step": trainer.totals.blocks, "evaluation": report})
+            self.watcher.evaluated(trainer.totals.tokens, report)
+            self._call_back(trainer, trainer.now(), evaluation=report)
+
+        evaluations = self._evaluations(encoded.vocabulary, trainer, on_evaluation)
         metrics = MetricsFile(self.directory / METRICS, self.readings)
-        hooks = (on_reading, on_progress, None if self.output is None else checkpoints)
+        hooks = (
+            on_reading,
+            on_progress,
+            None if self.output is None else checkpoints,
+            None if stopping is None else on_epoch,
+            evaluations,
+        )
         with contextlib.closing(metrics):
-            run = functools.partial(trainer.run, *hooks, None if stopping is None else on_epoch)
+            run = functools.partial(trainer.run, *hooks)
             trained = run() if self.output is None else self._run_with_checkpoints(run, trainer, checkpoints)
+        if self._callback_failure is not None:
+            raise self._callback_failure
         _refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
             stopping.take_best(trainer.state())
@@ -474,11 +529,43 @@ class _Session:
                 )
         return self._save(encoded, trained, gauge)
 
+    def _call_back(
+        self,
+        trainer: "BaseTrainer",
+        reading: Reading,
+        heldout: dict[str, Any] | None = None,
+        evaluation: Report | None = None,
+    ) -> None:
+        if self._hooks.callback is None or self._callback_failure is not None:
+            return
+        if reading.loss is None:  # nothing was trained since the last reading
+            last: dict[str, Any] = next((line for line in reversed(self.readings) if line.get("loss") is not None), {})
+            known = {name: last[name] for name in ("loss", "tokens_per_second") if name in last}
+            reading = dataclasses.replace(reading, **known)
+        try:
+            state = TrainingState(
+                **reading.as_dict(), progress=trainer.progress(), heldout=heldout, evaluation=evaluation
+            )
+            if self._hooks.callback(state):
+                self._stopped_early = "callback"
+                trainer.end_early()
+        except Exception as failure:
+            self._callback_failure = failure
+            trainer.stop()
+
+    def _evaluations(
+        self, vocabulary: Vocabulary, trainer: "BaseTrainer", tell: Callable[[Report], None]
+    ) -> Evaluations | None:
+        if self._measure_embeddings is None or self.settings.eval_every is None:
+            return None
+        measure = functools.partial(self._measure_embeddings, vocabulary)
+        return Evaluations(measure, self.settings.eval_every, trainer, self.record["evaluated"], tell)
+
     def _early_stopping(self, vocabulary: Vocabulary) -> EarlyStopping | None:
         text = self.record["heldout"]["path"]
-        if text is None or self._heldout is None:
+        if text is None or self._hooks.heldout is None:
             return None
-        measure = self._heldout(text, vocabulary, self.settings)
+        measure = self._hooks.heldout(text, vocabulary, self.settings)
         looks = self.record["heldout"]["looks"]
         stopping = EarlyStopping(measure, self.settings.patience, self.directory, looks, self.watcher.note)
         if not looks:
@@ -495,7 +582,10 @@ class _Session:
                 if kept := states(self.directory):
                     raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
                 raise
-            if trainer.finished:
+            if failure := self._callback_failure:
+                checkpoints.save()
+                failure.add_note(_way_on(self.directory, checkpoints.failure))
+            elif trainer.finished:
                 if self.keep_checkpoint:
                     checkpoints.save()
             else:
@@ -512,7 +602,12 @@ class _Session:
             self.timings["save"] += time.perf_counter() - save_started
             timings = self.timings_now()
             complete = _manifest(encoded, self.settings, trained, timings, gauge.peak())
-            return {**complete, **provenance(self.record.get("start")), "heldout": self.record["heldout"]["looks"]}
+            return {
+                **complete,
+                **provenance(self.record.get("start")),
+                "heldout": self.record["heldout"]["looks"],
+                "stopped_early": self._stopped_early,
+            }
 
         if self.output is None:
             complete = manifest()

@@ -18,7 +18,7 @@ from nce_train.training.checkpoint import FORMAT, RUN
 from nce_train.training.config import Settings, load_settings
 from nce_train.training.model_directory import sha256_of
 
-CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every")
+CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every", "eval_every", "eval_set")
 STANDARD_INPUT = "-"
 _KEYS = {"config", "corpus", "sources", "readings", "heldout", "timings"}
 
@@ -29,7 +29,8 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
     Returns
     -------
     dict
-        `format`, `config`, `readings`, `timings`, `heldout` (its path, and what was seen of it);
+        `format`, `config`, `readings`, `timings`, `heldout` (its path, and what was seen of it), `evaluated` (tokens
+        and seconds of training at the last evaluation);
         `corpus`: absolute paths, or None for what cannot be read again;
         `sources`: `name`, `path`, `bytes`, `mtime_ns` of each (None for no regular file). Later also `sha256` of the
         sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), and `start` (of a warm start).
@@ -43,6 +44,7 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
         "sources": [_fingerprint(source) for source in list_sources(corpus).sources],
         "readings": [],
         "heldout": {"path": None if settings.heldout is None else os.path.abspath(settings.heldout), "looks": []},
+        "evaluated": {"tokens": 0, "seconds": 0.0},
         "timings": dict.fromkeys(("vocabulary", "encode", "compile", "train", "save", "total"), 0.0),
     }
 

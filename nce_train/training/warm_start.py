@@ -36,6 +36,8 @@ _OF_THAT_RUN: dict[str, Any] = {
     "vocab": None,
     "heldout": None,
     "patience": None,
+    "eval_every": None,
+    "eval_set": [],
 }
 
 # Given how to start and the path of a record: what there is now

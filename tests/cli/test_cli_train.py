@@ -106,6 +106,29 @@ def test_a_model_directory_is_whole(folder):
     }  # fmt: skip
 
 
+def test_evaluation_and_tensorboard_while_training(folder):
+    (folder / "asked.txt").write_text("w0 w1 w2 w3\nw4 w5 w6 w7\nw8 w9 w10 w110\n")
+    (folder / "scored.tsv").write_text("w0\tw1\t3\nw4\tw5\t2\n")
+    sets = ("--eval-set", "asked.txt", "--eval-set", "scored.tsv")
+    code, out, err = run(
+        "corpus.txt", "--epochs", 2, "--eval-every", "1epoch", *sets, "--tensorboard", "tb", cwd=folder
+    )
+    assert (code, out) == (0, "corpus.nce\n"), err
+    lines = [json.loads(line) for line in (folder / "corpus.nce" / "metrics.jsonl").read_text().splitlines()]
+    reports = [line["evaluation"] for line in lines if "evaluation" in line]
+    assert [report["analogies"]["asked"]["coverage"] for report in reports] == [2 / 3, 2 / 3]
+    correct = reports[-1]["analogies"]["asked"]["correct"]
+    spearman = reports[-1]["similarity"]["scored"]["spearman"]
+    shown = [line for line in err.splitlines() if line.startswith("evaluation")]
+    assert shown[-1] == (
+        f"evaluation after 12,000 tokens: asked {correct / 2:.3f} ({correct} of 2), scored {spearman:.3f} (2 pairs)"
+    )
+    names = sorted(path.name.split(".")[0] for path in (folder / "tb").iterdir())
+    assert names == ["events", "projector", "projector_config"]
+    yaml_sets = yaml.safe_load((folder / "corpus.nce" / "config.yaml").read_text())["eval_set"]
+    assert yaml_sets == [str(folder / "asked.txt"), str(folder / "scored.tsv")]
+
+
 def test_config_of_a_model_repeats_it(folder):
     assert run("corpus.txt", "--dim", 10, "--threads", 1, "--lr", 0.1, "-o", "first.nce", cwd=folder)[0] == 0
     code, _, err = run("corpus.txt", "--config", "first.nce/config.yaml", "-o", "second.nce", cwd=folder)
@@ -171,7 +194,7 @@ def test_ids_are_reused_and_said_to_be(folder):
 
 def test_vocabulary_of_another_run(folder):
     (folder / "mine.tsv").write_text("w1\t50\nw2\t20\nw3\t9\n")
-    code, _, err = run("corpus.txt", "--vocab", "mine.tsv", "--epochs", 1, cwd=folder)
+    code, _, err = run("corpus.txt", "--vocab", "mine.tsv", "--epochs", 1, "--subsample", 0, cwd=folder)
     assert code == 0, err
     assert (folder / "corpus.nce" / "vocab.tsv").read_text() == "w1\t50\nw2\t20\nw3\t9\n"
 

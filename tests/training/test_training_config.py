@@ -192,6 +192,44 @@ def test_doubts_about_rounds(given, sentences):
     assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("30s", (30.0, 0)),
+        ("20M", (0.0, 20_000_000)),
+        ("1epoch", (0.0, 1000)),
+        ("2 epochs", (0.0, 2000)),
+        ("0.25epochs", (0.0, 250)),
+        ("0.0001epochs", (0.0, 1)),
+        (None, None),
+    ],
+)
+def test_intervals_between_evaluations(text, parsed):
+    every = load_settings(given={"eval_every": text}).eval_every
+    assert parsed == (None if every is None else parse_interval(every, epoch_tokens=1000))
+
+
+@pytest.mark.parametrize("text", ["0epochs", "epoch", "1epoch 2s", "1ep", True])
+def test_other_intervals_between_evaluations_are_refused(text):
+    with pytest.raises(InputError, match=r"a number of tokens such as 20M or of epochs such as 1epoch\.$"):
+        load_settings(given={"eval_every": text})
+
+
+def test_checkpoints_are_not_written_by_epochs():
+    with pytest.raises(InputError, match=r"a number of tokens such as 20M\.$"):
+        load_settings(given={"checkpoint_every": "1epoch"})
+
+
+def test_evaluation_sets_are_one_path_or_several(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("eval_every: 1epoch\neval_set: [a.txt, b.txt]\n")
+    assert load_settings(file).eval_set == ["a.txt", "b.txt"]
+    assert load_settings(file, {"eval_set": "c.txt"}).eval_set == ["c.txt"]
+    assert load_settings(file, {"eval_set": (tmp_path / "c.txt", "d.txt")}).eval_set == [f"{tmp_path}/c.txt", "d.txt"]
+    with pytest.raises(InputError, match=r"Setting eval_set .*list"):
+        load_settings(file, {"eval_set": 5})
+
+
 def test_readme_shows_the_settings_as_they_are():
     table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README.read_text(), re.DOTALL)
     assert table is not None

@@ -1,0 +1,56 @@
+"""The examples in docstrings are run, each module's in a directory of its own; and what people call has one."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import nce_train
+from nce_train import api, nce
+
+MODULES = [
+    module.name
+    for package in ("nce", "text", "embeddings", "evaluation", "training", "report")
+    for module in pkgutil.iter_modules([f"{nce_train.__path__[0]}/{package}"], f"nce_train.{package}.")
+]
+
+
+@pytest.mark.parametrize("name", ["nce_train.api", *MODULES])
+def test_examples_come_out_as_they_stand(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        nce_train.train,
+        nce_train.evaluate,
+        nce_train.Model,
+        nce_train.Embeddings,
+        nce_train.Embeddings.most_similar,
+        nce_train.Embeddings.doesnt_match,
+        nce_train.Embeddings.save,
+        api.export,
+        nce.nce_loss,
+        nce.nce_loss_and_gradients,
+        nce.sigmoid_loss,
+        nce.softmax_loss,
+        nce.log_uniform_candidate_sampler,
+        nce.fixed_unigram_candidate_sampler,
+        nce.LearnedUnigramCandidateSampler,
+        nce.sampler_from_counts,
+        nce.compute_accidental_hits,
+        nce.SamplerStream,
+        nce.log_probabilities,
+        nce.partition,
+        nce.locate,
+        nce.expected_count,
+    ],
+    ids=lambda public: public.__qualname__,
+)
+def test_what_people_call_has_an_example(public):
+    assert ">>>" in public.__doc__

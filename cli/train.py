@@ -106,6 +106,18 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
     metavar="DIR",
     help="Go on with the interrupted run that was writing this model directory.",
 )
+@click.option(
+    "--init",
+    metavar="VECTORS",
+    help="Words that have a vector in this file or model directory start with it; --dim is that of the vectors.",
+)
+@click.option(
+    "--continue",
+    "continue_from",
+    metavar="MODEL",
+    help="Train this model further, on a new text: its words stay, the text's are added. Settings are the model's; "
+    "--lr starts where it would be, had it fallen over both texts.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a model that is in the way.")
 @click.option("--keep-checkpoint", is_flag=True, help="Keep the state at the end, so that epochs can be added.")
 @click.option("--no-cache", is_flag=True, help="Read the text anew, and leave no copy of its ids for later runs.")
@@ -138,6 +150,8 @@ def main(
     output: Path | None,
     config: str | None,
     resume: Path | None,
+    init: str | None,
+    continue_from: str | None,
     overwrite: bool,
     keep_checkpoint: bool,
     no_cache: bool,
@@ -158,18 +172,22 @@ def main(
     nce-train logs/ notes.txt.gz -o model.nce --config quality --epochs 3
     zcat *.gz | nce-train - -o model.nce
     nce-train --resume model.nce
+    nce-train new.txt --continue model.nce -o newer.nce
     """
     given = {name: _typed(name, value) for name, value in settings.items() if value not in (None, ())}
-    chosen = load_settings(config, given)
+    if continue_from is None:
+        load_settings(config, given)  # a wrong one is told first
     if print_config:
-        click.echo(chosen.to_yaml(), nl=False)
+        from nce_train.api import settings_and_start
+
+        click.echo(settings_and_start(config, given, init, continue_from)[0].to_yaml(), nl=False)
         return
     if resume is not None and dry_run:
         raise click.UsageError("--resume goes on with a run: it cannot be a --dry-run.")
     if not corpus and resume is None:
         raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
 
-    from nce_train.api import train_or_resume
+    from nce_train.api import settings_and_start, train_or_resume
     from nce_train.progress import ProgressDisplay
     from nce_train.training.model_directory import default_output
     from nce_train.training.run import estimate
@@ -184,7 +202,8 @@ def main(
         raise InputError(f"The log file {log_file} cannot be written: {error.strerror}.") from None
     with display:
         if dry_run:
-            _show_estimate(estimate(list(corpus), chosen, display, cache=not no_cache))
+            chosen, start = settings_and_start(config, given, init, continue_from)
+            _show_estimate(estimate(list(corpus), chosen, display, cache=not no_cache, start=start))
             return
         train_or_resume(
             list(corpus) or None,
@@ -193,6 +212,8 @@ def main(
             given,
             display,
             resume=resume,
+            init=init,
+            continue_from=continue_from,
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=not no_cache,

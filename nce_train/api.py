@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nce_train.training.evaluations import Report
     from nce_train.training.metrics import Callback, TrainingState
     from nce_train.training.run import TrainedModel, Watcher
+    from nce_train.training.warm_start import How, WarmStart
 
 __all__ = ["Model", "evaluate", "export", "phrases", "report", "train"]
 
@@ -167,6 +168,8 @@ def train(
     output: PathLike | None = None,
     config: PathLike | None = None,
     resume: PathLike | None = None,
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
     overwrite: bool = False,
     keep_checkpoint: bool = False,
     cache: bool = True,
@@ -188,6 +191,13 @@ def train(
     resume : path, optional
         Go on with the interrupted run that was writing this model directory; its corpus and settings need not be given
         again, but `epochs` may be raised.
+    init : path or Embeddings, optional
+        Words of the corpus that have a vector here start with it: of a model directory, with its output vector and bias
+        too. Words are compared as they are. `dim` is that of the vectors.
+    continue_from : path, optional
+        Train this model further, on a new text: its words stay, and words of the text are added. Counts are summed.
+        Settings are the model's unless given, but `threads`, `round_tokens`, `round_tau`, `vocab`, `heldout`,
+        `patience`, `eval_every` and `eval_set`; `lr` starts where it would be, had it fallen over both texts.
     overwrite : bool
         Replace a model that is at `output`.
     keep_checkpoint : bool
@@ -253,6 +263,8 @@ def train(
             settings,
             display,
             resume=None if resume is None else Path(resume),
+            init=init,
+            continue_from=continue_from,
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
@@ -271,6 +283,8 @@ def train_or_resume(
     watcher: "Watcher",
     *,
     resume: Path | None = None,
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
     overwrite: bool = False,
     keep_checkpoint: bool = False,
     cache: bool = True,
@@ -284,16 +298,17 @@ def train_or_resume(
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
-        run = functools.partial(
-            train_model, corpus, load_settings(config, settings), output, watcher, overwrite=overwrite
-        )
+        chosen, start = settings_and_start(config, settings, init, continue_from)
+        run = functools.partial(train_model, corpus, chosen, output, watcher, overwrite=overwrite, start=start)
     else:
+        if init is not None or continue_from is not None:
+            raise InputError("A run that is resumed has started already: leave init and continue out.")
         if overwrite:
             raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
         if output is not None and not is_same_file(output, resume):
             raise InputError(f"The run in {resume} goes on there and cannot write to {output}: leave the output out.")
         changes = {**({} if config is None else read_config(config)), **settings}
-        run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus)
+        run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus, find_start=_find_start)
 
     with _tensorboard_log(tensorboard, output, resume, watcher) as log:
         told: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
@@ -325,6 +340,56 @@ def _tensorboard_log(
     if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
         raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
     return TensorBoardLog(directory, resume is not None, watcher.note)
+
+
+def settings_and_start(
+    config: PathLike | None,
+    given: Mapping[str, Any],
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
+) -> "tuple[Settings, WarmStart | None]":
+    """The settings of a run that may have a warm start, and what it starts with; see `train`.
+
+    Raises
+    ------
+    InputError
+        When a setting is wrong or does not fit to the start, or the start cannot be read.
+    """
+    if init is None and continue_from is None:
+        return load_settings(config, given), None
+    from nce_train.training.warm_start import settings_to_continue, settings_to_init
+
+    if continue_from is not None:
+        if init is not None:
+            raise InputError("init begins a model, continue goes on with one: give one of them.")
+        start = _find_start("continue", continue_from)
+        return settings_to_continue(start, Path(continue_from), config, given), start
+    assert init is not None
+    start = _start_from(init) if isinstance(init, Embeddings) else _find_start("init", init)
+    return settings_to_init(start, config, given), start
+
+
+def _find_start(how: "How", path: PathLike) -> "WarmStart":
+    from nce_train.text.vocabulary import Vocabulary
+    from nce_train.training.warm_start import Known, WarmStart
+
+    directory = Path(path)
+    is_classifier = all((directory / name).is_file() for name in ("output.npy", "bias.npy", "config.yaml"))
+    if how == "init" and not is_classifier:
+        return _start_from(Embeddings.load(path), path)
+    model = Model.load(path)
+    settings = load_settings(directory / "config.yaml")
+    vocabulary = Vocabulary(model.words, model.counts, settings.unknown)
+    known = Known(vocabulary, model.input, model.output, model.bias, settings.subsample)
+    return WarmStart(how, path, known)
+
+
+def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":
+    from nce_train.text.vocabulary import Vocabulary
+    from nce_train.training.warm_start import Known, WarmStart
+
+    counts = np.zeros(len(embeddings), np.int64)  # they matter to biases only, of which there are none
+    return WarmStart("init", path, Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors))
 
 
 def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":

@@ -24,6 +24,7 @@ import numpy as np
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
 from nce_train.text import cache as token_cache
+from nce_train.text.extension import extend_vocabulary
 from nce_train.text.sources import BLOCK_BYTES, Corpus, SourceList, list_sources
 from nce_train.text.vocabulary import DROPPED, LINE_END, Vocabulary
 
@@ -87,6 +88,7 @@ def encode_corpus(
     max_vocab: int | None = None,
     unknown: str | None = None,
     vocabulary: Vocabulary | None = None,
+    extend: Vocabulary | None = None,
     threads: int = 1,
     cache: bool = True,
     progress: Progress | None = None,
@@ -112,6 +114,8 @@ def encode_corpus(
     vocabulary : Vocabulary or None
         Use its rows as they stand, with the counts they have; `min_count` and `max_vocab` are not applied,
         and words it lacks are dropped, or become its `unknown`.
+    extend : Vocabulary or None
+        Keep all its words and its `unknown`, and add counts and words of the corpus: see `extend_vocabulary`.
     threads : int
         Threads that count, beside the calling one, which reads and decompresses.
     cache : bool
@@ -134,7 +138,9 @@ def encode_corpus(
     """
     _check_choice("tokens", tokens, "whitespace", "words")
     _check_choice("line-breaks", line_breaks, "sentence", "ignore")
-    unknown = _unknown_of(vocabulary, unknown)
+    unknown = _unknown_of(vocabulary if extend is None else extend, unknown)
+    if extend is not None and max_vocab is not None and max_vocab < len(extend):
+        raise InputError(f"--max-vocab is {max_vocab}, but the model has {len(extend)} words, which all stay: raise it")
     listed = list_sources(corpus)
     target = Path(directory) / TOKEN_FILE
     try:
@@ -145,6 +151,8 @@ def encode_corpus(
     if cache:
         fingerprint = None if vocabulary is None else vocabulary.fingerprint
         settings = [tokens, lowercase, line_breaks, min_count, max_vocab, unknown, fingerprint]
+        if extend is not None:
+            settings.append(f"extend {extend.fingerprint}")
         key = token_cache.key_of(listed.sources, settings)
 
     started = time.perf_counter()
@@ -158,7 +166,9 @@ def encode_corpus(
         with _token_file(target) as file:
             mark_lines = line_breaks == "sentence"
             counted = _count(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
-            if vocabulary is None:
+            if extend is not None:
+                vocabulary, row_of, warnings = _extend(extend, counted, min_count, max_vocab)
+            elif vocabulary is None:
                 vocabulary, row_of, warnings = _select(counted, min_count, max_vocab, unknown)
             else:
                 row_of, warnings = _rows_in(vocabulary, counted)
@@ -355,6 +365,34 @@ def _rows_in(vocabulary: Vocabulary, counted: _Counted) -> tuple[np.ndarray, lis
     if len(merged.words) == 0 and vocabulary.unknown is None:
         raise InputError(f"the corpus holds none of the {len(vocabulary)} words of the given vocabulary")
     return np.fromiter((index[word] for word in merged.words), np.int32, len(merged.words)), warnings
+
+
+def _extend(
+    old: Vocabulary, counted: _Counted, min_count: int, max_vocab: int | None
+) -> tuple[Vocabulary, np.ndarray, list[str]]:
+    """The old words and the corpus's as one vocabulary, the row of each merged word, and warnings."""
+    index = old.index
+
+    def is_wanted(counter: "WordCounter") -> np.ndarray:
+        is_old = np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
+        return is_old | (counter.counts() >= min_count)
+
+    merged, warnings = _merge(counted, is_wanted)
+    vocabulary, row_of, num_without_room = extend_vocabulary(
+        old,
+        merged.words,
+        merged.counts,
+        merged.first,
+        min_count=min_count,
+        max_vocab=max_vocab,
+        tokens_of_others=merged.tokens_of_others,
+    )
+    if num_without_room:
+        warnings = [
+            *warnings,
+            f"{num_without_room:,} new words find no room, for --max-vocab is {max_vocab}",
+        ]
+    return vocabulary, row_of, warnings
 
 
 def _merge(counted: _Counted, is_wanted: Callable[["WordCounter"], np.ndarray]) -> tuple["Words", list[str]]:

@@ -171,6 +171,11 @@ class BaseTrainer(ABC):
     @abstractmethod
     def _restore_position(self, state: Mapping[str, np.ndarray]) -> None: ...
 
+    def start_with(self, fill: Callable[[Tables], None]) -> None:
+        """Have the parameters changed before anything is trained; `fill` is given the classes' rows."""
+        fill(without_hot_rows(self.tables))
+        self._settle()
+
     # --- the run --------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:

@@ -61,9 +61,14 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
     _initialise(tables.input[:, : settings.dim], settings.input_init, settings.dim, generator)
     _initialise(tables.output[: len(counts), : settings.dim], settings.output_init, settings.dim, generator)
     if settings.bias_init == "log-unigram":
-        kept = np.maximum(counts, 1) * keep_probability(counts, settings.subsample)
-        tables.bias[: len(counts)] = np.log(kept / kept.sum())
+        tables.bias[: len(counts)] = log_unigram(counts, settings.subsample)
     return tables
+
+
+def log_unigram(counts: np.ndarray, subsample: float) -> np.ndarray:
+    """Logarithm of each word's share of the tokens that subsampling keeps, float64 [vocabulary]."""
+    kept = np.maximum(counts, 1) * keep_probability(counts, subsample)
+    return np.asarray(np.log(kept / kept.sum()))
 
 
 def take_hot_rows(tables: Tables, thread: Thread) -> None:

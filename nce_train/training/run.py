@@ -44,6 +44,7 @@ from nce_train.training.model_directory import (
     claim_interrupted,
     save_model,
 )
+from nce_train.training.warm_start import FindStart, WarmStart, found_again, provenance
 
 if TYPE_CHECKING:
     from nce_train.training.base_trainer import BaseTrainer, Trained
@@ -153,6 +154,7 @@ def train_model(
     heldout: Heldout | None = None,
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
+    start: WarmStart | None = None,
 ) -> TrainedModel:
     """Train on a corpus and, if `output` is given, write the model directory.
 
@@ -175,6 +177,8 @@ def train_model(
     callback : callable, optional
         Called with a `TrainingState` at each reading, held-out loss and evaluation, by whichever thread took it. When
         it returns True, training ends and the model is written; when it raises, training ends as after Ctrl-C.
+    start : WarmStart, optional
+        What to begin with; of the settings' dim.
 
     Returns
     -------
@@ -191,14 +195,15 @@ def train_model(
     """
     settings = settings.resolved()
     record = run_record.new_record(corpus, settings)
+    record["start"] = None if start is None else start.record
     hooks = _Hooks(heldout, evaluation, callback)
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
             session = _Session(record, settings, None, Path(scratch), watcher, False, hooks)
-            return session.train_anew(corpus, cache)
+            return session.train_anew(corpus, cache, start)
     with contextlib.closing(claim(output, overwrite)) as claimed, _way_on_told(output, claimed.checkpoint):
         session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, hooks)
-        return session.train_anew(corpus, cache)
+        return session.train_anew(corpus, cache, start)
 
 
 def resume_model(
@@ -212,6 +217,7 @@ def resume_model(
     heldout: Heldout | None = None,
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
+    find_start: FindStart,
 ) -> TrainedModel:
     """Go on with the interrupted run in a model directory.
 
@@ -225,6 +231,8 @@ def resume_model(
         Must be that of the run.
     cache, keep_checkpoint, heldout, evaluation, callback
         See `train_model`.
+    find_start : callable
+        For a run with a warm start that has no checkpoint, or whose ids are damaged.
 
     Returns
     -------
@@ -254,25 +262,33 @@ def resume_model(
         hooks = _Hooks(heldout, evaluation, callback)
         session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, hooks)
         if checkpoint is not None:
-            return session.go_on(checkpoint.arrays, corpus_found, cache)
+            return session.go_on(checkpoint.arrays, corpus_found, cache, find_start)
         if corpus_found is None:
             raise InputError(f"The run in {output} has no checkpoint and its corpus is gone: start anew.")
         watcher.note("There is no whole checkpoint: the run starts from the beginning.")
-        return session.train_anew(corpus_found, cache)
+        before = record.get("start")
+        return session.train_anew(corpus_found, cache, None if before is None else found_again(before, find_start))
 
 
-def estimate(corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True) -> Estimate:
+def estimate(
+    corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True, start: WarmStart | None = None
+) -> Estimate:
     """Count the corpus, train for a moment, and say what the whole run would take; nothing is kept.
 
     Parameters are those of `train_model`.
     """
     settings = settings.resolved()
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache)
+        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+        if start is not None:
+            settings = start.with_lr(settings, encoded.token_count)
         memory = memory_needed(len(encoded.vocabulary), settings)
         trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
         trial.compile()
+        if start is not None:
+            trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
+            watcher.note(start.sentence())
         timer = threading.Timer(TRIAL_SECONDS, trial.stop)
         timer.start()
         trial.run()
@@ -357,7 +373,7 @@ class _Session:
         self._seconds_before = self.timings["total"]
         self._started = time.perf_counter()
 
-    def train_anew(self, corpus: Corpus, cache: bool) -> TrainedModel:
+    def train_anew(self, corpus: Corpus, cache: bool, start: WarmStart | None) -> TrainedModel:
         """Train from the beginning."""
         if self.output is not None:
             run_record.write_record(self.directory, self.record)
@@ -368,7 +384,7 @@ class _Session:
                     kernel.start()
                     self.watcher.scanning(done, total, phase)
 
-                encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache)
+                encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache, start)
             # what the kernel took meanwhile counts too, though the reading went on beside it
             self.timings["compile"] += kernel.seconds
             remove_states(self.directory)  # of a run that this one replaces
@@ -378,15 +394,24 @@ class _Session:
             for doubt in self.settings.doubts(len(encoded.vocabulary), encoded.token_count):
                 self.watcher.note(doubt)
             self.settings = self.settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+            if start is not None:
+                self.settings = start.with_lr(self.settings, encoded.token_count)
             self.record["config"] = self.settings.model_dump()
-            return self._train(encoded, self._new_trainer(encoded), gauge)
+            trainer = self._new_trainer(encoded)
+            if start is not None:
+                trainer.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=self.settings))
+                self.record["start"] = start.record
+                self.watcher.note(start.sentence())
+            return self._train(encoded, trainer, gauge)
 
-    def go_on(self, state: Mapping[str, np.ndarray], corpus: Corpus | None, cache: bool) -> TrainedModel:
+    def go_on(
+        self, state: Mapping[str, np.ndarray], corpus: Corpus | None, cache: bool, find_start: FindStart
+    ) -> TrainedModel:
         """Train on from a state; the corpus is read only if its ids are not kept."""
         with MemoryGauge() as gauge:
             encoded = self._kept_encoding()
             if encoded is None:
-                encoded = self._encode_again(corpus, cache)
+                encoded = self._encode_again(corpus, cache, find_start)
             _refuse_without_memory(len(encoded.vocabulary), self.settings)
             trainer = self._new_trainer(encoded)
             try:
@@ -417,13 +442,15 @@ class _Session:
         timings = {"vocabulary": 0.0, "encode": 0.0}
         return EncodedCorpus(vocabulary, stream, path, self.record["tokens"], sources, timings, True, [])
 
-    def _encode_again(self, corpus: Corpus | None, cache: bool) -> EncodedCorpus:
+    def _encode_again(self, corpus: Corpus | None, cache: bool, find_start: FindStart) -> EncodedCorpus:
         if corpus is None:
             raise InputError(
                 f"The ids of the corpus, {self.directory / TOKEN_FILE}, are missing or damaged, and so is the corpus: "
                 "the run cannot go on."
             )
-        encoded = _encode(corpus, self.settings, self.directory, self.watcher, self.watcher.scanning, cache)
+        before = self.record.get("start") or {"how": None}
+        start = found_again(before, find_start) if before["how"] == "continue" else None  # the words of it are needed
+        encoded = _encode(corpus, self.settings, self.directory, self.watcher, self.watcher.scanning, cache, start)
         if not self._is_the_runs(encoded.vocabulary, encoded.stream):
             raise InputError(
                 f"The corpus gives other ids than when the run in {self.output} began: put the old one back, or start "
@@ -575,7 +602,12 @@ class _Session:
             self.timings["save"] += time.perf_counter() - save_started
             timings = self.timings_now()
             complete = _manifest(encoded, self.settings, trained, timings, gauge.peak())
-            return {**complete, "heldout": self.record["heldout"]["looks"], "stopped_early": self._stopped_early}
+            return {
+                **complete,
+                **provenance(self.record.get("start")),
+                "heldout": self.record["heldout"]["looks"],
+                "stopped_early": self._stopped_early,
+            }
 
         if self.output is None:
             complete = manifest()
@@ -751,6 +783,7 @@ def _encode(
     watcher: Watcher,
     scanning: Callable[[int, int | None, str], None],
     cache: bool,
+    start: WarmStart | None,
 ) -> EncodedCorpus:
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     if given is not None and not given.counts.any():
@@ -765,6 +798,7 @@ def _encode(
         max_vocab=settings.max_vocab,
         unknown=settings.unknown,
         vocabulary=given,
+        extend=None if start is None else start.to_extend,
         threads=int(settings.threads),
         cache=cache,
         progress=scanning,

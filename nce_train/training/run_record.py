@@ -33,7 +33,7 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
         and seconds of training at the last evaluation);
         `corpus`: absolute paths, or None for what cannot be read again;
         `sources`: `name`, `path`, `bytes`, `mtime_ns` of each (None for no regular file). Later also `sha256` of the
-        sources, `vocabulary` (fingerprint), `tokens`, and `stream` (checksum of the ids).
+        sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), and `start` (of a warm start).
     """
     if settings.heldout is not None:
         list_sources(settings.heldout)  # a wrong path is told before the work

@@ -1,0 +1,72 @@
+"""`nce-train --init` and `--continue` as a person runs them: real processes, real files."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+
+def text(prefix):
+    return "\n".join(" ".join(f"{prefix}{(i * 7 + j * j) % 40}" for j in range(30)) for i in range(60)) + "\n"
+
+
+def run(folder, *arguments):
+    """Run the command; returns (exit code, stdout, stderr)."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "nce_train.cli.train", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        timeout=120,
+        check=False,
+    )
+    return finished.returncode, finished.stdout.decode(), finished.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two texts, and a model of the first."""
+    folder = tmp_path_factory.mktemp("texts")
+    (folder / "old.txt").write_text(text("w"))
+    (folder / "new.txt").write_text(text("w") + text("n"))
+    code, _, err = run(folder, "old.txt", "--dim", 20, "--window", 3, "--epochs", 1)
+    assert code == 0, err
+    return folder
+
+
+def test_a_model_goes_on_with_a_new_text(folder):
+    code, out, err = run(folder, "new.txt", "--continue", "old.nce", "-o", "newer.nce")
+    assert (code, out) == (0, "newer.nce\n"), err
+    assert "All 40 words of old.nce go on with what they have learnt, and 40 are new." in err
+    code, out, err = run(folder, "new.txt", "--continue", "old.nce", "--dry-run")
+    assert code == 0, err
+    assert "80 words" in out
+
+
+def test_the_printed_settings_are_those_of_the_run(folder):
+    for switch in ("--init", "--continue"):
+        code, out, err = run(folder, switch, "old.nce", "--print-config", "--epochs", 9)
+        assert code == 0, err
+        printed = yaml.safe_load(out)
+        assert (printed["dim"], printed["epochs"]) == (20, 9)
+        assert printed["window"] == (3 if switch == "--continue" else 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--init", "gone.vec"], "gone.vec"),
+        (["--init", "new.txt"], "new.txt: neither a model directory nor a vectors file"),
+        (["--continue", "old.nce", "--dim", 30], "--dim cannot be 30: old.nce has vectors of 20 numbers"),
+        (["--continue", "old.nce", "-o", "old.nce"], "holds a finished model: give --overwrite to replace it"),
+        (["--continue", "old.nce", "--init", "old.nce"], "give one of them"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(folder, arguments, sentence):
+    code, out, err = run(folder, "new.txt", *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,14 @@ from nce_train.files import is_same_file
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
 if TYPE_CHECKING:
+    from nce_train.progress import ProgressDisplay
     from nce_train.report.tensorboard import TensorBoardLog
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Measure
     from nce_train.training.evaluations import Report
     from nce_train.training.metrics import Callback, TrainingState
-    from nce_train.training.run import TrainedModel, Watcher
+    from nce_train.training.run import Executor, TrainedModel, Watcher
 
 __all__ = ["Model", "evaluate", "export", "train"]
 
@@ -169,6 +170,7 @@ def train(
     progress: bool = True,
     callback: "Callback | Iterable[Callback]" = (),
     tensorboard: PathLike | None = None,
+    cluster: str | None = None,
     **settings: Any,
 ) -> Embeddings:
     """Train word embeddings.
@@ -200,6 +202,9 @@ def train(
     tensorboard : path, optional
         Write the readings and, at the end, the most frequent words to this directory, for TensorBoard (extra
         `tensorboard`).
+    cluster : str, optional
+        Read and train on the workers of a Dask cluster, `tcp://host:8786`, or `local:N` for N processes of this
+        machine (from a script only under `if __name__ == "__main__":`). The model is that of `deterministic=True`.
     **settings
         Any setting by name, as `dim=100`; they win over `config`.
 
@@ -254,6 +259,7 @@ def train(
             cache=cache,
             callbacks=[callback] if callable(callback) else list(callback),
             tensorboard=None if tensorboard is None else Path(tensorboard),
+            cluster=cluster,
         )
     vectors = np.ascontiguousarray(model.input)
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
@@ -264,7 +270,7 @@ def train_or_resume(
     output: Path | None,
     config: PathLike | None,
     settings: Mapping[str, Any],
-    watcher: "Watcher",
+    watcher: "ProgressDisplay",
     *,
     resume: Path | None = None,
     overwrite: bool = False,
@@ -272,6 +278,7 @@ def train_or_resume(
     cache: bool = True,
     callbacks: "Sequence[Callback]" = (),
     tensorboard: Path | None = None,
+    cluster: str | None = None,
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
     from nce_train.training.run import resume_model, train_model
@@ -280,9 +287,8 @@ def train_or_resume(
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
-        run = functools.partial(
-            train_model, corpus, load_settings(config, settings), output, watcher, overwrite=overwrite
-        )
+        chosen = load_settings(config, settings if cluster is None else _in_rounds(settings))
+        run = functools.partial(train_model, corpus, chosen, output, watcher, overwrite=overwrite)
     else:
         if overwrite:
             raise InputError("resume goes on with a run, overwrite replaces it: give one of them.")
@@ -291,7 +297,7 @@ def train_or_resume(
         changes = {**({} if config is None else read_config(config)), **settings}
         run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus)
 
-    with _tensorboard_log(tensorboard, output, resume, watcher) as log:
+    with _tensorboard_log(tensorboard, output, resume, watcher) as log, _executor(cluster, watcher) as executor:
         told: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
 
         def call_each(state: "TrainingState") -> bool:
@@ -304,6 +310,7 @@ def train_or_resume(
             heldout=_measure_of,
             evaluation=_evaluation_on,
             callback=call_each,
+            cluster=executor,
         )
         if log is not None:
             log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
@@ -321,6 +328,29 @@ def _tensorboard_log(
     if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
         raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
     return TensorBoardLog(directory, resume is not None, watcher.note)
+
+
+def _in_rounds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run on a cluster: the model is that of a deterministic run."""
+    if settings.get("deterministic") is False:
+        raise InputError("A cluster trains in rounds, as --deterministic does: leave --no-deterministic out.")
+    return {**settings, "deterministic": True}
+
+
+@contextlib.contextmanager
+def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Executor | None"]:
+    """Who reads and trains, if not this process."""
+    if cluster is None:
+        yield None
+        return
+    try:
+        import distributed  # noqa: F401 - slow, and an extra
+    except ImportError:
+        raise InputError("--cluster needs an extra: pip install 'nce-train[cluster]'") from None
+    from nce_train.cluster.cluster import connect
+
+    with connect(cluster, display.note, display.say) as executor:
+        yield executor
 
 
 def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":

@@ -48,6 +48,7 @@ class ShardOrder(NamedTuple):
 
     shard: int
     segments: list[Segment]  # its ids
+    rounds: int  # that the base has gone through
     begin: int  # where the shard begins
     position: int  # where its round begins
     tokens: int
@@ -58,18 +59,16 @@ class ShardOrder(NamedTuple):
 
 @dataclass(frozen=True)
 class Base:
-    """The parameters after so many rounds: all rows, or those that the last round has changed.
+    """The parameters before a round: all rows, or those that the last round has changed.
 
     Attributes
     ----------
-    rounds : int
     rows : tuple of int32 arrays, or None
         Which rows of the input and of the output table; None for all.
     tables : tuple of float32 arrays
         Rows of `dim` numbers of the input and the output table, and biases.
     """
 
-    rounds: int
     rows: tuple[np.ndarray, np.ndarray] | None
     tables: tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -106,7 +105,7 @@ class ShardChanges:
 
 
 class BaseMissing(RuntimeError):
-    """A worker was sent the rows that a round has changed, but has not the others."""
+    """A worker has not the base that it was taken to have."""
 
 
 @dataclass
@@ -242,23 +241,23 @@ class _Training:
         self._idle: list[ShardWorkspace] = []
         self._lock = threading.Lock()
 
-    def take(self, new: Base) -> None:
-        """Bring the base up to date."""
+    def take(self, new: Base | None, rounds: int) -> None:
+        """Bring the base up to date, if it is not yet."""
         with self._lock:
-            if self.rounds == new.rounds:
+            if self.rounds == rounds:
                 return
-            if new.rows is None:
+            if new is not None and new.rows is None:
                 places: tuple[Any, Any] = (slice(None), slice(None))
-            elif self.rounds == new.rounds - 1:
+            elif new is not None and new.rows is not None and self.rounds == rounds - 1:
                 places = new.rows
             else:
-                raise BaseMissing(f"the base of round {self.rounds} is here, rows of {new.rounds} came")
+                raise BaseMissing(f"the base of round {self.rounds} is here, that of {rounds} is asked for")
             dim = self.settings.dim
             self.rounds = -1  # should this fail half-way
             self.base.input[places[0], :dim] = new.tables[0]
             self.base.output[places[1], :dim] = new.tables[1]
             self.base.bias[places[1]] = new.tables[2]
-            self.rounds = new.rounds
+            self.rounds = rounds
 
     def train(self, ids: np.ndarray, order: ShardOrder) -> ShardChanges:
         """Train a shard's round, with one thread."""
@@ -341,7 +340,7 @@ def rehearse(job: Job, base: Base, order: ShardOrder) -> tuple[float, ShardChang
     training.train(empty, order._replace(begin=0, position=1))
     compiled = time.perf_counter() - started
     ids = desk.shard(order.shard, order.segments)
-    training.take(base)
+    training.take(base, order.rounds)
     return compiled, training.train(ids, order)
 
 
@@ -355,12 +354,12 @@ def drop_parts(job: Job) -> None:
     job.desk().drop_parts()
 
 
-def train_shard(job: Job, base: Base, order: ShardOrder) -> ShardChanges:
-    """Train a shard for a round."""
+def train_shard(job: Job, base: Base | None, order: ShardOrder) -> ShardChanges:
+    """Train a shard for a round, from a base that is brought up to date by `base`."""
     desk = job.desk()
     ids = desk.shard(order.shard, order.segments)
     training = desk.training()
-    training.take(base)
+    training.take(base, order.rounds)
     return training.train(ids, order)
 
 

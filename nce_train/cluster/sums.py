@@ -45,14 +45,14 @@ class RoundSum:
                 _add_rows(self._totals[number], self._touched[number], rows, columns)
             self._next += 1
 
-    def combine(self, factors: RoundFactors, rounds: int) -> Base:
+    def combine(self, factors: RoundFactors) -> Base:
         """Have the base take over the changes of all shards; what has changed, as the workers want it."""
         for number, factor in enumerate((factors.input, factors.output, factors.output)):
             table = self.base[number].reshape(len(factor), -1)
             add_changes(table, self._totals[number], self._touched[number], factor, 0, len(table))
         inputs, outputs = (np.flatnonzero(touched).astype(np.int32) for touched in self._touched[:2])
         values = (self.base.input[inputs, : self.dim], self.base.output[outputs, : self.dim], self.base.bias[outputs])
-        return Base(rounds, (inputs, outputs), values)
+        return Base((inputs, outputs), values)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)

@@ -16,7 +16,6 @@ from distributed import Future
 from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import (
     Base,
-    BaseMissing,
     ShardChanges,
     ShardOrder,
     drop_parts,
@@ -78,7 +77,8 @@ class ClusterTrainer(BaseRounds):
         self._homes: dict[int, str] = {}
         self._has: dict[str, int] = {}  # the rounds that each worker's base has gone through
         self._changed: Base | None = None  # by the last round
-        self._sent: dict[bool, dict[str, Future]] = {}  # whole bases and changes, by worker
+        self._changes_sent: dict[str, Future] = {}  # in this round, by worker
+        self._bases_sent: dict[str, Future] = {}  # whole ones
         self._speeds: dict[str, WorkerSpeed] = {}
         self._told_at = 0.0
         self.cost: RoundCost | None = None
@@ -141,7 +141,7 @@ class ClusterTrainer(BaseRounds):
                 results = self._train_round()
                 if results is None:
                     return
-                self._changed = self._sum.combine(self._factors, self._rounds + 1)
+                self._changed = self._sum.combine(self._factors)
                 self._end_round(results, on_reading)
                 self._tell_speeds()
         except BaseException as failure:
@@ -151,7 +151,6 @@ class ClusterTrainer(BaseRounds):
         """Have all shards trained; None when training is to stop, and nothing has changed."""
         self._find_homes(self._workers.usable())
         self._sum.begin()
-        self._sent = {False: {}, True: {}}
         self._send_changes()
         futures = {self._hand_out(shard): shard for shard in self._homes}
         tries = dict.fromkeys(self._homes, 1)
@@ -182,12 +181,9 @@ class ClusterTrainer(BaseRounds):
             changes: ShardChanges = future.result()
         except NceTrainError:
             raise
-        except BaseMissing:
-            self._has.pop(home, None)
-            return None
         except Exception:  # what it depends on was lost, or a connection
             self._has.pop(home, None)
-            self._sent[False].pop(home, None)
+            self._bases_sent.pop(home, None)
             return None
         finally:
             future.release()
@@ -218,6 +214,7 @@ class ClusterTrainer(BaseRounds):
         return ShardOrder(
             shard=shard,
             segments=self._segments[shard],
+            rounds=self._rounds,
             begin=self._cuts[shard][0],
             position=position,
             tokens=int(self.settings.round_tokens),
@@ -230,21 +227,20 @@ class ClusterTrainer(BaseRounds):
 
     def _send_changes(self) -> None:
         """Send what the last round has changed to all homes that have the rest."""
+        self._changes_sent, self._bases_sent = {}, {}
         homes = [home for home in sorted(set(self._homes.values())) if self._is_one_behind(home)]
-        if homes and self._changed is not None:
-            self._sent[True] = dict.fromkeys(homes, self._workers.scatter(self._changed, homes))
+        if homes:
+            self._changes_sent = dict.fromkeys(homes, self._workers.scatter(self._changed, homes))
 
-    def _base_for(self, worker: str) -> Future:
-        """What brings a worker's base up to date."""
-        if self._has.get(worker) == self._rounds:  # nothing is missing
-            kept = self._sent[True].get(worker) or self._sent[False].get(worker)
-            if kept is not None:
-                return kept
-        if self._is_one_behind(worker) and worker in self._sent[True]:
-            return self._sent[True][worker]
-        if worker not in self._sent[False]:
-            self._sent[False][worker] = self._workers.scatter(self._whole_base(), [worker])
-        return self._sent[False][worker]
+    def _base_for(self, worker: str) -> Future | None:
+        """What brings a worker's base up to date; None when it is."""
+        if self._has.get(worker) == self._rounds:
+            return None
+        if self._is_one_behind(worker) and worker in self._changes_sent:
+            return self._changes_sent[worker]
+        if worker not in self._bases_sent:
+            self._bases_sent[worker] = self._workers.scatter(self._whole_base(), [worker])
+        return self._bases_sent[worker]
 
     def _is_one_behind(self, worker: str) -> bool:
         return self._changed is not None and self._has.get(worker) == self._rounds - 1
@@ -252,7 +248,7 @@ class ClusterTrainer(BaseRounds):
     def _whole_base(self) -> Base:
         dim, tables = self.settings.dim, self.tables
         values = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
-        return Base(self._rounds, None, (values[0].copy(), values[1].copy(), values[2].copy()))
+        return Base(None, (values[0].copy(), values[1].copy(), values[2].copy()))
 
     # --- who does what ---------------------------------------------------------------------------------------------
 
@@ -290,4 +286,4 @@ class ClusterTrainer(BaseRounds):
 
 def _echo(base: Base) -> Base:
     """The same again, as something that a task gives back."""
-    return Base(base.rounds, base.rows, base.tables)
+    return Base(base.rows, base.tables)

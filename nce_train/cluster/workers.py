@@ -3,9 +3,11 @@
 Everything that travels between this process and the workers goes through here.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
@@ -167,11 +169,11 @@ class Workers:
 
 
 def finished(futures: Iterable[Future]) -> list[Future]:
-    """Those that are done, after a moment of waiting if need be."""
-    try:
-        return list(wait(list(futures), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED").done)
-    except TimeoutError:
-        return []
+    """Those that are done, failed or cancelled, after a moment of waiting if need be."""
+    futures = list(futures)
+    with contextlib.suppress(TimeoutError, CancelledError):
+        wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+    return [future for future in futures if future.done()]
 
 
 def reason(error: BaseException) -> str:

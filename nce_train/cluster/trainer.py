@@ -25,8 +25,8 @@ from nce_train.cluster.job import (
 )
 from nce_train.cluster.reading import Shards
 from nce_train.cluster.sums import RoundSum
-from nce_train.cluster.workers import Workers, finished, reason
-from nce_train.errors import NceTrainError, RunError
+from nce_train.cluster.workers import Workers, failure_of, finished, reason
+from nce_train.errors import RunError
 from nce_train.training.base_trainer import OnReading
 from nce_train.training.config import Settings
 from nce_train.training.kernel import TOKENS
@@ -37,7 +37,7 @@ TRIES = 4  # of one shard in one round, when it fails without a word of ours
 
 @dataclass
 class WorkerSpeed:
-    """What a worker has done since it was last told of."""
+    """What a worker has done since it was last told of; seconds of training."""
 
     tokens: int = 0
     seconds: float = 0.0
@@ -156,42 +156,39 @@ class ClusterTrainer(BaseRounds):
         tries = dict.fromkeys(self._homes, 1)
         results: dict[int, ShardResult] = {}
         while futures:
-            for future in finished(futures):
+            done = finished(futures)
+            for future, changes in zip(done, self._changes_of(done, futures), strict=True):
                 shard = futures.pop(future)
-                changes = self._changes_of(future, shard)
                 if changes is not None:
                     results[shard] = changes.result
                     self._sum.add(shard, changes)
                     continue
                 tries[shard] += 1
                 if tries[shard] > TRIES:
-                    raise RunError(f"Shard {shard} failed {TRIES} times: {reason(future.exception())}.")
+                    raise RunError(f"Shard {shard} failed {TRIES} times: {reason(failure_of(future))}.")
                 futures[self._hand_out(shard)] = shard
             if self._stopped:
                 for future in futures:
                     future.cancel()
                 return None
-            self._replace_lost(futures)
+            if not done:
+                self._replace_lost(futures)
         return [results[shard] for shard in range(len(results))]
 
-    def _changes_of(self, future: Future, shard: int) -> ShardChanges | None:
-        """What a task returned; None when it is to be tried again, from a whole base."""
-        home = self._homes[shard]
-        try:
-            changes: ShardChanges = future.result()
-        except NceTrainError:
-            raise
-        except Exception:  # what it depends on was lost, or a connection
-            self._has.pop(home, None)
-            self._bases_sent.pop(home, None)
-            return None
-        finally:
-            future.release()
-        self._has[home] = self._rounds
-        speed = self._speeds.setdefault(home, WorkerSpeed())
-        speed.tokens += int(changes.result.cursor[TOKENS])
-        speed.seconds += changes.seconds
-        return changes
+    def _changes_of(self, done: list[Future], shards: Mapping[Future, int]) -> list[ShardChanges | None]:
+        """What tasks returned; None for one that is to be tried again, from a whole base."""
+        gathered: list[ShardChanges | None] = self._workers.gather(done)
+        for future, changes in zip(done, gathered, strict=True):
+            home = self._homes[shards[future]]
+            if changes is None:
+                self._has.pop(home, None)
+                self._bases_sent.pop(home, None)
+                continue
+            self._has[home] = self._rounds
+            speed = self._speeds.setdefault(home, WorkerSpeed())
+            speed.tokens += int(changes.result.cursor[TOKENS])
+            speed.seconds += changes.seconds
+        return gathered
 
     def _replace_lost(self, futures: dict[Future, int]) -> None:
         """Hand the shards of workers that are lost to others."""

@@ -7,7 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
@@ -19,6 +19,8 @@ from nce_train.text.sources import Source
 
 POLL_SECONDS = 0.5  # between looks at who is still there
 PATIENCE_SECONDS = 60.0  # without any worker
+FETCHED_AT_A_TIME = 8
+FETCH_SECONDS = 5.0  # after which one looks whether the worker is still there
 
 # what the numbers of a run depend on
 _PACKAGES = ("nce-train", "numpy", "numba", "llvmlite")
@@ -110,6 +112,22 @@ class Workers:
             function, *arguments, workers=list(workers), allow_other_workers=False, pure=False, retries=0
         )
 
+    def gather(self, futures: Sequence[Future]) -> list[Any]:
+        """The results of tasks that are done, side by side; None for one that failed or whose result is lost.
+
+        Raises
+        ------
+        NceTrainError
+            As a task raised it.
+        """
+        with ThreadPoolExecutor(FETCHED_AT_A_TIME) as pool:
+            results = list(pool.map(_result, futures))
+        for future in futures:
+            failure = failure_of(future)
+            if isinstance(failure, NceTrainError):
+                raise failure
+        return results
+
     def results(self, futures: Sequence[Future], done: Callable[[int], None] | None = None) -> list[Any]:
         """Wait for tasks, any of which may run on any worker that it was given; `done(number)` tells of each.
 
@@ -174,6 +192,24 @@ def finished(futures: Iterable[Future]) -> list[Future]:
     with contextlib.suppress(TimeoutError, CancelledError):
         wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
     return [future for future in futures if future.done()]
+
+
+def _result(future: Future) -> Any:
+    """What a task returned, or None."""
+    while future.status == "finished":
+        try:
+            return future.result(timeout=FETCH_SECONDS)
+        except TimeoutError:
+            continue  # a slow network; or the data was lost, and the future waits to be done again
+        except Exception:
+            break
+    return None
+
+
+def failure_of(future: Future) -> BaseException:
+    """Why a task failed; what is done without a result has lost what it depends on."""
+    failure = future.exception() if future.status == "error" else None
+    return failure or LookupError("its data was lost with a worker")
 
 
 def reason(error: BaseException) -> str:

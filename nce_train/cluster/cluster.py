@@ -25,6 +25,9 @@ from nce_train.training.config import Settings
 LOCAL = "local:"
 CONNECT_SECONDS = 15.0
 
+# A terminal sends Ctrl-C to the workers too, but it is this process that decides what it means.
+_IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
 Tell = Callable[[str], None]
 
 
@@ -41,7 +44,7 @@ class Cluster:
     def __init__(self, client: Client, note: Tell, say: Tell) -> None:
         self.workers = Workers(client, note)
         self._say = say
-        self._job: Any = None
+        self._job: Job | None = None
         self._shards: Shards | None = None
 
     def encode(
@@ -61,9 +64,8 @@ class Cluster:
         else:
             vocabulary, warnings = given, []
         counted_at = time.perf_counter()
-        job = Job(settings.model_dump(), vocabulary, parts)
-        self._job = self.workers.scatter(job, list(self.workers.usable()))
-        self._shards = reading.encode(self.workers, self._job, parts, settings, progress)
+        self._job = Job(settings.model_dump(), vocabulary, parts)
+        self._shards = reading.encode(self.workers, self._job, settings, progress)
         reading.refuse_without_tokens(self._shards.tokens, vocabulary)
         return EncodedCorpus(
             vocabulary=vocabulary,
@@ -79,7 +81,7 @@ class Cluster:
 
     def trainer(self, encoded: EncodedCorpus, settings: Settings) -> ClusterTrainer:
         """The trainer of a corpus that `encode` has read."""
-        assert self._shards is not None
+        assert self._job is not None and self._shards is not None
         return ClusterTrainer(self.workers, self._job, self._shards, encoded.vocabulary.counts, settings, self._say)
 
 
@@ -129,6 +131,7 @@ def _local_cluster(address: str) -> LocalCluster:
         processes=True,
         memory_limit=0,
         dashboard_address=":0",
+        preload=[_IGNORE_CTRL_C],
         silence_logs=logging.CRITICAL,
     )
 

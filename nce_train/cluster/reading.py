@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from distributed import Future, get_worker
 
-from nce_train.cluster.job import PartSize, Segment, first_line_end, measure_part, part_checksum
+from nce_train.cluster.job import Job, PartSize, Segment, first_line_end, measure_part, part_checksum
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
 from nce_train.text import runs
@@ -116,13 +116,13 @@ def count(
     return vocabulary, warnings_of(num_tokens, num_punctuated) if raw else []
 
 
-def encode(workers: Workers, job: Future, parts: list[Source], settings: Settings, progress: Progress) -> Shards:
+def encode(workers: Workers, job: Job, settings: Settings, progress: Progress) -> Shards:
     """Have the workers encode the parts, and find out where the shards begin and end."""
-    names = list(workers.usable())
+    names, parts, spread = list(workers.usable()), job.parts, workers.spread(job)
     # a worker's parts lie next to each other, as the shards will that it trains
     homes = [names[number * len(names) // len(parts)] for number in range(len(parts))]
     futures = [
-        workers.client.submit(measure_part, job, number, workers=[home], allow_other_workers=True, pure=False)
+        workers.client.submit(measure_part, spread, number, workers=[home], allow_other_workers=True, pure=False)
         for number, home in enumerate(homes)
     ]
     done = functools.partial(_tell, progress, parts, "encode", [0])
@@ -136,7 +136,7 @@ def encode(workers: Workers, job: Future, parts: list[Source], settings: Setting
 
     def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
         where = [homes[number]] if number < len(homes) and homes[number] in workers.usable() else list(workers.usable())
-        (answer,) = workers.results([workers.submit(function, job, number, *arguments, workers=where)])
+        (answer,) = workers.results([workers.submit(function, spread, number, *arguments, workers=where)])
         return int(answer)
 
     def behind_line_end(target: int, limit: int) -> int:

@@ -16,6 +16,7 @@ from distributed import Future
 from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import (
     Base,
+    Job,
     ShardChanges,
     ShardOrder,
     drop_parts,
@@ -49,8 +50,7 @@ class ClusterTrainer(BaseRounds):
     Parameters
     ----------
     workers : Workers
-    job : Future
-        Of a `Job`, which the workers have.
+    job : Job
     shards : Shards
     counts : int64 [vocabulary]
     settings : Settings
@@ -62,7 +62,7 @@ class ClusterTrainer(BaseRounds):
     def __init__(
         self,
         workers: Workers,
-        job: Future,
+        job: Job,
         shards: Shards,
         counts: np.ndarray,
         settings: Settings,
@@ -78,7 +78,7 @@ class ClusterTrainer(BaseRounds):
         self._has: dict[str, int] = {}  # the rounds that each worker's base has gone through
         self._changed: Base | None = None  # by the last round
         self._changes_sent: dict[str, Future] = {}  # in this round, by worker
-        self._bases_sent: dict[str, Future] = {}  # whole ones
+        self._bases_sent: dict[str, Future | None] = {}  # whole ones; None where one did not arrive
         self._speeds: dict[str, WorkerSpeed] = {}
         self._told_at = 0.0
         self.cost: RoundCost | None = None
@@ -92,19 +92,19 @@ class ClusterTrainer(BaseRounds):
         """Have every worker ready for its shards, and say what a round will cost."""
         threads = self._workers.usable()
         self._find_homes(threads)
-        used = sorted(set(self._homes.values()))
+        used, job = sorted(set(self._homes.values())), self._workers.spread(self._job)
         started = time.perf_counter()
         base = self._whole_base()
         sent = self._workers.scatter(base, used)
         sending = time.perf_counter() - started
         first = {home: shard for shard, home in reversed(self._homes.items())}
         trials = [
-            self._workers.submit(rehearse, self._job, sent, self._order(shard, self._cuts[shard][0]), workers=[home])
+            self._workers.submit(rehearse, job, sent, self._order(shard, self._cuts[shard][0]), workers=[home])
             for home, shard in first.items()
         ]
         self._workers.results(
             [
-                self._workers.submit(put_shard_together, self._job, shard, self._segments[shard], workers=[home])
+                self._workers.submit(put_shard_together, job, shard, self._segments[shard], workers=[home])
                 for shard, home in self._homes.items()
             ]
         )
@@ -112,7 +112,7 @@ class ClusterTrainer(BaseRounds):
         started = time.perf_counter()
         self._workers.results([self._workers.submit(_echo, sent, workers=used[:1])])
         fetching = time.perf_counter() - started
-        self._workers.results([self._workers.submit(drop_parts, self._job, workers=[home]) for home in used])
+        self._workers.results([self._workers.submit(drop_parts, job, workers=[home]) for home in used])
         self._has = dict.fromkeys(used, self._rounds)
         self.cost = RoundCost(
             shards=self.settings.shards,
@@ -205,7 +205,8 @@ class ClusterTrainer(BaseRounds):
     def _hand_out(self, shard: int) -> Future:
         home = self._homes[shard]
         order = self._order(shard, self._next[shard])
-        return self._workers.submit(train_shard, self._job, self._base_for(home), order, workers=[home])
+        job = self._workers.spread(self._job)
+        return self._workers.submit(train_shard, job, self._base_for(home), order, workers=[home])
 
     def _order(self, shard: int, position: int) -> ShardOrder:
         return ShardOrder(
@@ -226,8 +227,9 @@ class ClusterTrainer(BaseRounds):
         """Send what the last round has changed to all homes that have the rest."""
         self._changes_sent, self._bases_sent = {}, {}
         homes = [home for home in sorted(set(self._homes.values())) if self._is_one_behind(home)]
-        if homes:
-            self._changes_sent = dict.fromkeys(homes, self._workers.scatter(self._changed, homes))
+        sent = self._workers.scatter(self._changed, homes) if homes else None
+        if sent is not None:
+            self._changes_sent = dict.fromkeys(homes, sent)
 
     def _base_for(self, worker: str) -> Future | None:
         """What brings a worker's base up to date; None when it is."""

@@ -43,6 +43,7 @@ class Workers:
     _unfit: set[str] = field(default_factory=set, init=False)
     _files: list[tuple[str, int]] = field(default_factory=list, init=False)
     _processor: str | None = field(default=None, init=False)
+    _spread: tuple[Any, Future] | None = field(default=None, init=False)
 
     def alive(self) -> dict[str, int]:
         """Addresses of all workers and their threads.
@@ -101,10 +102,25 @@ class Workers:
                 raise RunError(f"No worker has been there for {PATIENCE_SECONDS:.0f} s.")
             time.sleep(POLL_SECONDS)
 
-    def scatter(self, data: Any, workers: Sequence[str]) -> Future:
-        """Send something to workers: to one from here, from there on among themselves."""
-        (future,) = self.client.scatter([data], workers=list(workers), broadcast=len(workers) > 1, hash=False)
+    def scatter(self, data: Any, workers: Sequence[str]) -> Future | None:
+        """Send something to workers: to one from here, from there on among themselves; None when one is lost."""
+        try:
+            (future,) = self.client.scatter([data], workers=list(workers), broadcast=len(workers) > 1, hash=False)
+        except (OSError, TimeoutError, KeyError, ValueError):
+            return None
         return future
+
+    def spread(self, data: Any) -> Future:
+        """Have something on all workers, once; sent again only when all that had it are lost."""
+        kept = self._spread
+        if kept is None or kept[0] is not data or kept[1].status != "finished":
+            sent = self.scatter(data, list(self.usable()))
+            if sent is None:  # one was lost just now
+                sent = self.scatter(data, list(self.usable()))
+            if sent is None:
+                raise RunError("The workers cannot be reached.")
+            kept = self._spread = (data, sent)
+        return kept[1]
 
     def submit(self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str]) -> Future:
         """Have one of these workers call a function."""

@@ -46,16 +46,24 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert warnings == expected.warnings
 
-    job = workers.scatter(Job(settings.model_dump(), vocabulary, parts), list(workers.usable()))
-    shards = reading.encode(workers, job, parts, settings, no_progress)
+    job = Job(settings.model_dump(), vocabulary, parts)
+    shards = reading.encode(workers, job, settings, no_progress)
     assert shards.tokens == expected.token_count
     assert shards.checksum == checksum(expected.stream)
     assert shards.cuts == shard_cuts(expected.stream, settings.shards)
     names = list(workers.usable())
-    tasks = [workers.submit(ids_of, job, k, segments, workers=names) for k, segments in enumerate(shards.segments)]
+    tasks = [
+        workers.submit(ids_of, workers.spread(job), k, segments, workers=names)
+        for k, segments in enumerate(shards.segments)
+    ]
     for ids, (begin, end) in zip(workers.results(tasks), shards.cuts, strict=True):
         assert ids.tolist() == expected.stream[begin:end].tolist()
     assert reading.describe(workers, listed, parts) == expected.sources
+
+
+def on_a_worker(workers, function, job, *arguments):
+    (result,) = workers.results([workers.submit(function, workers.spread(job), *arguments, workers=workers.usable())])
+    return result
 
 
 def ids_of(job, number, segments):
@@ -66,10 +74,12 @@ def test_a_shard_is_encoded_anew_where_its_parts_are_gone(corpus, workers, tmp_p
     settings = settings_with()
     expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
     parts = reading.cut_into_parts(list_sources(corpus), 2, "sentence", part_bytes=20_000)
-    job = workers.scatter(Job(settings.model_dump(), expected.vocabulary, parts), list(workers.usable()))
-    shards = reading.encode(workers, job, parts, settings, no_progress)
-    workers.results([workers.submit(drop, job, workers=[worker]) for worker in workers.usable()])
-    (ids,) = workers.results([workers.submit(ids_of, job, 2, shards.segments[2], workers=workers.usable())])
+    job = Job(settings.model_dump(), expected.vocabulary, parts)
+    shards = reading.encode(workers, job, settings, no_progress)
+    workers.results([workers.submit(drop, workers.spread(job), workers=[worker]) for worker in workers.usable()])
+    (ids,) = workers.results(
+        [workers.submit(ids_of, workers.spread(job), 2, shards.segments[2], workers=workers.usable())]
+    )
     begin, end = shards.cuts[2]
     assert ids.tolist() == expected.stream[begin:end].tolist()
 
@@ -84,11 +94,9 @@ def test_a_file_that_changes_meanwhile_is_told(corpus, workers, tmp_path):
     parts = reading.cut_into_parts(list_sources(str(path)), 2, "sentence", part_bytes=10_000)
     with path.open("a") as file:
         file.write("three\n")
-    job = workers.scatter(
-        Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), parts), list(workers.usable())
-    )
+    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), parts)
     with pytest.raises(RuntimeError, match="changed while it was read"):
-        reading.encode(workers, job, parts, settings_with(), no_progress)
+        reading.encode(workers, job, settings_with(), no_progress)
 
 
 def test_what_workers_cannot_open_is_refused():

@@ -121,10 +121,7 @@ def encode(workers: Workers, job: Job, settings: Settings, progress: Progress) -
     names, parts, spread = list(workers.usable()), job.parts, workers.spread(job)
     # a worker's parts lie next to each other, as the shards will that it trains
     homes = [names[number * len(names) // len(parts)] for number in range(len(parts))]
-    futures = [
-        workers.client.submit(measure_part, spread, number, workers=[home], allow_other_workers=True, pure=False)
-        for number, home in enumerate(homes)
-    ]
+    futures = [workers.submit(measure_part, spread, number, workers=[home]) for number, home in enumerate(homes)]
     done = functools.partial(_tell, progress, parts, "encode", [0])
     sizes: list[PartSize] = workers.results(futures, done)
     for part, size in zip(parts, sizes, strict=True):
@@ -135,7 +132,7 @@ def encode(workers: Workers, job: Job, settings: Settings, progress: Progress) -
     starts = [0, *itertools.accumulate(lengths)]
 
     def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
-        where = [homes[number]] if number < len(homes) and homes[number] in workers.usable() else list(workers.usable())
+        where = homes[number : number + 1] or names
         (answer,) = workers.results([workers.submit(function, spread, number, *arguments, workers=where)])
         return int(answer)
 

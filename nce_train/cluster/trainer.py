@@ -206,7 +206,8 @@ class ClusterTrainer(BaseRounds):
         home = self._homes[shard]
         order = self._order(shard, self._next[shard])
         job = self._workers.spread(self._job)
-        return self._workers.submit(train_shard, job, self._base_for(home), order, workers=[home])
+        base = self._base_for(home)
+        return self._workers.submit(train_shard, job, base, order, workers=[home], only_there=True)
 
     def _order(self, shard: int, position: int) -> ShardOrder:
         return ShardOrder(

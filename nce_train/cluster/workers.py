@@ -122,10 +122,12 @@ class Workers:
             kept = self._spread = (data, sent)
         return kept[1]
 
-    def submit(self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str]) -> Future:
-        """Have one of these workers call a function."""
+    def submit(
+        self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str], only_there: bool = False
+    ) -> Future:
+        """Have one of these workers call a function; or another one if they are lost, unless `only_there`."""
         return self.client.submit(
-            function, *arguments, workers=list(workers), allow_other_workers=False, pure=False, retries=0
+            function, *arguments, workers=list(workers), allow_other_workers=not only_there, pure=False, retries=0
         )
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
@@ -158,13 +160,16 @@ class Workers:
         results: list[Any] = [None] * len(futures)
         while numbers:
             for future in finished(numbers):
-                number = numbers.pop(future)
+                status = future.status
                 try:
-                    results[number] = future.result()
+                    results[numbers[future]] = future.result(timeout=FETCH_SECONDS)
                 except NceTrainError:
                     raise
+                except TimeoutError:
+                    continue  # a slow network, or the result was lost and Dask has the task done again
                 except Exception as error:
-                    raise RunError(f"A task failed on the workers: {reason(error)}.") from None
+                    raise RunError(f"A task failed on the workers ({status}): {reason(error)}.") from None
+                number = numbers.pop(future)
                 future.release()
                 if done is not None:
                     done(number)

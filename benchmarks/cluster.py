@@ -2,10 +2,10 @@
 
     python -m benchmarks.cluster --corpus corpus.txt.xz
 
-The rows that a shard touches in a round are counted in real rounds on the corpus, beside what
+The rows that a shard touches in a round are counted in the first round on the corpus, beside what
 `nce_train.cluster.cost` expects; that formula then gives the bytes for other vocabularies. A simulation moves them over
-machines with one full-duplex link each, for three ways to combine: at the coordinator, as `--cluster` does; in a tree of
-sums; at owners of vocabulary ranges, each of which combines its rows and sends them to all. No cluster is needed.
+machines with one full-duplex link each, for three ways to combine: at the coordinator, as `--cluster` does; in a tree
+of sums; at owners of vocabulary ranges, each of which combines its rows and sends them to all. It needs no cluster.
 """
 
 import statistics
@@ -82,8 +82,8 @@ def main() -> None:
             ],
         ),
         "",
-        "Expected bytes a round, in MB, for other vocabularies (counts by Zipf's law, `round_tokens` as chosen for them): "
-        "in at the coordinator, what all shards send; out, the rows that have changed, once to each worker.",
+        "Expected MB a round for other vocabularies (counts by Zipf's law, `round_tokens` as chosen for them): in at "
+        "the coordinator, what all shards send; out, the rows that have changed, once to each worker.",
         "",
         *table(
             ["vocabulary", "dim", "round_tokens", "a shard", "in", "out", "whole table"],
@@ -94,8 +94,8 @@ def main() -> None:
             ],
         ),
         "",
-        f"Seconds a round of {options.shards} shards, simulated with the bytes measured on the corpus, and in brackets how "
-        "many times as fast as one thread alone.",
+        f"Seconds a round of {options.shards} shards, simulated with the bytes measured on the corpus, and in brackets "
+        "how many times as fast as one thread alone.",
         "",
         *table(
             ["network", "workers", *WAYS],
@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def measured_rounds(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any]:
-    """Mean rows touched and median seconds of a shard's rounds, and what is expected."""
+    """Mean rows touched and median processor seconds of a shard's rounds, and what is expected."""
     counts = encoded.vocabulary.counts
     plan, keep = kernel_plan(settings), keep_threshold(keep_probability(counts, settings.subsample))
     tables, noise = initial_tables(counts, settings), noise_tables(counts, settings)
@@ -127,10 +127,10 @@ def measured_rounds(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any
     for number, (begin, end) in enumerate(shard_cuts(encoded.stream, settings.shards)):
         stop = next_position(encoded.stream, begin, end, int(settings.round_tokens))
         for _ in range(2):  # the first time pays for compiling and for fresh memory
-            started = time.perf_counter()
+            started = time.thread_time()
             workspace.begin(begin, stop, number)
             workspace.train(keep, encoded.stream, plan, schedule, NO_LIMIT)
-            taken = time.perf_counter() - started
+            taken = time.thread_time() - started
         places = (workspace.copies.input_place, workspace.copies.output_place)
         by_all |= np.stack([place >= 0 for place in places])
         rows.append([int((place >= 0).sum()) for place in places])
@@ -143,8 +143,8 @@ def measured_rounds(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any
         "expected": expected_touched(counts, settings, statistics.mean(tokens)),
         "touched_by_all": by_all.sum(axis=1).tolist(),
         "expected_by_all": expected_touched(counts, settings, sum(tokens)),
-        "shard_bytes": bytes_of_rows(*np.mean(rows, axis=0), settings.dim),
-        "base_bytes": bytes_of_rows(*by_all.sum(axis=1), settings.dim),
+        "shard_bytes": bytes_of_rows(*np.mean(rows, axis=0).tolist(), settings.dim),
+        "base_bytes": bytes_of_rows(*by_all.sum(axis=1).tolist(), settings.dim),
     }
 
 
@@ -222,7 +222,7 @@ def at_the_coordinator(load: Load, network: Network) -> float:
 
 
 def in_a_tree(load: Load, network: Network) -> float:
-    """Sums of two are sent on, up to the first worker; a sum of many has as many bytes as the base's changes, at most."""
+    """Sums of two are sent on, up to the first worker; a sum has no more bytes than all changes together."""
     ready = network.spread(1, range(1, load.workers + 1), load.base_bytes, 0.0)
     for moment, worker in load.trained(dict(ready)):
         ready[worker] = max(ready[worker], moment)

@@ -57,7 +57,7 @@ class RoundCost:
             f"a round trains {self.shards} × {self.tokens:,.0f} tokens in {_seconds(self.training_seconds)} on "
             f"{self.threads} threads, and moves up to {self.base_bytes / 1e6:,.1f} MB out and "
             f"{self.shards * self.shard_bytes / 1e6:,.1f} MB in, {_seconds(self.travel_seconds)} at "
-            f"{self.bytes_per_second * 8 / 1e9:,.1f} Gbit/s: {verdict}"
+            f"{self.bytes_per_second / 1e6:,.0f} MB/s: {verdict}"
         )
 
 

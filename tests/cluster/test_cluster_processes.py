@@ -17,7 +17,7 @@ import nce_train
 from nce_train.cli.train import main
 from nce_train.errors import InputError
 
-SETTINGS = {"dim": 16, "epochs": 2, "min_count": 3, "shards": 4, "num_sampled": 5, "round_tokens": 500}
+SETTINGS = {"dim": 16, "epochs": 4, "min_count": 3, "shards": 4, "num_sampled": 5, "round_tokens": 500}
 FILES = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "memory_limit": 0, "silence_logs": 60}
 
@@ -74,7 +74,7 @@ def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expecte
 @pytest.mark.slow
 def test_interrupted_on_workers_it_goes_on_without_them(corpus, expected, tmp_path):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
-    arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1", "--log-every", "0.5"]
+    arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1", "--log-every", "0.1"]
     command = [sys.executable, "-m", "nce_train.cli.train", *arguments, *options]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     lines = []

@@ -116,7 +116,7 @@ def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
             raise InputError(f"No Dask scheduler with workers answers at {address}: {told}.") from None
         count, threads = len(client.nthreads()), sum(client.nthreads().values())
         dashboard = f"dashboard {client.dashboard_link}" if _has_dashboard() else "no dashboard without bokeh"
-        say(f"cluster {client.scheduler.address}: {count} workers, {threads} threads; {dashboard}")
+        say(f"cluster {client.scheduler.address}: {_many(count, 'worker')}, {_many(threads, 'thread')}; {dashboard}")
         yield Cluster(client, note, say)
 
 
@@ -136,17 +136,23 @@ def _local_cluster(address: str) -> LocalCluster:
     )
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _has_dashboard() -> bool:
     return importlib.util.find_spec("bokeh") is not None
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's own log lines off stderr: what matters of them is told in sentences."""
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    """Keep log lines of Dask and what it stands on off stderr: what matters of them is told in sentences."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

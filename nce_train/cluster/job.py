@@ -323,25 +323,14 @@ def part_checksum(job: Job, number: int, crc: int) -> int:
     return checksum(job.desk().part(number).ids, crc)
 
 
-def rehearse(job: Job, base: Base, order: ShardOrder) -> tuple[float, ShardChanges]:
-    """Have a worker ready for its first round: compile or load the kernel, put a shard together, train once for trial.
-
-    Returns
-    -------
-    seconds : float
-        Until the kernel was compiled or loaded.
-    changes : ShardChanges
-        Of the trial.
-    """
+def rehearse(job: Job, base: Base, order: ShardOrder) -> ShardChanges:
+    """Have a worker ready for its first round: load the kernel, put a shard together, train it once for trial."""
     desk = job.desk()
     training = desk.training()
-    started = time.perf_counter()
-    empty = _read_only(np.array([LINE_END], np.int32))
-    training.train(empty, order._replace(begin=0, position=1))
-    compiled = time.perf_counter() - started
+    training.train(_read_only(np.array([LINE_END], np.int32)), order._replace(begin=0, position=1))  # may compile
     ids = desk.shard(order.shard, order.segments)
     training.take(base, order.rounds)
-    return compiled, training.train(ids, order)
+    return training.train(ids, order)
 
 
 def put_shard_together(job: Job, number: int, segments: list[Segment]) -> None:

@@ -6,6 +6,7 @@ or all of them when it has none yet, once a round; changes come back for the row
 """
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ class ClusterTrainer(BaseRounds):
                 for shard, home in self._homes.items()
             ]
         )
-        finished_trials: list[tuple[float, ShardChanges]] = self._workers.results(trials)
+        tried: list[ShardChanges] = self._workers.results(trials)
         started = time.perf_counter()
         self._workers.results([self._workers.submit(_echo, sent, workers=used[:1])])
         fetching = time.perf_counter() - started
@@ -117,9 +118,9 @@ class ClusterTrainer(BaseRounds):
         self.cost = RoundCost(
             shards=self.settings.shards,
             threads=min(self.settings.shards, sum(threads.values())),
-            tokens=sum(int(changes.result.cursor[TOKENS]) for _, changes in finished_trials) / len(finished_trials),
-            seconds=sum(changes.seconds for _, changes in finished_trials) / len(finished_trials),
-            shard_bytes=sum(changes.nbytes for _, changes in finished_trials) / len(finished_trials),
+            tokens=statistics.mean(int(changes.result.cursor[TOKENS]) for changes in tried),
+            seconds=statistics.mean(changes.seconds for changes in tried),
+            shard_bytes=statistics.mean(changes.nbytes for changes in tried),
             base_bytes=base.nbytes,
             bytes_per_second=2 * base.nbytes / (sending + fetching),
         )

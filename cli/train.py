@@ -144,6 +144,12 @@ def _list_presets(context: click.Context, option: click.Parameter, asked: bool) 
     metavar="DIR",
     help="Write scalars, and at the end the projector's files, here for TensorBoard.",
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS|local:N",
+    help="Read and train on the workers of this Dask scheduler (tcp://HOST:8786), or on N processes of this machine; "
+    "the model is that of --deterministic.",
+)
 @_setting_options
 def main(
     corpus: tuple[str, ...],
@@ -160,6 +166,7 @@ def main(
     quiet: bool,
     log_file: Path | None,
     tensorboard: Path | None,
+    cluster: str | None,
     **settings: Any,
 ) -> None:
     """Train word embeddings on text.
@@ -184,6 +191,8 @@ def main(
         return
     if resume is not None and dry_run:
         raise click.UsageError("--resume goes on with a run: it cannot be a --dry-run.")
+    if cluster is not None and dry_run:
+        raise click.UsageError("--dry-run tries this machine alone: leave --cluster out.")
     if not corpus and resume is None:
         raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
 
@@ -218,6 +227,7 @@ def main(
             keep_checkpoint=keep_checkpoint,
             cache=not no_cache,
             tensorboard=tensorboard,
+            cluster=cluster,
         )
     click.echo(output or resume)
 

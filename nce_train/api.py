@@ -25,6 +25,7 @@ from nce_train.text.sources import list_sources
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
 if TYPE_CHECKING:
+    from nce_train.progress import ProgressDisplay
     from nce_train.report.tensorboard import TensorBoardLog
     from nce_train.text.phrases import PhrasedCorpus
     from nce_train.text.vocabulary import Vocabulary
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from nce_train.training.early_stopping import Measure
     from nce_train.training.evaluations import Report
     from nce_train.training.metrics import Callback, TrainingState
-    from nce_train.training.run import TrainedModel, Watcher
+    from nce_train.training.run import Executor, TrainedModel, Watcher
     from nce_train.training.warm_start import How, WarmStart
 
 __all__ = ["Model", "evaluate", "export", "phrases", "report", "train"]
@@ -176,6 +177,7 @@ def train(
     progress: bool = True,
     callback: "Callback | Iterable[Callback]" = (),
     tensorboard: PathLike | None = None,
+    cluster: str | None = None,
     **settings: Any,
 ) -> Embeddings:
     """Train word embeddings.
@@ -214,6 +216,9 @@ def train(
     tensorboard : path, optional
         Write the readings and, at the end, the most frequent words to this directory, for TensorBoard (extra
         `tensorboard`).
+    cluster : str, optional
+        Read and train on the workers of a Dask cluster, `tcp://host:8786`, or `local:N` for N processes of this
+        machine (from a script only under `if __name__ == "__main__":`). The model is that of `deterministic=True`.
     **settings
         Any setting by name, as `dim=100`; they win over `config`.
 
@@ -270,6 +275,7 @@ def train(
             cache=cache,
             callbacks=[callback] if callable(callback) else list(callback),
             tensorboard=None if tensorboard is None else Path(tensorboard),
+            cluster=cluster,
         )
     vectors = np.ascontiguousarray(model.input)
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
@@ -280,7 +286,7 @@ def train_or_resume(
     output: Path | None,
     config: PathLike | None,
     settings: Mapping[str, Any],
-    watcher: "Watcher",
+    watcher: "ProgressDisplay",
     *,
     resume: Path | None = None,
     init: PathLike | Embeddings | None = None,
@@ -290,6 +296,7 @@ def train_or_resume(
     cache: bool = True,
     callbacks: "Sequence[Callback]" = (),
     tensorboard: Path | None = None,
+    cluster: str | None = None,
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
     from nce_train.training.run import resume_model, train_model
@@ -298,7 +305,8 @@ def train_or_resume(
     if resume is None:
         if corpus is None:
             raise InputError("Name a corpus to train on, or a run to resume.")
-        chosen, start = settings_and_start(config, settings, init, continue_from)
+        given = settings if cluster is None else _in_rounds(settings)
+        chosen, start = settings_and_start(config, given, init, continue_from)
         run = functools.partial(train_model, corpus, chosen, output, watcher, overwrite=overwrite, start=start)
     else:
         if init is not None or continue_from is not None:
@@ -310,7 +318,7 @@ def train_or_resume(
         changes = {**({} if config is None else read_config(config)), **settings}
         run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus, find_start=_find_start)
 
-    with _tensorboard_log(tensorboard, output, resume, watcher) as log:
+    with _tensorboard_log(tensorboard, output, resume, watcher) as log, _executor(cluster, watcher) as executor:
         told: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
 
         def call_each(state: "TrainingState") -> bool:
@@ -323,6 +331,7 @@ def train_or_resume(
             heldout=_measure_of,
             evaluation=_evaluation_on,
             callback=call_each,
+            cluster=executor,
         )
         if log is not None:
             log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
@@ -390,6 +399,29 @@ def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmSt
 
     counts = np.zeros(len(embeddings), np.int64)  # they matter to biases only, of which there are none
     return WarmStart("init", path, Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors))
+
+
+def _in_rounds(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run on a cluster: the model is that of a deterministic run."""
+    if settings.get("deterministic") is False:
+        raise InputError("A cluster trains in rounds, as --deterministic does: leave --no-deterministic out.")
+    return {**settings, "deterministic": True}
+
+
+@contextlib.contextmanager
+def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Executor | None"]:
+    """Who reads and trains, if not this process."""
+    if cluster is None:
+        yield None
+        return
+    try:
+        import distributed  # noqa: F401 - slow, and an extra
+    except ImportError:
+        raise InputError("--cluster needs an extra: pip install 'nce-train[cluster]'") from None
+    from nce_train.cluster.cluster import connect
+
+    with connect(cluster, display.note, display.say) as executor:
+        yield executor
 
 
 def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":

@@ -51,6 +51,10 @@ class ProgressDisplay:
         """Show a warning or a hint."""
         self._line(sentence, even_if_quiet=True)
 
+    def say(self, sentence: str) -> None:
+        """Show what goes on, unless all is quiet."""
+        self._line(sentence)
+
     def scanning(self, done: int, total: int | None, phase: str) -> None:
         """Show how far the text is read."""
         if self._bars:

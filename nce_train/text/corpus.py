@@ -65,6 +65,8 @@ class EncodedCorpus:
         Whether an earlier encoding was reused.
     warnings : list of str
         One sentence each.
+    checksum : int or None
+        CRC-32 of the ids, where they are not here but on the workers of a cluster; `stream` is then empty.
     """
 
     vocabulary: Vocabulary
@@ -75,6 +77,7 @@ class EncodedCorpus:
     timings: dict[str, float]
     from_cache: bool
     warnings: list[str]
+    checksum: int | None = None
 
 
 def encode_corpus(
@@ -166,12 +169,15 @@ def encode_corpus(
         with _token_file(target) as file:
             mark_lines = line_breaks == "sentence"
             counted = _count(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
+            refuse_without_words(listed, sum(map(len, counted.runs.values())))
             if extend is not None:
                 vocabulary, row_of, warnings = _extend(extend, counted, min_count, max_vocab)
             elif vocabulary is None:
                 vocabulary, row_of, warnings = _select(counted, min_count, max_vocab, unknown)
             else:
                 row_of, warnings = _rows_in(vocabulary, counted)
+                if len(row_of) == 0 and unknown is None:
+                    raise nothing_known(vocabulary)
             counted_at = time.perf_counter()
             token_count = _translate(file, counted, row_of, DROPPED if unknown is None else 0, progress)
         sources = [source.description() for source in listed.sources]
@@ -221,8 +227,49 @@ def count_corpus(
     listed = list_sources(corpus)
     place = Path(tempfile.gettempdir() if directory is None else directory)
     counted = _count(listed, None, place, tokens, lowercase, False, threads, progress)
+    refuse_without_words(listed, sum(map(len, counted.runs.values())))
     vocabulary, _, warnings = _select(counted, min_count, max_vocab, unknown)
     return vocabulary, [source.description() for source in listed.sources], warnings
+
+
+def count_part(listed: SourceList, directory: str | os.PathLike[str], *, tokens: str, lowercase: bool) -> "list[Run]":
+    """Count a part of a corpus, with one thread: the runs that `runs.merge` joins with those of other parts.
+
+    Parameters and errors are those of `encode_corpus` with the same names; a part may hold no word.
+    """
+    return list(_count(listed, None, Path(directory), tokens, lowercase, False, 1, None).runs.values())
+
+
+def encode_part(
+    listed: SourceList,
+    path: str | os.PathLike[str],
+    vocabulary: Vocabulary,
+    *,
+    tokens: str,
+    lowercase: bool,
+    line_breaks: str,
+) -> int:
+    """Write the ids of a part of a corpus to `path`, as `encode_corpus` would; the number of tokens.
+
+    With `line_breaks="ignore"` the -1 at the end of the whole corpus stands at the end of each part instead.
+    """
+    with _token_file(Path(path)) as file:
+        mark_lines = line_breaks == "sentence"
+        counted = _count(listed, file, Path(path).parent, tokens, lowercase, mark_lines, 1, None)
+        row_of, _ = _rows_in(vocabulary, counted)
+        return _translate(file, counted, row_of, DROPPED if vocabulary.unknown is None else 0, None)
+
+
+def refuse_without_words(listed: SourceList, num_words: int) -> None:
+    """Raise InputError when a corpus holds no word at all."""
+    if num_words == 0:
+        names = ", ".join(source.name for source in listed.sources[:3])
+        raise InputError(f"the corpus ({names}) holds no token")
+
+
+def nothing_known(vocabulary: Vocabulary) -> InputError:
+    """The error of a corpus of which the given vocabulary knows nothing."""
+    return InputError(f"the corpus holds none of the {len(vocabulary)} words of the given vocabulary")
 
 
 def _check_choice(option: str, value: str, *choices: str) -> None:
@@ -302,11 +349,7 @@ def _count(
                 progress(listed.bytes_read, total_bytes, "vocabulary")
         while pending:
             finish_oldest()
-    runs = counters.close()
-    if not any(map(len, runs.values())):
-        names = ", ".join(source.name for source in listed.sources[:3])
-        raise InputError(f"the corpus ({names}) holds no token")
-    return _Counted(runs, blocks, is_raw=is_text and tokens == "whitespace")
+    return _Counted(counters.close(), blocks, is_raw=is_text and tokens == "whitespace")
 
 
 @contextlib.contextmanager
@@ -362,8 +405,6 @@ def _rows_in(vocabulary: Vocabulary, counted: _Counted) -> tuple[np.ndarray, lis
         return np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
 
     merged, warnings = _merge(counted, is_wanted)
-    if len(merged.words) == 0 and vocabulary.unknown is None:
-        raise InputError(f"the corpus holds none of the {len(vocabulary)} words of the given vocabulary")
     return np.fromiter((index[word] for word in merged.words), np.int32, len(merged.words)), warnings
 
 
@@ -404,17 +445,21 @@ def _merge(counted: _Counted, is_wanted: Callable[["WordCounter"], np.ndarray]) 
         nonlocal num_tokens, num_punctuated
         if counted.is_raw:
             num_tokens += int(counter.counts().sum())
-            num_punctuated += _punctuated_tokens(counter)
+            num_punctuated += punctuated_tokens(counter)
         return is_wanted(counter)
 
-    words = runs.merge(counted.runs.values(), look_at)
+    return runs.merge(counted.runs.values(), look_at), warnings_of(num_tokens, num_punctuated)
+
+
+def warnings_of(num_tokens: int, num_punctuated: int) -> list[str]:
+    """What a person should know of a text when so many of its tokens end in punctuation."""
     if num_punctuated <= _PUNCTUATION_SHARE * num_tokens:
-        return words, []
+        return []
     share = num_punctuated / num_tokens
-    return words, [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
+    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
 
 
-def _punctuated_tokens(counter: "WordCounter") -> int:
+def punctuated_tokens(counter: "WordCounter") -> int:
     """How many of the counted tokens end in punctuation, but are more than that."""
     words, counts = counter.words(), counter.counts()
     # Tokens that are nothing but punctuation come from text that was split well.

@@ -6,8 +6,10 @@ end in a sentence, not in a signal.
 """
 
 import bz2
+import dataclasses
 import hashlib
 import io
+import itertools
 import lzma
 import os
 import stat
@@ -43,6 +45,9 @@ class Source:
     path: Path | None = None
     status: os.stat_result | None = None  # of a regular file, when it was listed
     sentences: Iterable[Sequence[str]] | None = None
+    url: str | None = None  # where fsspec opens it
+    size: int | None = None  # bytes as stored, where they are known beforehand
+    span: tuple[int, int] | None = None  # of a plain file: the bytes to read, which end behind white space
     bytes: int = 0  # as stored: before decompression
     sha256: str = ""
 
@@ -73,9 +78,9 @@ class SourceList:
         """Bytes as stored of all sources, or None when one of them does not tell beforehand."""
         total = 0
         for source in self.sources:
-            if source.status is None:
+            if source.size is None:
                 return None
-            total += source.status.st_size
+            total += source.size
         return total
 
     def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -101,14 +106,61 @@ class SourceList:
             with _open(source) as file:
                 counting = _CountingReader(file, source, self)
                 try:
-                    yield from _blocks_of(_decompressed(counting, source), source, block_bytes)
+                    if source.span is None:
+                        yield from _blocks_of(_decompressed(counting, source), source, block_bytes)
+                    else:
+                        file.seek(source.span[0])
+                        yield from _blocks_of(counting, source, block_bytes)
                 except InputError:
                     _check_untouched(source, file)  # a file still being written looks damaged
                     raise
                 source.sha256 = counting.digest.hexdigest()
                 _check_untouched(source, file)
-                if source.status is not None and source.bytes != source.status.st_size:
+                if source.size is not None and source.span is None and source.bytes != source.size:
                     raise _changed(source)
+
+
+def parts_of(source: Source, part_bytes: int, at_lines: bool) -> list[Source]:
+    """Cut a plain file into parts that can be read side by side; a compressed one stays whole.
+
+    Parameters
+    ----------
+    source : Source
+        A file or URL whose `size` is known.
+    part_bytes : int
+        Cut about every so many bytes.
+    at_lines : bool
+        Cut behind line ends only, else behind any white space. Where none comes before the next cut, there is none.
+    """
+    assert source.size is not None
+    if source.size <= part_bytes:
+        return [source]
+    with _open(source) as file:
+        head = file.read(_HEAD_BYTES) or b""
+        if _codec_of(head, source) is not None:
+            return [source]
+        cuts = [0]
+        for target in range(part_bytes, source.size, part_bytes):
+            cut = _first_space(file, target, min(source.size, target + part_bytes), at_lines)
+            if cut is not None:
+                cuts.append(cut)
+    if cuts[-1] < source.size:
+        cuts.append(source.size)
+    return [dataclasses.replace(source, span=span) for span in itertools.pairwise(cuts)]
+
+
+def _first_space(file: BinaryIO | io.RawIOBase, begin: int, end: int, at_lines: bool) -> int | None:
+    """The place behind the first line end, or white space, in [begin, end) of a file."""
+    file.seek(begin)
+    while begin < end:
+        chunk = file.read(min(1 << 16, end - begin)) or b""
+        found = [chunk.find(space) for space in (b"\n" if at_lines else _SPACES)]
+        if any(place >= 0 for place in found):
+            return begin + min(place for place in found if place >= 0) + 1
+        if not chunk:
+            return None
+        begin += len(chunk)
+    return None
 
 
 def list_sources(corpus: Corpus) -> SourceList:
@@ -118,7 +170,8 @@ def list_sources(corpus: Corpus) -> SourceList:
     ----------
     corpus : path, `"-"`, list of these, or iterable of token sequences
         A directory stands for its regular non-hidden files, recursively, in byte order of path; `"-"` for
-        standard input. An iterable's tokens are taken as they are; an empty one is left out.
+        standard input; a name with `://` is a URL, which fsspec opens. An iterable's tokens are taken as they are;
+        an empty one is left out.
 
     Raises
     ------
@@ -145,6 +198,8 @@ def list_sources(corpus: Corpus) -> SourceList:
 def _sources_of(name: str) -> list[Source]:
     if name == "-":
         return [Source("-")]
+    if "://" in name:
+        return [_remote_source(name)]
     try:
         status = Path(name).stat()
         if not stat.S_ISDIR(status.st_mode):
@@ -165,7 +220,19 @@ def _file_source(name: str, status: os.stat_result) -> Source:
     if not stat.S_ISREG(status.st_mode):  # a FIFO, a terminal: to be opened once, when it is read
         return Source(name, Path(name))
     with Path(name).open("rb"):  # may it be read?
-        return Source(name, Path(name), status)
+        return Source(name, Path(name), status, size=status.st_size)
+
+
+def _remote_source(url: str) -> Source:
+    try:
+        import fsspec
+    except ImportError:
+        raise InputError(f"{url} is a URL, which needs an extra: pip install 'nce-train[cluster]'") from None
+    try:
+        system, path = fsspec.url_to_fs(url)
+        return Source(url, url=url, size=system.info(path)["size"])
+    except (OSError, ValueError, ImportError) as error:  # ImportError: what fsspec needs for this protocol
+        raise InputError(f"cannot read the corpus {url}: {error}") from None
 
 
 def _files_below(directory: str) -> list[str]:
@@ -183,6 +250,10 @@ def _files_below(directory: str) -> list[str]:
 def _open(source: Source) -> BinaryIO | io.RawIOBase:
     if source.sentences is not None:
         return _TokenReader(source.sentences)
+    if source.url is not None:
+        import fsspec
+
+        return fsspec.open(source.url, "rb").open()
     if source.path is None:
         try:
             return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
@@ -204,9 +275,8 @@ def _check_untouched(source: Source, file: BinaryIO | io.RawIOBase) -> None:
 
 
 def _changed(source: Source) -> RunError:
-    assert source.status is not None
     return RunError(
-        f"{source.name} changed while it was read ({source.status.st_size} bytes at first, {source.bytes} read): "
+        f"{source.name} changed while it was read ({source.size} bytes at first, {source.bytes} read): "
         "start again when it is complete"
     )
 
@@ -214,8 +284,8 @@ def _changed(source: Source) -> RunError:
 def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int) -> Iterator[Block]:
     head = np.empty(len(_BYTE_ORDER_MARK), np.uint8)
     carried = head[: _fill(stream, head, 0)]
-    offset = 0
-    if carried.tobytes() == _BYTE_ORDER_MARK and source.sentences is None:
+    offset = 0 if source.span is None else source.span[0]
+    if carried.tobytes() == _BYTE_ORDER_MARK and source.sentences is None and offset == 0:
         carried = carried[:0]
         offset = len(_BYTE_ORDER_MARK)
     while True:
@@ -269,8 +339,12 @@ class _CountingReader(io.RawIOBase):
         if self.source.sentences is not None:
             count = self.file.readinto(buffer)  # type: ignore[union-attr]
         else:
+            wanted = memoryview(buffer)
+            if self.source.span is not None:
+                begin, end = self.source.span
+                wanted = wanted[: end - begin - self.source.bytes]
             try:
-                count = self.file.readinto(buffer)  # type: ignore[union-attr]
+                count = self.file.readinto(wanted)  # type: ignore[union-attr]
             except OSError as error:
                 raise RunError(f"cannot read {self.source.name}: {error.strerror}") from None
         self.digest.update(memoryview(buffer)[:count])

@@ -137,9 +137,11 @@ def remove_states(directory: Path, but: int = 0) -> None:
         path.unlink(missing_ok=True)
 
 
-def checksum(array: np.ndarray) -> int:
-    """CRC-32 of the bytes of a one-dimensional array, which may be a map of a file larger than the memory."""
-    crc = 0
+def checksum(array: np.ndarray, crc: int = 0) -> int:
+    """CRC-32 of the bytes of a one-dimensional array, which may be a map of a file larger than the memory.
+
+    `crc` is that of an array before it, where the two are parts of one.
+    """
     for first in range(0, len(array), _NUMBERS_AT_ONCE):
         crc = zlib.crc32(np.ascontiguousarray(array[first : first + _NUMBERS_AT_ONCE]).data, crc)
     return crc

@@ -174,7 +174,7 @@ def combine(base: Tables, shards: list[ShardWorkspace], factors: RoundFactors, f
         for shard in shards:
             places = shard.copies.input_place if number == 0 else shard.copies.output_place
             _sum_changes(table, _as_columns(shard.tables[number]), places, first, last, total, touched)
-        _add_changes(table, total, touched, factor, first, last)
+        add_changes(table, total, touched, factor, first, last)
 
 
 def _as_columns(table: np.ndarray) -> np.ndarray:
@@ -196,7 +196,8 @@ def _sum_changes(table, copied, places, first, last, total, touched):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-def _add_changes(table, total, touched, factor, first, last):
+def add_changes(table, total, touched, factor, first, last):
+    """Add the sum of the shards' changes times the rows' factors to the touched rows of [first, last)."""
     for row in range(first, last):
         r = row - first
         if touched[r]:
@@ -204,39 +205,54 @@ def _add_changes(table, total, touched, factor, first, last):
                 table[row, d] += factor[row] * total[r, d]
 
 
-class RoundTrainer(BaseTrainer):
-    """One run in rounds over one token stream, with threads of this machine; see `BaseTrainer`.
+@dataclass(frozen=True)
+class ShardResult:
+    """What is added to the run's sums when a shard has trained its part of a round.
 
-    The settings' `threads` change only the time it takes. A round that is interrupted is begun anew.
+    Attributes
+    ----------
+    end : int
+        Where in the stream its next round begins.
+    cursor : int64 [10]
+        As the kernel counted.
+    loss : float
     """
 
-    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
+    end: int
+    cursor: np.ndarray
+    loss: float
+
+
+class BaseRounds(BaseTrainer):
+    """The order of rounds and what each shard is to do in them, whoever trains the shards; see `BaseTrainer`.
+
+    Parameters
+    ----------
+    stream, token_count, counts, settings
+        See `BaseTrainer`; the stream may be empty where the ids are elsewhere.
+    cuts : list of (int, int)
+        Where each shard begins and ends in the stream.
+    """
+
+    def __init__(
+        self,
+        stream: np.ndarray,
+        token_count: int,
+        counts: np.ndarray,
+        settings: Settings,
+        cuts: list[tuple[int, int]],
+    ) -> None:
         super().__init__(stream, token_count, counts, settings)
         self.noise = noise_tables(counts, settings)
         self.tables = initial_tables(counts, settings)
         self._factors = round_factors(counts, noise_probability(counts, settings), settings)
-        self._shards = [ShardWorkspace(self.tables, self.noise, self.plan) for _ in range(settings.shards)]
-        self._cuts = shard_cuts(stream, settings.shards)
+        self._cuts = cuts
         self._next = [end for _, end in self._cuts]  # where each shard's next round begins
         self._rounds = 0
-        self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
-        self._to_train: deque[int] = deque()
-        self._complete = False
         self._round_schedule = self._schedule()
-        threads = int(settings.threads)
-        self._before_round = threading.Barrier(threads, self._begin_round)
-        self._all_trained = threading.Barrier(threads, self._note_whether_complete)
-        self._all_combined = threading.Barrier(threads)
-
-    def compile(self) -> None:
-        """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
-        shard = self._shards[0]
-        shard.begin(0, 0, 0)
-        shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
-        combine(self.tables, self._shards, self._factors, 0, 1)
 
     def _parallel(self) -> int:
-        return len(self._shards)
+        return self.settings.shards
 
     def _all_begun(self) -> bool:
         return all(position == end for position, (_, end) in zip(self._next, self._cuts, strict=True))
@@ -253,6 +269,65 @@ class RoundTrainer(BaseTrainer):
         self._rounds = int(state["round"][0])
         self._next = [int(position) for position in state["next"]]
 
+    def _start_round(self) -> bool:
+        """Set `_next` and `_round_schedule` for the round that comes; False when there is none."""
+        if self._pause or self.finished:
+            return False
+        if self._all_begun():
+            if self._epochs_begun >= self._epoch_limit:
+                return False
+            self._epochs_begun += 1
+            self._next = [begin for begin, _ in self._cuts]
+        self._round_schedule = self._schedule()
+        return True
+
+    def _random_state(self, shard: int) -> int:
+        seed = [self.settings.seed, 2, self._rounds, shard]
+        return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+
+    def _blocks_at_most(self, shard: int) -> int:
+        """How many blocks a shard may train in the round: what is left of `max_steps`, shared among the shards."""
+        if self.settings.max_steps is None:
+            return NO_LIMIT
+        shards = self.settings.shards
+        return (self.settings.max_steps - self.totals.blocks + shards - 1 - shard) // shards
+
+    def _end_round(self, results: list[ShardResult], on_reading: OnReading | None) -> None:
+        """Take the shards' results, in their order; the base is combined already."""
+        with self._lock:
+            for result in results:
+                self._add_to_totals(result.cursor, result.loss)
+            self._rounds += 1
+            self._next = [result.end for result in results]
+            reading = self._reading() if on_reading is not None and self._step_reading_due() else None
+        if on_reading is not None and reading is not None:
+            on_reading(reading)
+
+
+class RoundTrainer(BaseRounds):
+    """One run in rounds over one token stream, with threads of this machine; see `BaseTrainer`.
+
+    The settings' `threads` change only the time it takes. A round that is interrupted is begun anew.
+    """
+
+    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
+        super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards))
+        self._shards = [ShardWorkspace(self.tables, self.noise, self.plan) for _ in range(settings.shards)]
+        self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
+        self._to_train: deque[int] = deque()
+        self._complete = False
+        threads = int(settings.threads)
+        self._before_round = threading.Barrier(threads, self._begin_round)
+        self._all_trained = threading.Barrier(threads, self._note_whether_complete)
+        self._all_combined = threading.Barrier(threads)
+
+    def compile(self) -> None:
+        """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
+        shard = self._shards[0]
+        shard.begin(0, 0, 0)
+        shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
+        combine(self.tables, self._shards, self._factors, 0, 1)
+
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
     def _work(self, number: int, on_reading: OnReading | None) -> None:
@@ -267,7 +342,7 @@ class RoundTrainer(BaseTrainer):
                     return
                 self._combine_rows(number)
                 if self._all_combined.wait() == 0:  # for one of the threads
-                    self._end_round(on_reading)
+                    self._end_round(self._results(), on_reading)
         except threading.BrokenBarrierError:
             pass  # another thread has failed
         except BaseException as failure:
@@ -277,13 +352,8 @@ class RoundTrainer(BaseTrainer):
 
     def _begin_round(self) -> None:
         self._ranges = []
-        if self._pause or self.finished:
+        if not self._start_round():
             return
-        if self._all_begun():
-            if self._epochs_begun >= self._epoch_limit:
-                return
-            self._epochs_begun += 1
-            self._next = [begin for begin, _ in self._cuts]
         tokens = int(self.settings.round_tokens)
         self._ranges = [
             (position, next_position(self.stream, position, end, tokens))
@@ -291,7 +361,6 @@ class RoundTrainer(BaseTrainer):
         ]
         self._to_train = deque(range(len(self._shards)))
         self._complete = True
-        self._round_schedule = self._schedule()
 
     def _train_shards(self) -> None:
         """Train one shard after the other until none is left to take."""
@@ -306,11 +375,9 @@ class RoundTrainer(BaseTrainer):
 
     def _train_shard(self, number: int) -> bool:
         """Train a shard's part of the round; False when it was interrupted."""
-        shard, seed = self._shards[number], [self.settings.seed, 2, self._rounds, number]
-        shard.begin(*self._ranges[number], int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))
-        left = NO_LIMIT
-        if self.settings.max_steps is not None:  # what is left of it, shared among the shards
-            left = (self.settings.max_steps - self.totals.blocks + len(self._shards) - 1 - number) // len(self._shards)
+        shard = self._shards[number]
+        shard.begin(*self._ranges[number], self._random_state(number))
+        left = self._blocks_at_most(number)
         while left > 0:
             if self._pause:
                 return False
@@ -330,12 +397,8 @@ class RoundTrainer(BaseTrainer):
         for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
             combine(self.tables, self._shards, self._factors, first, min(classes, first + ROWS_AT_ONCE))
 
-    def _end_round(self, on_reading: OnReading | None) -> None:
-        with self._lock:
-            for shard in self._shards:
-                self._add_to_totals(shard.thread.cursor, float(shard.thread.loss[0]))
-            self._rounds += 1
-            self._next = [end for _, end in self._ranges]
-            reading = self._reading() if on_reading is not None and self._step_reading_due() else None
-        if on_reading is not None and reading is not None:
-            on_reading(reading)
+    def _results(self) -> list[ShardResult]:
+        return [
+            ShardResult(end, shard.thread.cursor, float(shard.thread.loss[0]))
+            for shard, (_, end) in zip(self._shards, self._ranges, strict=True)
+        ]

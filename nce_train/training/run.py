@@ -59,6 +59,23 @@ Heldout = Callable[[str, Vocabulary, Settings], Measure]
 Evaluation = Callable[[list[str]], Callable[[Vocabulary, np.ndarray], Report]]
 
 
+class Executor(Protocol):
+    """Who reads the corpus and trains on other processes or machines, as `nce_train.cluster` does."""
+
+    def encode(
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        given: Vocabulary | None,
+        directory: Path,
+        progress: Callable[[int, int | None, str], None],
+    ) -> EncodedCorpus:
+        """As `encode_corpus`, but the ids stay where they are trained on; the result has their checksum."""
+
+    def trainer(self, encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":
+        """The trainer of what `encode` has read; `settings` has `deterministic`."""
+
+
 class Watcher(Protocol):
     """Who is told what goes on; called from the thread that called `train_model`, or from one at a time."""
 
@@ -155,6 +172,7 @@ def train_model(
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
     start: WarmStart | None = None,
+    cluster: Executor | None = None,
 ) -> TrainedModel:
     """Train on a corpus and, if `output` is given, write the model directory.
 
@@ -179,6 +197,8 @@ def train_model(
         it returns True, training ends and the model is written; when it raises, training ends as after Ctrl-C.
     start : WarmStart, optional
         What to begin with; of the settings' dim.
+    cluster : Executor, optional
+        Who reads and trains in this process's stead; the settings must have `deterministic`.
 
     Returns
     -------
@@ -199,10 +219,10 @@ def train_model(
     hooks = _Hooks(heldout, evaluation, callback)
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-            session = _Session(record, settings, None, Path(scratch), watcher, False, hooks)
+            session = _Session(record, settings, None, Path(scratch), watcher, False, hooks, cluster)
             return session.train_anew(corpus, cache, start)
     with contextlib.closing(claim(output, overwrite)) as claimed, _way_on_told(output, claimed.checkpoint):
-        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, hooks)
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep_checkpoint, hooks, cluster)
         return session.train_anew(corpus, cache, start)
 
 
@@ -218,6 +238,7 @@ def resume_model(
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
     find_start: FindStart,
+    cluster: Executor | None = None,
 ) -> TrainedModel:
     """Go on with the interrupted run in a model directory.
 
@@ -229,7 +250,7 @@ def resume_model(
     watcher : Watcher
     corpus : path or list of paths, optional
         Must be that of the run.
-    cache, keep_checkpoint, heldout, evaluation, callback
+    cache, keep_checkpoint, heldout, evaluation, callback, cluster
         See `train_model`.
     find_start : callable
         For a run with a warm start that has no checkpoint, or whose ids are damaged.
@@ -257,10 +278,12 @@ def resume_model(
             path.unlink(missing_ok=True)
         record = run_record.read_record(claimed.checkpoint) if checkpoint is None else checkpoint.run
         settings = run_record.settings_of(record, changes, output)
+        if cluster is not None and not settings.deterministic:
+            raise InputError(f"The run in {output} is not one in rounds: resume it without --cluster.")
         corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
         hooks = _Hooks(heldout, evaluation, callback)
-        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, hooks)
+        session = _Session(record, settings, output, claimed.checkpoint, watcher, keep, hooks, cluster)
         if checkpoint is not None:
             return session.go_on(checkpoint.arrays, corpus_found, cache, find_start)
         if corpus_found is None:
@@ -343,6 +366,7 @@ class _Session:
     watcher : Watcher
     keep_checkpoint : bool
     hooks : _Hooks
+    cluster : Executor or None
     """
 
     def __init__(
@@ -354,6 +378,7 @@ class _Session:
         watcher: Watcher,
         keep_checkpoint: bool,
         hooks: _Hooks,
+        cluster: Executor | None,
     ) -> None:
         self.settings = settings
         self.output = output
@@ -366,6 +391,7 @@ class _Session:
             self._measure_embeddings = hooks.evaluation(settings.eval_set)
         self._callback_failure: Exception | None = None
         self._stopped_early: str | None = None
+        self._cluster = cluster
         self.record = {**record, "config": settings.model_dump(), "keep_checkpoint": keep_checkpoint}
         self.record["evaluated"] = dict(record.get("evaluated", {"tokens": 0, "seconds": 0.0}))
         self.readings: list[dict[str, Any]] = list(record["readings"])
@@ -384,7 +410,9 @@ class _Session:
                     kernel.start()
                     self.watcher.scanning(done, total, phase)
 
-                encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache, start)
+                encoded = _encode(
+                    corpus, self.settings, self.directory, self.watcher, scanning, cache, start, self._cluster
+                )
             # what the kernel took meanwhile counts too, though the reading went on beside it
             self.timings["compile"] += kernel.seconds
             remove_states(self.directory)  # of a run that this one replaces
@@ -431,12 +459,14 @@ class _Session:
     def _kept_encoding(self) -> EncodedCorpus | None:
         """The ids and the vocabulary that lie beside the checkpoint; None when they are not whole."""
         path = self.directory / TOKEN_FILE
+        if self._cluster is not None:  # its workers have their own
+            return None
         try:
             vocabulary = Vocabulary.load(self.directory / VOCABULARY, unknown=self.settings.unknown)
             stream = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
-        if not self._is_the_runs(vocabulary, stream):
+        if stream.dtype != np.int32 or stream.ndim != 1 or not self._is_the_runs(vocabulary, checksum(stream)):
             return None
         sources = [{name: source[name] for name in ("name", "bytes", "sha256")} for source in self.record["sources"]]
         timings = {"vocabulary": 0.0, "encode": 0.0}
@@ -450,22 +480,22 @@ class _Session:
             )
         before = self.record.get("start") or {"how": None}
         start = found_again(before, find_start) if before["how"] == "continue" else None  # the words of it are needed
-        encoded = _encode(corpus, self.settings, self.directory, self.watcher, self.watcher.scanning, cache, start)
-        if not self._is_the_runs(encoded.vocabulary, encoded.stream):
+        scanning = self.watcher.scanning
+        encoded = _encode(corpus, self.settings, self.directory, self.watcher, scanning, cache, start, self._cluster)
+        if not self._is_the_runs(encoded.vocabulary, _checksum_of(encoded)):
             raise InputError(
                 f"The corpus gives other ids than when the run in {self.output} began: put the old one back, or start "
                 "anew with --overwrite."
             )
         return encoded
 
-    def _is_the_runs(self, vocabulary: Vocabulary, stream: np.ndarray) -> bool:
-        same_form = stream.dtype == np.int32 and stream.ndim == 1
-        same_words = vocabulary.fingerprint == self.record["vocabulary"]
-        return same_form and same_words and checksum(stream) == self.record["stream"]
+    def _is_the_runs(self, vocabulary: Vocabulary, stream: int) -> bool:
+        return bool(vocabulary.fingerprint == self.record["vocabulary"] and stream == self.record["stream"])
 
     def _new_trainer(self, encoded: EncodedCorpus) -> "BaseTrainer":
         started = time.perf_counter()
-        trainer = _new_trainer(encoded, self.settings)
+        new_trainer = _new_trainer if self._cluster is None else self._cluster.trainer
+        trainer = new_trainer(encoded, self.settings)
         trainer.compile()
         self.timings["compile"] += time.perf_counter() - started
         return trainer
@@ -705,10 +735,11 @@ class _Checkpoints:
 
     def _keep_encoding(self) -> None:
         """Make sure that ids and vocabulary are on the disk before a checkpoint relies on them."""
-        with open(self._encoded.path, "rb") as file:
-            os.fsync(file.fileno())
+        if self._encoded.checksum is None:
+            with open(self._encoded.path, "rb") as file:
+                os.fsync(file.fileno())
         self._encoded.vocabulary.save(self._session.directory / VOCABULARY)
-        self._session.record["stream"] = checksum(self._encoded.stream)
+        self._session.record["stream"] = _checksum_of(self._encoded)
 
     def _wait(self) -> None:
         self._due_at_time = time.monotonic() + self._seconds
@@ -737,6 +768,10 @@ def _way_on(checkpoints: Path, failure: str = "") -> str:
 
 def _resume_command(output: Path) -> str:
     return f"nce-train --resume {shlex.quote(os.fspath(output))}"
+
+
+def _checksum_of(encoded: EncodedCorpus) -> int:
+    return checksum(encoded.stream) if encoded.checksum is None else encoded.checksum
 
 
 def _refuse_without_pairs(pairs: int, settings: Settings) -> None:
@@ -784,25 +819,31 @@ def _encode(
     scanning: Callable[[int, int | None, str], None],
     cache: bool,
     start: WarmStart | None,
+    cluster: Executor | None = None,
 ) -> EncodedCorpus:
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     if given is not None and not given.counts.any():
         raise InputError(f"{settings.vocab}: all counts are 0; the start and the noise of training need them.")
-    encoded = encode_corpus(
-        corpus,
-        directory,
-        tokens=settings.tokens,
-        lowercase=settings.lowercase,
-        line_breaks=settings.line_breaks,
-        min_count=settings.min_count,
-        max_vocab=settings.max_vocab,
-        unknown=settings.unknown,
-        vocabulary=given,
-        extend=None if start is None else start.to_extend,
-        threads=int(settings.threads),
-        cache=cache,
-        progress=scanning,
-    )
+    if cluster is not None and start is not None and start.to_extend is not None:
+        raise InputError("Words are added to a model's on one machine only: leave --cluster or --continue out.")
+    if cluster is not None:
+        encoded = cluster.encode(corpus, settings, given, directory, scanning)
+    else:
+        encoded = encode_corpus(
+            corpus,
+            directory,
+            tokens=settings.tokens,
+            lowercase=settings.lowercase,
+            line_breaks=settings.line_breaks,
+            min_count=settings.min_count,
+            max_vocab=settings.max_vocab,
+            unknown=settings.unknown,
+            vocabulary=given,
+            extend=None if start is None else start.to_extend,
+            threads=int(settings.threads),
+            cache=cache,
+            progress=scanning,
+        )
     for warning in encoded.warnings:
         watcher.note(warning)
     watcher.scanned(encoded)

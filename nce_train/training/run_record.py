@@ -177,7 +177,7 @@ def _paths(corpus: Corpus) -> list[str] | None:
         return None
     if any(os.fspath(name) == STANDARD_INPUT for name in names):
         return None
-    return [os.path.abspath(name) for name in names]
+    return [name if "://" in os.fspath(name) else os.path.abspath(name) for name in map(os.fspath, names)]
 
 
 def _fingerprint(source: Source) -> dict[str, Any]:
@@ -185,6 +185,6 @@ def _fingerprint(source: Source) -> dict[str, Any]:
     return {
         "name": source.name,
         "path": None if source.path is None else os.path.abspath(source.path),
-        "bytes": None if status is None else status.st_size,
+        "bytes": source.size,
         "mtime_ns": None if status is None else status.st_mtime_ns,
     }

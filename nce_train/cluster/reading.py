@@ -1,0 +1,281 @@
+"""From a corpus to its vocabulary and shards, on the workers: counted in parts, merged exactly, encoded in parts.
+
+The parts are byte ranges that end at line ends (or white space), or whole compressed files. Their words come in runs
+in the order of buckets, as `nce_train.text.runs` has them; some buckets of all parts are merged by one task, in which
+every word is complete, so that only the words of the vocabulary come here.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from distributed import Future, get_worker
+
+from nce_train.cluster.job import Job, PartSize, Segment, first_line_end, measure_part, part_checksum
+from nce_train.cluster.workers import Workers
+from nce_train.errors import InputError
+from nce_train.text import runs
+from nce_train.text.corpus import (
+    count_part,
+    nothing_known,
+    punctuated_tokens,
+    refuse_without_words,
+    warnings_of,
+)
+from nce_train.text.counting import ArenaWords, WordCounter
+from nce_train.text.runs import BUCKETS, Run
+from nce_train.text.sources import PADDING, Source, SourceList, parts_of
+from nce_train.text.vocabulary import Vocabulary
+from nce_train.training.config import Settings
+
+LEAST_PART_BYTES, MOST_PART_BYTES = 2**22, 2**29  # of a plain file; what a part's words may take depends on it
+PARTS_A_THREAD = 4  # so that a slow worker has fewer
+BUCKET_GROUPS = 16  # that are merged by one task each
+_BLOCK_BYTES = 2**20
+_FIRST_BITS = 40  # of a position in a part
+
+Progress = Callable[[int, int | None, str], None]
+
+
+class Shards(NamedTuple):
+    """The corpus as shards of ids, which the workers have."""
+
+    cuts: list[tuple[int, int]]  # where each begins and ends in the whole stream
+    segments: list[list[Segment]]  # of which parts each consists
+    tokens: int  # in all of them
+    checksum: int  # of the whole stream
+
+
+def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_bytes: int | None = None) -> list[Source]:
+    """The parts of a corpus, in reading order.
+
+    Raises
+    ------
+    InputError
+        For standard input, pipes and Python iterables, which workers cannot open.
+    """
+    for source in listed.sources:
+        if source.size is None:
+            raise InputError(f"The workers of a cluster cannot read {source.name}: write it to a file they can open.")
+    total = listed.total_bytes or 0
+    if part_bytes is None:
+        part_bytes = min(MOST_PART_BYTES, max(LEAST_PART_BYTES, total // (PARTS_A_THREAD * threads)))
+    sources = [
+        source if source.path is None else dataclasses.replace(source, path=Path(os.path.abspath(source.path)))
+        for source in listed.sources
+    ]
+    return [part for source in sources for part in parts_of(source, part_bytes, line_breaks == "sentence")]
+
+
+def count(
+    workers: Workers, parts: list[Source], listed: SourceList, settings: Settings, progress: Progress
+) -> tuple[Vocabulary, list[str]]:
+    """The vocabulary that `encode_corpus` would choose, and warnings."""
+    names = list(workers.usable())
+    done = functools.partial(_tell, progress, parts, "vocabulary", [0])
+    raw = settings.tokens == "whitespace"
+    counted = [workers.submit(_count_part, part, settings.tokens, settings.lowercase, workers=names) for part in parts]
+    edges = [BUCKETS * group // BUCKET_GROUPS for group in range(BUCKET_GROUPS + 1)]
+    merged = [
+        workers.submit(
+            _merge,
+            [
+                workers.submit(_some_buckets, part, number, begin, end, workers=names)
+                for number, part in enumerate(counted)
+            ],
+            settings.min_count,
+            raw,
+            workers=names,
+        )
+        for begin, end in itertools.pairwise(edges)
+    ]
+    _wait_telling(workers, counted, done)
+    pieces: list[_Merged] = workers.results(merged)
+    num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
+    num_others = sum(piece.others for piece in pieces)
+    lengths, counts, first, text = (
+        np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("lengths", "counts", "first", "text")
+    )
+    refuse_without_words(listed, len(lengths) + num_others)
+    vocabulary, _ = Vocabulary.select(
+        ArenaWords(text, np.cumsum(lengths) - lengths, lengths),
+        counts,
+        first,
+        min_count=settings.min_count,
+        max_vocab=settings.max_vocab,
+        unknown=settings.unknown,
+        num_others=num_others,
+        tokens_of_others=sum(piece.tokens_of_others for piece in pieces),
+    )
+    return vocabulary, warnings_of(num_tokens, num_punctuated) if raw else []
+
+
+def encode(workers: Workers, job: Job, settings: Settings, progress: Progress) -> Shards:
+    """Have the workers encode the parts, and find out where the shards begin and end."""
+    names, parts, spread = list(workers.usable()), job.parts, workers.spread(job)
+    # a worker's parts lie next to each other, as the shards will that it trains
+    homes = [names[number * len(names) // len(parts)] for number in range(len(parts))]
+    futures = [workers.submit(measure_part, spread, number, workers=[home]) for number, home in enumerate(homes)]
+    done = functools.partial(_tell, progress, parts, "encode", [0])
+    sizes: list[PartSize] = workers.results(futures, done)
+    for part, size in zip(parts, sizes, strict=True):
+        part.sha256 = size.sha256
+    lengths = [size.ids for size in sizes]
+    if settings.line_breaks == "ignore" and any(lengths):
+        lengths.append(1)  # the LINE_END behind everything
+    starts = [0, *itertools.accumulate(lengths)]
+
+    def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
+        where = homes[number : number + 1] or names
+        (answer,) = workers.results([workers.submit(function, spread, number, *arguments, workers=where)])
+        return int(answer)
+
+    def behind_line_end(target: int, limit: int) -> int:
+        """As `rounds.shard_cuts` cuts."""
+        if target == 0:
+            return 0
+        for number, (begin, end) in enumerate(itertools.pairwise(starts)):
+            if end > target - 1 and begin < limit:
+                found = ask(first_line_end, number, max(0, target - 1 - begin), min(end, limit) - begin)
+                if found >= 0:
+                    return begin + found + 1
+        return target
+
+    cuts = cuts_of(starts[-1], settings.shards, behind_line_end)
+    crc = 0
+    for number in range(len(lengths)):
+        crc = ask(part_checksum, number, crc)
+    return Shards(cuts, [_segments(starts, *cut) for cut in cuts], sum(size.tokens for size in sizes), crc)
+
+
+def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) -> list[tuple[int, int]]:
+    """What `rounds.shard_cuts` gives, for a stream that is not here."""
+    cuts = [0]
+    for shard in range(1, shards):
+        target = max(cuts[-1], size * shard // shards)
+        cuts.append(behind_line_end(target, min(size, target + size // shards)))
+    return list(itertools.pairwise([*cuts, size]))
+
+
+def describe(workers: Workers, listed: SourceList, parts: list[Source]) -> list[dict[str, Any]]:
+    """`name`, `bytes` and `sha256` of each source; files that were read in parts are hashed by one task each."""
+    names = list(workers.usable())
+    whole = {part.name: part for part in parts if part.span is None}
+    cut = {part.name: part for part in parts if part.span is not None}
+    hashes = workers.results([workers.submit(_sha256, part, workers=names) for part in cut.values()])
+    hash_of = {**{name: part.sha256 for name, part in whole.items()}, **dict(zip(cut, hashes, strict=True))}
+    return [{"name": source.name, "bytes": source.size, "sha256": hash_of[source.name]} for source in listed.sources]
+
+
+def refuse_without_tokens(tokens: int, vocabulary: Vocabulary) -> None:
+    """Raise InputError when the corpus holds none of the words of a given vocabulary."""
+    if tokens == 0:
+        raise nothing_known(vocabulary)
+
+
+def _segments(starts: Sequence[int], begin: int, end: int) -> list[Segment]:
+    segments = []
+    for number, (first, last) in enumerate(itertools.pairwise(starts)):
+        if max(begin, first) < min(end, last):
+            segments.append(Segment(number, max(begin, first) - first, min(end, last) - first))
+    return segments
+
+
+def _tell(progress: Progress, parts: list[Source], phase: str, so_far: list[int], number: int) -> None:
+    so_far[0] += _bytes_of(parts[number])
+    progress(so_far[0], sum(map(_bytes_of, parts)), phase)
+
+
+def _bytes_of(part: Source) -> int:
+    return (part.size or 0) if part.span is None else part.span[1] - part.span[0]
+
+
+def _wait_telling(workers: Workers, futures: list[Future], done: Callable[[int], None]) -> None:
+    """Wait for tasks whose results stay on the workers."""
+    lengths = [workers.submit(len, future, workers=list(workers.usable())) for future in futures]
+    workers.results(lengths, done)
+
+
+class _Merged(NamedTuple):
+    text: np.ndarray
+    lengths: np.ndarray
+    counts: np.ndarray
+    first: np.ndarray
+    others: int
+    tokens_of_others: int
+    tokens: int
+    punctuated: int
+
+
+def _count_part(part: Source, tokens: str, lowercase: bool) -> list[Run]:
+    found = count_part(SourceList([part]), get_worker().local_directory, tokens=tokens, lowercase=lowercase)
+    return [Run(*map(np.array, run)) for run in found]
+
+
+def _some_buckets(part: list[Run], number: int, begin: int, end: int) -> list[Run]:
+    """The words of some buckets, their first positions behind those of all parts before this one."""
+    return [_slice_of(run, begin, end, number << _FIRST_BITS) for run in part]
+
+
+def _slice_of(run: Run, begin: int, end: int, origin: int) -> Run:
+    words = slice(run.begins[begin], run.begins[end])
+    text = slice(run.text_begins[begin], run.text_begins[end] + PADDING)
+    return Run(
+        begins=np.clip(run.begins, words.start, words.stop) - words.start,
+        text_begins=np.clip(run.text_begins, text.start, text.stop - PADDING) - text.start,
+        ids=run.ids[words],
+        lengths=run.lengths[words],
+        counts=run.counts[words],
+        first=run.first[words] + origin,
+        numbers=run.numbers[words],
+        text=run.text[text],
+    )
+
+
+def _merge(parts: list[list[Run]], min_count: int, raw: bool) -> _Merged:
+    """The words that occur `min_count` times, and what is left."""
+    tokens = punctuated = 0
+
+    def is_wanted(counter: WordCounter) -> np.ndarray:
+        nonlocal tokens, punctuated
+        counts = counter.counts()
+        tokens += int(counts.sum())
+        punctuated += punctuated_tokens(counter) if raw else 0
+        return counts >= min_count
+
+    # arrays that came from another worker cannot be written
+    fresh = [np.zeros(len(run), np.int32) for part in parts for run in part]
+    columns = [(*run[:6], numbers, run.text) for run, numbers in zip(itertools.chain(*parts), fresh, strict=True)]
+    joined = [Run(*column) for column in columns]
+    words = runs.merge(joined, is_wanted)
+    return _Merged(
+        words.words.arena,
+        words.words.lengths,
+        words.counts,
+        words.first,
+        words.num_others,
+        words.tokens_of_others,
+        tokens,
+        punctuated,
+    )
+
+
+def _sha256(source: Source) -> str:
+    digest = hashlib.sha256()
+    if source.url is None:
+        assert source.path is not None
+        file: Any = open(source.path, "rb")  # noqa: SIM115 - closed below
+    else:
+        import fsspec
+
+        file = fsspec.open(source.url, "rb").open()
+    with file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

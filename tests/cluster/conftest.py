@@ -1,0 +1,37 @@
+"""A small corpus of several files, and workers in this process."""
+
+import gzip
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from nce_train.cluster.workers import Workers
+
+LINES = 400
+
+
+def text_of(seed, lines=LINES):
+    generator = np.random.default_rng(seed)
+    words = [f"Wort{int(300**share)}" for share in generator.random(12 * lines)]
+    ends = [" ", "\n", ", \n", "  \n\n"]
+    gaps = [ends[int(generator.integers(4))] if number % 9 == 8 else " " for number in range(len(words))]
+    return "".join(word + gap for word, gap in zip(words, gaps, strict=True))
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Two plain files, the second without a line end, and a compressed one."""
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "a.txt").write_text("\ufeff" + text_of(1))
+    (folder / "b.txt").write_text(text_of(2) + "rare Wort3 end")
+    (folder / "c.txt.gz").write_bytes(gzip.compress(text_of(3).encode()))
+    return [str(folder / name) for name in ("a.txt", "b.txt", "c.txt.gz")]
+
+
+@pytest.fixture(scope="session")
+def workers():
+    """Two workers that are threads of this process."""
+    options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0", "memory_limit": 0}
+    with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
+        yield Workers(client, print)

@@ -1,0 +1,148 @@
+"""Worker processes: the same bytes on two and on four, after one was killed, and after an interruption."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from distributed import Client, LocalCluster
+
+import nce_train
+from nce_train.cli.train import main
+from nce_train.errors import InputError
+
+SETTINGS = {"dim": 16, "epochs": 4, "min_count": 3, "shards": 4, "num_sampled": 5, "round_tokens": 500}
+FILES = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
+LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "memory_limit": 0, "silence_logs": 60}
+
+
+def contents(model):
+    return [(model / name).read_bytes() for name in FILES]
+
+
+@pytest.fixture(scope="module")
+def expected(corpus, tmp_path_factory):
+    model = tmp_path_factory.mktemp("expected") / "model"
+    nce_train.train(corpus, output=model, cache=False, progress=False, deterministic=True, threads=1, **SETTINGS)
+    return contents(model)
+
+
+def freeze_in_mid_round_and_kill(address, pids):
+    """Stop one of the workers while it trains a shard, so that it cannot finish the round, and kill it."""
+    with Client(address) as client:
+        while True:
+            for worker, tasks in client.processing().items():
+                if any("train_shard" in str(task) for task in tasks):
+                    os.kill(pids[worker], signal.SIGSTOP)
+                    time.sleep(0.3)
+                    os.kill(pids[worker], signal.SIGKILL)
+                    return
+            time.sleep(0.002)
+
+
+@pytest.mark.slow
+def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expected, tmp_path, capsys):
+    with LocalCluster(n_workers=2, **LOCAL) as cluster, Client(cluster) as client:
+        options = {"cluster": cluster.scheduler_address, "overwrite": True, "output": tmp_path / "model", **SETTINGS}
+        nce_train.train(corpus, **options)
+        assert contents(tmp_path / "model") == expected
+        told = capsys.readouterr().err
+        assert "2 workers, 2 threads" in told
+        assert "a round trains 4 × " in told
+        assert "is lost" not in told
+
+        cluster.scale(4)
+        client.wait_for_workers(4)
+        pids = client.run(os.getpid)
+        killer = threading.Thread(target=freeze_in_mid_round_and_kill, args=(cluster.scheduler_address, pids))
+        killer.start()
+        nce_train.train(corpus, **options)
+        killer.join()
+        assert contents(tmp_path / "model") == expected
+        told = capsys.readouterr().err
+        assert "4 workers, 4 threads" in told
+        (lost,) = re.findall(r"The worker (\S+) is lost; others take over its shards\.", told)
+        assert lost in pids
+
+
+@pytest.mark.slow
+def test_interrupted_on_workers_it_goes_on_without_them(corpus, expected, tmp_path):
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+    arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1", "--log-every", "0.1"]
+    command = [sys.executable, "-m", "nce_train.cli.train", *arguments, *options]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith("epoch"):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+            break
+    lines += process.stderr.readlines()
+    assert process.wait(60) == 130, "".join(lines)
+    assert lines[-1] == "Error: interrupted; go on from the last checkpoint with: nce-train --resume model\n"
+    assert "Traceback" not in "".join(lines)
+    nce_train.train(resume=tmp_path / "model", progress=False)
+    assert contents(tmp_path / "model") == expected
+
+
+@pytest.mark.slow
+def test_workers_with_other_versions_or_without_the_corpus_are_refused(corpus, tmp_path, monkeypatch):
+    other = tmp_path / "nce_train-0.0.1.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: nce-train\nVersion: 0.0.1\n")
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--no-dashboard"]
+    with LocalCluster(n_workers=0, **LOCAL) as cluster:
+        address = cluster.scheduler_address
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        with subprocess.Popen([*command, address], env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL) as worker:
+            with pytest.raises(
+                InputError, match=r"^The worker tcp://\S+ has nce-train 0\.0\.1 where this machine has "
+            ):
+                nce_train.train(corpus, cluster=address, progress=False)
+            worker.terminate()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "corpus.txt").write_text("one two\n" * 100)
+    with (
+        LocalCluster(n_workers=1, **LOCAL) as cluster,
+        pytest.raises(InputError, match=r"^The worker tcp://\S+ cannot open /proc/self/cwd/corpus.txt \(FileNotFound"),
+    ):
+        monkeypatch.chdir(tmp_path / "here")
+        nce_train.train("/proc/self/cwd/corpus.txt", cluster=cluster.scheduler_address, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("elsewhere", "--cluster elsewhere is neither tcp://HOST:PORT of a scheduler nor local:N."),
+        ("local:none", "--cluster local:none: local:N needs a number of worker processes, at least 1."),
+        ("tcp://127.0.0.1:1", "No Dask scheduler with workers answers at tcp://127.0.0.1:1: "),
+    ],
+)
+def test_a_wrong_address_is_one_sentence(address, told, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr("nce_train.cluster.cluster.CONNECT_SECONDS", 0.5)
+    result = CliRunner().invoke(main, [*corpus, "-o", str(tmp_path / "model"), "--cluster", address])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {told}")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):
+    for option, told in (("--dry-run", "leave --cluster out"), ("--no-deterministic", "leave --no-deterministic out")):
+        result = CliRunner().invoke(main, [*corpus, "-o", str(tmp_path / "model"), "--cluster", "local:2", option])
+        assert result.exit_code == 2
+        assert told in result.stderr
+
+
+@pytest.mark.slow
+def test_a_run_of_threads_is_not_resumed_in_rounds(corpus, tmp_path):
+    nce_train.train(corpus, output=tmp_path / "model", progress=False, keep_checkpoint=True, **SETTINGS)
+    with pytest.raises(InputError, match="resume it without --cluster"):
+        nce_train.train(resume=tmp_path / "model", epochs=3, cluster="local:1", progress=False)
+    assert np.load(tmp_path / "model" / "input.npy").shape[1] == 16

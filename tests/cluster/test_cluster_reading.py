@@ -1,0 +1,152 @@
+"""Reading on workers gives what `encode_corpus` gives: vocabulary, ids, checksum, shards, descriptions of the files."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from nce_train.cluster import reading
+from nce_train.cluster.job import Job
+from nce_train.errors import InputError
+from nce_train.text.corpus import encode_corpus
+from nce_train.text.sources import SourceList, list_sources, parts_of
+from nce_train.text.vocabulary import Vocabulary
+from nce_train.training.checkpoint import checksum
+from nce_train.training.config import Settings
+from nce_train.training.rounds import shard_cuts
+
+
+def no_progress(done, total, phase):
+    assert 0 <= done <= total
+
+
+def settings_with(**changes):
+    return Settings(deterministic=True, shards=5, min_count=3, **changes).resolved()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"line_breaks": "ignore", "unknown": "UNK", "max_vocab": 60},
+        {"tokens": "words", "lowercase": True, "unknown": "wort3"},
+    ],
+)
+def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path):
+    settings = settings_with(**changes)
+    names = ("tokens", "lowercase", "line_breaks", "min_count", "max_vocab", "unknown")
+    options = {name: getattr(settings, name) for name in names}
+    expected = encode_corpus(corpus, tmp_path, cache=False, **options)
+    listed = list_sources(corpus)
+    parts = reading.cut_into_parts(listed, 2, settings.line_breaks, part_bytes=12_000)
+    assert len(parts) > 6
+    vocabulary, warnings = reading.count(workers, parts, listed, settings, no_progress)
+    assert vocabulary.words == expected.vocabulary.words
+    assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
+    assert warnings == expected.warnings
+
+    job = Job(settings.model_dump(), vocabulary, parts)
+    shards = reading.encode(workers, job, settings, no_progress)
+    assert shards.tokens == expected.token_count
+    assert shards.checksum == checksum(expected.stream)
+    assert shards.cuts == shard_cuts(expected.stream, settings.shards)
+    names = list(workers.usable())
+    tasks = [
+        workers.submit(ids_of, workers.spread(job), k, segments, workers=names)
+        for k, segments in enumerate(shards.segments)
+    ]
+    for ids, (begin, end) in zip(workers.results(tasks), shards.cuts, strict=True):
+        assert ids.tolist() == expected.stream[begin:end].tolist()
+    assert reading.describe(workers, listed, parts) == expected.sources
+
+
+def on_a_worker(workers, function, job, *arguments):
+    (result,) = workers.results([workers.submit(function, workers.spread(job), *arguments, workers=workers.usable())])
+    return result
+
+
+def ids_of(job, number, segments):
+    return np.array(job.desk().shard(number, segments))
+
+
+def test_a_shard_is_encoded_anew_where_its_parts_are_gone(corpus, workers, tmp_path):
+    settings = settings_with()
+    expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+    parts = reading.cut_into_parts(list_sources(corpus), 2, "sentence", part_bytes=20_000)
+    job = Job(settings.model_dump(), expected.vocabulary, parts)
+    shards = reading.encode(workers, job, settings, no_progress)
+    workers.results([workers.submit(drop, workers.spread(job), workers=[worker]) for worker in workers.usable()])
+    (ids,) = workers.results(
+        [workers.submit(ids_of, workers.spread(job), 2, shards.segments[2], workers=workers.usable())]
+    )
+    begin, end = shards.cuts[2]
+    assert ids.tolist() == expected.stream[begin:end].tolist()
+
+
+def drop(job):
+    job.desk().drop_parts()
+
+
+def test_a_file_that_changes_meanwhile_is_told(corpus, workers, tmp_path):
+    path = tmp_path / "growing.txt"
+    path.write_text("one two two one\n" * 2000)
+    parts = reading.cut_into_parts(list_sources(str(path)), 2, "sentence", part_bytes=10_000)
+    with path.open("a") as file:
+        file.write("three\n")
+    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), parts)
+    with pytest.raises(RuntimeError, match="changed while it was read"):
+        reading.encode(workers, job, settings_with(), no_progress)
+
+
+def test_what_workers_cannot_open_is_refused():
+    for unreadable in ("-", [["one", "two"]]):
+        with pytest.raises(InputError, match="write it to a file"):
+            reading.cut_into_parts(list_sources(unreadable), 2, "sentence")
+
+
+def test_a_url_is_read_as_its_file_is(corpus, workers, tmp_path):
+    url = f"file://{corpus[0]}"
+    listed = list_sources([url])
+    parts = reading.cut_into_parts(listed, 2, "sentence", part_bytes=10_000)
+    assert len(parts) > 3
+    vocabulary, _ = reading.count(workers, parts, listed, settings_with(), no_progress)
+    expected = encode_corpus(corpus[0], tmp_path / "file", cache=False, min_count=3)
+    assert vocabulary.fingerprint == expected.vocabulary.fingerprint
+    assert encode_corpus(url, tmp_path / "url", cache=False, min_count=3).stream.tolist() == expected.stream.tolist()
+    with pytest.raises(InputError, match="cannot read the corpus file:///nowhere"):
+        list_sources(["file:///nowhere"])
+
+
+@hypothesis_settings(max_examples=80, deadline=None)
+@given(
+    content=st.text("ab \n\r", max_size=300),
+    part_bytes=st.integers(1, 80),
+    at_lines=st.booleans(),
+)
+def test_parts_cover_a_file_and_end_behind_white_space(content, part_bytes, at_lines, tmp_path_factory):
+    path = tmp_path_factory.mktemp("parts", numbered=True) / "file"
+    path.write_bytes(content.encode())
+    (source,) = list_sources(str(path)).sources
+    parts = parts_of(source, part_bytes, at_lines)
+    spans = [part.span or (0, len(content)) for part in parts]
+    assert [begin for begin, _ in spans] == [0, *(end for _, end in spans[:-1])]
+    assert spans[-1][1] == len(content)
+    for _, end in spans[:-1]:
+        assert content[end - 1] in ("\n" if at_lines else " \n\r")
+    blocks = [block for part in parts for block in SourceList([part]).blocks(block_bytes=16)]
+    assert b" ".join(block.text[: block.end].tobytes() for block in blocks).split() == content.encode().split()
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(lengths=st.lists(st.integers(1, 40), max_size=30), shards=st.integers(1, 12))
+def test_cuts_are_those_of_one_machine(lengths, shards):
+    stream = np.array([word for length in lengths for word in [*[0] * (length - 1), -1]], np.int32)
+
+    def behind_line_end(target, limit):
+        if target == 0:
+            return 0
+        found = np.flatnonzero(stream[target - 1 : limit] == -1)
+        return target + int(found[0]) if len(found) else target
+
+    assert reading.cuts_of(len(stream), shards, behind_line_end) == shard_cuts(stream, shards)

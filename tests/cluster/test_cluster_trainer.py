@@ -1,0 +1,137 @@
+"""Rounds on workers end in the bytes of rounds on threads, however they are interrupted and whoever trains them."""
+
+import numpy as np
+import pytest
+
+from nce_train.cluster import reading
+from nce_train.cluster.cost import RoundCost, bytes_of_rows, expected_touched
+from nce_train.cluster.job import Base, BaseMissing, Desk, Job
+from nce_train.cluster.trainer import ClusterTrainer
+from nce_train.text.corpus import encode_corpus
+from nce_train.text.sources import list_sources
+from nce_train.training.config import Settings
+from nce_train.training.parameters import keep_probability
+from nce_train.training.rounds import RoundTrainer
+
+
+@pytest.fixture
+def trainers(corpus, workers, tmp_path):
+    """Makes a trainer on threads and one on workers for the same settings."""
+    encoded = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+    listed = list_sources(corpus)
+
+    def make(**changes):
+        values = {"dim": 20, "epochs": 2, "threads": 1, "num_sampled": 5, "subsample": 0.0, "round_tokens": 900}
+        values = {**values, "shards": 5, "min_count": 3, "deterministic": True, **changes}
+        settings = Settings(**values).resolved()
+        settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+        counts = encoded.vocabulary.counts
+        on_threads = RoundTrainer(encoded.stream, encoded.token_count, counts, settings)
+        parts = reading.cut_into_parts(listed, 2, "sentence", part_bytes=20_000)
+        job = Job(settings.model_dump(), encoded.vocabulary, parts)
+        shards = reading.encode(workers, job, settings, lambda *_: None)
+        said = []
+        on_workers = ClusterTrainer(workers, job, shards, counts, settings, said.append)
+        on_workers.compile()
+        assert said[0].startswith(f"a round trains {settings.shards} × ")
+        return on_threads, on_workers
+
+    return make
+
+
+@pytest.fixture
+def brief_looks(monkeypatch):
+    monkeypatch.setattr("nce_train.training.base_trainer.POLL_SECONDS", 0.0005)
+    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 80)
+
+
+def parameters(trainer):
+    return [table.tobytes() for table in trainer.tables]
+
+
+@pytest.mark.parametrize("changes", [{}, {"max_steps": 900, "shards": 3, "unique": True}])
+def test_the_bytes_are_those_of_threads(trainers, changes):
+    on_threads, on_workers = trainers(**changes)
+    expected = on_threads.run()
+    assert on_workers.run().totals == expected.totals
+    assert int(on_workers.state()["round"][0]) >= 2
+    assert parameters(on_workers) == parameters(on_threads)
+
+
+@pytest.mark.usefixtures("brief_looks")
+def test_stopped_and_restored_here_or_there(trainers):
+    """A state of workers goes on on threads, and one of threads on workers."""
+    whole, on_workers = trainers()
+    whole.run()
+    on_threads, on_workers_again = trainers()
+    on_workers.run(on_progress=StopsAfter(on_workers, 2))
+    assert not on_workers.finished
+    on_threads.restore(on_workers.state())
+    on_threads.run(on_progress=StopsAfter(on_threads, 4))
+    assert not on_threads.finished
+    on_workers_again.restore(on_threads.state())
+    assert on_workers_again.run().totals == whole.totals
+    assert parameters(on_workers_again) == parameters(whole)
+
+
+class StopsAfter:
+    def __init__(self, trainer, rounds):
+        self.trainer, self.rounds = trainer, rounds
+
+    def __call__(self):
+        if int(self.trainer.state()["round"][0]) >= self.rounds:
+            self.trainer.stop()
+
+
+def test_a_worker_that_has_missed_a_round_says_so(corpus, tmp_path):
+    encoded = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+    settings = Settings(deterministic=True, dim=20).resolved()
+    training = Desk(Job(settings.model_dump(), encoded.vocabulary, []), str(tmp_path)).training()
+    rows = np.array([3, 5], np.int32)
+    changed = Base((rows, rows[:1]), (np.ones((2, 20), np.float32), np.ones((1, 20), np.float32), rows[:1] * 1.0))
+    shape = (len(encoded.vocabulary), 20)
+    whole = Base(None, (np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape[0], np.float32)))
+    for missing in (changed, None):
+        with pytest.raises(BaseMissing):
+            training.take(missing, 1)
+    training.take(whole, 4)
+    training.take(None, 4)
+    training.take(changed, 5)
+    with pytest.raises(BaseMissing):
+        training.take(changed, 7)
+    assert training.base.input.any(1).nonzero()[0].tolist() == [3, 5]
+    assert training.base.output.any(1).nonzero()[0].tolist() == [3]
+
+
+def test_shards_keep_their_homes(trainers):
+    _, trainer = trainers(shards=8)
+    trainer._find_homes({"a": 1, "b": 1, "c": 2})
+    first = dict(trainer._homes)
+    assert sorted(list(first.values()).count(worker) for worker in "abc") == [2, 2, 4]
+    trainer._find_homes({"a": 1, "c": 2})  # b is lost
+    moved = [shard for shard in first if trainer._homes[shard] != first[shard]]
+    assert moved == [shard for shard in first if first[shard] == "b"]
+    trainer._find_homes({"a": 1, "c": 2, "d": 1})  # d has joined
+    assert list(trainer._homes.values()).count("d") == 2
+
+
+def test_cost_is_arithmetic():
+    slow = RoundCost(8, 4, 1e5, 0.5, 34e6, 76e6, 1.25e8)  # a gigabit a second
+    assert slow.training_seconds == 1.0
+    assert slow.travel_seconds == pytest.approx((76e6 + 8 * 34e6) / 1.25e8)
+    assert slow.gain == pytest.approx(4 / (1 + 2.784))
+    assert "--deterministic" not in slow.sentence()
+    assert "--deterministic" in RoundCost(8, 4, 1e5, 0.5, 34e6, 76e6, 1.25e7).sentence()
+
+
+def test_expected_rows_are_those_of_a_simulation():
+    counts = np.sort(np.random.default_rng(0).zipf(1.5, 2000) + 1)[::-1].astype(np.int64)
+    settings = Settings(subsample=1e-3, num_sampled=4, sampler="uniform").resolved()
+    inputs, outputs = expected_touched(counts, settings, 3000)
+    generator = np.random.default_rng(1)
+    tokens = generator.choice(len(counts), 3000, p=counts / counts.sum())
+    kept = tokens[generator.random(3000) < keep_probability(counts, 1e-3)[tokens]]
+    noise = generator.integers(0, len(counts), len(kept) // 8 * 4)
+    assert inputs == pytest.approx(len(set(kept)), rel=0.1)
+    assert outputs == pytest.approx(len({*kept, *noise}), rel=0.1)
+    assert bytes_of_rows(1, 2, 10) == 4 * (3 * 10 + 3 + 2)

@@ -38,7 +38,7 @@ BITING_WORDS = {
     "": "%_%00",
     "%_%00": "%_%25_%2500",
     "%_new%20york": "%_%25_new%2520york",
-    "BZh91AY&SY": "%_%42Zh91AY&SY",
+    "BZh91AY&SY": "%_BZh91AY&S%59",
     "BZh91AYes": "BZh91AYes",
     "100%": "100%",
     "3": "3",

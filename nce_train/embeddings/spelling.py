@@ -60,7 +60,7 @@ def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[
     Examples
     --------
     >>> nearest_spellings("quen", ["the", "green", "queen", "quern"])
-    ['queen', 'quern', 'green']
+    ['queen', 'quern']
     """
     if not 0 < len(word) <= _LONGEST:
         return []

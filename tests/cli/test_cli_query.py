@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -323,6 +324,15 @@ class Terminal:
         os.write(self.handle, keys.encode())
         return self.read(until)
 
+    def wait_until_idle(self):
+        """Wait until it waits for keys: Python heeds a signal that comes just before that only at the next key."""
+        quiet = 0
+        while quiet < 10:
+            time.sleep(0.02)
+            stat = Path(f"/proc/{self.process.pid}/stat")
+            asleep = not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "S"
+            quiet = quiet + 1 if asleep else 0
+
     def read(self, until, patience=100):
         shown, end = "", time.monotonic() + patience
         while not re.search(until, shown):
@@ -359,6 +369,7 @@ def test_the_prompt_completes_and_remembers(here, state):
         # a row of words, the most frequent first, where the alphabet would have norway and greece the other way round
         shown = terminal.type("odd-one-out \t\t", r"athens  greece  .*\r\n.*> odd-one-out ")
         assert "athens  greece  oslo  norway  lima  peru  -dash" in shown and "new york" not in shown
+        terminal.wait_until_idle()
         terminal.type("\x03", r"\r\n.*> $")  # Ctrl-C clears the line
         terminal.type("olso\r", "nearest spellings: oslo\r\n.*> ")
         os.write(terminal.handle, b"\x04")
@@ -370,6 +381,7 @@ def test_the_prompt_completes_and_remembers(here, state):
         terminal.read("> ")
         terminal.type("\x1b[A\x1b[A", "similarity oslo lima ")  # twice the key up
         terminal.type("\r", r"\d\.\d{4}\r\n.*> ")
+        terminal.wait_until_idle()
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.process.wait(100) == 143
     assert history.read_text().count("similarity oslo lima \n") == 2

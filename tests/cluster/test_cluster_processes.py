@@ -144,5 +144,5 @@ def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):
 def test_a_run_of_threads_is_not_resumed_in_rounds(corpus, tmp_path):
     nce_train.train(corpus, output=tmp_path / "model", progress=False, keep_checkpoint=True, **SETTINGS)
     with pytest.raises(InputError, match="resume it without --cluster"):
-        nce_train.train(resume=tmp_path / "model", epochs=3, cluster="local:1", progress=False)
+        nce_train.train(resume=tmp_path / "model", epochs=5, cluster="local:1", progress=False)
     assert np.load(tmp_path / "model" / "input.npy").shape[1] == 16

@@ -3,9 +3,10 @@
     python -m benchmarks.scale --corpus corpus.txt.xz --factors 1,3,9 --eval-dir sets
 
 Longer texts are the corpus written over and over into a temporary directory, as often as `--factors` says (9 makes
-17 M tokens 153 M), so that the vocabulary and the memory for parameters stay what they are. Then the corpus itself is
-trained on with each number of `--thread-counts`; more threads than CPUs show what threads that share parameters cost in
-quality. Every run is a process of its own, with the kernel compiled beforehand; medians of `--repeats`.
+17 M tokens 153 M), with `min_count` as many times larger, so that the vocabulary and the memory for parameters stay
+what they are. Then the corpus itself is trained on with each number of `--thread-counts`; more threads than CPUs show
+what threads that share parameters cost in quality. Every run is a process of its own, with the kernel compiled
+beforehand; medians of `--repeats`.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from benchmarks._common import (
 )
 from benchmarks._processes import train
 from benchmarks._setting import plain_text, setting, setting_lines
+from nce_train.training.config import load_settings
 
 Runs = list[dict[str, Any]]
 
@@ -93,7 +95,8 @@ def _by_size(text: Path, scratch: Path, options: argparse.Namespace, factor: int
     runs = []
     for number in range(1, options.repeats + 1):
         say(f"{factor} times the text, run {number} of {options.repeats}")
-        runs.append(_train(longer, scratch, options, number, options.threads, options.epochs))
+        min_count = factor * load_settings(options.preset).min_count
+        runs.append(_train(longer, scratch, options, number, options.threads, options.epochs, min_count))
     longer.unlink()
     return runs
 
@@ -108,9 +111,17 @@ def _by_threads(text: Path, scratch: Path, options: argparse.Namespace, threads:
 
 
 def _train(
-    text: Path, scratch: Path, options: argparse.Namespace, seed: int, threads: int, epochs: int
+    text: Path,
+    scratch: Path,
+    options: argparse.Namespace,
+    seed: int,
+    threads: int,
+    epochs: int,
+    min_count: int | None = None,
 ) -> dict[str, Any]:
-    settings = ("--config", options.preset, "--dim", options.dim, "--epochs", epochs)
+    settings = ["--config", options.preset, "--dim", options.dim, "--epochs", epochs]
+    if min_count is not None:
+        settings += ["--min-count", min_count]
     manifest = train(text, scratch / "model.nce", *settings, "--threads", threads, "--seed", seed)
     kept = ("tokens", "vocabulary", "tokens_per_second", "timings", "process")
     return {key: manifest[key] for key in kept} | {

@@ -22,15 +22,15 @@ from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 PRESETS = "nce_train.configs"
 DEFAULT_PRESET = "default"
 HOGWILD_LR = 0.05
-ROUNDS_LR = 0.1
+ROUNDS_LR = 0.08
 # Tokens of a shard's round by words of the vocabulary, so that rows change alike in a round of any vocabulary.
 ROUND_TOKENS_A_WORD = 1.35
 ROUND_TOKENS_AT_LEAST = 1000
 ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch
 ROUND_TAU = 60.0
-# Rounds are known to be stable up to this learning rate and so many times the automatic tokens and tau: measured for
-# 1,000 to 1,000,000 words (benchmarks/results/margin.md)
+# Rounds are known to be stable up to this learning rate, measured for 1,000 to 1,000,000 words (benchmarks/results/
+# margin.md), and up to so many times the automatic tokens and tau, tried in a prototype with 74,000 words
 STABLE_LR = 0.14
 STABLE_ROUNDS = 2
 MOST_THREADS = 1024

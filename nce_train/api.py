@@ -273,12 +273,20 @@ def train(
             overwrite=overwrite,
             keep_checkpoint=keep_checkpoint,
             cache=cache,
-            callbacks=[callback] if callable(callback) else list(callback),
+            callbacks=_callables(callback),
             tensorboard=None if tensorboard is None else Path(tensorboard),
             cluster=cluster,
         )
     vectors = np.ascontiguousarray(model.input)
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
+
+
+def _callables(callback: "Callback | Iterable[Callback]") -> "list[Callback]":
+    callbacks = list(callback) if isinstance(callback, Iterable) else [callback]
+    for each in callbacks:
+        if not callable(each):
+            raise InputError(f"callback is {each!r}; give a function of one argument, or a list of functions")
+    return callbacks
 
 
 def train_or_resume(
@@ -368,6 +376,11 @@ def settings_and_start(
         return load_settings(config, given), None
     from nce_train.training.warm_start import settings_to_continue, settings_to_init
 
+    for name, given_start in (("init", init), ("continue_from", continue_from)):
+        if not isinstance(given_start, (str, os.PathLike, Embeddings, type(None))):
+            raise InputError(f"{name} is of the type {type(given_start).__name__}; give the path of a model or of vectors")
+    if isinstance(continue_from, Embeddings):
+        raise InputError("continue_from goes on with a model directory: give its path, or these vectors as init")
     if continue_from is not None:
         if init is not None:
             raise InputError("init begins a model, continue goes on with one: give one of them.")
@@ -414,6 +427,8 @@ def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Exec
     if cluster is None:
         yield None
         return
+    if not isinstance(cluster, str):
+        raise InputError(f"cluster is {cluster!r}; give the address of a scheduler, or 'local:2'")
     try:
         import distributed  # noqa: F401 - slow, and an extra
     except ImportError:

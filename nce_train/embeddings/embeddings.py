@@ -368,12 +368,13 @@ class Embeddings:
         KeyError
             When a word is not in the vocabulary.
         TypeError
-            When a word is neither a str nor an int.
+            When a word is neither a str nor an int, or `words` is a str.
         ValueError
             When `restrict_vocab` is negative.
         InputError
             When `restrict_vocab` is given with an index, or the index is of other vectors.
         """
+        _refuse_one_word(words)
         searched = self._searched(restrict_vocab)
         if topn < 1:
             return [[] for _ in words]
@@ -410,6 +411,8 @@ class Embeddings:
 
         Raises
         ------
+        TypeError
+            When `words` is a str: its letters are hardly meant.
         ValueError
             When none of the words is in the vocabulary.
 
@@ -420,6 +423,7 @@ class Embeddings:
         >>> model.doesnt_match(["red", "blue", "paris"])
         'paris'
         """
+        _refuse_one_word(words)
         known = [word for word in words if word in self]
         if not known:
             raise ValueError(f"doesnt_match needs a word in the vocabulary; of {len(words)} words 0 are")
@@ -496,3 +500,9 @@ def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
     """The first words of a model with other vectors [rows, dim]; their counts and the settings go with them."""
     counts = None if model.counts is None else model.counts[: len(vectors)]
     return Embeddings(model.index_to_key[: len(vectors)], vectors, counts, model._settings)
+
+
+def _refuse_one_word(words: Sequence[Word] | str) -> None:
+    """A str is a sequence of its letters, which nobody means."""
+    if isinstance(words, str):
+        raise TypeError(f"words is the str {words!r}; give a list of words")

@@ -204,3 +204,10 @@ def test_a_negative_part_of_the_vocabulary_is_refused(ours):
 def test_words_are_str(words):
     with pytest.raises(TypeError, match="words are str"):
         Embeddings(words, np.ones((2, 3)))
+
+
+def test_a_str_is_no_list_of_words():
+    model = Embeddings(["a", "b", "ab"], np.eye(3))
+    for question in (model.neighbours, model.doesnt_match):
+        with pytest.raises(TypeError, match="words is the str 'ab'; give a list of words"):
+            question("ab")

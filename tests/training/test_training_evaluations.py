@@ -309,3 +309,18 @@ def test_a_callback_that_fails_at_the_last_reading_keeps_the_run(folder):
 def test_a_callback_that_fails_without_an_output(folder):
     with pytest.raises(IndexError):
         nce_train.train("text.txt", callback=lambda state: [][1], progress=False, cache=False, **SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"callback": 5}, "callback is 5; give a function"),
+        ({"callback": [None]}, "callback is None; give a function"),
+        ({"cluster": 3}, "cluster is 3; give the address"),
+        ({"init": 5}, "init is of the type int; give the path"),
+        ({"continue_from": nce_train.Embeddings(["a"], [[1.0]])}, "continue_from goes on with a model directory"),
+    ],
+)
+def test_arguments_of_another_kind_are_one_sentence(given, told):
+    with pytest.raises(InputError, match=told):
+        nce_train.train([["a", "b"]] * 20, progress=False, **given)

@@ -378,7 +378,8 @@ def settings_and_start(
 
     for name, given_start in (("init", init), ("continue_from", continue_from)):
         if not isinstance(given_start, (str, os.PathLike, Embeddings, type(None))):
-            raise InputError(f"{name} is of the type {type(given_start).__name__}; give the path of a model or of vectors")
+            kind = type(given_start).__name__
+            raise InputError(f"{name} is of the type {kind}; give the path of a model or of vectors")
     if isinstance(continue_from, Embeddings):
         raise InputError("continue_from goes on with a model directory: give its path, or these vectors as init")
     if continue_from is not None:

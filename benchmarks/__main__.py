@@ -97,6 +97,7 @@ def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> li
                 spread((run["compile_seconds"] for run in done), "{:.1f}"),
                 spread((_in(run["peak_resident_bytes"], MIB) for run in done), "{:.0f}"),
                 spread((_in(run["peak_anonymous_bytes"], MIB) for run in done), "{:.0f}"),
+                spread((trip for run in done for trip in run["line_round_trips"]), "{:.0f}"),
             ]
         )
     repeats = max(map(len, runs.values()))
@@ -110,9 +111,12 @@ def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> li
         *table(["trainer", "tokens/s", "pairs/s", "training, s", *sets.paths], quality_rows),
         "",
         "Whole commands, from start to end; compiling goes on beside the reading. Memory as the system shows it: what "
-        "is resident, mapped files included, and the anonymous part.",
+        "is resident, mapped files included, and the anonymous part. Line: a cache line's way to the other core and "
+        "back, before and after each run; where that takes long, threads that share parameters are slower.",
         "",
-        *table(["trainer", "whole command, s", "compiling, s", "resident, MiB", "anonymous, MiB"], cost_rows),
+        *table(
+            ["trainer", "whole command, s", "compiling, s", "resident, MiB", "anonymous, MiB", "line, ns"], cost_rows
+        ),
         "",
         *about,
     ]

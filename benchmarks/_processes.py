@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks._line_transfer import line_round_trip
+
 _SAMPLED_EVERY = 0.02  # seconds between looks at a process's memory
 
 
@@ -22,6 +24,7 @@ class Finished:
     stdout: str
     peak_resident_bytes: int | None
     peak_anonymous_bytes: int | None
+    line_round_trips: tuple[float | None, float | None]  # ns, before and after; see `line_round_trip`
 
 
 def run(command: Sequence[str], **environment: str | Path) -> Finished:
@@ -32,6 +35,7 @@ def run(command: Sequence[str], **environment: str | Path) -> Finished:
     SystemExit
         When it fails, with the command and the last line that it wrote.
     """
+    line_before = line_round_trip()
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -50,7 +54,8 @@ def run(command: Sequence[str], **environment: str | Path) -> Finished:
     if process.returncode:
         last = (stderr.strip().splitlines() or ["it said nothing"])[-1]
         sys.exit(f"{' '.join(command)}\nfailed with exit code {process.returncode}: {last}")
-    return Finished(seconds, stdout, scales.peak.get("VmHWM"), scales.peak.get("RssAnon"))
+    lines = (line_before, line_round_trip())
+    return Finished(seconds, stdout, scales.peak.get("VmHWM"), scales.peak.get("RssAnon"), lines)
 
 
 class _Scales:
@@ -100,4 +105,5 @@ def weight_of(finished: Finished) -> dict[str, Any]:
         "whole_seconds": finished.seconds,
         "peak_resident_bytes": finished.peak_resident_bytes,
         "peak_anonymous_bytes": finished.peak_anonymous_bytes,
+        "line_round_trips": finished.line_round_trips,
     }

@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks._common import new_parser, positive, say, table, write_results
 from benchmarks._fma_peak import fma_peak
+from benchmarks._line_transfer import line_round_trip
 from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.training.config import Settings, load_settings
@@ -62,10 +63,10 @@ def main() -> None:
     write_results(options.out, "roofline", report(result, setting_lines(described)), {**described, **result})
 
 
-def peaks(threads: int) -> dict[str, float]:
-    """Operations a second of one core, and of all threads together."""
+def peaks(threads: int) -> dict[str, float | None]:
+    """Operations a second of one core, and of all threads together; ns that a cache line takes there and back."""
     say("measuring the multiply-add peak")
-    return {"one": fma_peak(1), "all": fma_peak(threads)}
+    return {"one": fma_peak(1), "all": fma_peak(threads), "line_round_trip": line_round_trip()}
 
 
 def chosen(options: argparse.Namespace, **changes: int) -> Settings:
@@ -136,12 +137,18 @@ def report(result: dict[str, Any], about: list[str]) -> list[str]:
         f"{training['tokens_per_second'] / 1e6:.2f} M/s: {inside:.1f} s ({inside / total:.0%}) inside the block "
         f"arithmetic, {outside:.1f} s outside (a line through dims {', '.join(map(str, divided['dims']))}). "
         f"The peak of all threads was {_rate(result['peak_before']['all'], 1)} GF/s before and "
-        f"{_rate(result['peak_after']['all'], 1)} after; the greater one counts.",
+        f"{_rate(result['peak_after']['all'], 1)} after; the greater one counts. A cache line took "
+        f"{_line(result['peak_before'])} to the other core and back before, {_line(result['peak_after'])} after.",
     ]
     if "sweep" in result:
         heads = ["dim", "window", "tokens/s", "useful GF/s", "share of the peak", "masked GF/s"]
         lines += ["", *table(heads, [_sweep_row(run, peak["all"]) for run in result["sweep"]])]
     return [*lines, "", *about]
+
+
+def _line(peak: dict[str, float | None]) -> str:
+    trip = peak["line_round_trip"]
+    return "an unknown time" if trip is None else f"{trip:.0f} ns"
 
 
 def _sweep_row(run: dict[str, Any], peak: float) -> list[str]:

@@ -60,10 +60,19 @@ def main() -> None:
         f"# Scale: preset {options.preset}, dim {options.dim}",
         "",
         f"The text written over and over, {options.threads} threads, {options.epochs} epochs. Beside the anonymous "
-        "memory stands that of the parameters.",
+        "memory stands that of the parameters. Line: a cache line's way to the other core and back, before and after "
+        "each run.",
         "",
         *table(
-            ["tokens", "tokens/s in training", "reading, s", "whole command, s", "anonymous, MiB", "parameters, MiB"],
+            [
+                "tokens",
+                "tokens/s in training",
+                "reading, s",
+                "whole command, s",
+                "anonymous, MiB",
+                "parameters, MiB",
+                "line, ns",
+            ],
             [_size_row(runs) for runs in by_size.values()],
         ),
         "",
@@ -71,7 +80,7 @@ def main() -> None:
         "counts there is quality.",
         "",
         *table(
-            ["threads", "tokens/s in training", "times that of the first row", *sets.paths],
+            ["threads", "tokens/s in training", "times that of the first row", "line, ns", *sets.paths],
             _thread_rows(by_threads, sets),
         ),
         "",
@@ -138,7 +147,13 @@ def _size_row(runs: Runs) -> list[str]:
         spread((run["process"]["whole_seconds"] for run in runs), "{:.1f}"),
         spread((None if size is None else size / MIB for size in anonymous), "{:.0f}"),
         f"{runs[0]['parameter_bytes'] / MIB:.0f}",
+        _lines(runs),
     ]
+
+
+def _lines(runs: Runs) -> str:
+    """What a cache line took to the other core and back."""
+    return spread((trip for run in runs for trip in run["process"]["line_round_trips"]), "{:.0f}")
 
 
 def _thread_rows(by_threads: dict[int, Runs], sets: EvaluationSets) -> list[list[str]]:
@@ -150,7 +165,7 @@ def _thread_rows(by_threads: dict[int, Runs], sets: EvaluationSets) -> list[list
         first = first or median
         qualities = [spread((run["quality"][column] for run in runs), "{:.3f}") for column in sets.paths]
         rate = spread((rate / 1e6 for rate in rates), "{:.2f} M")
-        rows.append([str(threads), rate, f"{median / first:.2f}", *qualities])
+        rows.append([str(threads), rate, f"{median / first:.2f}", _lines(runs), *qualities])
     return rows
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from nce_train.errors import RunError
 from nce_train.training.config import Settings
+from nce_train.training.hot_rows import without_hot_rows
 from nce_train.training.kernel import (
     BLOCKS,
     CENTRES,
@@ -32,7 +33,7 @@ from nce_train.training.kernel import (
     Tables,
 )
 from nce_train.training.metrics import Reading
-from nce_train.training.parameters import keep_probability, keep_threshold, without_hot_rows
+from nce_train.training.parameters import keep_probability, keep_threshold
 
 # About 10 ms of work: short enough to stop at once, long enough not to notice. Large settings have calls of fewer
 # centres: no more than so many products of a number of a centre and a number of a row.

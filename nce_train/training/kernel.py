@@ -57,8 +57,11 @@ RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
 POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS = range(10)
 
 # places in Thread.hot
-HOT_ROWS, HOT_START, HOT_PERIOD = range(3)
-HOT_TIER = 16  # rows merged every time; twice as many every second time, and so on
+HOT_ROWS, HOT_START = range(2)
+
+# places in a row of Thread.hot_tiers
+TIER_END, TIER_BLOCKS = range(2)
+NO_TIERS = np.zeros((0, 2), np.int64)
 
 # places in Thread.centre_numbers, for each centre of a block: its contexts are so many words before and after it
 CENTRE_ID, BEFORE, AFTER = range(3)
@@ -142,7 +145,8 @@ class Thread(NamedTuple):
     kept: np.ndarray  # int32 [capacity]: the words that subsampling kept, from the last window on, as far as read
     sentences: np.ndarray  # int32 [capacity]: the number of each one's sentence in the range
     loss: np.ndarray  # float64 [1]: summed since it was last set to 0
-    hot: np.ndarray  # int64 [3]: how many rows have a copy of this thread's own, where it starts, blocks between merges
+    hot: np.ndarray  # int64 [2]: how many rows have a copy of this thread's own, and where these start
+    hot_tiers: np.ndarray  # int64 [tiers, 2]: the row behind a tier's last, and blocks between its merges
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     copies: Copies | None  # where the thread works on copies of its own
@@ -172,11 +176,15 @@ def new_thread(
     width: int,
     dtype: type,
     random_state: int,
-    hot: tuple[int, int, int] = (0, 0, 1),
+    hot_tiers: np.ndarray = NO_TIERS,
+    hot_start: int = 0,
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
 ) -> Thread:
     """Allocate a thread's arrays for tables of rows of `width` numbers of `dtype`; its hot rows are still zero.
+
+    `hot_tiers` tells how many hot rows the thread has copies of, and how often they are merged; the copies stand in the
+    table from row `hot_start` on.
 
     With `copied`, the thread works on copies of the rows of these.
     """
@@ -186,6 +194,7 @@ def new_thread(
     log_contexts = np.zeros(2 * plan.window + 1)
     if not plan.pairs:
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
+    hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
     kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
     return Thread(
@@ -194,9 +203,10 @@ def new_thread(
         kept=np.zeros(kept_capacity, np.int32),
         sentences=np.zeros(kept_capacity, np.int32),
         loss=np.zeros(1, np.float64),
-        hot=np.array(hot, np.int64),
-        hot_output=aligned_zeros((hot[HOT_ROWS], width), dtype),
-        hot_bias=aligned_zeros((hot[HOT_ROWS],), dtype),
+        hot=np.array([hot_rows, hot_start], np.int64),
+        hot_tiers=hot_tiers,
+        hot_output=aligned_zeros((hot_rows, width), dtype),
+        hot_bias=aligned_zeros((hot_rows,), dtype),
         copies=None if copied is None else _new_copies(*copied, panels * row_capacity),
         shape=np.zeros((2, 4), np.int64),
         lr=np.zeros(2, np.float64),
@@ -675,19 +685,19 @@ def _remove_hit(plan, thread, rows, context, noise, times):
 #
 # Threads that write the same row take its cache lines from each other, at about 100 ns a time: on two cores a third
 # of the speed with log-uniform noise, which draws row 0 twice a block. So each thread works on its own copies of the
-# rows drawn most often, and adds what it has changed to the shared ones now and then: the hotter, the oftener.
+# rows touched most often, and adds what it has changed to the shared ones now and then: the hotter, the oftener. Each
+# tier's period is a multiple of the one before, so a tier that is due has all before it due as well.
 
 
 @inner
 def _merge_when_due(tables, thread):
-    blocks, period = thread.cursor[BLOCKS], thread.hot[HOT_PERIOD]
-    if thread.hot[HOT_ROWS] > 0 and blocks % period == 0:
-        count = HOT_TIER
-        tick = blocks // period
-        while tick % 2 == 0 and count < thread.hot[HOT_ROWS]:
-            tick //= 2
-            count *= 2
-        merge_hot_rows(tables, thread, min(count, thread.hot[HOT_ROWS]))
+    count = 0
+    for tier in range(thread.hot_tiers.shape[0]):
+        if thread.cursor[BLOCKS] % thread.hot_tiers[tier, TIER_BLOCKS] != 0:
+            break
+        count = thread.hot_tiers[tier, TIER_END]
+    if count > 0:
+        merge_hot_rows(tables, thread, count)
 
 
 @inner

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nce_train.training.config import Settings, parse_initialiser
-from nce_train.training.kernel import Noise, Tables, Thread, aligned_zeros
+from nce_train.training.kernel import Tables, aligned_zeros
 from nce_train.training.vectors import LANES
 
 ALWAYS_KEEP = 2**32 - 1
@@ -69,28 +69,6 @@ def log_unigram(counts: np.ndarray, subsample: float) -> np.ndarray:
     """Logarithm of each word's share of the tokens that subsampling keeps, float64 [vocabulary]."""
     kept = np.maximum(counts, 1) * keep_probability(counts, subsample)
     return np.asarray(np.log(kept / kept.sum()))
-
-
-def take_hot_rows(tables: Tables, thread: Thread) -> None:
-    """Fill a thread's copies of the hot rows from the shared ones."""
-    count, start, _ = thread.hot
-    for table, base in ((tables.output, thread.hot_output), (tables.bias, thread.hot_bias)):
-        table[start : start + count] = base[:] = table[:count]
-
-
-def with_hot_rows(noise: Noise, hot_rows: int, threads: int) -> Noise:
-    """The noise tables with the logarithms of the copied rows behind those of the classes."""
-    copies = np.tile(np.arange(hot_rows), threads)
-    return noise._replace(
-        log_count=np.concatenate([noise.log_count, noise.log_count[copies]]),
-        log_miss=np.concatenate([noise.log_miss, noise.log_miss[copies]]),
-    )
-
-
-def without_hot_rows(tables: Tables) -> Tables:
-    """The classes' rows only."""
-    classes = len(tables.input)
-    return Tables(tables.input, tables.output[:classes], tables.bias[:classes])
 
 
 def table_width(dim: int) -> int:

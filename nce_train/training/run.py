@@ -338,8 +338,13 @@ def memory_needed(vocabulary: int, settings: Settings) -> int:
     """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway."""
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
     width = -(-settings.dim // 16) * 16
-    copies = settings.shards * (2 * 4 * width + 4 + 4 + 8 + 8 + 8) if settings.deterministic else 0  # at most
-    return base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + copies)
+    own = base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200)
+    if settings.deterministic:  # a shard's copies, at most all rows
+        return own + vocabulary * settings.shards * (2 * 4 * width + 4 + 4 + 8 + 8 + 8)
+    from nce_train.training.hot_rows import hot_rows_of  # with the compiler
+
+    threads = int(settings.threads)
+    return own + hot_rows_of(vocabulary, threads) * threads * (2 * 4 * width + 4 + 4 + 8)
 
 
 @dataclass(frozen=True)

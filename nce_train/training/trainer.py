@@ -14,6 +14,7 @@ import numpy as np
 
 from nce_train.training.base_trainer import BaseTrainer, OnReading, fill
 from nce_train.training.config import Settings
+from nce_train.training.hot_rows import hot_tiers, take_hot_rows, with_hot_rows
 from nce_train.training.kernel import (
     CENTRE,
     KEPT,
@@ -21,19 +22,15 @@ from nce_train.training.kernel import (
     POSITION,
     RANGE_END,
     SENTENCE,
+    TIER_END,
     Noise,
     Thread,
     new_thread,
     train_blocks,
 )
 from nce_train.training.noise import noise_tables
-from nce_train.training.parameters import initial_tables, take_hot_rows, with_hot_rows
+from nce_train.training.parameters import initial_tables
 
-# Hot rows of which each thread has a copy, and blocks of all threads together between merges. With 2 threads, measured
-# over the first 6 M tokens of a Wikipedia text (M tokens/s, mean loss): no copies 3.8, 2.292; 128 rows every 512 blocks
-# 5.0, 2.297, every 128 blocks 5.2, 2.295; 1024 rows every 512 blocks 5.6, 2.324, every 128 blocks 5.6, 2.305.
-HOT_ROWS_AT_MOST = 128
-BLOCKS_BETWEEN_MERGES = 128
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
 
 
@@ -43,18 +40,13 @@ class Trainer(BaseTrainer):
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
         super().__init__(stream, token_count, counts, settings)
         seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
-        hot_rows = 0 if len(seeds) == 1 else min(HOT_ROWS_AT_MOST, len(counts))
+        tiers = hot_tiers(counts, settings, len(seeds))
+        hot_rows = int(tiers[-1, TIER_END]) if len(tiers) else 0
         self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, len(seeds))
         self.tables = initial_tables(counts, settings, copied_rows=hot_rows * len(seeds))
-        period = max(1, BLOCKS_BETWEEN_MERGES // len(seeds))
+        width = self.tables.input.shape[1]
         self.threads: list[Thread] = [
-            new_thread(
-                self.plan,
-                self.tables.input.shape[1],
-                np.float32,
-                seed,
-                (hot_rows, len(counts) + number * hot_rows, period),
-            )
+            new_thread(self.plan, width, np.float32, seed, tiers, len(counts) + number * hot_rows)
             for number, seed in enumerate(seeds)
         ]
         for thread in self.threads:

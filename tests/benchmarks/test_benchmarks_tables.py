@@ -1,6 +1,7 @@
 """The benchmark commands run on the project's own sample and leave a table and a JSON file."""
 
 import json
+import os
 import subprocess
 import sys
 from argparse import Namespace
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks._common import SAMPLE, EvaluationSets, evaluation_sets, spread
+from benchmarks._line_transfer import line_round_trip
 from benchmarks._processes import run
 from benchmarks._setting import plain_text
 from benchmarks.trainers import PACKAGES, Task, chosen_trainers
@@ -49,6 +51,7 @@ def test_trainers_side_by_side(tmp_path):
         assert 0 <= one["quality"]["own analogies"] <= 1
         assert one["whole_seconds"] > one["train_seconds"] > 0 and one["tokens_per_second"] > 0
         assert one["peak_resident_bytes"] > one["peak_anonymous_bytes"] > 2**20
+        assert len(one["line_round_trips"]) == 2
     assert result["corpus"]["tokens"] == 528_821 and len(result["corpus"]["sha256"]) == 64
     assert f"sha256 `{result['corpus']['sha256'][:16]}" in markdown and result["machine"]["processor"] in markdown
 
@@ -116,6 +119,13 @@ def test_a_peer_that_is_not_installed_is_named(monkeypatch):
 def test_a_command_that_fails_is_named_with_its_last_line():
     with pytest.raises(SystemExit, match=r"nce_train\.cli\.eval nowhere\nfailed with exit code 2: Error: nowhere"):
         run([sys.executable, "-m", "nce_train.cli.eval", "nowhere"])
+
+
+def test_a_cache_line_goes_to_the_other_core_and_back():
+    if len(os.sched_getaffinity(0)) < 2:
+        assert line_round_trip() is None
+    else:
+        assert 5 < line_round_trip() < 100_000  # ns
 
 
 def test_the_memory_of_a_process_is_seen_from_outside():

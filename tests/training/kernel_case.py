@@ -4,14 +4,9 @@ import numpy as np
 from twin import Block
 
 from nce_train.training import kernel
+from nce_train.training.hot_rows import take_hot_rows, with_hot_rows, without_hot_rows
 from nce_train.training.noise import alias_table
-from nce_train.training.parameters import (
-    ALWAYS_KEEP,
-    table_width,
-    take_hot_rows,
-    with_hot_rows,
-    without_hot_rows,
-)
+from nce_train.training.parameters import ALWAYS_KEEP, table_width
 
 
 def plan(**changes):
@@ -39,18 +34,19 @@ def probability_of(classes, kind="log-uniform"):
 
 
 class KernelCase:
-    """Tables, noise and one thread over the given sentences; `hot`: rows it has copies of, blocks between merges."""
+    """Tables, noise and one thread over the given sentences; `tiers`: see `Thread.hot_tiers`."""
 
     def __init__(
-        self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096, hot=(0, 1)
+        self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096, tiers=()
     ):
+        hot_rows = tiers[-1][0] if tiers else 0
         generator = np.random.default_rng(seed)
         width = table_width(dim)
         self.dim, self.plan = dim, chosen_plan
         self.tables = kernel.Tables(
             kernel.aligned_zeros((classes, width), dtype),
-            kernel.aligned_zeros((classes + hot[0], width), dtype),
-            kernel.aligned_zeros((classes + hot[0],), dtype),
+            kernel.aligned_zeros((classes + hot_rows, width), dtype),
+            kernel.aligned_zeros((classes + hot_rows,), dtype),
         )
         self.tables.input[:, :dim] = generator.normal(0, scale, (classes, dim))
         self.tables.output[:classes, :dim] = generator.normal(0, scale, (classes, dim))
@@ -61,11 +57,11 @@ class KernelCase:
             np.log(chosen_plan.num_sampled * self.probability),
             np.log1p(-self.probability),
         )
-        self.noise = with_hot_rows(noise, hot[0], 1)
+        self.noise = with_hot_rows(noise, hot_rows, 1)
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)
-        place = (hot[0], classes, hot[1])
-        self.thread = kernel.new_thread(chosen_plan, width, dtype, seed + 1, place, kept_capacity)
+        hot_tiers = np.array(tiers, np.int64).reshape(-1, 2)
+        self.thread = kernel.new_thread(chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity)
         take_hot_rows(self.tables, self.thread)
         self.thread.cursor[kernel.RANGE_END] = len(self.stream)
 

@@ -152,7 +152,7 @@ def test_one_threads_copies_of_hot_rows_change_nothing(pairs, unique, hits):
     lines = random_lines(np.random.default_rng(14), 50, [500, 1, 80])
     chosen = plan(pairs=pairs, unique=unique, remove_accidental_hits=hits)
     plain = KernelCase(lines, 50, 16, chosen, scale=0.1)
-    copied = KernelCase(lines, 50, 16, chosen, scale=0.1, hot=(40, 3))
+    copied = KernelCase(lines, 50, 16, chosen, scale=0.1, tiers=[(16, 3), (40, 6)])
     for case in (plain, copied):
         case.run(10**6, lr=0.05)
         case.run(0)
@@ -163,14 +163,13 @@ def test_one_threads_copies_of_hot_rows_change_nothing(pairs, unique, hits):
 
 def test_hot_rows_are_merged_the_hotter_the_oftener():
     lines = random_lines(np.random.default_rng(14), 50, [5000])
-    case = KernelCase(lines, 50, 16, plan(), hot=(40, 4))
+    case = KernelCase(lines, 50, 16, plan(), tiers=[(16, 4), (32, 8), (40, 16)])
     shared = case.tables.output[:40].copy()
     merges = np.zeros(40)
     for _ in range(64):
         case.run(1, lr=0.05)
         merges += (case.tables.output[:40] != shared).any(1)
         shared = case.tables.output[:40].copy()
-    # due every 4 blocks; 16 rows each time, 32 every second time, all 40 every fourth time
     assert merges[0] == 16
     assert (merges[16:32] <= 8).all()
     assert (merges[32:] <= 4).all()
@@ -178,7 +177,7 @@ def test_hot_rows_are_merged_the_hotter_the_oftener():
 
 
 def test_changes_of_others_and_own_changes_add_up():
-    case = KernelCase([[1, 2, 3]], 50, 16, plan(), hot=(40, 10**6))
+    case = KernelCase([[1, 2, 3]], 50, 16, plan(), tiers=[(40, 10**6)])
     before = case.tables.output[:50].copy()
     case.tables.output[:40] += 1.0  # another thread's
     case.tables.output[50:90] += 0.25  # its own copies

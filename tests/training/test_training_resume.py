@@ -157,7 +157,7 @@ def test_checkpoints_on_the_way_change_nothing(tmp_path, text, whole):
     assert contents(tmp_path / "m.nce")["input.npy"] == whole["input.npy"]
     kept = states(tmp_path / "m.nce" / "checkpoint")
     assert len(kept) == 1
-    assert int(kept[-1].stem[-6:]) > 5
+    assert int(kept[-1].stem[-6:]) > 1  # one at the end, and others on the way
     with np.load(kept[-1], allow_pickle=False) as state:
         np.testing.assert_array_equal(state["input"], np.load(tmp_path / "m.nce" / "input.npy", allow_pickle=False))
 

@@ -1,0 +1,94 @@
+"""Which rows of the output table each thread has copies of, and how often it merges them into the shared ones.
+
+Threads that write the same row take its cache lines from each other: two CPUs under one cache send a line to and fro
+in 60 ns, others in 350, and then two threads are hardly faster than one. So each thread works on its own copies of the
+rows touched most often, and the kernel adds what it has changed to the shared rows now and then (`merge_hot_rows`).
+The rarer the merges, the less is sent, and the more threads learn the same thing twice over; `benchmarks/STUDY.md`
+has the measurements.
+"""
+
+import math
+
+import numpy as np
+
+from nce_train.training.config import Settings
+from nce_train.training.kernel import HOT_ROWS, HOT_START, Noise, Tables, Thread
+from nce_train.training.noise import noise_probability
+from nce_train.training.parameters import keep_probability
+
+ROWS_AT_MOST = 16384
+FIRST_TIER = 16  # rows; every further tier is as large as all before it
+TOUCHES = 32  # of a row, by all threads together, between its merges
+LEAST_BLOCKS = 64  # of a thread between merges
+LEAST_OWN_TOUCHES = 2  # of a row by the thread between merges: below that a merge costs more than it saves
+
+
+def hot_rows_of(vocabulary: int, threads: int) -> int:
+    """How many rows each thread has copies of, at most: all threads' together are no more than the table."""
+    return 0 if threads == 1 else min(ROWS_AT_MOST, vocabulary // threads)
+
+
+def hot_tiers(counts: np.ndarray, settings: Settings, threads: int) -> np.ndarray:
+    """Plan the merges: a row is merged when all threads together have touched it about TOUCHES times.
+
+    Parameters
+    ----------
+    counts : int64 [vocabulary]
+        Sorted, the greatest first.
+    settings : Settings
+        Resolved.
+    threads : int
+
+    Returns
+    -------
+    int64 [tiers, 2]
+        For each tier the row behind its last one, and the blocks of a thread between its merges: powers of two, from
+        tier to tier the same or greater. No tiers for one thread; with many threads those of the hottest rows only.
+    """
+    rows = hot_rows_of(len(counts), threads)
+    touches = touches_a_block(counts, settings)
+    tiers = []
+    first = 0
+    while first < rows:
+        end = min(max(2 * first, FIRST_TIER), rows)
+        # the tiers behind are merged together with this one, so their rows count too
+        blocks = max(LEAST_BLOCKS, TOUCHES / (threads * touches[first:].max()))
+        blocks = 2 ** int(math.log2(blocks))
+        if blocks * touches[first] < LEAST_OWN_TOUCHES:
+            break
+        tiers.append((end, blocks))
+        first = end
+    return np.array(tiers, np.int64).reshape(-1, 2)
+
+
+def touches_a_block(counts: np.ndarray, settings: Settings) -> np.ndarray:
+    """How often a block touches each word's row of the output table, as context or noise; float64 [vocabulary].
+
+    On average, where a row is touched twice in a block counted as twice.
+    """
+    kept = counts * keep_probability(counts, settings.subsample)
+    contexts = (settings.block_size + 2 * settings.window) * kept / kept.sum()
+    noise = settings.num_sampled * noise_probability(counts, settings)
+    return np.asarray(np.minimum(contexts, 1) + np.minimum(noise, 1))
+
+
+def take_hot_rows(tables: Tables, thread: Thread) -> None:
+    """Fill a thread's copies of the hot rows from the shared ones."""
+    count, start = thread.hot[HOT_ROWS], thread.hot[HOT_START]
+    for table, base in ((tables.output, thread.hot_output), (tables.bias, thread.hot_bias)):
+        table[start : start + count] = base[:] = table[:count]
+
+
+def with_hot_rows(noise: Noise, hot_rows: int, threads: int) -> Noise:
+    """The noise tables with the logarithms of the copied rows behind those of the classes."""
+    copies = np.tile(np.arange(hot_rows), threads)
+    return noise._replace(
+        log_count=np.concatenate([noise.log_count, noise.log_count[copies]]),
+        log_miss=np.concatenate([noise.log_miss, noise.log_miss[copies]]),
+    )
+
+
+def without_hot_rows(tables: Tables) -> Tables:
+    """The classes' rows only."""
+    classes = len(tables.input)
+    return Tables(tables.input, tables.output[:classes], tables.bias[:classes])

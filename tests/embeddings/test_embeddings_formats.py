@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import struct
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import FORMATS
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 
 ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy", ".safetensors"]
 WORDS = st.one_of(st.text(max_size=6), st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape")))
@@ -347,3 +348,24 @@ def test_an_unfinished_file_leaves_the_old_one(tmp_path, model):
         Embeddings(["a", "\ud800"], [[1.0], [2.0]]).save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["v.txt"]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("header", [b"", b"2 3\n"])
+def test_a_last_number_that_may_be_cut_is_told(tmp_path, header, compress):
+    path = tmp_path / "v.txt"
+    path.write_bytes(compress(header + b"a 0.1 0.2 0.3\nb 0.4 0.5 0.6"))
+    line = 2 + len(header[:1])
+    with pytest.warns(NceTrainWarning, match=f"v.txt, line {line}: the last line has no line break") as told:
+        assert Embeddings.load(path).index_to_key == ["a", "b"]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n"])
+@pytest.mark.parametrize("header", [b"", b"2 3\n"])
+def test_of_a_whole_file_nothing_is_told(tmp_path, header, end):
+    path = tmp_path / "v.txt"
+    path.write_bytes(header + b"a 0.1 0.2 0.3" + end + b"b 0.4 0.5 0.6" + end)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Embeddings.load(path)

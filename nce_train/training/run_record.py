@@ -5,13 +5,14 @@ The record lies in `checkpoint/run.json` from the moment the output is claimed, 
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
-from nce_train.text.corpus import EncodedCorpus
+from nce_train.text.corpus import EncodedCorpus, count_part, refuse_without_words
 from nce_train.text.sources import Corpus, Source, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.checkpoint import FORMAT, RUN
@@ -36,17 +37,29 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
         sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), and `start` (of a warm start).
     """
     if settings.heldout is not None:
-        list_sources(settings.heldout)  # a wrong path is told before the work
+        _check_heldout(settings.heldout, settings)
     return {
         "format": FORMAT,
         "config": settings.model_dump(),
         "corpus": _paths(corpus),
         "sources": [_fingerprint(source) for source in list_sources(corpus).sources],
         "readings": [],
-        "heldout": {"path": None if settings.heldout is None else os.path.abspath(settings.heldout), "looks": []},
+        "heldout": {"path": None if settings.heldout is None else _absolute(settings.heldout), "looks": []},
         "evaluated": {"tokens": 0, "seconds": 0.0},
         "timings": dict.fromkeys(("vocabulary", "encode", "compile", "train", "save", "total"), 0.0),
     }
+
+
+def _check_heldout(text: str, settings: Settings) -> None:
+    """Read the held-out text once, so that a mistake in it is told before the work."""
+    if text == STANDARD_INPUT:
+        raise InputError("the held-out text cannot be standard input (-): give --heldout a file")
+    listed = list_sources(text, "held-out text")
+    if any(source.status is None and source.url is None for source in listed.sources):
+        return  # a pipe can be read once only
+    with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
+        runs = count_part(listed, scratch, tokens=settings.tokens, lowercase=settings.lowercase)
+    refuse_without_words(listed, sum(map(len, runs)))
 
 
 def note_encoded(record: dict[str, Any], encoded: EncodedCorpus) -> None:
@@ -177,7 +190,11 @@ def _paths(corpus: Corpus) -> list[str] | None:
         return None
     if any(os.fspath(name) == STANDARD_INPUT for name in names):
         return None
-    return [name if "://" in os.fspath(name) else os.path.abspath(name) for name in map(os.fspath, names)]
+    return [_absolute(os.fspath(name)) for name in names]
+
+
+def _absolute(name: str) -> str:
+    return name if "://" in name else os.path.abspath(name)
 
 
 def _fingerprint(source: Source) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def test_no_pairs(stream):
 
 def test_text_without_pairs_is_refused(directory, tmp_path):
     (tmp_path / "none.txt").write_text("the\ncat\n")
-    with pytest.raises(InputError, match=r"none\.txt: no two words"):
+    with pytest.raises(InputError, match=r"the held-out text .*none\.txt has no two words"):
         heldout_loss(Model.load(directory), tmp_path / "none.txt")
 
 

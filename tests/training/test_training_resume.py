@@ -1,5 +1,6 @@
 """Runs that are interrupted and go on: to the same bytes, or one sentence why they cannot."""
 
+import gzip
 import json
 import os
 import resource
@@ -518,11 +519,33 @@ def test_an_interrupted_run_stops_at_the_same_epoch_with_the_same_bytes(tmp_path
 
 
 def test_heldout_text_that_is_wrong(tmp_path, text):
-    with pytest.raises(InputError, match=r"none.txt: no such file"):
+    with pytest.raises(InputError, match=r"cannot read the held-out text .*none.txt: no such file"):
         go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "none.txt"))
     with pytest.raises(InputError, match="patience needs a text"):
         go(tmp_path / "m.nce", corpus=text, patience=1)
     (tmp_path / "strange.txt").write_text("nothing known\n")
-    with pytest.raises(InputError, match=r"strange.txt|none of the"):
+    with pytest.raises(InputError, match=r"the held-out text \(.*strange.txt\) holds none of the"):
         go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "strange.txt"))
+    (tmp_path / "lonely.txt").write_text("w1\nw2\n")
+    with pytest.raises(InputError, match=r"the held-out text .*lonely.txt has no two words"):
+        go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "lonely.txt"))
     assert not (tmp_path / "m.nce").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", r"the held-out text \(.*held.txt\) holds no token"),
+        (b"a b\0c\n", r"held.txt"),
+        (gzip.compress(b"w1 w2 w3\n" * 100, mtime=0)[:-9], r"held.txt"),
+    ],
+)
+def test_a_bad_heldout_text_is_told_before_the_corpus_is_read(tmp_path, text, content, sentence):
+    (tmp_path / "held.txt").write_bytes(content)
+
+    class Early(Watcher):
+        def scanning(self, *_):
+            pytest.fail("the corpus is read")
+
+    with pytest.raises(InputError, match=sentence):
+        go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "held.txt"), watcher=Early())

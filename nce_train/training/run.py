@@ -100,6 +100,9 @@ class Watcher(Protocol):
     def evaluated(self, tokens: int, report: Report) -> None:
         """The embeddings were evaluated when so many tokens were trained."""
 
+    def evaluated_kept(self, epoch: int, report: Report) -> None:
+        """The embeddings of the model, which are those after an earlier epoch, were evaluated."""
+
     def resumed(self, step: int, progress: float) -> None:
         """An interrupted run goes on."""
 
@@ -395,7 +398,7 @@ class _Session:
         self.record = {**record, "config": settings.model_dump(), "keep_checkpoint": keep_checkpoint}
         self.record["evaluated"] = dict(record.get("evaluated", {"tokens": 0, "seconds": 0.0}))
         self.readings: list[dict[str, Any]] = list(record["readings"])
-        self.timings: dict[str, float] = dict(record["timings"])
+        self.timings: dict[str, float] = {**run_record.no_timings(), **record["timings"]}
         self._seconds_before = self.timings["total"]
         self._started = time.perf_counter()
 
@@ -515,12 +518,14 @@ class _Session:
         def on_progress() -> None:
             self.watcher.training(round(trainer.progress() * total_tokens), total_tokens)
 
-        stopping = self._early_stopping(encoded.vocabulary)
+        with self.timed("heldout"):
+            stopping = self._early_stopping(encoded.vocabulary)
         checkpoints = _Checkpoints(self, encoded, trainer, stopping)
 
         def on_epoch(epoch: int) -> bool:
             assert stopping is not None
-            measured = stopping.look(epoch, trainer.state())
+            with self.timed("heldout"):
+                measured = stopping.look(epoch, trainer.state())
             if measured is not None:
                 checkpoints.remove_old_bests()
                 keep({"step": trainer.totals.blocks, "heldout": measured})
@@ -551,13 +556,27 @@ class _Session:
             raise self._callback_failure
         _refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
-            stopping.take_best(trainer.state())
-            if stopping.out_of_patience and stopping.best is not None:
-                self.watcher.note(
-                    f"Training stopped after epoch {stopping.looks[-1]['epoch']}: the held-out loss has not "
-                    f"fallen since epoch {stopping.best['epoch']}, whose parameters the model has."
-                )
+            self._take_best(stopping, encoded.vocabulary, trainer)
         return self._save(encoded, trained, gauge)
+
+    def _take_best(self, stopping: EarlyStopping, vocabulary: Vocabulary, trainer: "BaseTrainer") -> None:
+        """Give the model the best parameters, and say which these are."""
+        are_others = stopping.take_best(trainer.state())
+        if (kept := stopping.kept_sentence()) is not None:
+            self.watcher.note(kept)
+        if are_others and stopping.best is not None and self._measure_embeddings is not None:
+            with self.timed("evaluation"):
+                report = self._measure_embeddings(vocabulary, trainer.state()["input"])
+            self.watcher.evaluated_kept(stopping.best["epoch"], report)
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add what is done within to a timing."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] += time.perf_counter() - started
 
     def _call_back(
         self,
@@ -588,7 +607,12 @@ class _Session:
     ) -> Evaluations | None:
         if self._measure_embeddings is None or self.settings.eval_every is None:
             return None
-        measure = functools.partial(self._measure_embeddings, vocabulary)
+        measure_embeddings = self._measure_embeddings
+
+        def measure(vectors: np.ndarray) -> Report:
+            with self.timed("evaluation"):
+                return measure_embeddings(vocabulary, vectors)
+
         return Evaluations(measure, self.settings.eval_every, trainer, self.record["evaluated"], tell)
 
     def _early_stopping(self, vocabulary: Vocabulary) -> EarlyStopping | None:
@@ -614,13 +638,13 @@ class _Session:
                 raise
             if failure := self._callback_failure:
                 checkpoints.save()
-                failure.add_note(_way_on(self.directory, checkpoints.failure))
+                failure.add_note(checkpoints.way_on())
             elif trainer.finished:
                 if self.keep_checkpoint:
                     checkpoints.save()
             else:
                 checkpoints.save()
-                first.pass_on(_way_on(self.directory, checkpoints.failure))
+                first.pass_on(checkpoints.way_on())
         return trained
 
     def _save(self, encoded: EncodedCorpus, trained: "Trained", gauge: MemoryGauge) -> TrainedModel:
@@ -690,6 +714,7 @@ class _Checkpoints:
         self._trainer = trainer
         self._seconds, self._tokens = parse_interval(session.settings.checkpoint_every)
         self.failure = ""
+        self.reached = ""  # how far the run had come at the last one of this session
         self._wait()
 
     def due(self) -> bool:
@@ -710,8 +735,9 @@ class _Checkpoints:
                 "readings": session.readings,
                 "timings": {**session.timings_now(), "train": self._trainer.seconds},
             }
-            write_checkpoint(session.directory, record, self._trainer.state(), session.watcher.saving)
-            self.failure = ""
+            with session.timed("checkpoints"):
+                write_checkpoint(session.directory, record, self._trainer.state(), session.watcher.saving)
+            self.failure, self.reached = "", self._how_far()
             self._needed = [self._needed[1], self._best()]
             self.remove_old_bests()
             self._wait()
@@ -723,6 +749,14 @@ class _Checkpoints:
             )
             self._wait()
             self._due_at_time = time.monotonic() + min(RETRY_SECONDS, self._seconds or RETRY_SECONDS)
+
+    def way_on(self) -> str:
+        """Say of an interrupted run how to go on."""
+        return _way_on(self._session.directory, self.failure, self.reached)
+
+    def _how_far(self) -> str:
+        now = self._trainer.now()
+        return f"{self._trainer.progress():.0%}: epoch {now.epoch + 1}, {now.tokens:,} tokens"
 
     def remove_old_bests(self) -> None:
         """Remove the best parameters of all epochs but the best one now and those that the checkpoints name."""
@@ -757,13 +791,14 @@ def _way_on_told(output: Path, checkpoints: Path) -> Iterator[None]:
         raise
 
 
-def _way_on(checkpoints: Path, failure: str = "") -> str:
+def _way_on(checkpoints: Path, failure: str = "", reached: str = "") -> str:
     sentence = "interrupted"
     if failure:
         sentence += f", and no checkpoint could be written ({failure})"
     if not states(checkpoints):
         return f"{sentence}; nothing was kept"
-    return f"{sentence}; go on from the last checkpoint with: {_resume_command(checkpoints.parent)}"
+    where = f" ({reached})" if reached else ""
+    return f"{sentence}; go on from the last checkpoint{where} with: {_resume_command(checkpoints.parent)}"
 
 
 def _resume_command(output: Path) -> str:

@@ -46,8 +46,14 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
         "readings": [],
         "heldout": {"path": None if settings.heldout is None else _absolute(settings.heldout), "looks": []},
         "evaluated": {"tokens": 0, "seconds": 0.0},
-        "timings": dict.fromkeys(("vocabulary", "encode", "compile", "train", "save", "total"), 0.0),
+        "timings": no_timings(),
     }
+
+
+def no_timings() -> dict[str, float]:
+    """Seconds of what a run does, before it does any."""
+    names = ("vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "save", "total")
+    return dict.fromkeys(names, 0.0)
 
 
 def _check_heldout(text: str, settings: Settings) -> None:

@@ -28,6 +28,7 @@ class Watcher:
 
     def __init__(self, **at):
         self.notes, self.readings, self.heldout_losses, self.resumed_at, self.at = [], [], [], None, at
+        self.evaluations = []
 
     def _happened(self, event):
         if event in self.at:
@@ -53,6 +54,12 @@ class Watcher:
     def heldout(self, epoch, loss):
         self.heldout_losses.append(loss)
         self._happened("heldout")
+
+    def evaluated(self, tokens, report):
+        self.evaluations.append((tokens, report))
+
+    def evaluated_kept(self, epoch, report):
+        self.evaluations.append((epoch, report))
 
     def resumed(self, step, progress):
         self.resumed_at = step
@@ -124,7 +131,8 @@ def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path, text, whole):
     output = tmp_path / "a b.nce"
     watcher = Watcher(training=interrupt)
     with pytest.raises(
-        KeyboardInterrupt, match=r"go on from the last checkpoint with: nce-train --resume '.*/a b.nce'"
+        KeyboardInterrupt,
+        match=r"go on from the last checkpoint \(.*%: epoch .* tokens\) with: nce-train --resume '.*/a b.nce'",
     ):
         go(output, corpus=text, watcher=watcher)
     assert not (output / "manifest.json").exists()
@@ -202,7 +210,7 @@ def test_a_second_interrupt_leaves_the_last_checkpoint(tmp_path, text, whole):
     with pytest.raises(KeyboardInterrupt):
         go(output, corpus=text, watcher=Watcher(training=interrupt))
     before = newest_checkpoint(output / "checkpoint")[0].path
-    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint with"):
+    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint"):
         go(output, resume=True, watcher=Watcher(training=interrupt, saving=interrupt))
     assert newest_checkpoint(output / "checkpoint")[0].path == before
     assert not list((output / "checkpoint").glob(".*"))
@@ -497,6 +505,27 @@ def test_training_stops_and_keeps_the_best(tmp_path, text, other_text):
     found = nce_train.evaluate(output, heldout=other_text)["heldout"]
     assert losses[best] == pytest.approx(found["nce_loss"], rel=1e-6)
     assert not (output / "checkpoint").exists()
+
+
+def test_the_last_evaluation_shown_is_of_the_epoch_kept(tmp_path, text, other_text):
+    (tmp_path / "scored.tsv").write_text("".join(f"w{i}\tw{i + 7}\t{i % 5}\n" for i in range(1, 40)))
+    output, watcher = tmp_path / "m.nce", Watcher()
+    sets = {"eval_every": "1epoch", "eval_set": [str(tmp_path / "scored.tsv")]}
+    go(output, corpus=text, heldout=str(other_text), watcher=watcher, **sets, **STOPPING)
+    epoch, report = watcher.evaluations[-1]
+    assert epoch == int(np.argmin(losses_of(output))) + 1
+    assert report["similarity"] != watcher.evaluations[-2][1]["similarity"]
+    found = nce_train.evaluate(output, similarity=tmp_path / "scored.tsv")
+    assert report["similarity"]["scored"]["spearman"] == found["similarity"]["scored"]["spearman"]
+    timings = json.loads((output / "manifest.json").read_text())["timings"]
+    assert timings["heldout"] > 0 and timings["evaluation"] > 0
+
+
+def test_the_epoch_kept_is_told_when_all_have_run(tmp_path, text, other_text):
+    output, watcher = tmp_path / "m.nce", Watcher()
+    go(output, corpus=text, heldout=str(other_text), watcher=watcher, **{**STOPPING, "epochs": 2})
+    best = int(np.argmin(losses_of(output))) + 1
+    assert watcher.notes == [f"The held-out loss was lowest after epoch {best}, whose parameters the model has."]
 
 
 def test_an_interrupted_run_stops_at_the_same_epoch_with_the_same_bytes(tmp_path, text, other_text):

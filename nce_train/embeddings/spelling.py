@@ -4,12 +4,14 @@ Spellings are compared with all words at once, letter by letter, in NumPy: Pytho
 million words.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.embeddings.escape import unescape_word, word_bytes
+from nce_train.embeddings.escape import escape_cell, unescape_word, word_bytes
+from nce_train.errors import InputError
 
 _LONGEST = 64  # letters; what is longer is no slip of the pen
 _AT_ONCE = 1 << 15  # words, of which a column of the distance table then fits the cache
@@ -37,9 +39,15 @@ def as_spelled(word: str, vocabulary: Mapping[str, int]) -> str | None:
 
 
 def printable(word: str) -> str:
-    """Show a word on one line, whatever it holds: what a terminal might obey is written as `\\n`, `\\x1b` and so on."""
+    """Show a word on one line, whatever it holds: what a terminal might obey is written as `\\n`, `\\x1b` and so on.
+
+    A word that is no UTF-8 is escaped as in cells of TSV files (`%_caf%E9`), and may be asked for so.
+    """
     if word.isprintable():
         return word
+    if any("\udc80" <= c <= "\udcff" for c in word):
+        with contextlib.suppress(InputError):  # another lone surrogate, which stands for no byte
+            word = escape_cell(word)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
 
 

@@ -51,6 +51,33 @@ def printable(word: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
 
 
+def not_in_vocabulary(asked: str, spellings: Sequence[str] | None) -> str:
+    """Say that a word is unknown, with the nearest spellings where they were looked up."""
+    asked = printable(asked)
+    if spellings is None:
+        return f"'{asked}' is not in the vocabulary"
+    if not spellings:
+        return f"'{asked}' is not in the vocabulary, nor any word spelled like it"
+    return f"'{asked}' is not in the vocabulary; nearest spellings: {', '.join(map(printable, spellings))}"
+
+
+class UnknownWordError(KeyError):
+    """A word that is not in the vocabulary, shown with the nearest spellings.
+
+    They are looked up, which takes up to 0.1 seconds, when it is shown: who tries many words does not wait for them.
+    """
+
+    def __init__(self, word: str, words: Sequence[str]) -> None:
+        super().__init__(word)
+        self._words = words
+
+    def __str__(self) -> str:
+        return not_in_vocabulary(self.args[0], nearest_spellings(self.args[0], self._words))
+
+    def __reduce__(self) -> tuple[type[KeyError], tuple[str]]:
+        return KeyError, (str(self),)  # to another process without the vocabulary
+
+
 def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[str]:
     """Find the words that differ from a word by the fewest slips; of equally near ones the first.
 

@@ -199,6 +199,8 @@ def list_sources(corpus: Corpus, called: str = "corpus") -> SourceList:
 
 
 def _sources_of(name: str, called: str) -> list[Source]:
+    if not name:
+        raise InputError(f"the name of the {called} is empty; name a file")
     if name == "-":
         return [Source("-")]
     if "://" in name:

@@ -7,6 +7,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import platform
 import shlex
@@ -217,6 +218,7 @@ def train_model(
         After Ctrl-C, with a sentence that says how to go on, if there is a checkpoint.
     """
     settings = settings.resolved()
+    _check_heldout(corpus, settings, watcher)
     record = run_record.new_record(corpus, settings)
     record["start"] = None if start is None else start.record
     hooks = _Hooks(heldout, evaluation, callback)
@@ -283,6 +285,7 @@ def resume_model(
         settings = run_record.settings_of(record, changes, output)
         if cluster is not None and not settings.deterministic:
             raise InputError(f"The run in {output} is not one in rounds: resume it without --cluster.")
+        run_record.check_same_heldout(record)
         corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
         hooks = _Hooks(heldout, evaluation, callback)
@@ -304,6 +307,7 @@ def estimate(
     Parameters are those of `train_model`.
     """
     settings = settings.resolved()
+    _check_heldout(corpus, settings, watcher)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
@@ -459,6 +463,15 @@ class _Session:
             self.watcher.resumed(trainer.totals.blocks, trainer.progress())
             return self._train(encoded, trainer, gauge)
 
+    def _is_saved(self, looks: list[dict[str, Any]]) -> bool:
+        """Whether the model at the output is that of these looks at held-out text, not an older one."""
+        if self.output is None:
+            return False
+        try:
+            return bool(json.loads((self.output / MANIFEST).read_text(encoding="utf-8"))["heldout"] == looks)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     def _kept_encoding(self) -> EncodedCorpus | None:
         """The ids and the vocabulary that lie beside the checkpoint; None when they are not whole."""
         path = self.directory / TOKEN_FILE
@@ -520,6 +533,11 @@ class _Session:
 
         with self.timed("heldout"):
             stopping = self._early_stopping(encoded.vocabulary)
+        if stopping is not None and stopping.out_of_patience and self._is_saved(stopping.looks):
+            raise InputError(
+                f"The model in {self.output} is finished, its --patience was out after epoch "
+                f"{stopping.looks[-1]['epoch']}: more epochs do not change that; train anew with a larger one."
+            )
         checkpoints = _Checkpoints(self, encoded, trainer, stopping)
 
         def on_epoch(epoch: int) -> bool:
@@ -886,6 +904,11 @@ def _encode(
     if shortage := _shortage_of_room(directory, len(encoded.vocabulary), settings):
         watcher.note(shortage)
     return encoded
+
+
+def _check_heldout(corpus: Corpus, settings: Settings, watcher: Watcher) -> None:
+    if (doubt := run_record.check_heldout(corpus, settings)) is not None:
+        watcher.note(doubt)
 
 
 def _refuse_without_memory(vocabulary: int, settings: Settings) -> None:

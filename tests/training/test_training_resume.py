@@ -16,6 +16,8 @@ import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.training.checkpoint import newest_checkpoint, states
+from nce_train.training.config import load_settings
+from nce_train.training.run import estimate
 
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]
@@ -507,6 +509,30 @@ def test_training_stops_and_keeps_the_best(tmp_path, text, other_text):
     assert not (output / "checkpoint").exists()
 
 
+def test_a_run_out_of_patience_is_not_given_more_epochs(tmp_path, text, other_text):
+    output = tmp_path / "m.nce"
+    go(output, corpus=text, heldout=str(other_text), keep_checkpoint=True, **STOPPING)
+    before = contents(output)
+    with pytest.raises(InputError, match=r"is finished, its --patience was out after epoch \d+: more epochs do not"):
+        go(output, resume=True, epochs=200)
+    assert contents(output) == before
+
+
+def test_another_heldout_text_is_refused(tmp_path, text, other_text):
+    output = tmp_path / "m.nce"
+    with pytest.raises(KeyboardInterrupt):
+        go(output, corpus=text, heldout=str(other_text), watcher=Watcher(heldout=interrupt), **STOPPING)
+    whole = other_text.read_text()
+    other_text.write_text(whole[:-100])
+    with pytest.raises(InputError, match=r"The held-out text .*other.txt has changed since the run began"):
+        go(output, resume=True)
+    other_text.unlink()
+    with pytest.raises(InputError, match=r"cannot read the held-out text .*other.txt: no such file"):
+        go(output, resume=True)
+    other_text.write_text(whole)  # of another time of change
+    go(output, resume=True)
+
+
 def test_the_last_evaluation_shown_is_of_the_epoch_kept(tmp_path, text, other_text):
     (tmp_path / "scored.tsv").write_text("".join(f"w{i}\tw{i + 7}\t{i % 5}\n" for i in range(1, 40)))
     output, watcher = tmp_path / "m.nce", Watcher()
@@ -561,6 +587,13 @@ def test_heldout_text_that_is_wrong(tmp_path, text):
     assert not (tmp_path / "m.nce").exists()
 
 
+def test_a_heldout_text_that_is_trained_on_is_told(tmp_path, text):
+    watcher = Watcher()
+    (tmp_path / "link.txt").symlink_to(text)
+    go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "link.txt"), epochs=1, watcher=watcher)
+    assert watcher.notes[0].endswith("link.txt is part of the corpus: its loss says nothing about other texts.")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -578,3 +611,5 @@ def test_a_bad_heldout_text_is_told_before_the_corpus_is_read(tmp_path, text, co
 
     with pytest.raises(InputError, match=sentence):
         go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "held.txt"), watcher=Early())
+    with pytest.raises(InputError, match=sentence):
+        estimate(str(text), load_settings(None, {"heldout": str(tmp_path / "held.txt")}), Early())

@@ -66,6 +66,10 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
         except OSError as error:
             place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
             _fail(f"{place}{error.strerror or error}; mend this and try again", 1)
+        except RuntimeError as error:  # which Python raises here, whatever the system's reason
+            if "start new thread" not in str(error):
+                raise
+            _fail("no further thread can be started: memory or a limit of processes is reached; free some", 1)
         except MemoryError as error:
             detail = f" ({error})" if str(error) else ""
             _fail(f"there is not enough memory{detail}; free some or ask for less", 1)

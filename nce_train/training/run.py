@@ -960,17 +960,21 @@ class _CompileMeanwhile:
     def start(self) -> None:
         """Start, if that has not been done."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._compile, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._compile, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _compile(self) -> None:
         started = time.perf_counter()
+        with contextlib.suppress(Exception):  # the trainer compiles too, and is where failures are told
+            self._compile_kernel()
+        self.seconds = time.perf_counter() - started
 
+    def _compile_kernel(self) -> None:
         stream = np.array([0, 1, -1], np.int32)
         stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
         settings = self._settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
         _trainer_for(settings)(stream, 2, np.array([1, 1]), settings).compile()
-        self.seconds = time.perf_counter() - started
 
 
 def _new_trainer(encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":

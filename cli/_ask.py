@@ -211,7 +211,7 @@ def _tell_other_spellings(pairs: Sequence[dict[str, str]]) -> None:
 
 
 def _tell_unknown(unknown: Sequence[dict[str, Any]], asked: int) -> None:
-    from nce_train.embeddings.questions import not_in_vocabulary
+    from nce_train.embeddings.spelling import not_in_vocabulary
 
     for word in unknown[:_NAMED]:
         click.echo(f"Error: {not_in_vocabulary(word['asked'], word['spellings'])}", err=True)

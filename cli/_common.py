@@ -1,4 +1,4 @@
-"""What all commands share: how they are declared, and how a failure becomes one sentence and an exit code."""
+"""What all commands share: how they are declared, and how failures and warnings become one sentence each."""
 
 import contextlib
 import functools
@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 
 import click
 
-from nce_train.errors import NceTrainError
+from nce_train.errors import NceTrainError, NceTrainWarning
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -51,6 +52,7 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
         _raise_on_sigterm()
+        warnings.showwarning = _show_warning
         try:
             return function(*args, **kwargs)
         except NceTrainError as error:
@@ -64,6 +66,10 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
         except OSError as error:
             place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
             _fail(f"{place}{error.strerror or error}; mend this and try again", 1)
+        except RuntimeError as error:  # which Python raises here, whatever the system's reason
+            if "start new thread" not in str(error):
+                raise
+            _fail("no further thread can be started: memory or a limit of processes is reached; free some", 1)
         except MemoryError as error:
             detail = f" ({error})" if str(error) else ""
             _fail(f"there is not enough memory{detail}; free some or ask for less", 1)
@@ -81,6 +87,24 @@ def _raise_on_sigterm() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, stop)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+    *,
+    others: Callable[..., None] = warnings.showwarning,
+) -> None:
+    """Tell a warning of ours as a sentence, without the line of code that gave it."""
+    if not issubclass(category, NceTrainWarning):
+        others(message, category, filename, lineno, file, line)
+        return
+    with contextlib.suppress(OSError):  # stderr has gone: a warning must not end a command
+        click.echo(f"Warning: {message}", err=True)
 
 
 def _fail(sentence: str, exit_code: int) -> NoReturn:

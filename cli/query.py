@@ -52,7 +52,8 @@ def main(
 
     A word that is not in the vocabulary is looked for in lower case. If it is not there either, the nearest spellings
     are told and the exit code is 2; the other words' neighbours are given all the same. Put -- before words that
-    begin with a dash. Control characters inside words are shown as \\n, \\x1b and so on; JSON has them as they are.
+    begin with a dash. Control characters inside words are shown as \\n, \\x1b and so on, words that are no UTF-8 as
+    %_caf%E9, as they may be asked for; JSON has them as they are.
     """
     from nce_train.embeddings import Embeddings
 

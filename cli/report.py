@@ -71,7 +71,8 @@ def main(
         pictures=png,
     )
     for file in files:
-        click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB", err=True)
+        size = file.stat().st_size
+        click.echo(f"{file}: {size / 1e6:.1f} MB" if size >= 1e6 else f"{file}: {size / 1e3:.0f} kB", err=True)
 
 
 if __name__ == "__main__":

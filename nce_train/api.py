@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from nce_train.arguments import check_corpus, check_number, check_path, check_whole, shown
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.compression import check_writable, open_writing
 from nce_train.embeddings.embeddings import with_vectors
@@ -105,9 +106,15 @@ def evaluate(
     >>> report["analogies"]["places"]["correct"], report["analogies"]["places"]["coverage"]
     (1, 1.0)
     """
+    check_whole("heldout_pairs", heldout_pairs)
+    check_whole("restrict_vocab", restrict_vocab, or_none=True)
+    if heldout is not None:
+        check_path("heldout", heldout)
     if heldout_pairs < 1:
         raise InputError(f"heldout_pairs is {heldout_pairs}; give a number of pairs, at least 1")
-    others: list[AnyModel] = [compare] if isinstance(compare, (Embeddings, Model, str, os.PathLike)) else list(compare)
+    is_one = isinstance(compare, (Embeddings, Model, str, os.PathLike)) or not isinstance(compare, Iterable)
+    others: list[AnyModel] = [compare] if is_one else list(compare)  # type: ignore[arg-type, list-item]
+    _check_models([model, *others])
     if heldout is not None and any(isinstance(one, Embeddings) for one in [model, *others]):
         raise InputError("held-out losses need a model directory; embeddings have no output vectors")
     # Sets are read first: a mistake in them should not cost the loading of a large model.
@@ -126,6 +133,13 @@ def evaluate(
         other_report["paired"] = compare_measured(first, measured)
         report.setdefault("comparison", []).append(other_report)
     return report
+
+
+def _check_models(models: Iterable[object]) -> None:
+    for model in models:
+        if not isinstance(model, (Embeddings, Model, str, os.PathLike)):
+            kind = type(model).__name__
+            raise InputError(f"a model is {shown(model)}, of type {kind}; give Embeddings, a Model, or the path of one")
 
 
 def _measure_model(
@@ -260,6 +274,11 @@ def train(
     """
     from nce_train.progress import ProgressDisplay
 
+    for name, path in {"output": output, "config": config, "resume": resume, "tensorboard": tensorboard}.items():
+        if path is not None:
+            check_path(name, path)
+    if corpus is not None:
+        check_corpus(corpus)
     with ProgressDisplay(quiet=not progress) as display:
         model = train_or_resume(
             corpus,
@@ -662,6 +681,12 @@ def phrases(
     """
     from nce_train.text.phrases import Rule, join_corpus, listing
 
+    for name, place in {"output": output, **({} if list_file is None else {"list_file": list_file})}.items():
+        check_path(name, place)
+    for name, number in {"passes": passes, "min_count": min_count, "threads": threads}.items():
+        check_whole(name, number, or_none=name == "threads")
+    if threshold is not None:
+        check_number("threshold", threshold)
     if passes < 1:
         raise InputError(f"passes is {passes}; give a number of at least 1")
     if threads is not None and threads < 1:
@@ -716,4 +741,7 @@ def _writing(place: Path) -> Iterator[IO[bytes]]:
 
 
 def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
-    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    several = [paths] if isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable) else list(paths)
+    for path in several:
+        check_path("a set or model", path)
+    return several

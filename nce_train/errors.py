@@ -1,7 +1,7 @@
-"""The two kinds of failure that a person is told about, each as one clear sentence.
+"""The two kinds of failure that a person is told about, each as one clear sentence, and the one kind of warning.
 
-The command line prints the sentence and ends with the error's `exit_code`; from Python they are ordinary
-exceptions.
+The command line prints the sentence and, of an error, ends with its `exit_code`; from Python they are ordinary
+exceptions and warnings.
 """
 
 
@@ -21,3 +21,7 @@ class RunError(NceTrainError, RuntimeError):
     """Something that failed in mid-run: no space, NaN, a read error, a corpus that changed meanwhile."""
 
     exit_code = 1
+
+
+class NceTrainWarning(UserWarning):
+    """Something that a person should know, in one sentence; the work goes on."""

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from nce_train.training.metrics import Reading
 
 _LINE_EVERY = 5.0  # seconds between plain lines of the scan
+_PHASES = {"vocabulary": "reading", "encode": "turning words into ids"}
+_LONG_PART = 1.0  # seconds: what took them is named in the summary
 _LONG_SAVE = 1.0  # seconds: a checkpoint that is written within them is not shown
 
 
@@ -58,10 +61,9 @@ class ProgressDisplay:
     def scanning(self, done: int, total: int | None, phase: str) -> None:
         """Show how far the text is read."""
         if self._bars:
-            self._bar_at(done, total, f"reading ({phase})", "B")
+            self._bar_at(done, total, _PHASES[phase], "B")
         elif time.monotonic() - self._last_line >= _LINE_EVERY:
-            of = "" if not total else f" of {total / 1e6:,.1f} MB"
-            self._line(f"reading ({phase}): {done / 1e6:,.1f} MB{of}")
+            self._line(_scanned_so_far(done, total, phase))
 
     def scanned(self, corpus: "EncodedCorpus") -> None:
         """Say what the corpus holds."""
@@ -81,30 +83,26 @@ class ProgressDisplay:
         """Show a reading."""
         loss = "-" if reading.loss is None else f"{reading.loss:.4f}"
         if self._bar is not None and self._phase == "training":
-            self._bar.set_postfix_str(f"loss {loss}, lr {reading.learning_rate:.4f}", refresh=False)
+            self._bar.set_postfix_str(f"loss {loss} per sample, lr {reading.learning_rate:.4f}", refresh=False)
         left = reading.seconds * (1 - progress) / max(progress, 1e-9)
         self._line(
             f"epoch {reading.epoch + 1}, {progress:.0%}: {reading.tokens:,} tokens, "
-            f"{reading.tokens_per_second:,.0f} tokens/s, loss {loss}, lr {reading.learning_rate:.5f}, "
+            f"{reading.tokens_per_second:,.0f} tokens/s, loss {loss} per sample, lr {reading.learning_rate:.5f}, "
             f"{left:,.0f} s left",
             on_terminal=False,
         )
 
     def heldout(self, epoch: int, loss: float) -> None:
         """Show the loss of the held-out text."""
-        self._line(f"held-out loss after epoch {epoch}: {loss:.4f}")
+        self._line(f"held-out loss after epoch {epoch}: {loss:.4f} per pair")
 
     def evaluated(self, tokens: int, report: dict[str, Any]) -> None:
         """Show the results of an evaluation."""
-        results = [
-            f"{name} {_shown(counts['accuracy'])} ({counts['correct']:,} of {counts['asked']:,})"
-            for name, counts in report.get("analogies", {}).items()
-        ]
-        results += [
-            f"{name} {_shown(counts['spearman'])} ({counts['pairs']:,} pairs)"
-            for name, counts in report.get("similarity", {}).items()
-        ]
-        self._line(f"evaluation after {tokens:,} tokens: {', '.join(results)}")
+        self._line(f"evaluation after {tokens:,} tokens: {_results_of(report)}")
+
+    def evaluated_kept(self, epoch: int, report: dict[str, Any]) -> None:
+        """Show the results of the parameters that the model has."""
+        self._line(f"evaluation of the model, which is that of epoch {epoch}: {_results_of(report)}")
 
     def resumed(self, step: int, progress: float) -> None:
         """Say from where an interrupted run goes on."""
@@ -133,8 +131,8 @@ class ProgressDisplay:
         loss = "-" if manifest["loss"] is None else f"{manifest['loss']:.4f}"
         self._line(
             f"trained {manifest['tokens_trained']:,} tokens in {timings['train']:.1f} s "
-            f"({manifest['tokens_per_second']:,.0f} tokens/s; mean loss {loss}); "
-            f"{timings['total']:.1f} s in all; {timings['compile']:.1f} s compiling or loading the kernel meanwhile"
+            f"({manifest['tokens_per_second']:,.0f} tokens/s; mean loss {loss} per sample); "
+            f"{_in_all(timings)}; {timings['compile']:.1f} s compiling or loading the kernel meanwhile"
         )
 
     def _line(self, text: str, *, even_if_quiet: bool = False, on_terminal: bool = True) -> None:
@@ -183,6 +181,38 @@ class ProgressDisplay:
             with contextlib.suppress(OSError):
                 self._log.close()
             self._log = None
+
+
+def _results_of(report: dict[str, Any]) -> str:
+    results = [
+        f"{name} {_shown(counts['accuracy'])} ({counts['correct']:,} of {counts['asked']:,})"
+        for name, counts in report.get("analogies", {}).items()
+    ]
+    results += [
+        f"{name} {_shown(counts['spearman'])} ({counts['pairs']:,} pairs)"
+        for name, counts in report.get("similarity", {}).items()
+    ]
+    return ", ".join(results)
+
+
+def _scanned_so_far(done: int, total: int | None, phase: str) -> str:
+    if phase == "encode":  # what is counted are bytes of ids, which nobody knows
+        return f"{_PHASES[phase]}: {done / max(total or 1, 1):.0%}"
+    of = "" if not total else f" of {total / 1e6:,.1f} MB"
+    return f"{_PHASES[phase]}: {done / 1e6:,.1f} MB{of}"
+
+
+def _in_all(timings: Mapping[str, float]) -> str:
+    """The seconds of a run, with what took long of it but for training."""
+    parts = [
+        ("reading", timings["vocabulary"] + timings["encode"]),
+        ("held-out text", timings["heldout"]),
+        ("evaluation", timings["evaluation"]),
+        ("checkpoints", timings["checkpoints"]),
+        ("saving", timings["save"]),
+    ]
+    long = [f"{seconds:.1f} s {name}" for name, seconds in parts if seconds >= _LONG_PART]
+    return f"{timings['total']:.1f} s in all" + (f", of them {', '.join(long)}" if long else "")
 
 
 def _shown(result: float | None) -> str:

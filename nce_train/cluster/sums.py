@@ -1,9 +1,9 @@
 """The sum of the shards' changes in a round, added up as they come in, in the order of the shards."""
 
 import numpy as np
-from numba import njit
 
 from nce_train.cluster.job import Base, ShardChanges
+from nce_train.compiled import cached_njit
 from nce_train.training.kernel import Tables
 from nce_train.training.rounds import RoundFactors, add_changes
 
@@ -55,7 +55,7 @@ class RoundSum:
         return Base((inputs, outputs), values)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@cached_njit(nogil=True, error_model="numpy", _nrt=False)
 def _add_rows(total, touched, rows, changes):
     """total[rows] += changes; the first change of a row is taken as it is, which keeps even the sign of zeros."""
     for i in range(len(rows)):

@@ -4,6 +4,7 @@
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -11,17 +12,21 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nce_train.arguments import check_path, check_whole, check_words, shown
 from nce_train.embeddings.formats import read_table, write_table
 from nce_train.embeddings.keys import Key, Word, with_weights
 from nce_train.embeddings.nearest import largest, nearest_rows
 from nce_train.embeddings.postprocess import unit_length, vector_norms
+from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.embeddings.table import Table, check_table
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
     from nce_train.embeddings.approximate import ApproximateIndex
+
+_TOLD = 3  # unknown words that are told one by one
 
 
 class Embeddings:
@@ -50,7 +55,7 @@ class Embeddings:
     InputError
         When sizes disagree, a word repeats or a number is not finite.
     TypeError
-        When a word is no str.
+        When a word is no str, or a number no real number.
 
     Examples
     --------
@@ -66,6 +71,7 @@ class Embeddings:
         counts: ArrayLike | None = None,
         settings: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
+        check_words("index_to_key", index_to_key)
         words = list(index_to_key)
         for row, word in enumerate(words):
             if not isinstance(word, str):
@@ -73,8 +79,8 @@ class Embeddings:
         self._take(
             Table(
                 words,
-                np.asarray(vectors, np.float32),
-                None if counts is None else np.asarray(counts, np.int64),
+                _real_numbers("vectors", vectors).astype(np.float32, copy=False),
+                None if counts is None else _whole_counts(counts),
                 settings=settings if callable(settings) else partial(dict, settings or {}),
             )
         )
@@ -98,6 +104,7 @@ class Embeddings:
         InputError
             When the file is absent, of no known format, or damaged (names file and line), or the model unfinished.
         """
+        check_path("path", path)
         embeddings = cls.__new__(cls)
         embeddings._take(read_table(path, mmap=mmap, vectors=vectors))
         return embeddings
@@ -128,6 +135,7 @@ class Embeddings:
         >>> nce_train.Embeddings.load("colours.vec.gz").index_to_key
         ['red', 'blue']
         """
+        check_path("path", path)
         write_table(path, self._table(), format, dtype)
 
     @classmethod
@@ -254,7 +262,8 @@ class Embeddings:
         KeyError
             When a word is not in the vocabulary.
         TypeError
-            For a key that is no word, row or vector, or a weight that is no real number.
+            For a key that is no word, row or vector, a weight that is no real number, or a `topn` or `restrict_vocab`
+            that is no whole number.
         ValueError
             When nothing is given to compare with, a vector is not of length dim, a number is not finite, or
             `restrict_vocab` is negative.
@@ -267,6 +276,7 @@ class Embeddings:
         >>> [word for word, _ in model.most_similar(positive=["france", "rome"], negative=["paris"], topn=1)]
         ['italy']
         """
+        check_whole("topn", topn, or_none=True)
         if topn is not None and topn < 1:
             return []
         rows = self._searched(restrict_vocab)
@@ -315,11 +325,12 @@ class Embeddings:
         KeyError
             When a word is not in the vocabulary.
         TypeError
-            For a key that is no word, row or vector.
+            For a key that is no word, row or vector, or a `topn` or `restrict_vocab` that is no whole number.
         ValueError
             When nothing positive is given, a key has a weight other than 1, a vector is not of length dim or holds a
             number that is not finite, or `restrict_vocab` is negative.
         """
+        check_whole("topn", topn, or_none=True)
         if topn is not None and topn < 1:
             return []
         rows = self._searched(restrict_vocab)
@@ -368,13 +379,14 @@ class Embeddings:
         KeyError
             When a word is not in the vocabulary.
         TypeError
-            When a word is neither a str nor an int, or `words` is a str.
+            When a word is neither a str nor an int, `words` is a str, or `topn` or `restrict_vocab` no whole number.
         ValueError
             When `restrict_vocab` is negative.
         InputError
             When `restrict_vocab` is given with an index, or the index is of other vectors.
         """
-        _refuse_one_word(words)
+        check_words("words", words)
+        check_whole("topn", topn)
         searched = self._searched(restrict_vocab)
         if topn < 1:
             return [[] for _ in words]
@@ -407,12 +419,14 @@ class Embeddings:
         return float(one @ other)
 
     def doesnt_match(self, words: Sequence[str]) -> str:
-        """Find the word whose vector is farthest from the mean of all of them; unknown words are left out.
+        """Find the word whose vector is farthest from the mean of all of them.
+
+        As gensim's, it leaves unknown words out, with a warning.
 
         Raises
         ------
         TypeError
-            When `words` is a str: its letters are hardly meant.
+            When `words` is a str: its letters are hardly meant; or when a word is no str.
         ValueError
             When none of the words is in the vocabulary.
 
@@ -423,10 +437,18 @@ class Embeddings:
         >>> model.doesnt_match(["red", "blue", "paris"])
         'paris'
         """
-        _refuse_one_word(words)
+        check_words("words", words)
+        words = list(words)
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"{shown(word)} is of type {type(word).__name__}; give words (str)")
         known = [word for word in words if word in self]
         if not known:
             raise ValueError(f"doesnt_match needs a word in the vocabulary; of {len(words)} words 0 are")
+        if unknown := [word for word in words if word not in self]:
+            told = "; ".join(str(UnknownWordError(word, self.index_to_key)) for word in unknown[:_TOLD])
+            more = f" (and {len(unknown) - _TOLD} more)" if len(unknown) > _TOLD else ""
+            warnings.warn(f"doesnt_match leaves a word out: {told}{more}", NceTrainWarning, stacklevel=2)
         units = unit_length(self[known])
         return min(zip((units @ units.mean(axis=0)).tolist(), known, strict=True))[1]
 
@@ -458,7 +480,7 @@ class Embeddings:
     def _row(self, word: object) -> int:
         if isinstance(word, str):
             if word not in self.key_to_index:
-                raise KeyError(f"the word {word!r} is not in the vocabulary")
+                raise UnknownWordError(word, self.index_to_key)
             return self.key_to_index[word]
         if isinstance(word, (int, np.integer)) and not isinstance(word, bool):
             if not 0 <= word < len(self):
@@ -468,6 +490,7 @@ class Embeddings:
 
     def _searched(self, restrict_vocab: int | None) -> NDArray[np.float32]:
         """The vectors among which answers are looked for."""
+        check_whole("restrict_vocab", restrict_vocab, or_none=True)
         if restrict_vocab is not None and restrict_vocab < 0:
             raise ValueError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
         return self.vectors[: restrict_vocab or None]
@@ -502,7 +525,21 @@ def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
     return Embeddings(model.index_to_key[: len(vectors)], vectors, counts, model._settings)
 
 
-def _refuse_one_word(words: Sequence[Word] | str) -> None:
-    """A str is a sequence of its letters, which nobody means."""
-    if isinstance(words, str):
-        raise TypeError(f"words is the str {words!r}; give a list of words")
+def _real_numbers(name: str, values: ArrayLike) -> NDArray:
+    try:
+        array = np.asarray(values)
+        if array.dtype == object:  # Python's own kinds of numbers
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} cannot be taken as an array of numbers ({error}); give real numbers") from None
+    if array.dtype.kind in "cSUmM":  # complex, text, dates
+        raise TypeError(f"{name} are of type {array.dtype}; give real numbers")
+    return array
+
+
+def _whole_counts(counts: ArrayLike) -> NDArray[np.int64]:
+    array = _real_numbers("counts", counts)
+    whole = array.astype(np.int64, copy=False)
+    if not np.array_equal(whole, array) or (whole < 0).any():
+        raise InputError("counts hold a number that is negative or not whole; give how often each word occurs")
+    return whole

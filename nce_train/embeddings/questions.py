@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nce_train.embeddings.embeddings import Embeddings
-from nce_train.embeddings.spelling import as_spelled, nearest_spellings, printable
+from nce_train.embeddings.spelling import as_spelled, nearest_spellings, not_in_vocabulary
 from nce_train.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,16 +135,6 @@ def odd_one_out(embeddings: Embeddings, words: Sequence[str]) -> dict[str, Any]:
     known = _all_known(embeddings, words)
     odd = embeddings.doesnt_match([pair["word"] for pair in known])
     return {"words": known, "odd_one_out": next(pair["asked"] for pair in known if pair["word"] == odd)}
-
-
-def not_in_vocabulary(asked: str, spellings: Sequence[str] | None) -> str:
-    """Say that a word is unknown, with the nearest spellings where they were looked up."""
-    asked = printable(asked)
-    if spellings is None:
-        return f"'{asked}' is not in the vocabulary"
-    if not spellings:
-        return f"'{asked}' is not in the vocabulary, nor any word spelled like it"
-    return f"'{asked}' is not in the vocabulary; nearest spellings: {', '.join(map(printable, spellings))}"
 
 
 def _all_known(embeddings: Embeddings, words: Sequence[str]) -> list[dict[str, str]]:

@@ -4,12 +4,14 @@ Spellings are compared with all words at once, letter by letter, in NumPy: Pytho
 million words.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.embeddings.escape import unescape_word, word_bytes
+from nce_train.embeddings.escape import escape_cell, unescape_word, word_bytes
+from nce_train.errors import InputError
 
 _LONGEST = 64  # letters; what is longer is no slip of the pen
 _AT_ONCE = 1 << 15  # words, of which a column of the distance table then fits the cache
@@ -37,10 +39,43 @@ def as_spelled(word: str, vocabulary: Mapping[str, int]) -> str | None:
 
 
 def printable(word: str) -> str:
-    """Show a word on one line, whatever it holds: what a terminal might obey is written as `\\n`, `\\x1b` and so on."""
+    """Show a word on one line, whatever it holds: what a terminal might obey is written as `\\n`, `\\x1b` and so on.
+
+    A word that is no UTF-8 is escaped as in cells of TSV files (`%_caf%E9`), and may be asked for so.
+    """
     if word.isprintable():
         return word
+    if any("\udc80" <= c <= "\udcff" for c in word):
+        with contextlib.suppress(InputError):  # another lone surrogate, which stands for no byte
+            word = escape_cell(word)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
+
+
+def not_in_vocabulary(asked: str, spellings: Sequence[str] | None) -> str:
+    """Say that a word is unknown, with the nearest spellings where they were looked up."""
+    asked = printable(asked)
+    if spellings is None:
+        return f"'{asked}' is not in the vocabulary"
+    if not spellings:
+        return f"'{asked}' is not in the vocabulary, nor any word spelled like it"
+    return f"'{asked}' is not in the vocabulary; nearest spellings: {', '.join(map(printable, spellings))}"
+
+
+class UnknownWordError(KeyError):
+    """A word that is not in the vocabulary, shown with the nearest spellings.
+
+    They are looked up, which takes up to 0.1 seconds, when it is shown: who tries many words does not wait for them.
+    """
+
+    def __init__(self, word: str, words: Sequence[str]) -> None:
+        super().__init__(word)
+        self._words = words
+
+    def __str__(self) -> str:
+        return not_in_vocabulary(self.args[0], nearest_spellings(self.args[0], self._words))
+
+    def __reduce__(self) -> tuple[type[KeyError], tuple[str]]:
+        return KeyError, (str(self),)  # to another process without the vocabulary
 
 
 def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[str]:

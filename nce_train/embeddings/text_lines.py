@@ -1,6 +1,7 @@
 """Lines of `word v1 … vD`, the body that word2vec text and GloVe text share, read and written in blocks."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from nce_train.embeddings.escape import escape_word, unescape_word
 from nce_train.embeddings.numbers import format_rows, parse_numbers
 from nce_train.embeddings.table import Table
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 
 LONGEST_LINE = 1 << 24  # bytes: a word of a megabyte, escaped, and any vector
 _BLOCK_BYTES = 1 << 21
@@ -64,7 +65,9 @@ def read_lines(
 def read_blocks(
     file: IO[bytes], path: Path, first_line: int, already_read: bytes = b""
 ) -> Iterator[tuple[int, list[bytes]]]:
-    """Read whole lines, some at a time, until the file ends.
+    """Read whole lines, some at a time, until the file ends; warn where the last one is open.
+
+    A number that is cut is a number still, and the programs that write such files end each line with a line break.
 
     Parameters
     ----------
@@ -82,6 +85,7 @@ def read_blocks(
         When a line is longer than `LONGEST_LINE`.
     """
     number = first_line
+    is_open = False
     while block := already_read + file.read(_BLOCK_BYTES):
         already_read = b""
         if not block.endswith(b"\n"):
@@ -90,10 +94,18 @@ def read_blocks(
                 raise long_line(path, number + block.count(b"\n"))
             block += end_of_line
         lines = block.split(b"\n")
-        if not lines[-1]:
+        is_open = bool(lines[-1])
+        if not is_open:
             lines.pop()
         yield number, lines
         number += len(lines)
+    if is_open:
+        warnings.warn(
+            f"{path}, line {number - 1}: the last line has no line break at its end; if the file was cut short, what "
+            "stands last in it is wrong: get it anew, or add the line break.",
+            NceTrainWarning,
+            stacklevel=2,
+        )
 
 
 def long_line(path: Path, line: int) -> InputError:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
+from nce_train.arguments import check_path, check_whole, check_words, shown
 from nce_train.embeddings.directory import read_finished
 from nce_train.embeddings.npy import read_array, read_vocabulary
+from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.embeddings.table import Table, check_table
 from nce_train.errors import InputError
 from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
@@ -66,6 +68,7 @@ class Model:
         InputError
             When a file is missing or damaged, the files do not fit together, or the model is unfinished.
         """
+        check_path("path", path)
         directory = Path(path)
         if not directory.is_dir():
             raise InputError(f"{directory}: not a model directory; only one has the output vectors and biases")
@@ -115,7 +118,11 @@ class Model:
         ------
         KeyError
             For a word that is not in the vocabulary.
+        TypeError
+            For a word that is no str.
         """
+        if not isinstance(contexts, str):
+            check_words("contexts", contexts)
         names = [contexts] if isinstance(contexts, str) else list(contexts)
         rows = np.array([self._row(word) for word in names], np.intp)
         vector = self.input[self._row(centre)][None]
@@ -135,7 +142,10 @@ class Model:
         ------
         KeyError
             When the centre is not in the vocabulary.
+        TypeError
+            When the centre is no str, or `topn` no whole number.
         """
+        check_whole("topn", topn)
         if topn < 1:
             return []
         scores = self._log_probabilities(self.input[self._row(centre)][None], self.loss)[0]
@@ -150,8 +160,10 @@ class Model:
         return {word: row for row, word in enumerate(self.words)}
 
     def _row(self, word: str) -> int:
+        if not isinstance(word, str):
+            raise TypeError(f"{shown(word)} is of type {type(word).__name__}; give a word (str)")
         if word not in self._index:
-            raise KeyError(f"{word!r} is not in the vocabulary of {len(self.words)} words")
+            raise UnknownWordError(word, self.words)
         return self._index[word]
 
 

@@ -62,7 +62,7 @@ def heldout_loss(
     """
     centres, contexts = heldout_pairs(encode_text(model, text, threads), int(model.settings["window"]), most_pairs)
     if len(centres) == 0:
-        raise InputError(f"{os.fspath(text)}: no two words of the model's vocabulary stand near each other in it")
+        raise without_pairs(text)
     distinct, row_of_pair = np.unique(centres, return_inverse=True)
     log_z, softplus_sum = _sums(model, distinct, threads, progress)
     with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverged: told below
@@ -122,6 +122,11 @@ def heldout_pairs(
     return ids[centre], ids[context]
 
 
+def without_pairs(text: str | os.PathLike[str]) -> InputError:
+    """The error of a text that says nothing about a model."""
+    return InputError(f"the held-out text {os.fspath(text)} has no two words of the vocabulary near each other")
+
+
 def encode_text(model: Model, text: str | os.PathLike[str], threads: int) -> NDArray[np.int32]:
     settings = model.settings
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
@@ -135,6 +140,7 @@ def encode_text(model: Model, text: str | os.PathLike[str], threads: int) -> NDA
             vocabulary=Vocabulary(model.words, model.counts, settings["unknown"]),
             threads=threads,
             cache=False,
+            called="held-out text",
         )
         return np.array(encoded.stream)
 

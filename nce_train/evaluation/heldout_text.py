@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.heldout import MOST_PAIRS, encode_text, heldout_pairs, mean_nce_loss
+from nce_train.evaluation.heldout import MOST_PAIRS, encode_text, heldout_pairs, mean_nce_loss, without_pairs
 from nce_train.text.vocabulary import Vocabulary
 
 
@@ -42,7 +41,7 @@ class HeldoutText:
         stream = encode_text(self._model(nothing, nothing, nothing), text, int(settings["threads"]))
         self._centres, self._contexts = heldout_pairs(stream, int(settings["window"]), MOST_PAIRS)
         if len(self._centres) == 0:
-            raise InputError(f"{os.fspath(text)}: no two words of the vocabulary stand near each other in it")
+            raise without_pairs(text)
 
     def loss(
         self, input: NDArray[np.float32], output: NDArray[np.float32], bias: NDArray[np.float32]

@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from nce_train.compiled import cached_njit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@cached_njit(nogil=True, error_model="numpy")
 def sum_over_classes(logits, log_z, softplus_sum):
     """For each row F of `logits`: log Σ_c exp(F_c), and Σ_c softplus(F_c).
 

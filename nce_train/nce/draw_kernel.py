@@ -8,7 +8,8 @@ repeated; `random_stream.py` says where a stream begins and how it goes on.
 import math
 
 import numpy as np
-from numba import njit
+
+from nce_train.compiled import cached_njit
 
 # The kinds of distribution that `draw_candidates` knows.
 LOG_UNIFORM, UNIFORM, ALIAS, CUMULATIVE = 0, 1, 2, 3
@@ -28,7 +29,7 @@ _ONE = np.uint64(1)
 _BLOCK = np.uint64(4)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, kept, alias, cumulative, sampled):
     """Fill `sampled` (int64 [num_sampled]) and return the number of draws made.
 
@@ -60,7 +61,7 @@ def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, kep
     return num_tries
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@cached_njit(nogil=True, error_model="numpy")
 def build_alias_table(weights):
     """Walker's alias table of float32 weights [n]: `kept` float32 [n] and `alias` int64 [n].
 
@@ -101,7 +102,7 @@ def build_alias_table(weights):
     return kept, alias
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def philox_block(counter_low, counter_high, key):
     """The four 32-bit words of one Philox 4x32-10 block (Salmon et al. 2011), as uint64.
 
@@ -125,7 +126,7 @@ def philox_block(counter_low, counter_high, key):
     return word_0, word_1, word_2, word_3
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def next_word(reader):
     """The next 32-bit word of the reader's stream, as uint64."""
     if reader[POSITION] == _BLOCK:
@@ -139,20 +140,20 @@ def next_word(reader):
     return word
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def draw_double(reader):
     """A float64 in [0, 1) with 52 random bits."""
     high = next_word(reader) & np.uint64(0xFFFFF)
     return np.float64((high << _WORD_BITS) | next_word(reader)) / 4503599627370496.0
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def draw_float(reader):
     """A float32 in [0, 1) with 23 random bits."""
     return np.float32(next_word(reader) & np.uint64(0x7FFFFF)) / np.float32(8388608.0)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def draw_below(reader, limit, wide):
     """An integer in [0, limit), every one equally likely, from 32-bit draws or (`wide`) 64-bit draws."""
     limit = np.uint64(limit)
@@ -169,7 +170,7 @@ def draw_below(reader, limit, wide):
             return np.int64(value % limit)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative):
     if kind == LOG_UNIFORM:
         # exp may reach range_max + 1 by rounding: hence the remainder.

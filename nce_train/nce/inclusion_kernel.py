@@ -5,16 +5,17 @@ but one.
 """
 
 import numpy as np
-from numba import njit
+
+from nce_train.compiled import cached_njit
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def count_cdf(probabilities, limit, size):
     """P(at most `limit` of the events happen); counts of `size` and above are taken as impossible."""
     return _count_pmf(probabilities, size)[: limit + 1].sum()
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@cached_njit(nogil=True, error_model="numpy")
 def leave_one_out_cdf(probabilities, limit, size):
     """For each event, P(at most `limit` of the others happen); float64 [events].
 
@@ -41,7 +42,7 @@ def leave_one_out_cdf(probabilities, limit, size):
     return cdf
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _count_pmf(probabilities, size):
     pmf = np.zeros(size)
     pmf[0] = 1.0

@@ -3,10 +3,10 @@
 In: rows and the place of each. Out: the sum at each place.
 """
 
-from numba import njit
+from nce_train.compiled import cached_njit
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def sum_by_place(place, rows, values, row_sums, value_sums):
     """Add `rows` [n, dim] and `values` [n] into `row_sums` and `value_sums` at `place` int64 [n]."""
     for source in range(place.size):

@@ -95,6 +95,7 @@ def encode_corpus(
     threads: int = 1,
     cache: bool = True,
     progress: Progress | None = None,
+    called: str = "corpus",
 ) -> EncodedCorpus:
     """Count a corpus and write it as a memory-mapped file of ids.
 
@@ -126,6 +127,8 @@ def encode_corpus(
     progress : callable or None
         Called as `progress(done, total, phase)` with bytes (`total` None when unknown) and the phase,
         "vocabulary" or "encode".
+    called : str
+        What messages call the corpus.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def encode_corpus(
     unknown = _unknown_of(vocabulary if extend is None else extend, unknown)
     if extend is not None and max_vocab is not None and max_vocab < len(extend):
         raise InputError(f"--max-vocab is {max_vocab}, but the model has {len(extend)} words, which all stay: raise it")
-    listed = list_sources(corpus)
+    listed = list_sources(corpus, called)
     target = Path(directory) / TOKEN_FILE
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +180,7 @@ def encode_corpus(
             else:
                 row_of, warnings = _rows_in(vocabulary, counted)
                 if len(row_of) == 0 and unknown is None:
-                    raise nothing_known(vocabulary)
+                    raise nothing_known(vocabulary, _named(listed))
             counted_at = time.perf_counter()
             token_count = _translate(file, counted, row_of, DROPPED if unknown is None else 0, progress)
         sources = [source.description() for source in listed.sources]
@@ -263,13 +266,16 @@ def encode_part(
 def refuse_without_words(listed: SourceList, num_words: int) -> None:
     """Raise InputError when a corpus holds no word at all."""
     if num_words == 0:
-        names = ", ".join(source.name for source in listed.sources[:3])
-        raise InputError(f"the corpus ({names}) holds no token")
+        raise InputError(f"the {_named(listed)} holds no token")
 
 
-def nothing_known(vocabulary: Vocabulary) -> InputError:
+def _named(listed: SourceList) -> str:
+    return f"{listed.called} ({', '.join(source.name for source in listed.sources[:3])})"
+
+
+def nothing_known(vocabulary: Vocabulary, called: str = "corpus") -> InputError:
     """The error of a corpus of which the given vocabulary knows nothing."""
-    return InputError(f"the corpus holds none of the {len(vocabulary)} words of the given vocabulary")
+    return InputError(f"the {called} holds none of the {len(vocabulary)} words of the given vocabulary")
 
 
 def _check_choice(option: str, value: str, *choices: str) -> None:

@@ -102,8 +102,8 @@ class Rule:
             raise InputError(f"--threshold is {self.threshold}: with the score npmi it must lie between -1 and 1")
         if self.min_count < 1:
             raise InputError(f"--min-count is {self.min_count}: it must be at least 1")
-        if not is_token(self.delimiter):
-            raise InputError(f"--delimiter is {self.delimiter!r}: it must not be empty, nor hold white space")
+        if not isinstance(self.delimiter, str) or not is_token(self.delimiter):
+            raise InputError(f"--delimiter is {self.delimiter!r}: it must be a str, not empty, and without white space")
 
     def choose(self, pairs: PairCounts, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which of the pairs are phrases, the best first, and the scores of these.

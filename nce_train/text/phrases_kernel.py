@@ -5,8 +5,8 @@ of int64 [a power of two, 2]: column `KEY` (0 is an empty slot) and column `VALU
 """
 
 import numpy as np
-from numba import njit
 
+from nce_train.compiled import cached_njit
 from nce_train.text.vocabulary import LINE_END
 
 KEY, VALUE = 0, 1
@@ -16,7 +16,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 _FINAL_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)  # odd, about half of its bits set
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def count_pairs(ids, begin, end, low, high, table, num_pairs, room):
     """Count the pairs `ids[i], ids[i + 1]` for begin <= i < end, none across a line end, in `table`.
 
@@ -57,7 +57,7 @@ def count_pairs(ids, begin, end, low, high, table, num_pairs, room):
     return end, num_pairs
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def copy_pairs(table, low, high, target):
     """Enter the pairs of `table` with low <= part < high into the empty table `target`; how many they are."""
     mask = target.shape[0] - 1
@@ -78,7 +78,7 @@ def copy_pairs(table, low, high, target):
     return num_pairs
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def enter_pairs(table, lefts, rights, values):
     """Enter pairs, all different, with their values into `table`, which has room for them."""
     mask = table.shape[0] - 1
@@ -91,7 +91,7 @@ def enter_pairs(table, lefts, rights, values):
         table[slot, VALUE] = values[i]
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def join_pairs(ids, begin, table, counts, output):
     """Replace pairs by the ids that `table` has for them, from left to right: of a b c, where both a b and b c are
     in the table, a b is joined.
@@ -137,7 +137,7 @@ def join_pairs(ids, begin, table, counts, output):
     return place, written
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def spell(ids, begin, line_is_open, text, starts, output):
     """Write the words of a stream, with spaces between them and a line feed behind each line.
 
@@ -183,7 +183,7 @@ def spell(ids, begin, line_is_open, text, starts, output):
     return ids.size, written, line_is_open
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _key(left, right):
     return left << 32 | right + 1
 
@@ -193,7 +193,7 @@ def ids_of(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keys >> 32, (keys & 0xFFFFFFFF) - 1
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _hash(key):
     """Spread over all 64 bits: the low ones choose the slot, the high half is the part."""
     mixed = np.uint64(key) * _MULTIPLIER
@@ -201,6 +201,6 @@ def _hash(key):
     return mixed ^ (mixed >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _part(mixed):
     return np.int64(mixed >> np.uint64(32))

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from nce_train.compiled import cached_njit
 from nce_train.text.sources import PADDING
 from nce_train.text.vocabulary import DROPPED, LINE_END
 
@@ -46,7 +47,7 @@ class WordTable(NamedTuple):
     used: np.ndarray  # int64 [2]: words in the table, bytes in the arena
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def find_tokens_whitespace(text, end, mark_lines, starts, lengths):
     """Tokens are the runs of bytes between ASCII white space.
 
@@ -95,7 +96,7 @@ def find_tokens_whitespace(text, end, mark_lines, starts, lengths):
     return num_tokens, -1
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def find_tokens_words(text, end, mark_lines, starts, lengths, classes):
     """Tokens are runs of letters and digits, with the combining marks that follow one of them.
 
@@ -132,7 +133,7 @@ def find_tokens_words(text, end, mark_lines, starts, lengths, classes):
     return num_tokens, -1
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
     """Give every token its word's id and count it; new words enter the table.
 
@@ -224,7 +225,7 @@ def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
     return starts.size
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def refill_slots(table):
     """Enter every word of `table` into its slots, which are all empty and more than its words."""
     slots, _, origins, _, used = table
@@ -237,7 +238,7 @@ def refill_slots(table):
         slots[slot] = _slot_entry(word_hash, word)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def buckets_of_words(text, starts, lengths, num_buckets):
     """uint16 [words], a number below `num_buckets` (a power of two) that depends on the spelling only."""
     buckets = np.empty(starts.size, np.uint16)
@@ -249,7 +250,7 @@ def buckets_of_words(text, starts, lengths, num_buckets):
     return buckets
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def copy_words(text, starts, lengths, output):
     """Write words one after the other to `output`, which has just the room for them."""
     written = 0
@@ -259,7 +260,7 @@ def copy_words(text, starts, lengths, output):
             written += 1
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def translate_ids(ids, translation, output, line_is_open):
     """Replace each id by `translation[id]`, leaving out the dropped words and the lines with no word left.
 
@@ -296,31 +297,31 @@ def translate_ids(ids, translation, output, line_is_open):
     return written, num_words, line_is_open
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _is_space(byte):
     return byte == 32 or (9 <= byte <= 13)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _flag_below_33(chunk):
     """The high bit of each byte below 33; exact up to the first such byte (borrows run upwards only)."""
     return (chunk - _THIRTY_THREES) & ~chunk & _HIGH_BITS
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _bytes_before_flag(flags):
     """How many bytes come before the first one whose high bit is set."""
     before = (flags ^ (flags - np.uint64(1))) >> np.uint64(8)
     return np.int64(((before & _ONES) * _ONES) >> np.uint64(56))
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _keep_bytes(count):
     """The mask of the first `count` bytes of a load, 1 to 8."""
     return _ALL_BITS >> np.uint64(64 - 8 * count)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _finish_hash(mixed, length):
     """Spread over all 64 bits: the low ones choose the slot, the high half is compared first."""
     mixed = (mixed ^ np.uint64(length)) * _MULTIPLIER
@@ -328,12 +329,12 @@ def _finish_hash(mixed, length):
     return mixed ^ (mixed >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _slot_entry(word_hash, word):
     return (word_hash & ~_LOW_HALF) | np.uint64(word + 1)
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _code_point(chunk):
     """Code point and width in bytes of the UTF-8 sequence that `chunk` begins with; (-1, 1) where none does.
 

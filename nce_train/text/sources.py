@@ -71,6 +71,7 @@ class SourceList:
     """The sources of one corpus, in reading order."""
 
     sources: list[Source]
+    called: str = "corpus"  # in messages
     bytes_read: int = field(default=0, init=False)  # as stored, so far
 
     @property
@@ -163,7 +164,7 @@ def _first_space(file: BinaryIO | io.RawIOBase, begin: int, end: int, at_lines: 
     return None
 
 
-def list_sources(corpus: Corpus) -> SourceList:
+def list_sources(corpus: Corpus, called: str = "corpus") -> SourceList:
     """Find out what a corpus consists of, without reading it.
 
     Parameters
@@ -172,6 +173,8 @@ def list_sources(corpus: Corpus) -> SourceList:
         A directory stands for its regular non-hidden files, recursively, in byte order of path; `"-"` for
         standard input; a name with `://` is a URL, which fsspec opens. An iterable's tokens are taken as they are;
         an empty one is left out.
+    called : str
+        What messages call the corpus.
 
     Raises
     ------
@@ -189,17 +192,19 @@ def list_sources(corpus: Corpus) -> SourceList:
         kind = type(corpus).__name__
         raise InputError(f"a corpus is a path, a list of paths or an iterable of token sequences, not {kind}")
     if not names:
-        raise InputError("no corpus was given: name at least one file")
+        raise InputError(f"no {called} was given: name at least one file")
     if [os.fspath(name) for name in names].count("-") > 1:
         raise InputError("standard input (-) was named twice, but it can be read only once")
-    return SourceList([source for name in names for source in _sources_of(os.fspath(name))])
+    return SourceList([source for name in names for source in _sources_of(os.fspath(name), called)], called)
 
 
-def _sources_of(name: str) -> list[Source]:
+def _sources_of(name: str, called: str) -> list[Source]:
+    if not name:
+        raise InputError(f"the name of the {called} is empty; name a file")
     if name == "-":
         return [Source("-")]
     if "://" in name:
-        return [_remote_source(name)]
+        return [_remote_source(name, called)]
     try:
         status = Path(name).stat()
         if not stat.S_ISDIR(status.st_mode):
@@ -208,9 +213,9 @@ def _sources_of(name: str) -> list[Source]:
     except OSError as error:
         where = error.filename if error.filename is not None else name
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise InputError(f"cannot read the corpus {os.fsdecode(where)}: {reason}") from None
+        raise InputError(f"cannot read the {called} {os.fsdecode(where)}: {reason}") from None
     except ValueError as error:  # a NUL character in the name
-        raise InputError(f"cannot read the corpus {name!r}: {error}") from None
+        raise InputError(f"cannot read the {called} {name!r}: {error}") from None
     if not sources:
         raise InputError(f"the directory {name} holds no file to read (hidden ones do not count)")
     return sources
@@ -223,7 +228,7 @@ def _file_source(name: str, status: os.stat_result) -> Source:
         return Source(name, Path(name), status, size=status.st_size)
 
 
-def _remote_source(url: str) -> Source:
+def _remote_source(url: str, called: str) -> Source:
     try:
         import fsspec
     except ImportError:
@@ -232,7 +237,7 @@ def _remote_source(url: str) -> Source:
         system, path = fsspec.url_to_fs(url)
         return Source(url, url=url, size=system.info(path)["size"])
     except (OSError, ValueError, ImportError) as error:  # ImportError: what fsspec needs for this protocol
-        raise InputError(f"cannot read the corpus {url}: {error}") from None
+        raise InputError(f"cannot read the {called} {url}: {error}") from None
 
 
 def _files_below(directory: str) -> list[str]:

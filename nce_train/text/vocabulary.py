@@ -8,6 +8,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # no text has these
 # Values beside the ids:
 LINE_END = -1  # in a stream of ids: here a line ends
 DROPPED = -2  # in a translation of words to ids: this word has none
@@ -175,6 +177,10 @@ class Vocabulary:
                 raise InputError(f"{where} is empty: each line is word<TAB>count")
             encoded, tab, digits = line.rpartition(b"\t")
             word = encoded.decode("utf-8", "surrogateescape")
+            if _BINARY.search(line) and not (tab and digits.isdigit()):
+                raise InputError(
+                    f"{where}: this is a binary file; give one with lines of word<TAB>count, as nce-vocab writes it"
+                )
             if not tab:
                 shown = line[:80].decode("utf-8", "backslashreplace")
                 raise InputError(f"{where} has no tab: {shown!r} is not word<TAB>count")

@@ -80,11 +80,11 @@ class EarlyStopping:
         self.looks.append(look)
         return measured
 
-    def take_best(self, parameters: Mapping[str, np.ndarray]) -> None:
-        """Overwrite parameters by the best ones, where these are others."""
+    def take_best(self, parameters: Mapping[str, np.ndarray]) -> bool:
+        """Overwrite parameters by the best ones, where these are others; whether they are."""
         best = self.best
         if self._patience is None or best is None or self._since(best) == 0:
-            return
+            return False
         path = self._path(best["epoch"])
         try:
             kept = read_archive(path).arrays
@@ -92,6 +92,19 @@ class EarlyStopping:
                 parameters[name][...] = kept[name]
         except DAMAGED:
             raise RunError(f"The best parameters, {path}, are damaged or gone: train again.") from None
+        return True
+
+    def kept_sentence(self) -> str | None:
+        """Say at the end which epoch's parameters the model has; None when it was not to be chosen."""
+        best = self.best
+        if self._patience is None or best is None:
+            return None
+        if self.out_of_patience:
+            return (
+                f"Training stopped after epoch {self.looks[-1]['epoch']}: the held-out loss has not fallen since epoch "
+                f"{best['epoch']}, whose parameters the model has."
+            )
+        return f"The held-out loss was lowest after epoch {best['epoch']}, whose parameters the model has."
 
     @property
     def kept(self) -> set[int]:

@@ -25,9 +25,10 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
+from nce_train.compiled import cached_njit
 from nce_train.training.tiles import (
     DRAWS,
     HALF,
@@ -249,7 +250,7 @@ def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@cached_njit(nogil=True, error_model="numpy", _nrt=False)
 def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks):
     """Train at most `max_blocks` blocks of the thread's range.
 

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from nce_train.compiled import cached_njit
 from nce_train.training.base_trainer import NO_LIMIT, BaseTrainer, OnReading
 from nce_train.training.config import Settings
 from nce_train.training.kernel import (
@@ -182,7 +182,7 @@ def _as_columns(table: np.ndarray) -> np.ndarray:
     return table.reshape(len(table), -1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@cached_njit(nogil=True, error_model="numpy", _nrt=False)
 def _sum_changes(table, copied, places, first, last, total, touched):
     """Add one shard's changes of the rows [first, last) to `total`, and say which rows it has touched."""
     for row in range(first, last):
@@ -195,7 +195,7 @@ def _sum_changes(table, copied, places, first, last, total, touched):
             touched[r] = True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@cached_njit(nogil=True, error_model="numpy", _nrt=False)
 def add_changes(table, total, touched, factor, first, last):
     """Add the sum of the shards' changes times the rows' factors to the touched rows of [first, last)."""
     for row in range(first, last):

@@ -7,6 +7,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import platform
 import shlex
@@ -99,6 +100,9 @@ class Watcher(Protocol):
 
     def evaluated(self, tokens: int, report: Report) -> None:
         """The embeddings were evaluated when so many tokens were trained."""
+
+    def evaluated_kept(self, epoch: int, report: Report) -> None:
+        """The embeddings of the model, which are those after an earlier epoch, were evaluated."""
 
     def resumed(self, step: int, progress: float) -> None:
         """An interrupted run goes on."""
@@ -214,6 +218,7 @@ def train_model(
         After Ctrl-C, with a sentence that says how to go on, if there is a checkpoint.
     """
     settings = settings.resolved()
+    _check_heldout(corpus, settings, watcher)
     record = run_record.new_record(corpus, settings)
     record["start"] = None if start is None else start.record
     hooks = _Hooks(heldout, evaluation, callback)
@@ -280,6 +285,7 @@ def resume_model(
         settings = run_record.settings_of(record, changes, output)
         if cluster is not None and not settings.deterministic:
             raise InputError(f"The run in {output} is not one in rounds: resume it without --cluster.")
+        run_record.check_same_heldout(record)
         corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
         hooks = _Hooks(heldout, evaluation, callback)
@@ -301,6 +307,7 @@ def estimate(
     Parameters are those of `train_model`.
     """
     settings = settings.resolved()
+    _check_heldout(corpus, settings, watcher)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
@@ -400,7 +407,7 @@ class _Session:
         self.record = {**record, "config": settings.model_dump(), "keep_checkpoint": keep_checkpoint}
         self.record["evaluated"] = dict(record.get("evaluated", {"tokens": 0, "seconds": 0.0}))
         self.readings: list[dict[str, Any]] = list(record["readings"])
-        self.timings: dict[str, float] = dict(record["timings"])
+        self.timings: dict[str, float] = {**run_record.no_timings(), **record["timings"]}
         self._seconds_before = self.timings["total"]
         self._started = time.perf_counter()
 
@@ -461,6 +468,15 @@ class _Session:
             self.watcher.resumed(trainer.totals.blocks, trainer.progress())
             return self._train(encoded, trainer, gauge)
 
+    def _is_saved(self, looks: list[dict[str, Any]]) -> bool:
+        """Whether the model at the output is that of these looks at held-out text, not an older one."""
+        if self.output is None:
+            return False
+        try:
+            return bool(json.loads((self.output / MANIFEST).read_text(encoding="utf-8"))["heldout"] == looks)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
     def _kept_encoding(self) -> EncodedCorpus | None:
         """The ids and the vocabulary that lie beside the checkpoint; None when they are not whole."""
         path = self.directory / TOKEN_FILE
@@ -520,12 +536,19 @@ class _Session:
         def on_progress() -> None:
             self.watcher.training(round(trainer.progress() * total_tokens), total_tokens)
 
-        stopping = self._early_stopping(encoded.vocabulary)
+        with self.timed("heldout"):
+            stopping = self._early_stopping(encoded.vocabulary)
+        if stopping is not None and stopping.out_of_patience and self._is_saved(stopping.looks):
+            raise InputError(
+                f"The model in {self.output} is finished, its --patience was out after epoch "
+                f"{stopping.looks[-1]['epoch']}: more epochs do not change that; train anew with a larger one."
+            )
         checkpoints = _Checkpoints(self, encoded, trainer, stopping)
 
         def on_epoch(epoch: int) -> bool:
             assert stopping is not None
-            measured = stopping.look(epoch, trainer.state())
+            with self.timed("heldout"):
+                measured = stopping.look(epoch, trainer.state())
             if measured is not None:
                 checkpoints.remove_old_bests()
                 keep({"step": trainer.totals.blocks, "heldout": measured})
@@ -556,13 +579,27 @@ class _Session:
             raise self._callback_failure
         _refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
-            stopping.take_best(trainer.state())
-            if stopping.out_of_patience and stopping.best is not None:
-                self.watcher.note(
-                    f"Training stopped after epoch {stopping.looks[-1]['epoch']}: the held-out loss has not "
-                    f"fallen since epoch {stopping.best['epoch']}, whose parameters the model has."
-                )
+            self._take_best(stopping, encoded.vocabulary, trainer)
         return self._save(encoded, trained, gauge)
+
+    def _take_best(self, stopping: EarlyStopping, vocabulary: Vocabulary, trainer: "BaseTrainer") -> None:
+        """Give the model the best parameters, and say which these are."""
+        are_others = stopping.take_best(trainer.state())
+        if (kept := stopping.kept_sentence()) is not None:
+            self.watcher.note(kept)
+        if are_others and stopping.best is not None and self._measure_embeddings is not None:
+            with self.timed("evaluation"):
+                report = self._measure_embeddings(vocabulary, trainer.state()["input"])
+            self.watcher.evaluated_kept(stopping.best["epoch"], report)
+
+    @contextlib.contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add what is done within to a timing."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] += time.perf_counter() - started
 
     def _call_back(
         self,
@@ -593,7 +630,12 @@ class _Session:
     ) -> Evaluations | None:
         if self._measure_embeddings is None or self.settings.eval_every is None:
             return None
-        measure = functools.partial(self._measure_embeddings, vocabulary)
+        measure_embeddings = self._measure_embeddings
+
+        def measure(vectors: np.ndarray) -> Report:
+            with self.timed("evaluation"):
+                return measure_embeddings(vocabulary, vectors)
+
         return Evaluations(measure, self.settings.eval_every, trainer, self.record["evaluated"], tell)
 
     def _early_stopping(self, vocabulary: Vocabulary) -> EarlyStopping | None:
@@ -619,13 +661,13 @@ class _Session:
                 raise
             if failure := self._callback_failure:
                 checkpoints.save()
-                failure.add_note(_way_on(self.directory, checkpoints.failure))
+                failure.add_note(checkpoints.way_on())
             elif trainer.finished:
                 if self.keep_checkpoint:
                     checkpoints.save()
             else:
                 checkpoints.save()
-                first.pass_on(_way_on(self.directory, checkpoints.failure))
+                first.pass_on(checkpoints.way_on())
         return trained
 
     def _save(self, encoded: EncodedCorpus, trained: "Trained", gauge: MemoryGauge) -> TrainedModel:
@@ -695,6 +737,7 @@ class _Checkpoints:
         self._trainer = trainer
         self._seconds, self._tokens = parse_interval(session.settings.checkpoint_every)
         self.failure = ""
+        self.reached = ""  # how far the run had come at the last one of this session
         self._wait()
 
     def due(self) -> bool:
@@ -715,8 +758,9 @@ class _Checkpoints:
                 "readings": session.readings,
                 "timings": {**session.timings_now(), "train": self._trainer.seconds},
             }
-            write_checkpoint(session.directory, record, self._trainer.state(), session.watcher.saving)
-            self.failure = ""
+            with session.timed("checkpoints"):
+                write_checkpoint(session.directory, record, self._trainer.state(), session.watcher.saving)
+            self.failure, self.reached = "", self._how_far()
             self._needed = [self._needed[1], self._best()]
             self.remove_old_bests()
             self._wait()
@@ -728,6 +772,14 @@ class _Checkpoints:
             )
             self._wait()
             self._due_at_time = time.monotonic() + min(RETRY_SECONDS, self._seconds or RETRY_SECONDS)
+
+    def way_on(self) -> str:
+        """Say of an interrupted run how to go on."""
+        return _way_on(self._session.directory, self.failure, self.reached)
+
+    def _how_far(self) -> str:
+        now = self._trainer.now()
+        return f"{self._trainer.progress():.0%}: epoch {now.epoch + 1}, {now.tokens:,} tokens"
 
     def remove_old_bests(self) -> None:
         """Remove the best parameters of all epochs but the best one now and those that the checkpoints name."""
@@ -762,13 +814,14 @@ def _way_on_told(output: Path, checkpoints: Path) -> Iterator[None]:
         raise
 
 
-def _way_on(checkpoints: Path, failure: str = "") -> str:
+def _way_on(checkpoints: Path, failure: str = "", reached: str = "") -> str:
     sentence = "interrupted"
     if failure:
         sentence += f", and no checkpoint could be written ({failure})"
     if not states(checkpoints):
         return f"{sentence}; nothing was kept"
-    return f"{sentence}; go on from the last checkpoint with: {_resume_command(checkpoints.parent)}"
+    where = f" ({reached})" if reached else ""
+    return f"{sentence}; go on from the last checkpoint{where} with: {_resume_command(checkpoints.parent)}"
 
 
 def _resume_command(output: Path) -> str:
@@ -858,6 +911,11 @@ def _encode(
     return encoded
 
 
+def _check_heldout(corpus: Corpus, settings: Settings, watcher: Watcher) -> None:
+    if (doubt := run_record.check_heldout(corpus, settings)) is not None:
+        watcher.note(doubt)
+
+
 def _refuse_without_memory(vocabulary: int, settings: Settings) -> None:
     needed, available = memory_needed(vocabulary, settings), available_memory()
     if available is not None and needed > available:
@@ -907,17 +965,21 @@ class _CompileMeanwhile:
     def start(self) -> None:
         """Start, if that has not been done."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._compile, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._compile, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def _compile(self) -> None:
         started = time.perf_counter()
+        with contextlib.suppress(Exception):  # the trainer compiles too, and is where failures are told
+            self._compile_kernel()
+        self.seconds = time.perf_counter() - started
 
+    def _compile_kernel(self) -> None:
         stream = np.array([0, 1, -1], np.int32)
         stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
         settings = self._settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
         _trainer_for(settings)(stream, 2, np.array([1, 1]), settings).compile()
-        self.seconds = time.perf_counter() - started
 
 
 def _new_trainer(encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":

@@ -5,14 +5,15 @@ The record lies in `checkpoint/run.json` from the moment the output is claimed, 
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nce_train.errors import InputError, RunError
-from nce_train.files import atomic_write
-from nce_train.text.corpus import EncodedCorpus
-from nce_train.text.sources import Corpus, Source, list_sources
+from nce_train.files import atomic_write, is_same_file
+from nce_train.text.corpus import EncodedCorpus, count_part, refuse_without_words
+from nce_train.text.sources import Corpus, Source, SourceList, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.checkpoint import FORMAT, RUN
 from nce_train.training.config import Settings, load_settings
@@ -29,24 +30,66 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
     Returns
     -------
     dict
-        `format`, `config`, `readings`, `timings`, `heldout` (its path, and what was seen of it), `evaluated` (tokens
-        and seconds of training at the last evaluation);
+        `format`, `config`, `readings`, `timings`, `heldout` (its path, its files, and what was seen of it), `evaluated`
+        (tokens and seconds of training at the last evaluation);
         `corpus`: absolute paths, or None for what cannot be read again;
         `sources`: `name`, `path`, `bytes`, `mtime_ns` of each (None for no regular file). Later also `sha256` of the
         sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), and `start` (of a warm start).
     """
-    if settings.heldout is not None:
-        list_sources(settings.heldout)  # a wrong path is told before the work
     return {
         "format": FORMAT,
         "config": settings.model_dump(),
         "corpus": _paths(corpus),
         "sources": [_fingerprint(source) for source in list_sources(corpus).sources],
         "readings": [],
-        "heldout": {"path": None if settings.heldout is None else os.path.abspath(settings.heldout), "looks": []},
+        "heldout": {
+            "path": None if settings.heldout is None else _absolute(settings.heldout),
+            "sources": [] if settings.heldout is None else _hashed(settings.heldout),
+            "looks": [],
+        },
         "evaluated": {"tokens": 0, "seconds": 0.0},
-        "timings": dict.fromkeys(("vocabulary", "encode", "compile", "train", "save", "total"), 0.0),
+        "timings": no_timings(),
     }
+
+
+def no_timings() -> dict[str, float]:
+    """Seconds of what a run does, before it does any."""
+    names = ("vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "save", "total")
+    return dict.fromkeys(names, 0.0)
+
+
+def check_heldout(corpus: Corpus, settings: Settings) -> str | None:
+    """Read the held-out text once, so that a mistake in it is told before the work.
+
+    Returns
+    -------
+    str or None
+        A warning, when it is trained on.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or holds no token.
+    """
+    if settings.heldout is None:
+        return None
+    if settings.heldout == STANDARD_INPUT:
+        raise InputError("the held-out text cannot be standard input (-): give --heldout a file")
+    listed = list_sources(settings.heldout, "held-out text")
+    _check_tokens(listed, settings)
+    trained_on = [source.path for source in list_sources(corpus).sources if source.path is not None]
+    for source in listed.sources:
+        if source.path is not None and any(is_same_file(source.path, path) for path in trained_on):
+            return f"The held-out text {source.name} is part of the corpus: its loss says nothing about other texts."
+    return None
+
+
+def _check_tokens(listed: SourceList, settings: Settings) -> None:
+    if any(source.status is None and source.url is None for source in listed.sources):
+        return  # a pipe can be read once only
+    with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
+        runs = count_part(listed, scratch, tokens=settings.tokens, lowercase=settings.lowercase)
+    refuse_without_words(listed, sum(map(len, runs)))
 
 
 def note_encoded(record: dict[str, Any], encoded: EncodedCorpus) -> None:
@@ -158,6 +201,30 @@ def find_corpus(
     return paths
 
 
+def check_same_heldout(record: Mapping[str, Any]) -> None:
+    """Raise InputError when the held-out text is not there any more, or another than was measured before."""
+    heldout = record["heldout"]
+    if heldout["path"] is None or not heldout["looks"]:
+        return
+    now = {source["path"]: source for source in map(_fingerprint, _files_of(heldout["path"]))}
+    before = {source["path"]: source for source in heldout.get("sources", now.values())}
+    for path in sorted(now.keys() | before.keys()):
+        if path not in now or path not in before or _is_another(now[path], before[path]):
+            raise InputError(
+                f"The held-out text {path} has changed since the run began, so its losses cannot be compared: put the "
+                "old one back, or start anew with --overwrite."
+            )
+
+
+def _hashed(text: str) -> list[dict[str, Any]]:
+    return [{**_fingerprint(source), "sha256": sha256_of(Path(source.name))} for source in _files_of(text)]
+
+
+def _files_of(text: str) -> list[Source]:
+    """The regular files of a held-out text; a pipe cannot be compared."""
+    return [source for source in list_sources(text, "held-out text").sources if source.status is not None]
+
+
 def _is_another(found: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     if found["mtime_ns"] == before["mtime_ns"] and found["bytes"] == before["bytes"]:
         return False
@@ -177,7 +244,11 @@ def _paths(corpus: Corpus) -> list[str] | None:
         return None
     if any(os.fspath(name) == STANDARD_INPUT for name in names):
         return None
-    return [name if "://" in os.fspath(name) else os.path.abspath(name) for name in map(os.fspath, names)]
+    return [_absolute(os.fspath(name)) for name in names]
+
+
+def _absolute(name: str) -> str:
+    return name if "://" in name else os.path.abspath(name)
 
 
 def _fingerprint(source: Source) -> dict[str, Any]:

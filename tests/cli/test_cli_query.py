@@ -121,8 +121,15 @@ def test_words_with_blanks_dashes_escapes_and_bytes(here):
         "new york",
         "%_new%20york",
         "-dash",
-        r"f\udce9minin",
+        "%_f%E9minin",
     ]
+
+
+def test_a_word_that_is_no_text_is_shown_as_it_may_be_asked_for(here):
+    shown = run(here, "model.txt", "neighbours", "oslo").stdout.decode()
+    assert " %_f%E9minin\n" in shown
+    done = run(here, "model.txt", "similarity", "%_f%E9minin", "f\udce9minin")
+    assert (done.returncode, done.stdout) == (0, b"1.0000\n")
 
 
 def test_what_a_terminal_might_obey_is_not_sent_to_it(here):
@@ -140,7 +147,7 @@ def test_thousands_of_words_from_standard_input(here, model):
         "Error: 'osol' is not in the vocabulary; nearest spellings: oslo",
     ]
     lines = done.stdout.decode().splitlines()
-    answered = [word.encode("utf-8", "backslashreplace").decode() for word in asked if word not in ("", "osol")]
+    answered = ["%_f%E9minin" if word == "f\udce9minin" else word for word in asked if word not in ("", "osol")]
     assert lines[::3] == answered
     assert lines[-2:] == ["  " + line for line in lines_of(model.most_similar(asked[-1], topn=2))]
     done = run(here, "model.txt", "neighbours", "-", "--top", "2", "--json", given="\n".join(asked))

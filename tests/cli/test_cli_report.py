@@ -54,6 +54,7 @@ def test_a_page_and_pictures(here):
     assert done.returncode == 0 and done.stdout == ""
     files = ["run-report.html", "run-report.loss.png", "run-report.map.png"]
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == files
+    assert done.stderr.splitlines()[1].endswith(f" {(here / files[1]).stat().st_size / 1e3:.0f} kB")
     page = (here / files[0]).read_text(encoding="utf-8")
     content = json.loads(page.split('id="content">')[1].split("</script>")[0])
     assert [one["name"] for one in content["runs"]] == ["run.nce", "model.txt"]

@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import struct
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import FORMATS
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 
 ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy", ".safetensors"]
 WORDS = st.one_of(st.text(max_size=6), st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape")))
@@ -136,7 +137,7 @@ def test_we_read_gensim_s(tmp_path, model, binary, header):
         b"2 3\na  1  2  3\nb 4 5 6",
         b"a 1.0 2e0 3\nb 4 5 6\n",
         b"a 1 2 3 \nb 4 5 6 \n",
-        gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n"),
+        gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n", mtime=0),
         lzma.compress(b"a 1 2 3\nb 4 5 6\n"),
         b"2 3\na " + struct.pack("<3f", 1, 2, 3) + b"b " + struct.pack("<3f", 4, 5, 6),
         b"2 3\na " + struct.pack("<3f", 1, 2, 3) + b"\nb " + struct.pack("<3f", 4, 5, 6) + b"\n",
@@ -256,8 +257,8 @@ def _damaged_npy(**changes):
         (b"2 1\na " + struct.pack("<f", 1) + b"bbbbbbbbbbbb", "row 1: the file ends after 1 of the 2 rows"),
         (b"1 1\na " + struct.pack("<f", 1) + b"b " + struct.pack("<f", 1), "goes on after the 1 rows"),
         (b"1 1\na " + struct.pack("<f", np.nan), "row 0: the vector of 'a'"),
-        (gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n")[:-9], "compressed data is damaged or cut short"),
-        (gzip.compress(b"99999999999 300\na 1 2 3\n"), "line 1: .*for which the file is too small"),
+        (gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n", mtime=0)[:-9], "compressed data is damaged or cut short"),
+        (gzip.compress(b"99999999999 300\na 1 2 3\n", mtime=0), "line 1: .*for which the file is too small"),
         (lzma.compress(b"2 3\na 1 2 3\nb 4 5 6\n")[:-9], "compressed data is damaged or cut short"),
         (_damaged_npy(array=np.array([["a"], [None]], object)), "not an array file that can be read"),
         (_damaged_npy(array=np.ones(6, np.float32)), r"shape \(6,\)"),
@@ -347,3 +348,24 @@ def test_an_unfinished_file_leaves_the_old_one(tmp_path, model):
         Embeddings(["a", "\ud800"], [[1.0], [2.0]]).save(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["v.txt"]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("header", [b"", b"2 3\n"])
+def test_a_last_number_that_may_be_cut_is_told(tmp_path, header, compress):
+    path = tmp_path / "v.txt"
+    path.write_bytes(compress(header + b"a 0.1 0.2 0.3\nb 0.4 0.5 0.6"))
+    line = 2 + len(header[:1])
+    with pytest.warns(NceTrainWarning, match=f"v.txt, line {line}: the last line has no line break") as told:
+        assert Embeddings.load(path).index_to_key == ["a", "b"]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n"])
+@pytest.mark.parametrize("header", [b"", b"2 3\n"])
+def test_of_a_whole_file_nothing_is_told(tmp_path, header, end):
+    path = tmp_path / "v.txt"
+    path.write_bytes(header + b"a 0.1 0.2 0.3" + end + b"b 0.4 0.5 0.6" + end)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Embeddings.load(path)

@@ -209,5 +209,5 @@ def test_words_are_str(words):
 def test_a_str_is_no_list_of_words():
     model = Embeddings(["a", "b", "ab"], np.eye(3))
     for question in (model.neighbours, model.doesnt_match):
-        with pytest.raises(TypeError, match="words is the str 'ab'; give a list of words"):
+        with pytest.raises(TypeError, match="words is 'ab', of type str; give a list of words"):
             question("ab")

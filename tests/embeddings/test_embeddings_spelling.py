@@ -82,7 +82,13 @@ def test_a_word_that_no_bytes_can_be():
 
 @pytest.mark.parametrize(
     ("word", "shown"),
-    [("naïve 東京", "naïve 東京"), ("a\nb", r"a\nb"), ("\x1b[2J", r"\x1b[2J"), ("f\udce9", r"f\udce9")],
+    [
+        ("naïve 東京", "naïve 東京"),
+        ("a\nb", r"a\nb"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("f\udce9\x1b", r"%_f%E9\x1b"),
+        ("f\udce9\ud800", r"f\udce9\ud800"),
+    ],
 )
 def test_words_are_shown_on_one_line(word, shown):
     assert printable(word) == shown

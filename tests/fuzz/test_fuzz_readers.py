@@ -18,6 +18,8 @@ from readers import IN_MEMORY, TARGETS, WORDS, Fault, mutated_files, npy, one_se
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 
+pytestmark = pytest.mark.filterwarnings("ignore::nce_train.errors.NceTrainWarning")
+
 CASES = 60
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="the peak of the memory is told by Linux only"

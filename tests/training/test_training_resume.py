@@ -1,5 +1,6 @@
 """Runs that are interrupted and go on: to the same bytes, or one sentence why they cannot."""
 
+import gzip
 import json
 import os
 import resource
@@ -15,6 +16,8 @@ import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.training.checkpoint import newest_checkpoint, states
+from nce_train.training.config import load_settings
+from nce_train.training.run import estimate
 
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]
@@ -27,6 +30,7 @@ class Watcher:
 
     def __init__(self, **at):
         self.notes, self.readings, self.heldout_losses, self.resumed_at, self.at = [], [], [], None, at
+        self.evaluations = []
 
     def _happened(self, event):
         if event in self.at:
@@ -52,6 +56,12 @@ class Watcher:
     def heldout(self, epoch, loss):
         self.heldout_losses.append(loss)
         self._happened("heldout")
+
+    def evaluated(self, tokens, report):
+        self.evaluations.append((tokens, report))
+
+    def evaluated_kept(self, epoch, report):
+        self.evaluations.append((epoch, report))
 
     def resumed(self, step, progress):
         self.resumed_at = step
@@ -123,7 +133,8 @@ def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path, text, whole):
     output = tmp_path / "a b.nce"
     watcher = Watcher(training=interrupt)
     with pytest.raises(
-        KeyboardInterrupt, match=r"go on from the last checkpoint with: nce-train --resume '.*/a b.nce'"
+        KeyboardInterrupt,
+        match=r"go on from the last checkpoint \(.*%: epoch .* tokens\) with: nce-train --resume '.*/a b.nce'",
     ):
         go(output, corpus=text, watcher=watcher)
     assert not (output / "manifest.json").exists()
@@ -201,7 +212,7 @@ def test_a_second_interrupt_leaves_the_last_checkpoint(tmp_path, text, whole):
     with pytest.raises(KeyboardInterrupt):
         go(output, corpus=text, watcher=Watcher(training=interrupt))
     before = newest_checkpoint(output / "checkpoint")[0].path
-    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint with"):
+    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint"):
         go(output, resume=True, watcher=Watcher(training=interrupt, saving=interrupt))
     assert newest_checkpoint(output / "checkpoint")[0].path == before
     assert not list((output / "checkpoint").glob(".*"))
@@ -498,6 +509,51 @@ def test_training_stops_and_keeps_the_best(tmp_path, text, other_text):
     assert not (output / "checkpoint").exists()
 
 
+def test_a_run_out_of_patience_is_not_given_more_epochs(tmp_path, text, other_text):
+    output = tmp_path / "m.nce"
+    go(output, corpus=text, heldout=str(other_text), keep_checkpoint=True, **STOPPING)
+    before = contents(output)
+    with pytest.raises(InputError, match=r"is finished, its --patience was out after epoch \d+: more epochs do not"):
+        go(output, resume=True, epochs=200)
+    assert contents(output) == before
+
+
+def test_another_heldout_text_is_refused(tmp_path, text, other_text):
+    output = tmp_path / "m.nce"
+    with pytest.raises(KeyboardInterrupt):
+        go(output, corpus=text, heldout=str(other_text), watcher=Watcher(heldout=interrupt), **STOPPING)
+    whole = other_text.read_text()
+    other_text.write_text(whole[:-100])
+    with pytest.raises(InputError, match=r"The held-out text .*other.txt has changed since the run began"):
+        go(output, resume=True)
+    other_text.unlink()
+    with pytest.raises(InputError, match=r"cannot read the held-out text .*other.txt: no such file"):
+        go(output, resume=True)
+    other_text.write_text(whole)  # of another time of change
+    go(output, resume=True)
+
+
+def test_the_last_evaluation_shown_is_of_the_epoch_kept(tmp_path, text, other_text):
+    (tmp_path / "scored.tsv").write_text("".join(f"w{i}\tw{i + 7}\t{i % 5}\n" for i in range(1, 40)))
+    output, watcher = tmp_path / "m.nce", Watcher()
+    sets = {"eval_every": "1epoch", "eval_set": [str(tmp_path / "scored.tsv")]}
+    go(output, corpus=text, heldout=str(other_text), watcher=watcher, **sets, **STOPPING)
+    epoch, report = watcher.evaluations[-1]
+    assert epoch == int(np.argmin(losses_of(output))) + 1
+    assert report["similarity"] != watcher.evaluations[-2][1]["similarity"]
+    found = nce_train.evaluate(output, similarity=tmp_path / "scored.tsv")
+    assert report["similarity"]["scored"]["spearman"] == found["similarity"]["scored"]["spearman"]
+    timings = json.loads((output / "manifest.json").read_text())["timings"]
+    assert timings["heldout"] > 0 and timings["evaluation"] > 0
+
+
+def test_the_epoch_kept_is_told_when_all_have_run(tmp_path, text, other_text):
+    output, watcher = tmp_path / "m.nce", Watcher()
+    go(output, corpus=text, heldout=str(other_text), watcher=watcher, **{**STOPPING, "epochs": 2})
+    best = int(np.argmin(losses_of(output))) + 1
+    assert watcher.notes == [f"The held-out loss was lowest after epoch {best}, whose parameters the model has."]
+
+
 def test_an_interrupted_run_stops_at_the_same_epoch_with_the_same_bytes(tmp_path, text, other_text):
     alone = tmp_path / "alone.nce"
     go(alone, corpus=text, heldout=str(other_text), **STOPPING)
@@ -518,11 +574,42 @@ def test_an_interrupted_run_stops_at_the_same_epoch_with_the_same_bytes(tmp_path
 
 
 def test_heldout_text_that_is_wrong(tmp_path, text):
-    with pytest.raises(InputError, match=r"none.txt: no such file"):
+    with pytest.raises(InputError, match=r"cannot read the held-out text .*none.txt: no such file"):
         go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "none.txt"))
     with pytest.raises(InputError, match="patience needs a text"):
         go(tmp_path / "m.nce", corpus=text, patience=1)
     (tmp_path / "strange.txt").write_text("nothing known\n")
-    with pytest.raises(InputError, match=r"strange.txt|none of the"):
+    with pytest.raises(InputError, match=r"the held-out text \(.*strange.txt\) holds none of the"):
         go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "strange.txt"))
+    (tmp_path / "lonely.txt").write_text("w1\nw2\n")
+    with pytest.raises(InputError, match=r"the held-out text .*lonely.txt has no two words"):
+        go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "lonely.txt"))
     assert not (tmp_path / "m.nce").exists()
+
+
+def test_a_heldout_text_that_is_trained_on_is_told(tmp_path, text):
+    watcher = Watcher()
+    (tmp_path / "link.txt").symlink_to(text)
+    go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "link.txt"), epochs=1, watcher=watcher)
+    assert watcher.notes[0].endswith("link.txt is part of the corpus: its loss says nothing about other texts.")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", r"the held-out text \(.*held.txt\) holds no token"),
+        (b"a b\0c\n", r"held.txt"),
+        (gzip.compress(b"w1 w2 w3\n" * 100, mtime=0)[:-9], r"held.txt"),
+    ],
+)
+def test_a_bad_heldout_text_is_told_before_the_corpus_is_read(tmp_path, text, content, sentence):
+    (tmp_path / "held.txt").write_bytes(content)
+
+    class Early(Watcher):
+        def scanning(self, *_):
+            pytest.fail("the corpus is read")
+
+    with pytest.raises(InputError, match=sentence):
+        go(tmp_path / "m.nce", corpus=text, heldout=str(tmp_path / "held.txt"), watcher=Early())
+    with pytest.raises(InputError, match=sentence):
+        estimate(str(text), load_settings(None, {"heldout": str(tmp_path / "held.txt")}), Early())

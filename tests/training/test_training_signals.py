@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as a person or a batch system sends them: exit codes, what is said, what is left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,13 +46,18 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(tmp_path):
     process = start(tmp_path, SAMPLE, "-o", "m.nce", "--epochs", 100_000, "--log-every", "100ms", "--dim", 32)
     wait_for(process, "epoch")
     process.send_signal(signal.SIGTERM)
-    sentence = "Error: interrupted; go on from the last checkpoint with: nce-train --resume m.nce"
-    assert ended(process) == (143, sentence)
+    far = r"\(0%: epoch [\d,]+, [\d,]+ tokens\)"
+    sentence = f"Error: interrupted; go on from the last checkpoint {far} with: nce-train --resume m.nce"
+    code, said = ended(process)
+    assert code == 143
+    assert re.fullmatch(sentence, said), said
     process = start(tmp_path, "--resume", "m.nce")
     wait_for(process, "going on from step")
     wait_for(process, "epoch")
     process.send_signal(signal.SIGINT)
-    assert ended(process) == (130, sentence)
+    code, said = ended(process)
+    assert code == 130
+    assert re.fullmatch(sentence, said), said
     names = {path.name for path in (tmp_path / "m.nce" / "checkpoint").iterdir()}
     assert names == {
         "lock", "run.json", "tokens.npy", "vocab.tsv", "metrics.jsonl", "state-000001.npz", "state-000002.npz"

@@ -1,0 +1,60 @@
+"""What a caller from Python may mistake: the kinds of arguments, told in one sentence that names argument and value."""
+
+import os
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+from nce_train.errors import InputError
+
+_LONGEST = 60  # letters of a value in a message
+_SENTENCES = "an iterable of sentences, each a list of words"
+
+
+def shown(value: object) -> str:
+    """A value in a message: short, and of one line."""
+    text = repr(value)
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return " ".join(text.split())
+
+
+def check_path(name: str, value: object) -> None:
+    """Raise InputError unless a value may be the path of a file."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise InputError(f"{name} is {shown(value)}, of type {type(value).__name__}; give a path")
+    if value == "":
+        raise InputError(f"{name} is an empty str; give a path")
+
+
+def check_whole(name: str, value: object, or_none: bool = False) -> None:
+    """Raise TypeError unless a value is a whole number, or None where that is allowed."""
+    if (or_none and value is None) or (isinstance(value, Integral) and not isinstance(value, bool)):
+        return
+    raise TypeError(
+        f"{name} is {shown(value)}, of type {type(value).__name__}; give a whole number{', or None' if or_none else ''}"
+    )
+
+
+def check_number(name: str, value: object) -> None:
+    """Raise TypeError unless a value is a real number."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is {shown(value)}, of type {type(value).__name__}; give a number")
+
+
+def check_words(name: str, value: object) -> None:
+    """Raise TypeError for a str, which is a sequence of its letters, and for what is no sequence at all."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} is {shown(value)}, of type {type(value).__name__}; give a list of words")
+
+
+def check_corpus(corpus: Any) -> None:
+    """Raise InputError for a corpus that is empty, or sentences where paths are meant."""
+    if isinstance(corpus, (str, list, tuple)) and len(corpus) == 0:
+        kind = type(corpus).__name__
+        raise InputError(f"the corpus is an empty {kind}; give the path of a text, a list of paths, or {_SENTENCES}")
+    first = corpus[0] if isinstance(corpus, (list, tuple)) else corpus
+    if isinstance(first, str) and " " in first and not os.path.exists(first):
+        raise InputError(
+            f"the corpus holds {shown(first)}, which is no file; if it is a sentence, give {_SENTENCES}, such as "
+            "[line.split() for line in lines]"
+        )

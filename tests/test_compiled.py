@@ -1,0 +1,112 @@
+"""A cache of compiled functions that is full, gone or damaged harms no run."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import warnings
+
+import numba
+import pytest
+
+from nce_train import compiled
+from nce_train.errors import NceTrainWarning
+
+SOURCE = """
+from nce_train.compiled import cached_njit
+
+@cached_njit(nogil=True)
+def double(number):
+    return 2 * number
+"""
+WITH_SMALL_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+from nce_train.cli._common import with_failures_told
+from tiny import double
+with_failures_told(lambda: print(double(21)))()
+"""
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    """Load the module as a new process would."""
+    (tmp_path / "tiny.py").write_text(SOURCE)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiled, "_told", threading.Event())
+
+    def load_now():
+        spec = importlib.util.spec_from_file_location("tiny", tmp_path / "tiny.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.double
+
+    return load_now
+
+
+@pytest.fixture
+def filled(load, tmp_path):
+    """The index and the data of a cache with one function."""
+    assert load()(21) == 42
+    cached = load()
+    assert cached(21) == 42
+    assert sum(cached.stats.cache_hits.values()) == 1
+    index, data = (next((tmp_path / "cache").rglob(ending)) for ending in ("*.nbi", "*.nbc"))
+    return index, data
+
+
+@pytest.mark.parametrize("what", ["index", "data"])
+@pytest.mark.parametrize("left", ["nothing", "half", "zeros", "noise"])
+def test_damaged_entries_are_replaced(load, filled, what, left):
+    path = filled[what == "data"]
+    whole = path.read_bytes()
+    path.write_bytes(
+        {"nothing": b"", "half": whole[: len(whole) // 2], "zeros": bytes(len(whole)), "noise": b"\x93" * 99}[left]
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert load()(21) == 42
+        mended = load()
+        assert mended(21) == 42
+    assert sum(mended.stats.cache_hits.values()) == 1
+
+
+def test_a_directory_that_vanishes_is_made_again(load, filled, tmp_path):
+    function = load()
+    shutil.rmtree(tmp_path / "cache")
+    assert function(21) == 42
+    assert filled[1].exists()
+
+
+def test_a_cache_that_cannot_be_written_is_told_once(load, filled, tmp_path):
+    function = load()
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_text("a file is in the way")
+    with pytest.warns(NceTrainWarning, match="/cache/.* cannot be written") as told:
+        assert function(21) == 42
+        assert function(2.5) == 5.0
+    assert len(told) == 1
+    assert "NUMBA_CACHE_DIR" in str(told[0].message)
+
+
+def test_no_place_at_all(load, tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file is in the way")
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator", raising=False)
+    with pytest.warns(NceTrainWarning, match="no place to keep compiled kernels"):
+        assert load()(21) == 42
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits as POSIX has them")
+def test_a_command_goes_on_without_room(load, tmp_path):
+    command = [sys.executable, "-c", WITH_SMALL_FILES]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "full"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    assert done.stderr.startswith("Warning: The cache of compiled kernels, ")
+    assert str(tmp_path / "full") in done.stderr
+    assert "File too large" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list((tmp_path / "full").rglob("*.tmp.*"))

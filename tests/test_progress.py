@@ -1,0 +1,46 @@
+"""What a run says of itself: each number with what it is of."""
+
+import pytest
+
+from nce_train.progress import ProgressDisplay
+from nce_train.training.metrics import Reading
+
+QUICK = {"vocabulary": 0.2, "encode": 0.1, "compile": 0.3, "train": 9.0, "heldout": 0.0, "evaluation": 0.0}
+QUICK |= {"checkpoints": 0.0, "save": 0.0, "total": 9.5}
+
+
+def said(capsys, tell):
+    with ProgressDisplay() as display:
+        tell(display)
+    return capsys.readouterr().err
+
+
+def test_the_two_losses_are_told_apart(capsys):
+    reading = Reading(1, 0, 10, 2.5, 0.05, 100.0, 1.0)
+    assert "loss 2.5000 per sample," in said(capsys, lambda display: display.reading(reading, 0.5))
+    assert said(capsys, lambda display: display.heldout(3, 4.5)) == "held-out loss after epoch 3: 4.5000 per pair\n"
+
+
+@pytest.mark.parametrize(
+    ("timings", "parts"),
+    [
+        ({}, "9.5 s in all; 0.3 s compiling"),
+        (
+            {"vocabulary": 2.0, "encode": 0.6, "heldout": 3.2, "checkpoints": 1.0, "total": 15.1},
+            "15.1 s in all, of them 2.6 s reading, 3.2 s held-out text, 1.0 s checkpoints; 0.3 s compiling",
+        ),
+    ],
+)
+def test_what_took_long_is_told(capsys, timings, parts):
+    manifest = {"timings": QUICK | timings, "loss": 2.0, "tokens_trained": 9000, "tokens_per_second": 1000.0}
+    assert parts in said(capsys, lambda display: display.finished(manifest))
+
+
+def test_reading_is_told_in_bytes_of_the_corpus_only(capsys):
+    def tell(display):
+        for done, total, phase in ((10**6, 4 * 10**6, "vocabulary"), (10**6, None, "vocabulary"), (5, 8, "encode")):
+            display._last_line = -100.0
+            display.scanning(done, total, phase)
+
+    lines = said(capsys, tell).splitlines()
+    assert lines == ["reading: 1.0 MB of 4.0 MB", "reading: 1.0 MB", "turning words into ids: 62%"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nce_train.text.phrases import PhrasedCorpus
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
-    from nce_train.training.early_stopping import Measure
+    from nce_train.training.early_stopping import Heldout
     from nce_train.training.evaluations import Report
     from nce_train.training.metrics import Callback, TrainingState
     from nce_train.training.run import Executor, TrainedModel, Watcher
@@ -336,7 +336,7 @@ def train_or_resume(
         model = run(
             cache=cache,
             keep_checkpoint=keep_checkpoint,
-            heldout=_measure_of,
+            heldout=_heldout_text,
             evaluation=_evaluation_on,
             callback=call_each,
             cluster=executor,
@@ -440,10 +440,10 @@ def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Exec
         yield executor
 
 
-def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":
+def _heldout_text(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Heldout":
     from nce_train.evaluation.heldout_text import HeldoutText
 
-    return HeldoutText(text, vocabulary, settings.model_dump()).loss
+    return HeldoutText(text, vocabulary, settings.model_dump())
 
 
 def _evaluation_on(paths: list[str]) -> "Callable[[Vocabulary, np.ndarray], Report]":

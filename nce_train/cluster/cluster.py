@@ -17,10 +17,11 @@ from nce_train.cluster.reading import Progress, Shards
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
-from nce_train.text.corpus import EncodedCorpus
+from nce_train.text.corpus import EncodedCorpus, refuse_without_room
 from nce_train.text.sources import Corpus, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.config import Settings
+from nce_train.training.early_stopping import Heldout, Measure
 
 LOCAL = "local:"
 CONNECT_SECONDS = 15.0
@@ -46,21 +47,29 @@ class Cluster:
         self._say = say
         self._job: Job | None = None
         self._shards: Shards | None = None
+        self._trainer: ClusterTrainer | None = None
 
     def encode(
-        self, corpus: Corpus, settings: Settings, given: Vocabulary | None, directory: Path, progress: Progress
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        given: Vocabulary | None,
+        extend: Vocabulary | None,
+        directory: Path,
+        progress: Progress,
     ) -> EncodedCorpus:
         """Count and encode a corpus on the workers; see `nce_train.text.corpus.encode_corpus`.
 
         The result's `stream` is empty, for the ids are on the workers.
         """
         started = time.perf_counter()
+        refuse_without_room(extend, settings.max_vocab)
         listed = list_sources(corpus)
         threads = sum(self.workers.alive().values())
         parts = reading.cut_into_parts(listed, threads, settings.line_breaks)
         self.workers.check(listed.sources)
         if given is None:
-            vocabulary, warnings = reading.count(self.workers, parts, listed, settings, progress)
+            vocabulary, warnings = reading.count(self.workers, parts, listed, settings, progress, extend)
         else:
             vocabulary, warnings = given, []
         counted_at = time.perf_counter()
@@ -82,7 +91,18 @@ class Cluster:
     def trainer(self, encoded: EncodedCorpus, settings: Settings) -> ClusterTrainer:
         """The trainer of a corpus that `encode` has read."""
         assert self._job is not None and self._shards is not None
-        return ClusterTrainer(self.workers, self._job, self._shards, encoded.vocabulary.counts, settings, self._say)
+        counts = encoded.vocabulary.counts
+        self._trainer = ClusterTrainer(self.workers, self._job, self._shards, counts, settings, self._say)
+        return self._trainer
+
+    def measure(self, heldout: Heldout) -> Measure:
+        """What measures the parameters of the last trainer on held-out text: the workers, which have them."""
+
+        def loss(input: np.ndarray, output: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
+            assert self._trainer is not None
+            return heldout.mean(self._trainer.sums_of_losses(heldout.batches))
+
+        return loss
 
 
 @contextlib.contextmanager

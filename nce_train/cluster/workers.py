@@ -43,7 +43,7 @@ class Workers:
     _unfit: set[str] = field(default_factory=set, init=False)
     _files: list[tuple[str, int]] = field(default_factory=list, init=False)
     _processor: str | None = field(default=None, init=False)
-    _spread: tuple[Any, Future] | None = field(default=None, init=False)
+    _spread: dict[int, tuple[Any, Future]] = field(default_factory=dict, init=False)  # by the thing's id
 
     def alive(self) -> dict[str, int]:
         """Addresses of all workers and their threads.
@@ -112,14 +112,14 @@ class Workers:
 
     def spread(self, data: Any) -> Future:
         """Have something on all workers, once; sent again only when all that had it are lost."""
-        kept = self._spread
-        if kept is None or kept[0] is not data or kept[1].status != "finished":
+        kept = self._spread.get(id(data))
+        if kept is None or kept[1].status != "finished":
             sent = self.scatter(data, list(self.usable()))
             if sent is None:  # one was lost just now
                 sent = self.scatter(data, list(self.usable()))
             if sent is None:
                 raise RunError("The workers cannot be reached.")
-            kept = self._spread = (data, sent)
+            kept = self._spread[id(data)] = (data, sent)
         return kept[1]
 
     def submit(

@@ -31,7 +31,7 @@ from nce_train.text.vocabulary import Vocabulary
 from nce_train.training import run_record
 from nce_train.training.checkpoint import checksum, newest_checkpoint, remove_states, states, write_checkpoint
 from nce_train.training.config import Settings, parse_interval
-from nce_train.training.early_stopping import EarlyStopping, Measure
+from nce_train.training.early_stopping import EarlyStopping, Heldout, Measure
 from nce_train.training.evaluations import Evaluations, Report
 from nce_train.training.interruption import FirstSignal
 from nce_train.training.metrics import Callback, MetricsFile, Reading, TrainingState
@@ -53,8 +53,8 @@ TRIAL_SECONDS = 1.5
 RETRY_SECONDS = 60.0  # after a checkpoint that could not be written
 
 
-# Given a held-out text, the vocabulary and the settings: what measures parameters on it
-Heldout = Callable[[str, Vocabulary, Settings], Measure]
+# Given a held-out text, the vocabulary and the settings: what can be measured on it
+ReadHeldout = Callable[[str, Vocabulary, Settings], Heldout]
 # Given the paths of evaluation sets, which it reads at once: what measures the input embeddings of a vocabulary
 Evaluation = Callable[[list[str]], Callable[[Vocabulary, np.ndarray], Report]]
 
@@ -67,6 +67,7 @@ class Executor(Protocol):
         corpus: Corpus,
         settings: Settings,
         given: Vocabulary | None,
+        extend: Vocabulary | None,
         directory: Path,
         progress: Callable[[int, int | None, str], None],
     ) -> EncodedCorpus:
@@ -74,6 +75,9 @@ class Executor(Protocol):
 
     def trainer(self, encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":
         """The trainer of what `encode` has read; `settings` has `deterministic`."""
+
+    def measure(self, heldout: Heldout) -> Measure:
+        """What measures the parameters of the last `trainer`, as they are, on held-out text."""
 
 
 class Watcher(Protocol):
@@ -168,7 +172,7 @@ def train_model(
     overwrite: bool = False,
     cache: bool = True,
     keep_checkpoint: bool = False,
-    heldout: Heldout | None = None,
+    heldout: ReadHeldout | None = None,
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
     start: WarmStart | None = None,
@@ -234,7 +238,7 @@ def resume_model(
     corpus: Corpus | None = None,
     cache: bool = True,
     keep_checkpoint: bool = False,
-    heldout: Heldout | None = None,
+    heldout: ReadHeldout | None = None,
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
     find_start: FindStart,
@@ -346,7 +350,7 @@ def memory_needed(vocabulary: int, settings: Settings) -> int:
 class _Hooks:
     """What other rooms have a run do; see `train_model`."""
 
-    heldout: Heldout | None
+    heldout: ReadHeldout | None
     evaluation: Evaluation | None
     callback: Callback | None
 
@@ -595,7 +599,8 @@ class _Session:
         text = self.record["heldout"]["path"]
         if text is None or self._hooks.heldout is None:
             return None
-        measure = self._hooks.heldout(text, vocabulary, self.settings)
+        heldout = self._hooks.heldout(text, vocabulary, self.settings)
+        measure = heldout.loss if self._cluster is None else self._cluster.measure(heldout)
         looks = self.record["heldout"]["looks"]
         stopping = EarlyStopping(measure, self.settings.patience, self.directory, looks, self.watcher.note)
         if not looks:
@@ -824,10 +829,9 @@ def _encode(
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     if given is not None and not given.counts.any():
         raise InputError(f"{settings.vocab}: all counts are 0; the start and the noise of training need them.")
-    if cluster is not None and start is not None and start.to_extend is not None:
-        raise InputError("Words are added to a model's on one machine only: leave --cluster or --continue out.")
+    extend = None if start is None else start.to_extend
     if cluster is not None:
-        encoded = cluster.encode(corpus, settings, given, directory, scanning)
+        encoded = cluster.encode(corpus, settings, given, extend, directory, scanning)
     else:
         encoded = encode_corpus(
             corpus,
@@ -839,7 +843,7 @@ def _encode(
             max_vocab=settings.max_vocab,
             unknown=settings.unknown,
             vocabulary=given,
-            extend=None if start is None else start.to_extend,
+            extend=extend,
             threads=int(settings.threads),
             cache=cache,
             progress=scanning,

@@ -7,6 +7,7 @@ from nce_train.cluster import reading
 from nce_train.cluster.cost import RoundCost, bytes_of_rows, expected_touched
 from nce_train.cluster.job import Base, BaseMissing, Desk, Job
 from nce_train.cluster.trainer import ClusterTrainer
+from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import list_sources
 from nce_train.training.config import Settings
@@ -15,9 +16,13 @@ from nce_train.training.rounds import RoundTrainer
 
 
 @pytest.fixture
-def trainers(corpus, workers, tmp_path):
+def encoded(corpus, tmp_path):
+    return encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+
+
+@pytest.fixture
+def trainers(corpus, workers, encoded):
     """Makes a trainer on threads and one on workers for the same settings."""
-    encoded = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
     listed = list_sources(corpus)
 
     def make(**changes):
@@ -58,6 +63,42 @@ def test_the_bytes_are_those_of_threads(trainers, changes):
     assert parameters(on_workers) == parameters(on_threads)
 
 
+def test_what_it_starts_with_reaches_the_workers(trainers):
+    """They have had the base that `compile` sent."""
+    both = trainers()
+
+    def fill(tables):
+        tables.input[:, :20] += 0.25
+
+    for trainer in both:
+        trainer.start_with(fill)
+        trainer.run()
+    assert parameters(both[1]) == parameters(both[0])
+
+
+def test_held_out_losses_are_those_of_one_machine(trainers, encoded):
+    """To the last bit, after each epoch; and training goes on as if nobody had looked."""
+    on_threads, on_workers = trainers(dim=20)
+    counts = encoded.vocabulary.counts
+    pairs = np.random.default_rng(2).integers(0, len(counts), (2, 7300))
+    batches = list(nce_batches(*pairs, counts, on_threads.settings.model_dump()))
+    here, there = [], []
+
+    def look_here(epoch):
+        tables = on_threads.state()
+        parameters = tables["input"], tables["output"], tables["bias"]
+        here.append([sum_of_nce_losses(batch, *parameters) for batch in batches])
+
+    def look_there(epoch):
+        there.append(on_workers.sums_of_losses(batches))
+
+    on_threads.run(on_epoch=look_here)
+    on_workers.run(on_epoch=look_there)
+    assert there == here and len(here) == 2 and len(here[0]) == 8
+    assert here[0] != here[1]
+    assert parameters(on_workers) == parameters(on_threads)
+
+
 @pytest.mark.usefixtures("brief_looks")
 def test_stopped_and_restored_here_or_there(trainers):
     """A state of workers goes on on threads, and one of threads on workers."""
@@ -83,8 +124,7 @@ class StopsAfter:
             self.trainer.stop()
 
 
-def test_a_worker_that_has_missed_a_round_says_so(corpus, tmp_path):
-    encoded = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+def test_a_worker_that_has_missed_a_round_says_so(encoded, tmp_path):
     settings = Settings(deterministic=True, dim=20).resolved()
     training = Desk(Job(settings.model_dump(), encoded.vocabulary, []), str(tmp_path)).training()
     rows = np.array([3, 5], np.int32)

@@ -12,6 +12,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from nce_train.cluster import reading
+from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import Job
 from nce_train.cluster.reading import Progress, Shards
 from nce_train.cluster.trainer import ClusterTrainer
@@ -103,6 +104,15 @@ class Cluster:
             return heldout.mean(self._trainer.sums_of_losses(heldout.batches))
 
         return loss
+
+    def threads_of_a_worker(self) -> int:
+        """Of the worker that has most of them."""
+        return max(self.workers.usable().values())
+
+    def round_cost(self) -> RoundCost:
+        """What a round of the last trainer costs, when that has compiled."""
+        assert self._trainer is not None and self._trainer.cost is not None
+        return self._trainer.cost
 
 
 @contextlib.contextmanager

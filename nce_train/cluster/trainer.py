@@ -136,8 +136,9 @@ class ClusterTrainer(BaseRounds):
             shard_bytes=statistics.mean(changes.nbytes for changes in tried),
             base_bytes=base.nbytes,
             bytes_per_second=2 * base.nbytes / (sending + fetching),
+            threads_here=int(self.settings.threads),
         )
-        self._say(self.cost.sentence())
+        self._say(f"{self.cost.travels()}: {self.cost.verdict()}")
         if sum(threads.values()) > self.settings.shards:
             self._say(
                 f"{self.settings.shards} shards keep {self.settings.shards} of the {sum(threads.values())} threads of "

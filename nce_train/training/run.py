@@ -79,6 +79,22 @@ class Executor(Protocol):
     def measure(self, heldout: Heldout) -> Measure:
         """What measures the parameters of the last `trainer`, as they are, on held-out text."""
 
+    def threads_of_a_worker(self) -> int:
+        """Of the worker that has most of them."""
+
+    def round_cost(self) -> "RoundCost":
+        """What a round of the last `trainer` costs, as measured when it was compiled."""
+
+
+class RoundCost(Protocol):
+    """What a round costs elsewhere, for a person."""
+
+    def travels(self) -> str:
+        """What moves in a round, and how long that and its training take."""
+
+    def verdict(self) -> str:
+        """Whether it pays."""
+
 
 class Watcher(Protocol):
     """Who is told what goes on; called from the thread that called `train_model`, or from one at a time."""
@@ -149,9 +165,11 @@ class Estimate:
     disk_bytes : int
         Of the model directory at its largest, the token file included.
     tokens_per_second : float
-        In a short trial of the real thing on this machine.
+        In a short trial of the real thing.
     seconds : float
         Of training.
+    on_cluster : OnCluster or None
+        What only a run on a cluster takes; the memory is then that of this machine.
     """
 
     vocabulary: int
@@ -161,6 +179,24 @@ class Estimate:
     disk_bytes: int
     tokens_per_second: float
     seconds: float
+    on_cluster: "OnCluster | None" = None
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """What a run takes of a cluster.
+
+    Attributes
+    ----------
+    worker_memory_bytes : int
+        Of the worker with most threads, at most.
+    travels, verdict : str
+        See `RoundCost`.
+    """
+
+    worker_memory_bytes: int
+    travels: str
+    verdict: str
 
 
 def train_model(
@@ -298,7 +334,13 @@ def resume_model(
 
 
 def estimate(
-    corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True, start: WarmStart | None = None
+    corpus: Corpus,
+    settings: Settings,
+    watcher: Watcher,
+    *,
+    cache: bool = True,
+    start: WarmStart | None = None,
+    cluster: Executor | None = None,
 ) -> Estimate:
     """Count the corpus, train for a moment, and say what the whole run would take; nothing is kept.
 
@@ -306,44 +348,66 @@ def estimate(
     """
     settings = settings.resolved()
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
-        settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start, cluster)
+        vocabulary = len(encoded.vocabulary)
+        settings = settings.with_rounds(vocabulary, encoded.token_count)
         if start is not None:
             settings = start.with_lr(settings, encoded.token_count)
-        memory = memory_needed(len(encoded.vocabulary), settings)
-        trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
+        memory = memory_needed(vocabulary, settings, _copies(settings, cluster))
+        # rounds end where they end, so they are asked behind each; threads are asked when it is time
+        every = 1 if settings.deterministic else None
+        settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})
+        trial = (_new_trainer if cluster is None else cluster.trainer)(encoded, settings_of_trial)
         trial.compile()
         if start is not None:
             trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
             watcher.note(start.sentence())
-        timer = threading.Timer(TRIAL_SECONDS, trial.stop)
-        timer.start()
-        trial.run()
-        timer.cancel()
+
+        def on_reading(reading: Reading) -> None:
+            if reading.seconds >= TRIAL_SECONDS:
+                trial.stop()
+
+        trial.run(on_reading)
         done = trial.totals
         _refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
         # two checkpoints while training, one and the model at the end
-        disk = 4 * len(encoded.stream) + 2 * _parameter_bytes(len(encoded.vocabulary), settings.dim)
+        disk = 4 * len(encoded.stream) + 2 * _parameter_bytes(vocabulary, settings.dim)
         share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
         rate = done.tokens / trial.seconds
         return Estimate(
-            vocabulary=len(encoded.vocabulary),
+            vocabulary=vocabulary,
             tokens=encoded.token_count,
             pairs=round(done.pairs / done.tokens * tokens * share),
             memory_bytes=memory,
             disk_bytes=disk,
             tokens_per_second=rate,
             seconds=tokens * share / rate,
+            on_cluster=None if cluster is None else _estimate_on(cluster, vocabulary, settings),
         )
 
 
-def memory_needed(vocabulary: int, settings: Settings) -> int:
-    """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway."""
+def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCluster:
+    cost = cluster.round_cost()
+    memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
+    return OnCluster(memory, cost.travels(), cost.verdict())
+
+
+def memory_needed(vocabulary: int, settings: Settings, copies: int) -> int:
+    """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway.
+
+    `copies` of the parameters are taken into account at their largest.
+    """
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
     width = -(-settings.dim // 16) * 16
-    copies = settings.shards * (2 * 4 * width + 4 + 4 + 8 + 8 + 8) if settings.deterministic else 0  # at most
-    return base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + copies)
+    return base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + copies * (2 * 4 * width + 32))
+
+
+def _copies(settings: Settings, cluster: Executor | None) -> int:
+    """How many copies of the parameters this process has beside them."""
+    if cluster is not None:
+        return 2  # the sum of the changes, and the base on its way to a worker
+    return settings.shards if settings.deterministic else 0
 
 
 @dataclass(frozen=True)
@@ -444,7 +508,7 @@ class _Session:
             encoded = self._kept_encoding()
             if encoded is None:
                 encoded = self._encode_again(corpus, cache, find_start)
-            _refuse_without_memory(len(encoded.vocabulary), self.settings)
+            _refuse_without_memory(len(encoded.vocabulary), self.settings, _copies(self.settings, self._cluster))
             trainer = self._new_trainer(encoded)
             try:
                 trainer.restore(state)
@@ -851,14 +915,14 @@ def _encode(
     for warning in encoded.warnings:
         watcher.note(warning)
     watcher.scanned(encoded)
-    _refuse_without_memory(len(encoded.vocabulary), settings)
+    _refuse_without_memory(len(encoded.vocabulary), settings, _copies(settings, cluster))
     if shortage := _shortage_of_room(directory, len(encoded.vocabulary), settings):
         watcher.note(shortage)
     return encoded
 
 
-def _refuse_without_memory(vocabulary: int, settings: Settings) -> None:
-    needed, available = memory_needed(vocabulary, settings), available_memory()
+def _refuse_without_memory(vocabulary: int, settings: Settings, copies: int) -> None:
+    needed, available = memory_needed(vocabulary, settings, copies), available_memory()
     if available is not None and needed > available:
         raise InputError(
             f"{vocabulary:,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "

@@ -134,10 +134,10 @@ def test_a_wrong_address_is_one_sentence(address, told, corpus, tmp_path, monkey
 
 
 def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):
-    for option, told in (("--dry-run", "leave --cluster out"), ("--no-deterministic", "leave --no-deterministic out")):
-        result = CliRunner().invoke(main, [*corpus, "-o", str(tmp_path / "model"), "--cluster", "local:2", option])
-        assert result.exit_code == 2
-        assert told in result.stderr
+    options = ["-o", str(tmp_path / "model"), "--cluster", "local:2", "--no-deterministic"]
+    result = CliRunner().invoke(main, [*corpus, *options])
+    assert result.exit_code == 2
+    assert "leave --no-deterministic out" in result.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Rounds on workers end in the bytes of rounds on threads, however they are interrupted and whoever trains them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -160,8 +162,15 @@ def test_cost_is_arithmetic():
     assert slow.training_seconds == 1.0
     assert slow.travel_seconds == pytest.approx((76e6 + 8 * 34e6) / 1.25e8)
     assert slow.gain == pytest.approx(4 / (1 + 2.784))
-    assert "--deterministic" not in slow.sentence()
-    assert "--deterministic" in RoundCost(8, 4, 1e5, 0.5, 34e6, 76e6, 1.25e7).sentence()
+    assert slow.travels() == (
+        "a round trains 8 × 100,000 tokens in 1.0 s on 4 threads, and moves up to 76.0 MB out and 272.0 MB in, 2.8 s "
+        "at 125 MB/s"
+    )
+    assert slow.verdict() == "about 1.1 times one thread of a worker"
+    here = dataclasses.replace(slow, threads_here=3)
+    assert here.gain_here == pytest.approx(8 / 3)
+    assert here.verdict().endswith("worker; --deterministic on 3 threads of this machine will be faster")
+    assert "on 1 thread of this machine" in dataclasses.replace(slow, bytes_per_second=1.25e7).verdict()
 
 
 def test_expected_rows_are_those_of_a_simulation():

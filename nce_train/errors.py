@@ -1,4 +1,4 @@
-"""The two kinds of failure that a person is told about, each as one clear sentence.
+"""The kinds of failure that a person is told about, each as one clear sentence.
 
 The command line prints the sentence and ends with the error's `exit_code`; from Python they are ordinary
 exceptions.
@@ -21,3 +21,7 @@ class RunError(NceTrainError, RuntimeError):
     """Something that failed in mid-run: no space, NaN, a read error, a corpus that changed meanwhile."""
 
     exit_code = 1
+
+
+class LostError(RunError):
+    """What a run relied on elsewhere is gone, and what it has done so far is whole."""

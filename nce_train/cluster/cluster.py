@@ -27,6 +27,8 @@ from nce_train.training.early_stopping import Heldout, Measure
 LOCAL = "local:"
 CONNECT_SECONDS = 15.0
 
+_NOISY = ("distributed", "tornado", "asyncio")
+
 # A terminal sends Ctrl-C to the workers too, but it is this process that decides what it means.
 _IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
@@ -140,10 +142,15 @@ def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
             raise InputError(f"--cluster {address} is neither tcp://HOST:PORT of a scheduler nor local:N.")
         try:
             client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS, direct_to_workers=True))
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             told = " ".join(str(error).split())
-            raise InputError(f"No Dask scheduler with workers answers at {address}: {told}.") from None
+            raise InputError(f"No Dask scheduler answers at {address}: {told}.") from None
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError:
+            raise InputError(
+                f"The scheduler at {address} has no workers: start some with dask worker {address}"
+            ) from None
         count, threads = len(client.nthreads()), sum(client.nthreads().values())
         dashboard = f"dashboard {client.dashboard_link}" if _has_dashboard() else "no dashboard without bokeh"
         say(f"cluster {client.scheduler.address}: {_many(count, 'worker')}, {_many(threads, 'thread')}; {dashboard}")
@@ -177,7 +184,8 @@ def _has_dashboard() -> bool:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep log lines of Dask and what it stands on off stderr: what matters of them is told in sentences."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    # Dask gives some of its loggers levels of their own
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] in _NOISY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

@@ -14,7 +14,7 @@ from typing import Any
 
 from distributed import Client, Future, wait
 
-from nce_train.errors import InputError, NceTrainError, RunError
+from nce_train.errors import InputError, LostError, NceTrainError, RunError
 from nce_train.text.sources import Source
 
 POLL_SECONDS = 0.5  # between looks at who is still there
@@ -50,7 +50,7 @@ class Workers:
 
         Raises
         ------
-        RunError
+        LostError
             When the scheduler is lost.
         """
         try:
@@ -58,7 +58,7 @@ class Workers:
                 return dict(self.client.nthreads())
         except (OSError, TimeoutError, ValueError):
             pass
-        raise RunError("The scheduler of the cluster is lost.")
+        raise LostError("The scheduler of the cluster is lost.")
 
     def check(self, sources: Iterable[Source]) -> None:
         """Refuse to begin unless every worker has our versions and can open the corpus.
@@ -81,8 +81,8 @@ class Workers:
 
         Raises
         ------
-        RunError
-            When there is none for a minute.
+        LostError
+            When there is none for a minute, or the scheduler is lost.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -99,7 +99,7 @@ class Workers:
             if self._fit:
                 return {worker: threads for worker, threads in alive.items() if worker in self._fit}
             if time.monotonic() > deadline:
-                raise RunError(f"No worker has been there for {PATIENCE_SECONDS:.0f} s.")
+                raise LostError(f"No worker has been there for {PATIENCE_SECONDS:.0f} s.")
             time.sleep(POLL_SECONDS)
 
     def scatter(self, data: Any, workers: Sequence[str]) -> Future | None:
@@ -118,7 +118,7 @@ class Workers:
             if sent is None:  # one was lost just now
                 sent = self.scatter(data, list(self.usable()))
             if sent is None:
-                raise RunError("The workers cannot be reached.")
+                raise LostError("The workers cannot be reached.")
             kept = self._spread[id(data)] = (data, sent)
         return kept[1]
 
@@ -154,7 +154,7 @@ class Workers:
         NceTrainError
             As a task raised it.
         RunError
-            When a task failed otherwise, or all workers are gone.
+            When a task failed otherwise; LostError when all workers are gone.
         """
         numbers = {future: number for number, future in enumerate(futures)}
         results: list[Any] = [None] * len(futures)
@@ -174,7 +174,7 @@ class Workers:
                 if done is not None:
                     done(number)
             if not self._fit & self.alive().keys():
-                raise RunError("All workers are lost.")
+                raise LostError("All workers are lost.")
         return results
 
     def _probe(self, workers: list[str]) -> dict[str, str]:

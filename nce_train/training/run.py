@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nce_train.errors import InputError, RunError
+from nce_train.errors import InputError, LostError, RunError
 from nce_train.memory import MemoryGauge, available_memory
 from nce_train.text.corpus import TOKEN_FILE, EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
@@ -677,6 +677,9 @@ class _Session:
         with FirstSignal(trainer.stop) as first:
             try:
                 trained = run()
+            except LostError as error:
+                checkpoints.save()
+                raise RunError(_way_on(self.directory, checkpoints.failure, str(error).rstrip("."))) from None
             except RunError as error:
                 if kept := states(self.directory):
                     raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
@@ -826,8 +829,7 @@ def _way_on_told(output: Path, checkpoints: Path) -> Iterator[None]:
         raise
 
 
-def _way_on(checkpoints: Path, failure: str = "") -> str:
-    sentence = "interrupted"
+def _way_on(checkpoints: Path, failure: str = "", sentence: str = "interrupted") -> str:
     if failure:
         sentence += f", and no checkpoint could be written ({failure})"
     if not states(checkpoints):

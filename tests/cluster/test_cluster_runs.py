@@ -69,5 +69,5 @@ def test_a_dry_run_says_whether_it_pays(corpus, workers, tmp_path, monkeypatch):
     assert re.fullmatch(r"a round trains 4 × [\d,]+ tokens in .+ on 2 threads, and moves .+ MB/s", shown["travel"])
     assert re.match(r"about \d+\.\d times one thread of a worker", shown["gain"])
     assert shown["memory a worker"].endswith(" MiB")
-    assert int(shown["pairs in all"].replace(",", "")) > 100_000
+    assert int(shown["pairs in all"].replace(",", "")) > 5_000
     assert list(tmp_path.iterdir()) == []

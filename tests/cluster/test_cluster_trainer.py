@@ -78,6 +78,16 @@ def test_what_it_starts_with_reaches_the_workers(trainers):
     assert parameters(both[1]) == parameters(both[0])
 
 
+def lose_the_base(trainer):
+    workers = trainer._workers
+    one = sorted(workers.usable())[:1]
+    workers.results([workers.submit(drop_training, workers.spread(trainer._job), workers=one)])
+
+
+def drop_training(job):
+    job.desk()._training = None
+
+
 def test_held_out_losses_are_those_of_one_machine(trainers, encoded):
     """To the last bit, after each epoch; and training goes on as if nobody had looked."""
     on_threads, on_workers = trainers(dim=20)
@@ -92,6 +102,8 @@ def test_held_out_losses_are_those_of_one_machine(trainers, encoded):
         here.append([sum_of_nce_losses(batch, *parameters) for batch in batches])
 
     def look_there(epoch):
+        if epoch == 2:  # as one that was started anew
+            lose_the_base(on_workers)
         there.append(on_workers.sums_of_losses(batches))
 
     on_threads.run(on_epoch=look_here)

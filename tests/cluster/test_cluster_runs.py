@@ -48,10 +48,16 @@ def test_held_out_losses_and_early_stopping(corpus, both):
     assert contents(workers) == contents(threads)
 
 
+@pytest.fixture(scope="module")
+def old(corpus, tmp_path_factory):
+    """A model of a part of the text."""
+    model = tmp_path_factory.mktemp("old") / "old.nce"
+    nce_train.train(corpus[0], output=model, deterministic=True, progress=False, **SETTINGS)
+    return model
+
+
 @pytest.mark.parametrize("how", ["continue_from", "init"])
-def test_warm_starts(how, corpus, both, tmp_path):
-    old = tmp_path / "old.nce"
-    nce_train.train(corpus[0], output=old, progress=False, **SETTINGS)
+def test_warm_starts(how, old, corpus, both):
     threads, workers = both(corpus[1:], **{how: old})
     assert contents(workers) == contents(threads)
     key = {"continue_from": "continued_from", "init": "init_from"}[how]

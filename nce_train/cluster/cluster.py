@@ -147,10 +147,12 @@ def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
             raise InputError(f"No Dask scheduler answers at {address}: {told}.") from None
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        except TimeoutError:
-            raise InputError(
-                f"The scheduler at {address} has no workers: start some with dask worker {address}"
-            ) from None
+        except OSError:  # a TimeoutError, mostly
+            if address.startswith(LOCAL):
+                told = f"--cluster {address}: no worker process has started within {CONNECT_SECONDS:.0f} s."
+            else:
+                told = f"The scheduler at {address} has no workers: start some with dask worker {address}"
+            raise InputError(told) from None
         count, threads = len(client.nthreads()), sum(client.nthreads().values())
         dashboard = f"dashboard {client.dashboard_link}" if _has_dashboard() else "no dashboard without bokeh"
         say(f"cluster {client.scheduler.address}: {_many(count, 'worker')}, {_many(threads, 'thread')}; {dashboard}")

@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from distributed import Client, Future, wait
+from distributed.client import ClosedClientError
 
 from nce_train.errors import InputError, LostError, NceTrainError, RunError
 from nce_train.text.sources import Source
@@ -21,6 +22,8 @@ POLL_SECONDS = 0.5  # between looks at who is still there
 PATIENCE_SECONDS = 60.0  # without any worker
 FETCHED_AT_A_TIME = 8
 FETCH_SECONDS = 5.0  # after which one looks whether the worker is still there
+
+SCHEDULER_LOST = "The scheduler of the cluster is lost."
 
 # what the numbers of a run depend on
 _PACKAGES = ("nce-train", "numpy", "numba", "llvmlite")
@@ -58,7 +61,7 @@ class Workers:
                 return dict(self.client.nthreads())
         except (OSError, TimeoutError, ValueError):
             pass
-        raise LostError("The scheduler of the cluster is lost.")
+        raise LostError(SCHEDULER_LOST)
 
     def check(self, sources: Iterable[Source]) -> None:
         """Refuse to begin unless every worker has our versions and can open the corpus.
@@ -126,9 +129,11 @@ class Workers:
         self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str], only_there: bool = False
     ) -> Future:
         """Have one of these workers call a function; or another one if they are lost, unless `only_there`."""
-        return self.client.submit(
-            function, *arguments, workers=list(workers), allow_other_workers=not only_there, pure=False, retries=0
-        )
+        options = {"workers": list(workers), "allow_other_workers": not only_there, "pure": False, "retries": 0}
+        try:
+            return self.client.submit(function, *arguments, **options)
+        except ClosedClientError:
+            raise LostError(SCHEDULER_LOST) from None
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """The results of tasks that are done, side by side; None for one that failed or whose result is lost.

@@ -191,15 +191,12 @@ def main(
         return
     if resume is not None and dry_run:
         raise click.UsageError("--resume goes on with a run: it cannot be a --dry-run.")
-    if cluster is not None and dry_run:
-        raise click.UsageError("--dry-run tries this machine alone: leave --cluster out.")
     if not corpus and resume is None:
         raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
 
-    from nce_train.api import settings_and_start, train_or_resume
+    from nce_train.api import estimate, train_or_resume
     from nce_train.progress import ProgressDisplay
     from nce_train.training.model_directory import default_output
-    from nce_train.training.run import estimate
 
     if output is None and not dry_run and resume is None:
         if corpus[0] == "-":
@@ -211,8 +208,8 @@ def main(
         raise InputError(f"The log file {log_file} cannot be written: {error.strerror}.") from None
     with display:
         if dry_run:
-            chosen, start = settings_and_start(config, given, init, continue_from)
-            _show_estimate(estimate(list(corpus), chosen, display, cache=not no_cache, start=start))
+            start = {"init": init, "continue_from": continue_from}
+            _show_estimate(estimate(list(corpus), config, given, display, cache=not no_cache, cluster=cluster, **start))
             return
         train_or_resume(
             list(corpus) or None,
@@ -251,6 +248,12 @@ def _show_estimate(estimate: Any) -> None:
         ("speed in a trial", f"{estimate.tokens_per_second:,.0f} tokens/s"),
         ("training time", f"about {estimate.seconds:,.0f} s"),
     ]
+    if estimate.on_cluster is not None:
+        rows += [
+            ("memory a worker", f"{estimate.on_cluster.worker_memory_bytes / 2**20:,.0f} MiB"),
+            ("travel", estimate.on_cluster.travels),
+            ("gain", estimate.on_cluster.verdict),
+        ]
     for name, text in rows:
         click.echo(f"{name:<17} {text}")
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from nce_train.text.phrases import PhrasedCorpus
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
-    from nce_train.training.early_stopping import Measure
+    from nce_train.training.early_stopping import Heldout
     from nce_train.training.evaluations import Report
     from nce_train.training.metrics import Callback, TrainingState
-    from nce_train.training.run import Executor, TrainedModel, Watcher
+    from nce_train.training.run import Estimate, Executor, TrainedModel, Watcher
     from nce_train.training.warm_start import How, WarmStart
 
 __all__ = ["Model", "evaluate", "export", "phrases", "report", "train"]
@@ -355,7 +355,7 @@ def train_or_resume(
         model = run(
             cache=cache,
             keep_checkpoint=keep_checkpoint,
-            heldout=_measure_of,
+            heldout=_heldout_text,
             evaluation=_evaluation_on,
             callback=call_each,
             cluster=executor,
@@ -363,6 +363,26 @@ def train_or_resume(
         if log is not None:
             log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
     return model
+
+
+def estimate(
+    corpus: Any,
+    config: PathLike | None,
+    settings: Mapping[str, Any],
+    watcher: "ProgressDisplay",
+    *,
+    init: PathLike | Embeddings | None = None,
+    continue_from: PathLike | None = None,
+    cache: bool = True,
+    cluster: str | None = None,
+) -> "Estimate":
+    """What a run would take: the dry run of `nce-train`; see `train` for the arguments."""
+    from nce_train.training import run
+
+    given = settings if cluster is None else _in_rounds(settings)
+    chosen, start = settings_and_start(config, given, init, continue_from)
+    with _executor(cluster, watcher) as executor:
+        return run.estimate(corpus, chosen, watcher, cache=cache, start=start, cluster=executor)
 
 
 def _tensorboard_log(
@@ -459,10 +479,10 @@ def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Exec
         yield executor
 
 
-def _measure_of(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Measure":
+def _heldout_text(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Heldout":
     from nce_train.evaluation.heldout_text import HeldoutText
 
-    return HeldoutText(text, vocabulary, settings.model_dump()).loss
+    return HeldoutText(text, vocabulary, settings.model_dump())
 
 
 def _evaluation_on(paths: list[str]) -> "Callable[[Vocabulary, np.ndarray], Report]":

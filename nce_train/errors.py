@@ -1,4 +1,4 @@
-"""The two kinds of failure that a person is told about, each as one clear sentence, and the one kind of warning.
+"""The kinds of failure that a person is told about, each as one clear sentence, and the one kind of warning.
 
 The command line prints the sentence and, of an error, ends with its `exit_code`; from Python they are ordinary
 exceptions and warnings.
@@ -21,6 +21,10 @@ class RunError(NceTrainError, RuntimeError):
     """Something that failed in mid-run: no space, NaN, a read error, a corpus that changed meanwhile."""
 
     exit_code = 1
+
+
+class LostError(RunError):
+    """What a run relied on elsewhere is gone, and what it has done so far is whole."""
 
 
 class NceTrainWarning(UserWarning):

@@ -12,18 +12,22 @@ import numpy as np
 from distributed import Client, LocalCluster
 
 from nce_train.cluster import reading
+from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import Job
 from nce_train.cluster.reading import Progress, Shards
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
-from nce_train.text.corpus import EncodedCorpus
+from nce_train.text.corpus import EncodedCorpus, refuse_without_room
 from nce_train.text.sources import Corpus, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.config import Settings
+from nce_train.training.early_stopping import Heldout, Measure
 
 LOCAL = "local:"
 CONNECT_SECONDS = 15.0
+
+_NOISY = ("distributed", "tornado", "asyncio")
 
 # A terminal sends Ctrl-C to the workers too, but it is this process that decides what it means.
 _IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -46,21 +50,29 @@ class Cluster:
         self._say = say
         self._job: Job | None = None
         self._shards: Shards | None = None
+        self._trainer: ClusterTrainer | None = None
 
     def encode(
-        self, corpus: Corpus, settings: Settings, given: Vocabulary | None, directory: Path, progress: Progress
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        given: Vocabulary | None,
+        extend: Vocabulary | None,
+        directory: Path,
+        progress: Progress,
     ) -> EncodedCorpus:
         """Count and encode a corpus on the workers; see `nce_train.text.corpus.encode_corpus`.
 
         The result's `stream` is empty, for the ids are on the workers.
         """
         started = time.perf_counter()
+        refuse_without_room(extend, settings.max_vocab)
         listed = list_sources(corpus)
         threads = sum(self.workers.alive().values())
         parts = reading.cut_into_parts(listed, threads, settings.line_breaks)
         self.workers.check(listed.sources)
         if given is None:
-            vocabulary, warnings = reading.count(self.workers, parts, listed, settings, progress)
+            vocabulary, warnings = reading.count(self.workers, parts, listed, settings, progress, extend)
         else:
             vocabulary, warnings = given, []
         counted_at = time.perf_counter()
@@ -82,7 +94,27 @@ class Cluster:
     def trainer(self, encoded: EncodedCorpus, settings: Settings) -> ClusterTrainer:
         """The trainer of a corpus that `encode` has read."""
         assert self._job is not None and self._shards is not None
-        return ClusterTrainer(self.workers, self._job, self._shards, encoded.vocabulary.counts, settings, self._say)
+        counts = encoded.vocabulary.counts
+        self._trainer = ClusterTrainer(self.workers, self._job, self._shards, counts, settings, self._say)
+        return self._trainer
+
+    def measure(self, heldout: Heldout) -> Measure:
+        """What measures the parameters of the last trainer on held-out text: the workers, which have them."""
+
+        def loss(input: np.ndarray, output: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
+            assert self._trainer is not None
+            return heldout.mean(self._trainer.sums_of_losses(heldout.batches))
+
+        return loss
+
+    def threads_of_a_worker(self) -> int:
+        """Of the worker that has most of them."""
+        return max(self.workers.usable().values())
+
+    def round_cost(self) -> RoundCost:
+        """What a round of the last trainer costs, when that has compiled."""
+        assert self._trainer is not None and self._trainer.cost is not None
+        return self._trainer.cost
 
 
 @contextlib.contextmanager
@@ -110,10 +142,17 @@ def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
             raise InputError(f"--cluster {address} is neither tcp://HOST:PORT of a scheduler nor local:N.")
         try:
             client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS, direct_to_workers=True))
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             told = " ".join(str(error).split())
-            raise InputError(f"No Dask scheduler with workers answers at {address}: {told}.") from None
+            raise InputError(f"No Dask scheduler answers at {address}: {told}.") from None
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except OSError:  # a TimeoutError, mostly
+            if address.startswith(LOCAL):
+                told = f"--cluster {address}: no worker process has started within {CONNECT_SECONDS:.0f} s."
+            else:
+                told = f"The scheduler at {address} has no workers: start some with dask worker {address}"
+            raise InputError(told) from None
         count, threads = len(client.nthreads()), sum(client.nthreads().values())
         dashboard = f"dashboard {client.dashboard_link}" if _has_dashboard() else "no dashboard without bokeh"
         say(f"cluster {client.scheduler.address}: {_many(count, 'worker')}, {_many(threads, 'thread')}; {dashboard}")
@@ -147,7 +186,8 @@ def _has_dashboard() -> bool:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep log lines of Dask and what it stands on off stderr: what matters of them is told in sentences."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    # Dask gives some of its loggers levels of their own
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] in _NOISY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

@@ -23,6 +23,8 @@ class RoundCost:
         What each worker is sent before a round.
     bytes_per_second : float
         Between the coordinator and the workers.
+    threads_here : int
+        Of this machine, which could train instead.
     """
 
     shards: int
@@ -32,6 +34,7 @@ class RoundCost:
     shard_bytes: float
     base_bytes: float
     bytes_per_second: float
+    threads_here: int = 1
 
     @property
     def training_seconds(self) -> float:
@@ -48,17 +51,26 @@ class RoundCost:
         """How many times as fast as one thread of a worker."""
         return self.seconds * self.shards / (self.training_seconds + self.travel_seconds)
 
-    def sentence(self) -> str:
-        """For a person, before the run."""
-        verdict = f"about {self.gain:.1f} times one thread of a worker"
-        if self.gain < 1:
-            verdict += "; --deterministic on one machine will be faster"
+    @property
+    def gain_here(self) -> float:
+        """The same for this machine's threads, were they as fast: nothing travels."""
+        return self.shards / -(-self.shards // self.threads_here)
+
+    def travels(self) -> str:
+        """What moves in a round, and how long that and its training take."""
         return (
             f"a round trains {self.shards} × {self.tokens:,.0f} tokens in {_seconds(self.training_seconds)} on "
-            f"{self.threads} threads, and moves up to {self.base_bytes / 1e6:,.1f} MB out and "
+            f"{_threads(self.threads)}, and moves up to {self.base_bytes / 1e6:,.1f} MB out and "
             f"{self.shards * self.shard_bytes / 1e6:,.1f} MB in, {_seconds(self.travel_seconds)} at "
-            f"{self.bytes_per_second / 1e6:,.0f} MB/s: {verdict}"
+            f"{self.bytes_per_second / 1e6:,.0f} MB/s"
         )
+
+    def verdict(self) -> str:
+        """Whether it pays."""
+        gain = f"about {self.gain:.1f} times one thread of a worker"
+        if self.gain >= self.gain_here:
+            return gain
+        return f"{gain}; --deterministic on {_threads(self.threads_here)} of this machine will be faster"
 
 
 def expected_touched(counts: np.ndarray, settings: Settings, tokens: float) -> tuple[float, float]:
@@ -84,6 +96,10 @@ def expected_touched(counts: np.ndarray, settings: Settings, tokens: float) -> t
 def bytes_of_rows(inputs: float, outputs: float, dim: int) -> float:
     """What so many rows of both tables take on the way: numbers, biases, and which rows they are."""
     return 4 * ((inputs + outputs) * (dim + 1) + outputs)
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread" if number == 1 else f"{number} threads"
 
 
 def _seconds(seconds: float) -> str:

@@ -8,6 +8,7 @@ import dataclasses
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from distributed import get_worker
 
+from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
 from nce_train.text.corpus import encode_part
 from nce_train.text.sources import Source, SourceList
 from nce_train.text.vocabulary import LINE_END, Vocabulary
@@ -48,7 +50,7 @@ class ShardOrder(NamedTuple):
 
     shard: int
     segments: list[Segment]  # its ids
-    rounds: int  # that the base has gone through
+    version: int  # of the base, in which it is trained
     begin: int  # where the shard begins
     position: int  # where its round begins
     tokens: int
@@ -237,27 +239,27 @@ class _Training:
         self.base = Tables(
             aligned_zeros(shape, np.float32), aligned_zeros(shape, np.float32), aligned_zeros(shape[:1], np.float32)
         )
-        self.rounds = -1  # that the base has gone through
+        self.version = -1  # of the base; none yet
         self._idle: list[ShardWorkspace] = []
         self._lock = threading.Lock()
 
-    def take(self, new: Base | None, rounds: int) -> None:
+    def take(self, new: Base | None, version: int) -> None:
         """Bring the base up to date, if it is not yet."""
         with self._lock:
-            if self.rounds == rounds:
+            if self.version == version:
                 return
             if new is not None and new.rows is None:
                 places: tuple[Any, Any] = (slice(None), slice(None))
-            elif new is not None and new.rows is not None and self.rounds == rounds - 1:
+            elif new is not None and new.rows is not None and self.version == version - 1:
                 places = new.rows
             else:
-                raise BaseMissing(f"the base of round {self.rounds} is here, that of {rounds} is asked for")
+                raise BaseMissing(f"version {self.version} of the base is here, {version} is asked for")
             dim = self.settings.dim
-            self.rounds = -1  # should this fail half-way
+            self.version = -1  # should this fail half-way
             self.base.input[places[0], :dim] = new.tables[0]
             self.base.output[places[1], :dim] = new.tables[1]
             self.base.bias[places[1]] = new.tables[2]
-            self.rounds = rounds
+            self.version = version
 
     def train(self, ids: np.ndarray, order: ShardOrder) -> ShardChanges:
         """Train a shard's round, with one thread."""
@@ -329,7 +331,7 @@ def rehearse(job: Job, base: Base, order: ShardOrder) -> ShardChanges:
     training = desk.training()
     training.train(_read_only(np.array([LINE_END], np.int32)), order._replace(begin=0, position=1))  # may compile
     ids = desk.shard(order.shard, order.segments)
-    training.take(base, order.rounds)
+    training.take(base, order.version)
     return training.train(ids, order)
 
 
@@ -348,8 +350,19 @@ def train_shard(job: Job, base: Base | None, order: ShardOrder) -> ShardChanges:
     desk = job.desk()
     ids = desk.shard(order.shard, order.segments)
     training = desk.training()
-    training.take(base, order.rounds)
+    training.take(base, order.version)
     return training.train(ids, order)
+
+
+def sum_losses(
+    job: Job, base: Base | None, batches: Sequence[NceBatch], first: int, last: int, version: int
+) -> list[float]:
+    """The NCE losses of some batches of held-out pairs, with the base that is brought up to date by `base`."""
+    training = job.desk().training()
+    training.take(base, version)
+    tables, dim = training.base, training.settings.dim
+    parameters = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
+    return [sum_of_nce_losses(batch, *parameters) for batch in batches[first:last]]
 
 
 def _ids_of(path: Path) -> np.ndarray:

@@ -23,12 +23,15 @@ from nce_train.errors import InputError
 from nce_train.text import runs
 from nce_train.text.corpus import (
     count_part,
+    frequent_or_old,
     nothing_known,
     punctuated_tokens,
     refuse_without_words,
     warnings_of,
+    words_without_room,
 )
 from nce_train.text.counting import ArenaWords, WordCounter
+from nce_train.text.extension import extend_vocabulary
 from nce_train.text.runs import BUCKETS, Run
 from nce_train.text.sources import PADDING, Source, SourceList, parts_of
 from nce_train.text.vocabulary import Vocabulary
@@ -74,10 +77,16 @@ def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_byte
 
 
 def count(
-    workers: Workers, parts: list[Source], listed: SourceList, settings: Settings, progress: Progress
+    workers: Workers,
+    parts: list[Source],
+    listed: SourceList,
+    settings: Settings,
+    progress: Progress,
+    extend: Vocabulary | None = None,
 ) -> tuple[Vocabulary, list[str]]:
     """The vocabulary that `encode_corpus` would choose, and warnings."""
     names = list(workers.usable())
+    old = None if extend is None else workers.spread(extend)
     done = functools.partial(_tell, progress, parts, "vocabulary", [0])
     raw = settings.tokens == "whitespace"
     counted = [workers.submit(_count_part, part, settings.tokens, settings.lowercase, workers=names) for part in parts]
@@ -91,6 +100,7 @@ def count(
             ],
             settings.min_count,
             raw,
+            old,
             workers=names,
         )
         for begin, end in itertools.pairwise(edges)
@@ -103,17 +113,19 @@ def count(
         np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("lengths", "counts", "first", "text")
     )
     refuse_without_words(listed, len(lengths) + num_others)
-    vocabulary, _ = Vocabulary.select(
-        ArenaWords(text, np.cumsum(lengths) - lengths, lengths),
-        counts,
-        first,
-        min_count=settings.min_count,
-        max_vocab=settings.max_vocab,
-        unknown=settings.unknown,
-        num_others=num_others,
-        tokens_of_others=sum(piece.tokens_of_others for piece in pieces),
-    )
-    return vocabulary, warnings_of(num_tokens, num_punctuated) if raw else []
+    words = ArenaWords(text, np.cumsum(lengths) - lengths, lengths)
+    limits: dict[str, Any] = {
+        "min_count": settings.min_count,
+        "max_vocab": settings.max_vocab,
+        "tokens_of_others": sum(piece.tokens_of_others for piece in pieces),
+    }
+    warnings = warnings_of(num_tokens, num_punctuated) if raw else []
+    if extend is not None:
+        vocabulary, _, left_out = extend_vocabulary(extend, words, counts, first, **limits)
+        return vocabulary, [*warnings, *words_without_room(left_out, settings.max_vocab)]
+    unknown = settings.unknown
+    vocabulary, _ = Vocabulary.select(words, counts, first, unknown=unknown, num_others=num_others, **limits)
+    return vocabulary, warnings
 
 
 def encode(workers: Workers, job: Job, settings: Settings, progress: Progress) -> Shards:
@@ -238,8 +250,8 @@ def _slice_of(run: Run, begin: int, end: int, origin: int) -> Run:
     )
 
 
-def _merge(parts: list[list[Run]], min_count: int, raw: bool) -> _Merged:
-    """The words that occur `min_count` times, and what is left."""
+def _merge(parts: list[list[Run]], min_count: int, raw: bool, old: Vocabulary | None) -> _Merged:
+    """The words that occur `min_count` times or are old ones, and what is left."""
     tokens = punctuated = 0
 
     def is_wanted(counter: WordCounter) -> np.ndarray:
@@ -247,7 +259,7 @@ def _merge(parts: list[list[Run]], min_count: int, raw: bool) -> _Merged:
         counts = counter.counts()
         tokens += int(counts.sum())
         punctuated += punctuated_tokens(counter) if raw else 0
-        return counts >= min_count
+        return counts >= min_count if old is None else frequent_or_old(counter, min_count, old)
 
     # arrays that came from another worker cannot be written
     fresh = [np.zeros(len(run), np.int32) for part in parts for run in part]

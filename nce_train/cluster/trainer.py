@@ -8,8 +8,9 @@ or all of them when it has none yet, once a round; changes come back for the row
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from distributed import Future
@@ -23,15 +24,17 @@ from nce_train.cluster.job import (
     drop_parts,
     put_shard_together,
     rehearse,
+    sum_losses,
     train_shard,
 )
 from nce_train.cluster.reading import Shards
 from nce_train.cluster.sums import RoundSum
 from nce_train.cluster.workers import Workers, failure_of, finished, reason
 from nce_train.errors import RunError
+from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.training.base_trainer import OnReading
 from nce_train.training.config import Settings
-from nce_train.training.kernel import TOKENS
+from nce_train.training.kernel import TOKENS, Tables
 from nce_train.training.rounds import BaseRounds, ShardResult
 
 TRIES = 4  # of one shard in one round, when it fails without a word of ours
@@ -76,7 +79,8 @@ class ClusterTrainer(BaseRounds):
         self._say = say
         self._sum = RoundSum(self.tables, settings.dim)
         self._homes: dict[int, str] = {}
-        self._has: dict[str, int] = {}  # the rounds that each worker's base has gone through
+        self._version = 0  # of the base: another after each change
+        self._has: dict[str, int] = {}  # which version each worker has
         self._changed: Base | None = None  # by the last round
         self._changes_sent: dict[str, Future] = {}  # in this round, by worker
         self._bases_sent: dict[str, Future | None] = {}  # whole ones; None where one did not arrive
@@ -86,6 +90,15 @@ class ClusterTrainer(BaseRounds):
 
     def _restore_position(self, state: Mapping[str, np.ndarray]) -> None:
         super()._restore_position(state)
+        self._forget_bases()
+
+    def start_with(self, fill: Callable[[Tables], None]) -> None:
+        super().start_with(fill)
+        self._forget_bases()
+
+    def _forget_bases(self) -> None:
+        """What the workers have, since `compile`, is not the base any more."""
+        self._version += 1
         self._has.clear()
         self._changed = None
 
@@ -114,7 +127,7 @@ class ClusterTrainer(BaseRounds):
         self._workers.results([self._workers.submit(_echo, sent, workers=used[:1])])
         fetching = time.perf_counter() - started
         self._workers.results([self._workers.submit(drop_parts, job, workers=[home]) for home in used])
-        self._has = dict.fromkeys(used, self._rounds)
+        self._has = dict.fromkeys(used, self._version)
         self.cost = RoundCost(
             shards=self.settings.shards,
             threads=min(self.settings.shards, sum(threads.values())),
@@ -123,8 +136,9 @@ class ClusterTrainer(BaseRounds):
             shard_bytes=statistics.mean(changes.nbytes for changes in tried),
             base_bytes=base.nbytes,
             bytes_per_second=2 * base.nbytes / (sending + fetching),
+            threads_here=int(self.settings.threads),
         )
-        self._say(self.cost.sentence())
+        self._say(f"{self.cost.travels()}: {self.cost.verdict()}")
         if sum(threads.values()) > self.settings.shards:
             self._say(
                 f"{self.settings.shards} shards keep {self.settings.shards} of the {sum(threads.values())} threads of "
@@ -143,6 +157,7 @@ class ClusterTrainer(BaseRounds):
                 if results is None:
                     return
                 self._changed = self._sum.combine(self._factors)
+                self._version += 1
                 self._end_round(results, on_reading)
                 self._tell_speeds()
         except BaseException as failure:
@@ -150,48 +165,73 @@ class ClusterTrainer(BaseRounds):
 
     def _train_round(self) -> list[ShardResult] | None:
         """Have all shards trained; None when training is to stop, and nothing has changed."""
-        self._find_homes(self._workers.usable())
-        self._sum.begin()
-        self._send_changes()
-        futures = {self._hand_out(shard): shard for shard in self._homes}
-        tries = dict.fromkeys(self._homes, 1)
         results: dict[int, ShardResult] = {}
+
+        def take(shard: int, changes: ShardChanges) -> None:
+            results[shard] = changes.result
+            self._sum.add(shard, changes)
+            speed = self._speeds.setdefault(self._homes[shard], WorkerSpeed())
+            speed.tokens += int(changes.result.cursor[TOKENS])
+            speed.seconds += changes.seconds
+
+        self._sum.begin()
+        if not self._at_homes(self._hand_out, take, may_stop=True):
+            return None
+        return [results[shard] for shard in range(len(results))]
+
+    def _hand_out(self, shard: int) -> Future:
+        return self._submit(shard, train_shard, self._order(shard, self._next[shard]))
+
+    def sums_of_losses(self, batches: Sequence[NceBatch]) -> list[float]:
+        """Have held-out pairs measured with the base as it is, a K-th of the batches at the home of each shard.
+
+        Batches are at most 2.5 MB, and are sent once: workers need not open the held-out text.
+        """
+        sums: dict[int, list[float]] = {}
+        spread, shards = self._workers.spread(batches), self.settings.shards
+
+        def hand_out(shard: int) -> Future:
+            first, last = (len(batches) * edge // shards for edge in (shard, shard + 1))
+            return self._submit(shard, sum_losses, spread, first, last, self._version)
+
+        self._at_homes(hand_out, sums.__setitem__, may_stop=False)
+        return [each for shard in range(shards) for each in sums[shard]]
+
+    # --- work at the homes of the shards ---------------------------------------------------------------------------
+
+    def _at_homes(self, hand_out: Callable[[int], Future], take: Callable[[int, Any], None], *, may_stop: bool) -> bool:
+        """Have something done at the home of each shard, again where it fails; False when training is to stop."""
+        self._find_homes(self._workers.usable())
+        self._send_changes()
+        futures = {hand_out(shard): shard for shard in self._homes}
+        tries = dict.fromkeys(self._homes, 1)
         while futures:
             done = finished(futures)
-            for future, changes in zip(done, self._changes_of(done, futures), strict=True):
+            results = self._workers.gather(done)
+            failed = []
+            for future, result in zip(done, results, strict=True):
                 shard = futures.pop(future)
-                if changes is not None:
-                    results[shard] = changes.result
-                    self._sum.add(shard, changes)
+                home = self._homes[shard]
+                if result is not None:
+                    self._has[home] = self._version
+                    take(shard, result)
                     continue
+                self._has.pop(home, None)  # to be tried again, from a whole base
+                self._bases_sent.pop(home, None)
                 tries[shard] += 1
                 if tries[shard] > TRIES:
                     raise RunError(f"Shard {shard} failed {TRIES} times: {reason(failure_of(future))}.")
-                futures[self._hand_out(shard)] = shard
-            if self._stopped:
+                failed.append(shard)
+            futures.update({hand_out(shard): shard for shard in failed})
+            if may_stop and self._stopped:
                 for future in futures:
                     future.cancel()
-                return None
+                return False
             if not done:
-                self._replace_lost(futures)
-        return [results[shard] for shard in range(len(results))]
+                self._replace_lost(futures, hand_out)
+        return True
 
-    def _changes_of(self, done: list[Future], shards: Mapping[Future, int]) -> list[ShardChanges | None]:
-        """What tasks returned; None for one that is to be tried again, from a whole base."""
-        gathered: list[ShardChanges | None] = self._workers.gather(done)
-        for future, changes in zip(done, gathered, strict=True):
-            home = self._homes[shards[future]]
-            if changes is None:
-                self._has.pop(home, None)
-                self._bases_sent.pop(home, None)
-                continue
-            self._has[home] = self._rounds
-            speed = self._speeds.setdefault(home, WorkerSpeed())
-            speed.tokens += int(changes.result.cursor[TOKENS])
-            speed.seconds += changes.seconds
-        return gathered
-
-    def _replace_lost(self, futures: dict[Future, int]) -> None:
+    def _replace_lost(self, futures: dict[Future, int], hand_out: Callable[[int], Future]) -> None:
         """Hand the shards of workers that are lost to others."""
         alive = self._workers.alive()
         lost = {future: shard for future, shard in futures.items() if self._homes[shard] not in alive}
@@ -201,20 +241,19 @@ class ClusterTrainer(BaseRounds):
         for future, shard in lost.items():
             future.cancel()
             del futures[future]
-            futures[self._hand_out(shard)] = shard
+            futures[hand_out(shard)] = shard
 
-    def _hand_out(self, shard: int) -> Future:
+    def _submit(self, shard: int, function: Callable[..., Any], *arguments: Any) -> Future:
+        """Have a shard's home call a function with the job, what brings its base up to date, and these."""
         home = self._homes[shard]
-        order = self._order(shard, self._next[shard])
-        job = self._workers.spread(self._job)
-        base = self._base_for(home)
-        return self._workers.submit(train_shard, job, base, order, workers=[home], only_there=True)
+        job, base = self._workers.spread(self._job), self._base_for(home)
+        return self._workers.submit(function, job, base, *arguments, workers=[home], only_there=True)
 
     def _order(self, shard: int, position: int) -> ShardOrder:
         return ShardOrder(
             shard=shard,
             segments=self._segments[shard],
-            rounds=self._rounds,
+            version=self._version,
             begin=self._cuts[shard][0],
             position=position,
             tokens=int(self.settings.round_tokens),
@@ -235,7 +274,7 @@ class ClusterTrainer(BaseRounds):
 
     def _base_for(self, worker: str) -> Future | None:
         """What brings a worker's base up to date; None when it is."""
-        if self._has.get(worker) == self._rounds:
+        if self._has.get(worker) == self._version:
             return None
         if self._is_one_behind(worker) and worker in self._changes_sent:
             return self._changes_sent[worker]
@@ -244,7 +283,7 @@ class ClusterTrainer(BaseRounds):
         return self._bases_sent[worker]
 
     def _is_one_behind(self, worker: str) -> bool:
-        return self._changed is not None and self._has.get(worker) == self._rounds - 1
+        return self._changed is not None and self._has.get(worker) == self._version - 1
 
     def _whole_base(self) -> Base:
         dim, tables = self.settings.dim, self.tables

@@ -13,14 +13,17 @@ from importlib import metadata
 from typing import Any
 
 from distributed import Client, Future, wait
+from distributed.client import ClosedClientError
 
-from nce_train.errors import InputError, NceTrainError, RunError
+from nce_train.errors import InputError, LostError, NceTrainError, RunError
 from nce_train.text.sources import Source
 
 POLL_SECONDS = 0.5  # between looks at who is still there
 PATIENCE_SECONDS = 60.0  # without any worker
 FETCHED_AT_A_TIME = 8
 FETCH_SECONDS = 5.0  # after which one looks whether the worker is still there
+
+SCHEDULER_LOST = "The scheduler of the cluster is lost."
 
 # what the numbers of a run depend on
 _PACKAGES = ("nce-train", "numpy", "numba", "llvmlite")
@@ -43,14 +46,14 @@ class Workers:
     _unfit: set[str] = field(default_factory=set, init=False)
     _files: list[tuple[str, int]] = field(default_factory=list, init=False)
     _processor: str | None = field(default=None, init=False)
-    _spread: tuple[Any, Future] | None = field(default=None, init=False)
+    _spread: dict[int, tuple[Any, Future]] = field(default_factory=dict, init=False)  # by the thing's id
 
     def alive(self) -> dict[str, int]:
         """Addresses of all workers and their threads.
 
         Raises
         ------
-        RunError
+        LostError
             When the scheduler is lost.
         """
         try:
@@ -58,7 +61,7 @@ class Workers:
                 return dict(self.client.nthreads())
         except (OSError, TimeoutError, ValueError):
             pass
-        raise RunError("The scheduler of the cluster is lost.")
+        raise LostError(SCHEDULER_LOST)
 
     def check(self, sources: Iterable[Source]) -> None:
         """Refuse to begin unless every worker has our versions and can open the corpus.
@@ -81,8 +84,8 @@ class Workers:
 
         Raises
         ------
-        RunError
-            When there is none for a minute.
+        LostError
+            When there is none for a minute, or the scheduler is lost.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -99,7 +102,7 @@ class Workers:
             if self._fit:
                 return {worker: threads for worker, threads in alive.items() if worker in self._fit}
             if time.monotonic() > deadline:
-                raise RunError(f"No worker has been there for {PATIENCE_SECONDS:.0f} s.")
+                raise LostError(f"No worker has been there for {PATIENCE_SECONDS:.0f} s.")
             time.sleep(POLL_SECONDS)
 
     def scatter(self, data: Any, workers: Sequence[str]) -> Future | None:
@@ -112,23 +115,25 @@ class Workers:
 
     def spread(self, data: Any) -> Future:
         """Have something on all workers, once; sent again only when all that had it are lost."""
-        kept = self._spread
-        if kept is None or kept[0] is not data or kept[1].status != "finished":
+        kept = self._spread.get(id(data))
+        if kept is None or kept[1].status != "finished":
             sent = self.scatter(data, list(self.usable()))
             if sent is None:  # one was lost just now
                 sent = self.scatter(data, list(self.usable()))
             if sent is None:
-                raise RunError("The workers cannot be reached.")
-            kept = self._spread = (data, sent)
+                raise LostError("The workers cannot be reached.")
+            kept = self._spread[id(data)] = (data, sent)
         return kept[1]
 
     def submit(
         self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str], only_there: bool = False
     ) -> Future:
         """Have one of these workers call a function; or another one if they are lost, unless `only_there`."""
-        return self.client.submit(
-            function, *arguments, workers=list(workers), allow_other_workers=not only_there, pure=False, retries=0
-        )
+        options = {"workers": list(workers), "allow_other_workers": not only_there, "pure": False, "retries": 0}
+        try:
+            return self.client.submit(function, *arguments, **options)
+        except ClosedClientError:
+            raise LostError(SCHEDULER_LOST) from None
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """The results of tasks that are done, side by side; None for one that failed or whose result is lost.
@@ -154,7 +159,7 @@ class Workers:
         NceTrainError
             As a task raised it.
         RunError
-            When a task failed otherwise, or all workers are gone.
+            When a task failed otherwise; LostError when all workers are gone.
         """
         numbers = {future: number for number, future in enumerate(futures)}
         results: list[Any] = [None] * len(futures)
@@ -174,7 +179,7 @@ class Workers:
                 if done is not None:
                     done(number)
             if not self._fit & self.alive().keys():
-                raise RunError("All workers are lost.")
+                raise LostError("All workers are lost.")
         return results
 
     def _probe(self, workers: list[str]) -> dict[str, str]:

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train import nce
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
+from nce_train.evaluation.heldout_batches import mean_nce_loss, nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import LINE_END, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
 MOST_PAIRS = 100_000
-_NCE_BATCH = 1024
 _LOGIT_BYTES = 64 * 2**20  # of a block of logits a thread
 
 Progress = Callable[[int, int], None]
@@ -65,12 +64,14 @@ def heldout_loss(
         raise without_pairs(text)
     distinct, row_of_pair = np.unique(centres, return_inverse=True)
     log_z, softplus_sum = _sums(model, distinct, threads, progress)
+    batches = nce_batches(centres, contexts, model.counts, model.settings)
+    sums = (sum_of_nce_losses(batch, model.input, model.output, model.bias) for batch in batches)
     with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverged: told below
         logits = np.einsum("pd,pd->p", model.input[centres], model.output[contexts], dtype=np.float64)
         logits += model.bias[contexts]
         pair_log_z = log_z[row_of_pair]
         losses = {
-            "nce_loss": mean_nce_loss(model, centres, contexts),
+            "nce_loss": mean_nce_loss(sums, len(centres)),
             "sigmoid_loss": float(np.mean(softplus_sum[row_of_pair] - logits)),
             "perplexity": float(np.exp(np.mean(pair_log_z - logits))),
             "mean_log_z": float(np.mean(pair_log_z)),
@@ -169,31 +170,3 @@ def _sums(
             if progress is not None:
                 progress(done, len(rows))
     return log_z, softplus_sum
-
-
-def mean_nce_loss(model: Model, centres: NDArray[np.int64], contexts: NDArray[np.int64]) -> float:
-    settings = model.settings
-    sampler = nce.sampler_from_counts(_weights(model), settings["sampler"], settings["distortion"])
-    stream = nce.SamplerStream(0)
-    total = 0.0
-    for first in range(0, len(centres), _NCE_BATCH):
-        labels = contexts[first : first + _NCE_BATCH, None]
-        drawn = sampler(labels, 1, int(settings["num_sampled"]), bool(settings["unique"]), seed=stream)
-        losses = nce.nce_loss(
-            model.output,
-            model.bias,
-            labels,
-            model.input[centres[first : first + _NCE_BATCH]],
-            int(settings["num_sampled"]),
-            len(model.words),
-            sampled_values=drawn,
-        )
-        total += float(np.sum(losses, dtype=np.float64))
-    return total / len(centres)
-
-
-def _weights(model: Model) -> NDArray[np.int64]:
-    # the unknown word is row 0 whatever its count: only the unigram sampler looks at more than the order
-    if model.settings["sampler"] == "unigram":
-        return model.counts
-    return np.arange(len(model.counts), 0, -1)

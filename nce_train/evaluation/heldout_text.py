@@ -5,14 +5,15 @@ In: a text and the vocabulary of the run; then, as often as wanted, parameters. 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.heldout import MOST_PAIRS, encode_text, heldout_pairs, mean_nce_loss, without_pairs
+from nce_train.evaluation.heldout import MOST_PAIRS, encode_text, heldout_pairs, without_pairs
+from nce_train.evaluation.heldout_batches import NceBatch, mean_nce_loss, nce_batches, sum_of_nce_losses
 from nce_train.text.vocabulary import Vocabulary
 
 
@@ -27,6 +28,11 @@ class HeldoutText:
     settings : mapping
         The run's.
 
+    Attributes
+    ----------
+    batches : list of NceBatch
+        The pairs, at most 2.5 MB whatever the size of the text.
+
     Raises
     ------
     InputError
@@ -34,14 +40,14 @@ class HeldoutText:
     """
 
     def __init__(self, text: str | os.PathLike[str], vocabulary: Vocabulary, settings: Mapping[str, Any]) -> None:
-        self._words = list(vocabulary.words)
-        self._counts = vocabulary.counts
-        self._settings = settings
         nothing = np.empty((0, 0), np.float32)
-        stream = encode_text(self._model(nothing, nothing, nothing), text, int(settings["threads"]))
-        self._centres, self._contexts = heldout_pairs(stream, int(settings["window"]), MOST_PAIRS)
-        if len(self._centres) == 0:
+        model = Model(list(vocabulary.words), vocabulary.counts, (nothing, nothing, nothing), settings)
+        stream = encode_text(model, text, int(settings["threads"]))
+        centres, contexts = heldout_pairs(stream, int(settings["window"]), MOST_PAIRS)
+        if len(centres) == 0:
             raise without_pairs(text)
+        self.batches: list[NceBatch] = list(nce_batches(centres, contexts, vocabulary.counts, settings))
+        self._pairs = len(centres)
 
     def loss(
         self, input: NDArray[np.float32], output: NDArray[np.float32], bias: NDArray[np.float32]
@@ -53,9 +59,8 @@ class HeldoutText:
         dict
             `pairs`, and `nce_loss` as `heldout_loss` takes it: the mean of `nce_loss` a pair, seed 0.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = mean_nce_loss(self._model(input, output, bias), self._centres, self._contexts)
-        return {"pairs": len(self._centres), "nce_loss": loss}
+        return self.mean(sum_of_nce_losses(batch, input, output, bias) for batch in self.batches)
 
-    def _model(self, input: NDArray[np.float32], output: NDArray[np.float32], bias: NDArray[np.float32]) -> Model:
-        return Model(self._words, self._counts, (input, output, bias), self._settings)
+    def mean(self, sums: Iterable[float]) -> dict[str, float]:
+        """What `loss` returns, from the sums of the batches' losses."""
+        return {"pairs": self._pairs, "nce_loss": mean_nce_loss(sums, self._pairs)}

@@ -145,8 +145,7 @@ def encode_corpus(
     _check_choice("tokens", tokens, "whitespace", "words")
     _check_choice("line-breaks", line_breaks, "sentence", "ignore")
     unknown = _unknown_of(vocabulary if extend is None else extend, unknown)
-    if extend is not None and max_vocab is not None and max_vocab < len(extend):
-        raise InputError(f"--max-vocab is {max_vocab}, but the model has {len(extend)} words, which all stay: raise it")
+    refuse_without_room(extend, max_vocab)
     listed = list_sources(corpus, called)
     target = Path(directory) / TOKEN_FILE
     try:
@@ -271,6 +270,24 @@ def refuse_without_words(listed: SourceList, num_words: int) -> None:
 
 def _named(listed: SourceList) -> str:
     return f"{listed.called} ({', '.join(source.name for source in listed.sources[:3])})"
+
+
+def refuse_without_room(extend: Vocabulary | None, max_vocab: int | None) -> None:
+    """Raise InputError when a vocabulary that is to be extended has more words than there may be."""
+    if extend is not None and max_vocab is not None and max_vocab < len(extend):
+        raise InputError(f"--max-vocab is {max_vocab}, but the model has {len(extend)} words, which all stay: raise it")
+
+
+def frequent_or_old(counter: "WordCounter", min_count: int, old: Vocabulary) -> np.ndarray:
+    """Which of the counted words `extend_vocabulary` needs; bool [len(counter)]."""
+    index = old.index
+    is_old = np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
+    return is_old | (counter.counts() >= min_count)
+
+
+def words_without_room(number: int, max_vocab: int | None) -> list[str]:
+    """What a person should know when so many new words were not added."""
+    return [f"{number:,} new words find no room, for --max-vocab is {max_vocab}"] if number else []
 
 
 def nothing_known(vocabulary: Vocabulary, called: str = "corpus") -> InputError:
@@ -418,13 +435,7 @@ def _extend(
     old: Vocabulary, counted: _Counted, min_count: int, max_vocab: int | None
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
     """The old words and the corpus's as one vocabulary, the row of each merged word, and warnings."""
-    index = old.index
-
-    def is_wanted(counter: "WordCounter") -> np.ndarray:
-        is_old = np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
-        return is_old | (counter.counts() >= min_count)
-
-    merged, warnings = _merge(counted, is_wanted)
+    merged, warnings = _merge(counted, lambda counter: frequent_or_old(counter, min_count, old))
     vocabulary, row_of, num_without_room = extend_vocabulary(
         old,
         merged.words,
@@ -434,12 +445,7 @@ def _extend(
         max_vocab=max_vocab,
         tokens_of_others=merged.tokens_of_others,
     )
-    if num_without_room:
-        warnings = [
-            *warnings,
-            f"{num_without_room:,} new words find no room, for --max-vocab is {max_vocab}",
-        ]
-    return vocabulary, row_of, warnings
+    return vocabulary, row_of, [*warnings, *words_without_room(num_without_room, max_vocab)]
 
 
 def _merge(counted: _Counted, is_wanted: Callable[["WordCounter"], np.ndarray]) -> tuple["Words", list[str]]:

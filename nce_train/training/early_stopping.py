@@ -5,9 +5,9 @@ checkpoints in `best-EPOCH.npz`.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,20 @@ from nce_train.training.checkpoint import DAMAGED, read_archive, write_archive
 
 Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]  # of input, output, bias: with `nce_loss`
 PARAMETERS = ("input", "output", "bias")
+
+
+class Heldout(Protocol):
+    """A held-out text, whose loss is a mean over batches of pairs that may be summed apart."""
+
+    @property
+    def batches(self) -> Sequence[Any]:
+        """What `sums` are of."""
+
+    def loss(self, input: np.ndarray, output: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
+        """What is measured of parameters, with `nce_loss`."""
+
+    def mean(self, sums: Iterable[float]) -> dict[str, Any]:
+        """The same, from the sums of all batches, in their order."""
 
 
 class EarlyStopping:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nce_train.errors import InputError, RunError
+from nce_train.errors import InputError, LostError, RunError
 from nce_train.memory import MemoryGauge, available_memory
 from nce_train.text.corpus import TOKEN_FILE, EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
@@ -32,7 +32,7 @@ from nce_train.text.vocabulary import Vocabulary
 from nce_train.training import run_record
 from nce_train.training.checkpoint import checksum, newest_checkpoint, remove_states, states, write_checkpoint
 from nce_train.training.config import Settings, parse_interval
-from nce_train.training.early_stopping import EarlyStopping, Measure
+from nce_train.training.early_stopping import EarlyStopping, Heldout, Measure
 from nce_train.training.evaluations import Evaluations, Report
 from nce_train.training.interruption import FirstSignal
 from nce_train.training.metrics import Callback, MetricsFile, Reading, TrainingState
@@ -54,8 +54,8 @@ TRIAL_SECONDS = 1.5
 RETRY_SECONDS = 60.0  # after a checkpoint that could not be written
 
 
-# Given a held-out text, the vocabulary and the settings: what measures parameters on it
-Heldout = Callable[[str, Vocabulary, Settings], Measure]
+# Given a held-out text, the vocabulary and the settings: what can be measured on it
+ReadHeldout = Callable[[str, Vocabulary, Settings], Heldout]
 # Given the paths of evaluation sets, which it reads at once: what measures the input embeddings of a vocabulary
 Evaluation = Callable[[list[str]], Callable[[Vocabulary, np.ndarray], Report]]
 
@@ -68,6 +68,7 @@ class Executor(Protocol):
         corpus: Corpus,
         settings: Settings,
         given: Vocabulary | None,
+        extend: Vocabulary | None,
         directory: Path,
         progress: Callable[[int, int | None, str], None],
     ) -> EncodedCorpus:
@@ -75,6 +76,25 @@ class Executor(Protocol):
 
     def trainer(self, encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":
         """The trainer of what `encode` has read; `settings` has `deterministic`."""
+
+    def measure(self, heldout: Heldout) -> Measure:
+        """What measures the parameters of the last `trainer`, as they are, on held-out text."""
+
+    def threads_of_a_worker(self) -> int:
+        """Of the worker that has most of them."""
+
+    def round_cost(self) -> "RoundCost":
+        """What a round of the last `trainer` costs, as measured when it was compiled."""
+
+
+class RoundCost(Protocol):
+    """What a round costs elsewhere, for a person."""
+
+    def travels(self) -> str:
+        """What moves in a round, and how long that and its training take."""
+
+    def verdict(self) -> str:
+        """Whether it pays."""
 
 
 class Watcher(Protocol):
@@ -149,9 +169,11 @@ class Estimate:
     disk_bytes : int
         Of the model directory at its largest, the token file included.
     tokens_per_second : float
-        In a short trial of the real thing on this machine.
+        In a short trial of the real thing.
     seconds : float
         Of training.
+    on_cluster : OnCluster or None
+        What only a run on a cluster takes; the memory is then that of this machine.
     """
 
     vocabulary: int
@@ -161,6 +183,24 @@ class Estimate:
     disk_bytes: int
     tokens_per_second: float
     seconds: float
+    on_cluster: "OnCluster | None" = None
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """What a run takes of a cluster.
+
+    Attributes
+    ----------
+    worker_memory_bytes : int
+        Of the worker with most threads, at most.
+    travels, verdict : str
+        See `RoundCost`.
+    """
+
+    worker_memory_bytes: int
+    travels: str
+    verdict: str
 
 
 def train_model(
@@ -172,7 +212,7 @@ def train_model(
     overwrite: bool = False,
     cache: bool = True,
     keep_checkpoint: bool = False,
-    heldout: Heldout | None = None,
+    heldout: ReadHeldout | None = None,
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
     start: WarmStart | None = None,
@@ -239,7 +279,7 @@ def resume_model(
     corpus: Corpus | None = None,
     cache: bool = True,
     keep_checkpoint: bool = False,
-    heldout: Heldout | None = None,
+    heldout: ReadHeldout | None = None,
     evaluation: Evaluation | None = None,
     callback: Callback | None = None,
     find_start: FindStart,
@@ -300,7 +340,13 @@ def resume_model(
 
 
 def estimate(
-    corpus: Corpus, settings: Settings, watcher: Watcher, *, cache: bool = True, start: WarmStart | None = None
+    corpus: Corpus,
+    settings: Settings,
+    watcher: Watcher,
+    *,
+    cache: bool = True,
+    start: WarmStart | None = None,
+    cluster: Executor | None = None,
 ) -> Estimate:
     """Count the corpus, train for a moment, and say what the whole run would take; nothing is kept.
 
@@ -309,56 +355,82 @@ def estimate(
     settings = settings.resolved()
     _check_heldout(corpus, settings, watcher)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start)
-        settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
+        encoded = _encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start, cluster)
+        vocabulary = len(encoded.vocabulary)
+        settings = settings.with_rounds(vocabulary, encoded.token_count)
         if start is not None:
             settings = start.with_lr(settings, encoded.token_count)
-        memory = memory_needed(len(encoded.vocabulary), settings)
-        trial = _new_trainer(encoded, settings.model_copy(update={"log_every_steps": None}))
+        memory = memory_needed(vocabulary, settings, _copies(vocabulary, settings, cluster))
+        # rounds end where they end, so they are asked behind each; threads are asked when it is time
+        every = 1 if settings.deterministic else None
+        settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})
+        trial = (_new_trainer if cluster is None else cluster.trainer)(encoded, settings_of_trial)
         trial.compile()
         if start is not None:
             trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
             watcher.note(start.sentence())
-        timer = threading.Timer(TRIAL_SECONDS, trial.stop)
-        timer.start()
-        trial.run()
-        timer.cancel()
+
+        def on_reading(reading: Reading) -> None:
+            if reading.seconds >= TRIAL_SECONDS:
+                trial.stop()
+
+        trial.run(on_reading)
         done = trial.totals
         _refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
         # two checkpoints while training, one and the model at the end
-        disk = 4 * len(encoded.stream) + 2 * _parameter_bytes(len(encoded.vocabulary), settings.dim)
+        disk = 4 * len(encoded.stream) + 2 * _parameter_bytes(vocabulary, settings.dim)
         share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
         rate = done.tokens / trial.seconds
         return Estimate(
-            vocabulary=len(encoded.vocabulary),
+            vocabulary=vocabulary,
             tokens=encoded.token_count,
             pairs=round(done.pairs / done.tokens * tokens * share),
             memory_bytes=memory,
             disk_bytes=disk,
             tokens_per_second=rate,
             seconds=tokens * share / rate,
+            on_cluster=None if cluster is None else _estimate_on(cluster, vocabulary, settings),
         )
 
 
-def memory_needed(vocabulary: int, settings: Settings) -> int:
-    """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway."""
+def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCluster:
+    cost = cluster.round_cost()
+    memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
+    return OnCluster(memory, cost.travels(), cost.verdict())
+
+
+def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
+    """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway.
+
+    `copies` of the parameters are taken into account at their largest.
+    """
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
     width = -(-settings.dim // 16) * 16
-    own = base + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200)
-    if settings.deterministic:  # a shard's copies, at most all rows
-        return own + vocabulary * settings.shards * (2 * 4 * width + 4 + 4 + 8 + 8 + 8)
+    return (
+        base
+        + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200)
+        + int(vocabulary * copies) * (2 * 4 * width + 32)
+    )
+
+
+def _copies(vocabulary: int, settings: Settings, cluster: Executor | None) -> float:
+    """How many copies of the parameters this process has beside them, at most."""
+    if cluster is not None:
+        return 2  # the sum of the changes, and the base on its way to a worker
+    if settings.deterministic:
+        return settings.shards
     from nce_train.training.hot_rows import hot_rows_of  # with the compiler
 
     threads = int(settings.threads)
-    return own + hot_rows_of(vocabulary, threads) * threads * (2 * 4 * width + 4 + 4 + 8)
+    return hot_rows_of(vocabulary, threads) * threads / vocabulary  # each copy is twice there
 
 
 @dataclass(frozen=True)
 class _Hooks:
     """What other rooms have a run do; see `train_model`."""
 
-    heldout: Heldout | None
+    heldout: ReadHeldout | None
     evaluation: Evaluation | None
     callback: Callback | None
 
@@ -452,7 +524,7 @@ class _Session:
             encoded = self._kept_encoding()
             if encoded is None:
                 encoded = self._encode_again(corpus, cache, find_start)
-            _refuse_without_memory(len(encoded.vocabulary), self.settings)
+            _refuse_without_memory(len(encoded.vocabulary), self.settings, self._cluster)
             trainer = self._new_trainer(encoded)
             try:
                 trainer.restore(state)
@@ -642,7 +714,8 @@ class _Session:
         text = self.record["heldout"]["path"]
         if text is None or self._hooks.heldout is None:
             return None
-        measure = self._hooks.heldout(text, vocabulary, self.settings)
+        heldout = self._hooks.heldout(text, vocabulary, self.settings)
+        measure = heldout.loss if self._cluster is None else self._cluster.measure(heldout)
         looks = self.record["heldout"]["looks"]
         stopping = EarlyStopping(measure, self.settings.patience, self.directory, looks, self.watcher.note)
         if not looks:
@@ -655,6 +728,9 @@ class _Session:
         with FirstSignal(trainer.stop) as first:
             try:
                 trained = run()
+            except LostError as error:
+                checkpoints.save()
+                raise RunError(checkpoints.way_on(str(error).rstrip("."))) from None
             except RunError as error:
                 if kept := states(self.directory):
                     raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
@@ -773,9 +849,9 @@ class _Checkpoints:
             self._wait()
             self._due_at_time = time.monotonic() + min(RETRY_SECONDS, self._seconds or RETRY_SECONDS)
 
-    def way_on(self) -> str:
+    def way_on(self, what_happened: str = "interrupted") -> str:
         """Say of an interrupted run how to go on."""
-        return _way_on(self._session.directory, self.failure, self.reached)
+        return _way_on(self._session.directory, self.failure, self.reached, what_happened)
 
     def _how_far(self) -> str:
         now = self._trainer.now()
@@ -814,8 +890,8 @@ def _way_on_told(output: Path, checkpoints: Path) -> Iterator[None]:
         raise
 
 
-def _way_on(checkpoints: Path, failure: str = "", reached: str = "") -> str:
-    sentence = "interrupted"
+def _way_on(checkpoints: Path, failure: str = "", reached: str = "", what_happened: str = "interrupted") -> str:
+    sentence = what_happened
     if failure:
         sentence += f", and no checkpoint could be written ({failure})"
     if not states(checkpoints):
@@ -882,10 +958,9 @@ def _encode(
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
     if given is not None and not given.counts.any():
         raise InputError(f"{settings.vocab}: all counts are 0; the start and the noise of training need them.")
-    if cluster is not None and start is not None and start.to_extend is not None:
-        raise InputError("Words are added to a model's on one machine only: leave --cluster or --continue out.")
+    extend = None if start is None else start.to_extend
     if cluster is not None:
-        encoded = cluster.encode(corpus, settings, given, directory, scanning)
+        encoded = cluster.encode(corpus, settings, given, extend, directory, scanning)
     else:
         encoded = encode_corpus(
             corpus,
@@ -897,7 +972,7 @@ def _encode(
             max_vocab=settings.max_vocab,
             unknown=settings.unknown,
             vocabulary=given,
-            extend=None if start is None else start.to_extend,
+            extend=extend,
             threads=int(settings.threads),
             cache=cache,
             progress=scanning,
@@ -905,7 +980,7 @@ def _encode(
     for warning in encoded.warnings:
         watcher.note(warning)
     watcher.scanned(encoded)
-    _refuse_without_memory(len(encoded.vocabulary), settings)
+    _refuse_without_memory(len(encoded.vocabulary), settings, cluster)
     if shortage := _shortage_of_room(directory, len(encoded.vocabulary), settings):
         watcher.note(shortage)
     return encoded
@@ -916,8 +991,9 @@ def _check_heldout(corpus: Corpus, settings: Settings, watcher: Watcher) -> None
         watcher.note(doubt)
 
 
-def _refuse_without_memory(vocabulary: int, settings: Settings) -> None:
-    needed, available = memory_needed(vocabulary, settings), available_memory()
+def _refuse_without_memory(vocabulary: int, settings: Settings, cluster: Executor | None) -> None:
+    needed = memory_needed(vocabulary, settings, _copies(vocabulary, settings, cluster))
+    available = available_memory()
     if available is not None and needed > available:
         raise InputError(
             f"{vocabulary:,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "

@@ -1,8 +1,10 @@
 """Worker processes: the same bytes on two and on four, after one was killed, and after an interruption."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ from distributed import Client, LocalCluster
 
 import nce_train
 from nce_train.cli.train import main
-from nce_train.errors import InputError
+from nce_train.errors import InputError, RunError
 
 SETTINGS = {"dim": 16, "epochs": 4, "min_count": 3, "shards": 4, "num_sampled": 5, "round_tokens": 500}
 FILES = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
@@ -23,13 +25,16 @@ LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", 
 
 
 def contents(model):
-    return [(model / name).read_bytes() for name in FILES]
+    """The files, and the held-out losses after each epoch."""
+    looks = json.loads((model / "manifest.json").read_text())["heldout"]
+    return [*((model / name).read_bytes() for name in FILES), looks]
 
 
 @pytest.fixture(scope="module")
 def expected(corpus, tmp_path_factory):
     model = tmp_path_factory.mktemp("expected") / "model"
-    nce_train.train(corpus, output=model, cache=False, progress=False, deterministic=True, threads=1, **SETTINGS)
+    options = {"heldout": corpus[1], "cache": False, "progress": False, "deterministic": True, "threads": 1}
+    nce_train.train(corpus, output=model, **options, **SETTINGS)
     return contents(model)
 
 
@@ -49,7 +54,8 @@ def freeze_in_mid_round_and_kill(address, pids):
 @pytest.mark.slow
 def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expected, tmp_path, capsys):
     with LocalCluster(n_workers=2, **LOCAL) as cluster, Client(cluster) as client:
-        options = {"cluster": cluster.scheduler_address, "overwrite": True, "output": tmp_path / "model", **SETTINGS}
+        options = {"cluster": cluster.scheduler_address, "overwrite": True, "heldout": corpus[1], **SETTINGS}
+        options["output"] = tmp_path / "model"
         nce_train.train(corpus, **options)
         assert contents(tmp_path / "model") == expected
         told = capsys.readouterr().err
@@ -75,6 +81,7 @@ def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expecte
 def test_interrupted_on_workers_it_goes_on_without_them(corpus, expected, tmp_path):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
     arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1", "--log-every", "0.1"]
+    arguments += ["--heldout", corpus[1]]
     command = [sys.executable, "-m", "nce_train.cli.train", *arguments, *options]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     lines = []
@@ -117,12 +124,77 @@ def test_workers_with_other_versions_or_without_the_corpus_are_refused(corpus, t
         nce_train.train("/proc/self/cwd/corpus.txt", cluster=cluster.scheduler_address, progress=False)
 
 
+def dask(name, *arguments, **environment):
+    """A process of Dask's command line."""
+    command = [sys.executable, "-m", f"distributed.cli.dask_{name}", "--no-dashboard", *arguments]
+    return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_a_worker_with_another_processor_is_refused(corpus, tmp_path):
+    with LocalCluster(n_workers=0, **LOCAL) as cluster, Client(cluster) as client:
+        arguments = ("worker", cluster.scheduler_address, "--no-nanny", "--local-directory", str(tmp_path))
+        with dask(*arguments) as native, dask(*arguments, NUMBA_CPU_NAME="generic") as generic:
+            try:
+                client.wait_for_workers(2, timeout=60)
+                told = (
+                    r"has a \S+ processor where others have \S+, so its last bits .* NUMBA_CPU_NAME=generic on all\.$"
+                )
+                with pytest.raises(InputError, match=rf"^The worker tcp://\S+ {told}"):
+                    nce_train.train(corpus, cluster=cluster.scheduler_address, progress=False)
+            finally:
+                native.terminate()
+                generic.terminate()
+
+
+@pytest.mark.slow
+def test_when_the_scheduler_is_lost_nothing_else_is(corpus, expected, tmp_path, capfd):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # a port that is free
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    killed_at = []
+
+    def kill(state):
+        if state.epoch == 1 and not killed_at:
+            killed_at.append(state.step)
+            scheduler.kill()
+
+    told = r"^The scheduler of the cluster is lost; go on .* with: nce-train --resume .*model$"
+    options = {"cluster": address, "callback": kill, "log_every_steps": 1, "heldout": corpus[1]}
+    with (
+        dask("scheduler", "--host", address) as scheduler,
+        dask("worker", address, "--no-nanny", "--local-directory", str(tmp_path)) as worker,
+    ):
+        try:
+            with Client(address, timeout=60) as client:
+                client.wait_for_workers(1, timeout=60)
+            with pytest.raises(RunError, match=told):
+                nce_train.train(corpus, output=tmp_path / "model", **options, **SETTINGS)
+        finally:
+            scheduler.kill()
+            worker.kill()
+    shown = capfd.readouterr().err
+    assert "Traceback" not in shown and "distributed" not in shown
+    nce_train.train(resume=tmp_path / "model")
+    assert contents(tmp_path / "model") == expected
+    step = int(re.search(r"going on from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
+    assert step >= killed_at[0]  # no checkpoint was due before
+
+
+def test_a_scheduler_without_workers_is_told(corpus, monkeypatch):
+    monkeypatch.setattr("nce_train.cluster.cluster.CONNECT_SECONDS", 0.5)
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        pytest.raises(InputError, match=r"^The scheduler at inproc://\S+ has no workers: start some with dask worker"),
+    ):
+        nce_train.train(corpus, cluster=cluster.scheduler_address, progress=False)
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [
         ("elsewhere", "--cluster elsewhere is neither tcp://HOST:PORT of a scheduler nor local:N."),
         ("local:none", "--cluster local:none: local:N needs a number of worker processes, at least 1."),
-        ("tcp://127.0.0.1:1", "No Dask scheduler with workers answers at tcp://127.0.0.1:1: "),
+        ("tcp://127.0.0.1:1", "No Dask scheduler answers at tcp://127.0.0.1:1: "),
     ],
 )
 def test_a_wrong_address_is_one_sentence(address, told, corpus, tmp_path, monkeypatch):
@@ -135,10 +207,10 @@ def test_a_wrong_address_is_one_sentence(address, told, corpus, tmp_path, monkey
 
 
 def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):
-    for option, told in (("--dry-run", "leave --cluster out"), ("--no-deterministic", "leave --no-deterministic out")):
-        result = CliRunner().invoke(main, [*corpus, "-o", str(tmp_path / "model"), "--cluster", "local:2", option])
-        assert result.exit_code == 2
-        assert told in result.stderr
+    options = ["-o", str(tmp_path / "model"), "--cluster", "local:2", "--no-deterministic"]
+    result = CliRunner().invoke(main, [*corpus, *options])
+    assert result.exit_code == 2
+    assert "leave --no-deterministic out" in result.stderr
 
 
 @pytest.mark.slow

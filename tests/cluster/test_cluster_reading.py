@@ -61,6 +61,24 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     assert reading.describe(workers, listed, parts) == expected.sources
 
 
+@pytest.mark.parametrize(("unknown", "room"), [(None, None), ("UNK", 5)])
+def test_words_are_added_as_one_machine_adds_them(unknown, room, corpus, workers, tmp_path):
+    words = ["nowhere", "Wort3", "Wort7", "rare", "Wort250"]  # `rare` is in the text once
+    old = Vocabulary([unknown, *words] if unknown else words, np.arange(6 if unknown else 5)[::-1] + 40, unknown)
+    room = room and len(old) + room
+    settings = settings_with(max_vocab=room, unknown=unknown)
+    options = {"min_count": 3, "max_vocab": room, "extend": old}
+    expected = encode_corpus(corpus, tmp_path, cache=False, **options)
+    listed = list_sources(corpus)
+    parts = reading.cut_into_parts(listed, 2, settings.line_breaks, part_bytes=12_000)
+    vocabulary, warnings = reading.count(workers, parts, listed, settings, no_progress, old)
+    assert vocabulary.words == expected.vocabulary.words
+    assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
+    assert set(old.words) <= set(vocabulary.words) and len(vocabulary) > len(old)
+    assert warnings == expected.warnings
+    assert any("find no room" in warning for warning in warnings) == (room is not None)
+
+
 def on_a_worker(workers, function, job, *arguments):
     (result,) = workers.results([workers.submit(function, workers.spread(job), *arguments, workers=workers.usable())])
     return result

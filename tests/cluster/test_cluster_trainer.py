@@ -1,5 +1,7 @@
 """Rounds on workers end in the bytes of rounds on threads, however they are interrupted and whoever trains them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from nce_train.cluster import reading
 from nce_train.cluster.cost import RoundCost, bytes_of_rows, expected_touched
 from nce_train.cluster.job import Base, BaseMissing, Desk, Job
 from nce_train.cluster.trainer import ClusterTrainer
+from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import list_sources
 from nce_train.training.config import Settings
@@ -15,9 +18,13 @@ from nce_train.training.rounds import RoundTrainer
 
 
 @pytest.fixture
-def trainers(corpus, workers, tmp_path):
+def encoded(corpus, tmp_path):
+    return encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+
+
+@pytest.fixture
+def trainers(corpus, workers, encoded):
     """Makes a trainer on threads and one on workers for the same settings."""
-    encoded = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
     listed = list_sources(corpus)
 
     def make(**changes):
@@ -58,6 +65,54 @@ def test_the_bytes_are_those_of_threads(trainers, changes):
     assert parameters(on_workers) == parameters(on_threads)
 
 
+def test_what_it_starts_with_reaches_the_workers(trainers):
+    """They have had the base that `compile` sent."""
+    both = trainers()
+
+    def fill(tables):
+        tables.input[:, :20] += 0.25
+
+    for trainer in both:
+        trainer.start_with(fill)
+        trainer.run()
+    assert parameters(both[1]) == parameters(both[0])
+
+
+def lose_the_base(trainer):
+    workers = trainer._workers
+    one = sorted(workers.usable())[:1]
+    workers.results([workers.submit(drop_training, workers.spread(trainer._job), workers=one)])
+
+
+def drop_training(job):
+    job.desk()._training = None
+
+
+def test_held_out_losses_are_those_of_one_machine(trainers, encoded):
+    """To the last bit, after each epoch; and training goes on as if nobody had looked."""
+    on_threads, on_workers = trainers(dim=20)
+    counts = encoded.vocabulary.counts
+    pairs = np.random.default_rng(2).integers(0, len(counts), (2, 7300))
+    batches = list(nce_batches(*pairs, counts, on_threads.settings.model_dump()))
+    here, there = [], []
+
+    def look_here(epoch):
+        tables = on_threads.state()
+        parameters = tables["input"], tables["output"], tables["bias"]
+        here.append([sum_of_nce_losses(batch, *parameters) for batch in batches])
+
+    def look_there(epoch):
+        if epoch == 2:  # as one that was started anew
+            lose_the_base(on_workers)
+        there.append(on_workers.sums_of_losses(batches))
+
+    on_threads.run(on_epoch=look_here)
+    on_workers.run(on_epoch=look_there)
+    assert there == here and len(here) == 2 and len(here[0]) == 8
+    assert here[0] != here[1]
+    assert parameters(on_workers) == parameters(on_threads)
+
+
 @pytest.mark.usefixtures("brief_looks")
 def test_stopped_and_restored_here_or_there(trainers):
     """A state of workers goes on on threads, and one of threads on workers."""
@@ -83,8 +138,7 @@ class StopsAfter:
             self.trainer.stop()
 
 
-def test_a_worker_that_has_missed_a_round_says_so(corpus, tmp_path):
-    encoded = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
+def test_a_worker_that_has_missed_a_round_says_so(encoded, tmp_path):
     settings = Settings(deterministic=True, dim=20).resolved()
     training = Desk(Job(settings.model_dump(), encoded.vocabulary, []), str(tmp_path)).training()
     rows = np.array([3, 5], np.int32)
@@ -120,8 +174,15 @@ def test_cost_is_arithmetic():
     assert slow.training_seconds == 1.0
     assert slow.travel_seconds == pytest.approx((76e6 + 8 * 34e6) / 1.25e8)
     assert slow.gain == pytest.approx(4 / (1 + 2.784))
-    assert "--deterministic" not in slow.sentence()
-    assert "--deterministic" in RoundCost(8, 4, 1e5, 0.5, 34e6, 76e6, 1.25e7).sentence()
+    assert slow.travels() == (
+        "a round trains 8 × 100,000 tokens in 1.0 s on 4 threads, and moves up to 76.0 MB out and 272.0 MB in, 2.8 s "
+        "at 125 MB/s"
+    )
+    assert slow.verdict() == "about 1.1 times one thread of a worker"
+    here = dataclasses.replace(slow, threads_here=3)
+    assert here.gain_here == pytest.approx(8 / 3)
+    assert here.verdict().endswith("worker; --deterministic on 3 threads of this machine will be faster")
+    assert "on 1 thread of this machine" in dataclasses.replace(slow, bytes_per_second=1.25e7).verdict()
 
 
 def test_expected_rows_are_those_of_a_simulation():

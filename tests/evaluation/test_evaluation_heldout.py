@@ -11,6 +11,7 @@ from nce_train.api import Model, evaluate
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.heldout import heldout_loss, heldout_pairs
+from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 
 WORDS = ["the", "cat", "dog", "ran", "sat"]
 SETTINGS = {
@@ -67,6 +68,30 @@ def test_losses_are_the_librarys(directory, tmp_path):
     drawn = nce.sampler_from_counts(model.counts, "unigram", 0.75)(labels, 1, 3, True, seed=0)
     losses = nce.nce_loss(*tables[:2], labels, tables[2], 3, 5, sampled_values=drawn)
     assert result["nce_loss"] == pytest.approx(losses.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("sampler", "unique"), [("unigram", True), ("log-uniform", False)])
+def test_batches_sum_what_the_library_sums(sampler, unique):
+    """Pair by pair, with the noise of each batch; and a class that is never drawn costs nothing as a context."""
+    generator = np.random.default_rng(5)
+    counts = np.array([900, 40, 30, 20, 10, 4, 2])
+    settings = {"sampler": sampler, "distortion": 0.75, "num_sampled": 3, "unique": unique}
+    input, output = (generator.normal(size=(7, 4)).astype(np.float32) for _ in range(2))
+    bias = generator.normal(size=7).astype(np.float32)
+    centres, contexts = generator.integers(0, 7, (2, 2500))
+    batches = list(nce_batches(centres, contexts, counts, settings))
+    assert [len(batch.centres) for batch in batches] == [1024, 1024, 452]
+    assert not np.array_equal(batches[0].noise, batches[1].noise)
+    wide = [np.asarray(table, np.float64) for table in (output, bias, input)]
+    for batch in batches:
+        drawn = (batch.noise, np.exp(batch.log_count)[:, None], np.exp(batch.log_noise_count))
+        labels, inputs = batch.contexts[:, None], wide[2][batch.centres]
+        expected = nce.nce_loss(wide[0], wide[1], labels, inputs, 3, 7, sampled_values=drawn)
+        assert sum_of_nce_losses(batch, input, output, bias) == pytest.approx(expected.sum(), rel=1e-12)
+    counts[0] = 0  # as of an unknown word that the text did not hold
+    (batch,) = nce_batches(centres[:9], np.zeros(9, np.int64), counts, {**settings, "sampler": "unigram"})
+    noise_logits = input[batch.centres] @ output[batch.noise].T + bias[batch.noise] - batch.log_noise_count
+    assert sum_of_nce_losses(batch, input, output, bias) == pytest.approx(np.logaddexp(0, noise_logits).sum(), rel=1e-5)
 
 
 def test_an_even_spread_of_pairs():
@@ -154,7 +179,7 @@ def test_damaged_models_are_one_sentence(directory, spoil, message):
 def test_losses_that_are_not_finite_are_refused(directory, tmp_path):
     np.save(directory / "output.npy", np.full((5, 4), 1e38, np.float32))
     np.save(directory / "input.npy", np.full((5, 4), 1e38, np.float32))
-    with pytest.raises(InputError, match=r"text\.txt: the nce_loss of its words is .*the model has diverged"):
+    with pytest.raises(InputError, match=r"text\.txt: the \w+_loss of its words is .*the model has diverged"):
         heldout_loss(Model.load(directory), tmp_path / "text.txt")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings.escape import escape_word, unescape_word
 from nce_train.embeddings.numbers import format_rows, parse_numbers
+from nce_train.embeddings.plain_numbers import parse_plain
 from nce_train.embeddings.table import Table
 from nce_train.errors import InputError, NceTrainWarning
 
@@ -127,7 +128,9 @@ def _parse_lines(lines: list[bytes], path: Path, dim: int, first_line: int) -> t
         and all(texts)
         and not any(blank in numbers for blank in _UNUSUAL_BLANKS)
     ):
-        vectors = parse_numbers(numbers)
+        vectors = parse_plain(numbers, len(lines) * dim)
+        if vectors is None:
+            vectors = parse_numbers(numbers)
         if vectors is not None and vectors.size == len(lines) * dim:
             return words, vectors.reshape(len(lines), dim)
     return _parse_slowly(lines, path, dim, first_line)

@@ -26,8 +26,8 @@ _POWERS = 10.0 ** np.arange(_LONGEST + 1)
 def parse_plain(text: bytes, count: int) -> NDArray[np.float32] | None:
     """Read `count` numbers separated by single blanks; None when they are not all of the common form.
 
-    That is: a minus or none, a digit, a point and 1 to 16 digits, without the point a whole number below 2^53; a few may
-    have an exponent.
+    That is: a minus or none, a digit, a point and 1 to 16 digits, without the point a whole number below 2^53. A few
+    may have an exponent.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from nce_train.evaluation import resampling
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
 from nce_train.evaluation.measure import compare as compare_measured
-from nce_train.files import check_place, is_same_file
+from nce_train.files import check_place, is_same_file, is_stream
 from nce_train.text.sources import list_sources
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
@@ -714,24 +714,22 @@ def phrases(
     rule = Rule(score, threshold, min_count, delimiter)
     places = [Path(place) for place in (output, list_file) if place is not None]
     _check_outputs(places, corpus)
-    is_device = Path(output).exists() and not Path(output).is_file()
-    scratch = None if is_device else os.path.dirname(os.path.realpath(output))  # /dev/stdout may lead to a file
-    with tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory:
-        with _writing(places[0]) as file:
-            joined = join_corpus(
-                corpus,
-                file.write,
-                directory,
-                rule,
-                passes=passes,
-                tokens=tokens,
-                lowercase=lowercase,
-                threads=threads or usable_cpus(),
-                progress=progress,
-            )
-        for place in places[1:]:
-            with _writing(place) as file:
-                file.writelines(listing(joined.phrases))
+    scratch = None if is_stream(output) else os.path.dirname(os.path.realpath(output))
+    with tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory, _writing(places[0]) as text:
+        joined = join_corpus(
+            corpus,
+            text.write,
+            directory,
+            rule,
+            passes=passes,
+            tokens=tokens,
+            lowercase=lowercase,
+            threads=threads or usable_cpus(),
+            progress=progress,
+        )
+        for place in places[1:]:  # before the text takes its place: without the list it stays away
+            with _writing(place) as table:
+                table.writelines(listing(joined.phrases))
     return joined
 
 

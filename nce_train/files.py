@@ -2,18 +2,23 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from nce_train.errors import InputError
 
+# Names of files that are open already: what stands in them must stay there (`command -o /dev/stdout >> all.txt`).
+_DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: Any) -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; on success it replaces `path`, on an error it is removed.
 
-    Devices and pipes are written to as they are.
+    Devices, pipes and open files named by their descriptor (`is_stream`) are written to as they are.
 
     Parameters
     ----------
@@ -34,8 +39,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
     OSError
         When the file cannot be written; `path` is then as it was.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe, which a rename would replace
-        with open(path, mode, **open_kwargs) as file:
+    if is_stream(path):  # which a rename would replace
+        descriptor = _descriptor(path)
+        with open(path if descriptor is None else os.dup(descriptor), mode, **open_kwargs) as file:
             yield file
         return
     target = Path(os.path.realpath(path))  # a link stays, what it points to is replaced
@@ -63,12 +69,17 @@ def check_place(path: str | os.PathLike[str], for_directory: bool = False) -> No
     path = Path(path)
     if path.is_dir() and not for_directory:
         raise InputError(f"{path}: a directory stands here; name a file to write")
-    if path.exists() and not path.is_file():  # a device or a pipe, beside which nothing is written
+    if is_stream(path):  # beside which nothing is written
         return
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no directory {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a device, a pipe or the name of an open file (`/dev/stdout`), which is written to in place."""
+    return _descriptor(path) is not None or (os.path.exists(path) and not os.path.isfile(path))
 
 
 def is_same_file(left: str | os.PathLike[str], right: str | os.PathLike[str]) -> bool:
@@ -88,3 +99,10 @@ def sync_directory(directory: str | os.PathLike[str]) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _descriptor(path: str | os.PathLike[str]) -> int | None:
+    """The number of the open file that a path names; None for all other paths."""
+    name = os.fspath(path)
+    found = _DESCRIPTOR.fullmatch(name)
+    return int(found[1]) if found else _DESCRIPTORS.get(name)

@@ -1,11 +1,13 @@
 """Files are whole or absent; links and special files stay what they are."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from nce_train.files import atomic_write, is_same_file
+from nce_train.files import atomic_write, check_place, is_same_file, is_stream
 
 
 def test_a_failure_leaves_the_old_file(tmp_path):
@@ -43,6 +45,31 @@ def test_links_and_pipes_stay(tmp_path):
     reader.join()
     assert read == [b"through"]
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="open files have no names here")
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_what_stands_in_an_open_file_stays(tmp_path, name):
+    """As in a shell: { echo first; program; echo last; } >> kept."""
+    (tmp_path / "kept").write_bytes(b"old\n")
+    code = (
+        "import os; from nce_train.files import atomic_write, check_place\n"
+        "os.write(1, b'first\\n')\n"
+        f"check_place({name!r})\n"
+        f"with atomic_write({name!r}) as file: file.write(b'new\\n')\n"
+        "os.write(1, b'last\\n')"
+    )
+    with open(tmp_path / "kept", "ab") as kept:
+        subprocess.run([sys.executable, "-c", code], stdout=kept, check=True, timeout=60)
+    assert (tmp_path / "kept").read_bytes() == b"old\nfirst\nnew\nlast\n"
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_what_is_written_in_place(tmp_path):
+    (tmp_path / "f").touch()
+    assert is_stream("/dev/null") and is_stream("/dev/stdout") and is_stream("/dev/fd/7")
+    assert not is_stream(tmp_path / "f") and not is_stream(tmp_path / "none")
+    check_place("/dev/null")
 
 
 def test_same_files(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nce_train
-from nce_train.errors import InputError
+from nce_train.errors import InputError, RunError
 from nce_train.text import phrases as phrases_module
 from nce_train.text import phrases_pairs
 from nce_train.text.phrases import Rule, join_corpus
@@ -212,6 +212,15 @@ def test_from_python(tmp_path):
     assert (tmp_path / "out.txt").read_text() == "new_york\nrain\n" * 6 + "new\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["list.tsv", "out.txt"]
     assert seen == {"vocabulary", "encode", "pairs", "joining"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_where_the_list_cannot_be_written_the_text_is_not_either(tmp_path):
+    (tmp_path / "out.txt").write_text("before")
+    with pytest.raises(RunError, match="/dev/full: it could not be written"):
+        nce_train.phrases([["new", "york"]] * 9, tmp_path / "out.txt", threshold=0.05, list_file="/dev/full")
+    assert (tmp_path / "out.txt").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
 
 
 def test_wrong_numbers_from_python_are_refused(tmp_path):

@@ -61,11 +61,20 @@ def available_memory() -> int | None:
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
         if limit != "max":
-            limits.append(int(limit) - int((_CGROUP / "memory.current").read_text()))
+            used = int((_CGROUP / "memory.current").read_text()) - _cached_files()
+            limits.append(max(0, int(limit) - used))
     except (OSError, ValueError):
         pass  # no control group, or of the older kind
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
+
+
+def _cached_files() -> int:
+    """Bytes of the control group that hold files read a while ago, which the kernel gives up when memory is short."""
+    for line in (_CGROUP / "memory.stat").read_text().splitlines():
+        if line.startswith("inactive_file "):
+            return int(line.split()[1])
+    return 0
 
 
 def _kibibytes(path: Path, key: str) -> int | None:

@@ -93,7 +93,7 @@ def slots_a_table(threads: int) -> int:
     available = available_memory()
     memory = _MEMORY if available is None else min(_MEMORY, int(_MEMORY_SHARE * available))
     slots = memory // threads // (2 * _BYTES_A_SLOT)  # twice: while a table is exchanged, there are two
-    return max(_LEAST_SLOTS, 1 << (slots.bit_length() - 1))
+    return max(_LEAST_SLOTS, 1 << max(0, slots.bit_length() - 1))
 
 
 class _Scan:

@@ -156,6 +156,8 @@ def test_tables_keep_to_the_memory_set_aside(monkeypatch):
         assert 2 * 16 * slots * threads <= 2**30 and slots & (slots - 1) == 0
     monkeypatch.setattr(phrases_pairs, "available_memory", lambda: 2**26)
     assert 2 * 16 * phrases_pairs.slots_a_table(2) * 2 <= 2**24
+    monkeypatch.setattr(phrases_pairs, "available_memory", lambda: 0)
+    assert phrases_pairs.slots_a_table(2) == 1 << 12
 
 
 def test_words_lines_and_bytes_stay_as_they_were(tmp_path):

@@ -38,6 +38,10 @@ def _read(path: Path, mmap: bool) -> Table:
         for row in range(rows):
             blank = buffer.find(b" ", position)
             while blank < 0 or len(buffer) < blank + 1 + 4 * dim:
+                if blank < 0 and len(buffer) - position > LONGEST_LINE:
+                    raise InputError(
+                        f"{path}, row {row}: its word is longer than {LONGEST_LINE >> 20} MiB; the file is damaged"
+                    )
                 more = file.read(_BLOCK_BYTES)
                 if not more:
                     raise InputError(

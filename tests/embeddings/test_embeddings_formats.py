@@ -4,6 +4,7 @@ import gzip
 import lzma
 import os
 import struct
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -287,6 +288,18 @@ def test_damage_is_told_in_one_sentence(tmp_path, content, sentence):
     with pytest.raises(InputError, match=sentence) as failure:
         Embeddings.load(path)
     assert "v.npy" in str(failure.value) and "\n" not in str(failure.value)
+
+
+def test_a_word_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
+    for name in ("_BLOCK_BYTES", "LONGEST_LINE"):
+        monkeypatch.setattr(f"nce_train.embeddings.word2vec_binary.{name}", 1 << 20)
+    (tmp_path / "v.bin.gz").write_bytes(gzip.compress(b"2 1\n" + bytes(30 << 20), 1))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"v\.bin\.gz, row 0: its word is longer than 1 MiB; the file is damaged"):
+        Embeddings.load(tmp_path / "v.bin.gz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
 
 
 def test_a_file_that_is_absent_or_closed(tmp_path):

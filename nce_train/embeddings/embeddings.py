@@ -53,7 +53,7 @@ class Embeddings:
     Raises
     ------
     InputError
-        When sizes disagree, a word repeats or a number is not finite.
+        When sizes disagree, a word repeats, a number is not finite or a count is not from 0 to 10^18 - 1.
     TypeError
         When a word is no str, or a number no real number.
 

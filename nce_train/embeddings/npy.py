@@ -20,16 +20,13 @@ from nce_train.embeddings.escape import escape_word, unescape_word, word_bytes
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.numbers import parse_numbers
 from nce_train.embeddings.precision import DTYPES, dequantise
-from nce_train.embeddings.table import Table, check_memory
+from nce_train.embeddings.table import LARGEST_COUNT, Table, check_memory
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
 from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
 
 _MAGIC = b"\x93NUMPY"
-_LARGEST_COUNT = 10**18 - 1
-
-
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -106,7 +103,7 @@ def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
         words, digits = fields[:-1:2], fields[1::2]
         if all(words) and all(digits) and (joined := "".join(digits)).isascii() and joined.isdigit():
             counts = parse_numbers(" ".join(digits), np.int64)
-            if counts is not None and counts.max() <= _LARGEST_COUNT:
+            if counts is not None and counts.max() <= LARGEST_COUNT:
                 return words, counts
     first_word = content.partition(b"\t")[0].decode("utf-8", "surrogateescape")
     vocabulary = Vocabulary.load(path, unknown=first_word)

@@ -18,7 +18,7 @@ from nce_train.embeddings.compression import ENDINGS, open_reading
 from nce_train.embeddings.escape import escape_cell, unescape_word
 from nce_train.embeddings.format import Format
 from nce_train.embeddings.numbers import format_rows, parse_numbers
-from nce_train.embeddings.table import Table
+from nce_train.embeddings.table import LARGEST_COUNT, Table
 from nce_train.embeddings.text_lines import is_number, read_blocks, shown_field
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
@@ -33,7 +33,6 @@ _CONFIG_TEXT = f'''embeddings {{
 '''
 _FILES = (VECTORS, METADATA, _CONFIG)
 _BLOCK_ROWS = 1 << 12
-_LONGEST_COUNT = 18  # digits
 
 
 def is_projector(path: Path) -> bool:
@@ -141,7 +140,7 @@ def _read_metadata(path: Path) -> tuple[list[str], NDArray[np.int64] | None]:
 
 def _counts(cells: list[bytes]) -> NDArray[np.int64] | None:
     """The column as counts, if all of it are: in files of other programs it may be anything."""
-    if all(cell.isdigit() and len(cell) <= _LONGEST_COUNT for cell in cells):
+    if all(cell.isdigit() and len(cell) <= len(str(LARGEST_COUNT)) for cell in cells):
         return np.array([int(cell) for cell in cells], np.int64)
     return None
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from nce_train.errors import InputError
 from nce_train.memory import available_memory
 
+LARGEST_COUNT = 10**18 - 1  # 18 digits, which all formats can hold
+
 # Rows checked at once, so that a mapped table may be larger than memory.
 _CHECKED_ROWS = 1 << 14
 
@@ -57,7 +59,7 @@ class Table(NamedTuple):
 
 
 def check_table(table: Table) -> None:
-    """Refuse a table whose sizes disagree, whose words repeat, or whose numbers are not finite.
+    """Refuse a table whose sizes disagree, whose words repeat, or whose numbers are not finite or counts out of range.
 
     Raises
     ------
@@ -71,6 +73,9 @@ def check_table(table: Table) -> None:
         raise InputError(f"there are {len(words)} words for {len(vectors)} vectors; give one word a vector")
     if counts is not None and counts.shape != (len(words),):
         raise InputError(f"there are counts of shape {counts.shape} for {len(words)} words; give one a word")
+    if counts is not None and len(counts) and not 0 <= counts.min() <= counts.max() <= LARGEST_COUNT:
+        row = int(np.argmax((counts < 0) | (counts > LARGEST_COUNT)))
+        raise InputError(f"{place(row)}: the count {counts[row]} of {_shown(words[row])} is not from 0 to 10^18 - 1")
     if len(set(words)) != len(words):
         _refuse_repeated_word(words, place)
     for start in range(0, len(vectors), _CHECKED_ROWS):

@@ -291,8 +291,8 @@ def test_damage_is_told_in_one_sentence(tmp_path, content, sentence):
 
 
 def test_a_word_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
-    for name in ("_BLOCK_BYTES", "LONGEST_LINE"):
-        monkeypatch.setattr(f"nce_train.embeddings.word2vec_binary.{name}", 1 << 20)
+    for name in ("word2vec_binary._BLOCK_BYTES", "word2vec_binary.LONGEST_LINE", "formats.LONGEST_LINE"):
+        monkeypatch.setattr(f"nce_train.embeddings.{name}", 1 << 20)
     (tmp_path / "v.bin.gz").write_bytes(gzip.compress(b"2 1\n" + bytes(30 << 20), 1))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"v\.bin\.gz, row 0: its word is longer than 1 MiB; the file is damaged"):

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from nce_train.errors import InputError
 
+_ROWS_AT_ONCE = 1 << 14
+
 
 def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale each row to length 1; a row of zeros stays.
@@ -63,6 +65,12 @@ def all_but_the_top(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     if not np.isfinite(centred).all():
         raise InputError("abtt cannot centre these vectors: some numbers are near the largest that float32 holds")
-    _, components = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
+    blocks = [centred[start : start + _ROWS_AT_ONCE] for start in range(0, len(centred), _ROWS_AT_ONCE)]
+    products = np.zeros((vectors.shape[1], vectors.shape[1]))
+    for block in blocks:  # float64 for a block only: of a million rows it would be 5 GB
+        products += block.T.astype(np.float64) @ block
+    _, components = np.linalg.eigh(products)
     top = components[:, -removed:].astype(np.float32)
-    return centred - (centred @ top) @ top.T
+    for block in blocks:
+        block -= (block @ top) @ top.T
+    return centred

@@ -1,9 +1,12 @@
 """Unit length and all-but-the-top do what their definitions say."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
+from nce_train.errors import InputError
 
 
 def test_unit_length():
@@ -13,8 +16,10 @@ def test_unit_length():
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0], [-1, 0], [np.sqrt(0.5)] * 2], rtol=1e-6)
 
 
+@pytest.mark.parametrize("rows_at_once", [1 << 14, 90], ids=["one block", "many blocks"])
 @pytest.mark.parametrize(("dim", "removed"), [(2, 1), (40, 1), (128, 1), (160, 2), (300, 3)])
-def test_the_mean_and_the_top_components_are_gone(dim, removed):
+def test_the_mean_and_the_top_components_are_gone(dim, removed, rows_at_once, monkeypatch):
+    monkeypatch.setattr("nce_train.embeddings.postprocess._ROWS_AT_ONCE", rows_at_once)
     rng = np.random.default_rng(dim)
     spread = np.linspace(5, 0.5, dim)
     vectors = (rng.standard_normal((400, dim)) * spread + 3).astype(np.float32)
@@ -30,3 +35,17 @@ def test_the_mean_and_the_top_components_are_gone(dim, removed):
     np.testing.assert_allclose(treated, expected, atol=2e-3)
     np.testing.assert_allclose(treated.mean(axis=0), 0, atol=1e-5)
     assert np.linalg.matrix_rank(treated, tol=0.1) == dim - removed
+
+
+def test_of_many_rows_there_is_one_copy():
+    vectors = np.random.default_rng(0).standard_normal((200_000, 10)).astype(np.float32)
+    tracemalloc.start()
+    treated = all_but_the_top(vectors)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert treated.nbytes <= peak < 2 * vectors.nbytes
+
+
+def test_numbers_too_large_to_be_centred_are_refused():
+    with pytest.raises(InputError, match="abtt cannot centre these vectors"):
+        all_but_the_top(np.array([[3e38, 1], [-3e38, 1], [-3e38, 1]], np.float32))

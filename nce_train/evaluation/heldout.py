@@ -21,6 +21,7 @@ from nce_train.text.corpus import LINE_END, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
 MOST_PAIRS = 100_000
+_PLACES_AT_ONCE = 1 << 20
 _LOGIT_BYTES = 64 * 2**20  # of a block of logits a thread
 
 Progress = Callable[[int, int], None]
@@ -103,24 +104,35 @@ def heldout_pairs(
     -------
     centres, contexts : int64 [pairs], in the order of the text
     """
-    ids = np.asarray(stream, np.int64)
-    ends = np.flatnonzero(ids == LINE_END)
-    place = np.arange(len(ids))
-    line = np.searchsorted(ends, place)
-    first = np.concatenate([[0], ends + 1])[line]
-    last = np.concatenate([ends, [len(ids)]])[line] - 1
-    low, high = np.maximum(first, place - window), np.minimum(last, place + window)
-    number = np.where(ids == LINE_END, 0, high - low)
-    until = np.cumsum(number)
+    ends = np.flatnonzero(stream == LINE_END)
+    # How many pairs there are up to each place; all else is computed for some places at a time.
+    until = np.empty(len(stream), np.int64)
+    for start in range(0, len(stream), _PLACES_AT_ONCE):
+        places = np.arange(start, min(start + _PLACES_AT_ONCE, len(stream)))
+        low, high = _reach(places, ends, len(stream), window)
+        until[places] = np.where(stream[places] == LINE_END, 0, high - low)
+    np.cumsum(until, out=until)
     total = int(until[-1]) if len(until) else 0
-    chosen = np.arange(total)
     if total > most_pairs:
         offset = np.random.default_rng(0).random()
         chosen = ((np.arange(most_pairs) + offset) * (total / most_pairs)).astype(np.int64)
+    else:
+        chosen = np.arange(total)
     centre = np.searchsorted(until, chosen, side="right")
-    context = low[centre] + chosen - (until[centre] - number[centre])
+    low, high = _reach(centre, ends, len(stream), window)
+    context = low + chosen - (until[centre] - (high - low))
     context += context >= centre  # a word is no context of itself
-    return ids[centre], ids[context]
+    return stream[centre].astype(np.int64), stream[context].astype(np.int64)
+
+
+def _reach(
+    places: NDArray[np.int64], ends: NDArray[np.int64], length: int, window: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first and the last place within the window of each of some places, in its line."""
+    line = np.searchsorted(ends, places)
+    first = np.concatenate([[0], ends + 1])[line]
+    last = np.concatenate([ends, [length]])[line] - 1
+    return np.maximum(first, places - window), np.minimum(last, places + window)
 
 
 def without_pairs(text: str | os.PathLike[str]) -> InputError:

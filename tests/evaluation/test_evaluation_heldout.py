@@ -1,6 +1,7 @@
 """Held-out losses against the library's losses on all pairs, and the classifier's probabilities."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -105,6 +106,32 @@ def test_an_even_spread_of_pairs():
     everything = set(zip(centres.tolist(), contexts.tolist(), strict=True))
     assert set(zip(*(part.tolist() for part in some), strict=True)) <= everything
     assert (np.bincount(some[0], minlength=5) > 60).all()
+
+
+@pytest.mark.parametrize("window", [1, 2, 7])
+def test_pairs_of_a_long_text_are_those_of_its_definition(monkeypatch, window):
+    monkeypatch.setattr("nce_train.evaluation.heldout._PLACES_AT_ONCE", 7)
+    stream = np.random.default_rng(4).integers(-1, 9, 300).astype(np.int32)
+    lines = [line.split() for line in " ".join(map(str, stream)).split("-1")]
+    expected = [
+        (int(line[one]), int(line[other]))
+        for line in lines
+        for one in range(len(line))
+        for other in range(max(0, one - window), min(len(line), one + window + 1))
+        if one != other
+    ]
+    found = heldout_pairs(stream, window, 10**9)
+    assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
+
+
+def test_pairs_of_a_long_text_take_little_memory():
+    stream = np.zeros(3_000_000, np.int32)
+    stream[::20] = -1
+    tracemalloc.start()
+    heldout_pairs(stream, 5, 1_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 * len(stream)
 
 
 @pytest.mark.parametrize("stream", [[], [-1], [3, -1, 2, -1]])

@@ -55,8 +55,8 @@ def training_readings(run: Run) -> list[Reading]:
 
 def _run(run: Run, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     training = training_readings(run)
-    every = -(-len(training) // MOST_READINGS)
-    drawn = training[::every] + training[-1:] if every > 1 else training
+    every = max(1, -(-len(training) // MOST_READINGS))
+    drawn = training[:-1:every] + training[-1:]
     words, dim = run.embeddings.vectors.shape
     return {
         "name": run.name,

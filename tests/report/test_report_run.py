@@ -91,6 +91,20 @@ def test_looks_of_any_form_are_read_or_passed_over(model, tmp_path):
     assert all(look["interval"] == [None] and look["tokens"] == [None] for look in curves.values())
 
 
+@pytest.mark.parametrize(
+    ("number", "every", "drawn"),
+    [(0, 1, []), (1, 1, [1]), (7, 1, [1, 2, 3, 4, 5, 6, 7]), (8, 2, [1, 3, 5, 7, 8]), (9, 2, [1, 3, 5, 7, 9])],
+)
+def test_of_many_readings_some_and_the_last_are_drawn_once(model, tmp_path, monkeypatch, number, every, drawn):
+    monkeypatch.setattr("nce_train.report.content.MOST_READINGS", 7)
+    path = tmp_path / "run.nce"
+    shutil.copytree(model, path)
+    (path / "metrics.jsonl").write_text("".join(f'{{"step": {step}}}\n' for step in range(1, number + 1)))
+    runs = read_runs([path])
+    (run,) = content_of(runs, [{}], map_words(runs[0].embeddings, 5))["runs"]
+    assert (run["drawn_every"], run["readings"]["step"]) == (every, drawn)
+
+
 def test_names_are_short_unless_they_would_be_the_same(model, tmp_path):
     twin = tmp_path / "run.nce"
     shutil.copytree(model, twin)

@@ -79,8 +79,8 @@ function analogyTables(name) {
   const hasInterval = results.some(([, , result]) => result.interval);
   const heads = [["model", ""], ["accuracy", "number"], ...(hasInterval ? [["95 % interval", "number"]] : []),
     ["", "scale"], ["correct", "number"], ["asked", "number"], ["of", "number"], ["coverage", "number"]];
-  // 30,000 is what nce_train.evaluate takes when it is told nothing else
-  const overall = table(name, "analogies among the 30,000 most frequent words", heads, results.map(([run, number, result]) => [
+  const words = [...new Set(results.map(([, , result]) => whole(result.words)))].join(" or ");
+  const overall = table(name, `analogies among ${words} words`, heads, results.map(([run, number, result]) => [
     runLabel(run, number), percent(result.accuracy),
     ...(hasInterval ? [intervalText(result.interval, percent)] : []),
     range(result.accuracy, result.interval, number), whole(result.correct), whole(result.asked),

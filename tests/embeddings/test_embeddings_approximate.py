@@ -86,6 +86,8 @@ def test_an_index_of_other_vectors(model, index, file):
         other.neighbours(["w1"], index=index)
     with pytest.raises(InputError, match=r"v\.usearch: an index of other vectors; remove it"):
         ApproximateIndex.load(file, other.vectors)
+    with pytest.raises(InputError, match="an index of other vectors"):
+        ApproximateIndex.load(file, model.vectors.reshape(10_000, 8))
     with pytest.raises(InputError, match="restrict_vocab is 9, but an index searches all words"):
         model.neighbours(["w1"], restrict_vocab=9, index=index)
 

@@ -30,6 +30,7 @@ def test_every_word_comes_back_and_is_one_field(word):
         "%",
         "%%",
         "%_",
+        "%a%20b",
         "http://a.org/b%20c",
         "50%25",
         "né",

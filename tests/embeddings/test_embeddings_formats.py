@@ -190,7 +190,20 @@ def test_undecodable_bytes_are_written_back_as_they_were(tmp_path):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
-    "word", ["\x02\0\0\0\0\0\0\0{}", "\x1f\udc8b", "\udcfd7zXZ\x00", "\udc93NUMPY", "\ufeff", "5", "%", "5 3"]
+    "word",
+    [
+        "\x02\0\0\0\0\0\0\0{}",
+        "\x1f\udc8b",
+        "\udcfd7zXZ\x00",
+        "\udc93NUMPY",
+        "BZh91AY&SY",
+        "BZh1\x17rE8P\udc90",
+        "\x28\udcb5\x2f\udcfd",
+        "\ufeff",
+        "5",
+        "%",
+        "5 3",
+    ],
 )
 def test_a_first_word_that_looks_like_another_file(tmp_path, ending, word):
     path = tmp_path / f"v{ending}"

@@ -46,6 +46,14 @@ def test_opposite_vectors_have_answers_too():
     assert np.array(found).T.tolist() == [slow_answers(vectors.astype(np.float64), *question) for question in questions]
 
 
+def test_a_word_opposite_to_a_is_not_always_the_answer_by_3cosmul():
+    """Row 3 has a cos' of 0 to a, and of hardly more to b and c."""
+    angles = np.array([0, 0.02, -0.02, np.pi, np.pi / 2])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    assert answers(vectors, np.array([[0, 1, 2]])).mul.tolist() == [4]
+    assert slow_answers(vectors.astype(np.float64), 0, 1, 2)[1] == 4
+
+
 def test_where_no_word_is_left_there_is_no_answer():
     found = answers(np.eye(3, dtype=np.float32), np.array([[0, 1, 2], [0, 1, 1]]))
     assert found.add.tolist() == found.mul.tolist() == [-1, 2]

@@ -152,6 +152,36 @@ def test_unknown_words_are_a_class_where_the_model_has_one(tmp_path):
     assert heldout_loss(Model.load(directory), tmp_path / "text.txt")["pairs"] == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "changes", "pairs"),
+    [
+        ("the\ncat\n", {"line_breaks": "ignore"}, 2),
+        ("THE Cat\n", {"lowercase": True}, 2),
+        ("the,cat.sat\n", {"tokens": "words"}, 6),
+        ("the cat sat ran\n", {"window": 1}, 6),
+    ],
+)
+def test_the_text_is_read_as_that_of_training(tmp_path, text, changes, pairs):
+    (tmp_path / "text.txt").write_text(text)
+    model = Model.load(model_directory(tmp_path / "m.nce", **changes))
+    assert heldout_loss(model, tmp_path / "text.txt")["pairs"] == pairs
+
+
+def test_log_uniform_noise_goes_by_rows_where_the_unknown_word_is_rare(tmp_path):
+    (tmp_path / "text.txt").write_text("cat dog\n")
+    directory = model_directory(tmp_path / "m.nce", sampler="log-uniform", unknown="the")
+    usual = heldout_loss(Model.load(directory), tmp_path / "text.txt")
+    (directory / "vocab.tsv").write_text("the\t1\ncat\t49\ndog\t48\nran\t47\nsat\t46\n")
+    assert heldout_loss(Model.load(directory), tmp_path / "text.txt") == usual
+
+
+def test_progress_goes_by_distinct_centres(directory, tmp_path, monkeypatch):
+    monkeypatch.setattr("nce_train.evaluation.heldout._LOGIT_BYTES", 2 * 4 * len(WORDS))  # two rows at once
+    told = []
+    heldout_loss(Model.load(directory), tmp_path / "text.txt", progress=lambda *at: told.append(at))
+    assert told == [(2, 5), (4, 5), (5, 5)]
+
+
 def test_log_probability_and_predict(directory):
     model = Model.load(directory)
     scores = model.output @ model.input[1] + model.bias

@@ -144,7 +144,9 @@ def test_evaluate_compares_models_in_memory(tmp_path, models):
     assert whole["words"] == [60, 50] and whole["asked"] == 25 * 24
     assert whole["accuracy"][1] == alone[1]["analogies"]["facts"]["whole_vocabulary"]["accuracy"]
     assert paired["similarity"]["pairs"]["pairs"] == 41
-    assert paired["similarity"]["pairs"]["restricted_vocabulary"]["pairs"] == 31
+    restricted = paired["similarity"]["pairs"]["restricted_vocabulary"]
+    assert restricted["pairs"] == 31 and restricted["words"] == [40, 40]
+    assert restricted["spearman"] == [one["similarity"]["pairs"]["restricted_vocabulary"]["spearman"] for one in alone]
 
 
 def test_evaluate_compares_several_models_and_one_with_itself(models):

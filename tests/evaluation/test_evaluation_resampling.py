@@ -40,6 +40,11 @@ def test_correlations_are_those_of_the_resamples(monkeypatch):
     np.testing.assert_allclose(found, expected)
 
 
+def test_equal_shares_are_left_out_at_both_ends():
+    assert interval(np.arange(1001.0)[::-1]) == pytest.approx([25, 975])
+    assert interval(np.array([np.nan, *range(41)])) == pytest.approx([1, 39])
+
+
 def test_undefined_resamples_are_left_out():
     correlations = resampled_spearman([np.array([0.3, 0.1])], np.array([2.0, 1.0]))[0]
     assert 0.4 < np.isnan(correlations).mean() < 0.6  # the same pair was drawn twice

@@ -1,8 +1,11 @@
 """Sets: their kind is told from their contents, and what is wrong from the line."""
 
+import os
+
 import pytest
 
 from nce_train.errors import InputError
+from nce_train.evaluation.measure import read_sets
 from nce_train.evaluation.sets import Pair, Question, kind_of, read_analogies, read_similarities, split_column
 
 SCORED = [Pair("tiger", "cat", 7.35), Pair("Love", "sex", 6.0)]
@@ -29,7 +32,9 @@ def test_the_kind_is_told_from_the_contents(tmp_path, text, kind):
 
 
 def test_analogies_with_sections_and_comments(tmp_path):
-    (tmp_path / "set").write_text("a b c d\n: one two\n\nA b c d\r\n# no\n: three\na  b\tc d\n", encoding="utf-8")
+    (tmp_path / "set").write_text(
+        "\ufeff// no\na b c d\n: one two\n\nA b c d\r\n# no\n: three\na  b\tc d\n", encoding="utf-8"
+    )
     assert read_analogies(tmp_path / "set") == [
         Question("", "a", "b", "c", "d"),
         Question("one two", "A", "b", "c", "d"),
@@ -44,6 +49,8 @@ def test_analogies_with_sections_and_comments(tmp_path):
         "Word 1\tWord 2\tHuman (mean)\ntiger\tcat\t7.35\nLove\tsex\t6\n",
         "word1,word2,score\n\ntiger,cat,7.35\n# comment\nLove, sex ,6.0\n",
         "tiger cat 7.35\r\nLove  sex 6e0",
+        "\ufefftiger\tcat\t7.35\n// no\nLove\tsex\t6\n",
+        'tiger, "cat", 7.35\nLove, "sex", 6\n',
     ],
 )
 def test_similarities_in_the_common_forms(tmp_path, text):
@@ -60,6 +67,7 @@ def test_similarities_in_the_common_forms(tmp_path, text):
         (read_similarities, "a\tb\t1\na\tb\n", "line 2: not two words and a number"),
         (read_similarities, "w\tv\tscore\na\tb\tx\n", "line 2: not two words and a number"),
         (read_similarities, "a\tb\t1\na\tb\tnan\n", "line 2: not two words and a number"),
+        (read_similarities, f"a\tb\t1\na\tb\t{'9' * 400}\n", "line 2: not two words and a number"),
         (read_similarities, "w\tv\tscore\n", "there is no pair"),
         (kind_of, "", "neither a set of analogies"),
         (kind_of, "one\ntwo\nthree\n: capitals\n", "neither a set of analogies"),
@@ -220,6 +228,33 @@ def test_further_columns_and_headers(tmp_path, text):
     (tmp_path / "set").write_text(text)
     assert kind_of(tmp_path / "set") == "similarity"
     assert read_similarities(tmp_path / "set") == SCORED
+
+
+@pytest.mark.parametrize(
+    "name", ["Human", "score", "mean_rating", "AVERAGE", "avg. score", "SimLex999", "relatedness", "rating", "gold"]
+)
+def test_scores_go_by_many_names(tmp_path, name):
+    (tmp_path / "set").write_text(f"word1\tword2\tPOS\tconc\t{name}\tSD\ntiger\tcat\tN\t2\t7.35\t1\n")
+    assert read_similarities(tmp_path / "set") == SCORED[:1]
+
+
+def test_fields_of_any_length(tmp_path):
+    (tmp_path / "set").write_text(f"{'a' * 200_000},b,7\n")
+    assert read_similarities(tmp_path / "set") == [Pair("a" * 200_000, "b", 7)]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes as POSIX has them")
+def test_of_a_pipe_the_kind_cannot_be_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a pipe, which can be read only once; say its kind"):
+        kind_of(tmp_path / "pipe")
+
+
+def test_a_set_is_called_after_its_file_or_directory(bats, monkeypatch):
+    (bats.parent / "a.b.txt").write_text("a b c d\n")
+    assert list(read_sets([bats, bats.parent / "a.b.txt"]).analogies) == ["BATS_3.0", "a.b"]
+    monkeypatch.chdir(bats)
+    assert list(read_sets(["."]).analogies) == ["BATS_3.0"]
 
 
 def test_a_row_of_data_names_no_columns(tmp_path):

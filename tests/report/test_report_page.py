@@ -282,7 +282,15 @@ def emulate(browser, width, scheme):
 
 @pytest.mark.slow
 def test_intervals_are_shown(browser, vectors_file, tmp_path):
-    counts = {"words": 9, "correct": 6, "asked": 10, "questions": 20, "coverage": 0.5, "accuracy": 0.6, "interval": [0.3, 0.9]}
+    counts = {
+        "words": 9,
+        "correct": 6,
+        "asked": 10,
+        "questions": 20,
+        "coverage": 0.5,
+        "accuracy": 0.6,
+        "interval": [0.3, 0.9],
+    }
     scores = {"spearman": -0.25, "pairs": 10, "of": 10, "coverage": 1.0, "interval": [-0.5, 0.125]}
     results = {"analogies": {"a": {**counts, "sections": {}}}, "similarity": {"s": scores}}
     (page,) = write_report([vectors_file], tmp_path / "intervals.html", lambda embeddings: results)

@@ -98,6 +98,21 @@ def test_which_vectors_are_written(here, options, expected):
     np.testing.assert_allclose(written.vectors, wanted, rtol=1e-6)
 
 
+def test_a_reader_that_went_away_is_no_failure_worth_words(here):
+    Embeddings([f"w{row}" for row in range(5_000)], np.ones((5_000, 30))).save(here / "long.bin")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nce_train.cli.export", "long.bin", "/dev/stdout", "--format", "glove"],
+        cwd=here,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.readline().startswith(b"w0 1.0 ")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) == 1
+
+
 def test_counts_go_with_npy(here):
     assert run(here, "corpus.nce", "v.npy", "--top", "2").returncode == 0
     assert (here / "v.npy.vocab.tsv").read_text() == "w0\t100\nw1\t99\n"

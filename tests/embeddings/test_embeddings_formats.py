@@ -4,6 +4,8 @@ import gzip
 import lzma
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -97,11 +99,14 @@ def test_mapping_is_read_only_and_optional(tmp_path, model):
     assert not isinstance(Embeddings.load(tmp_path / "v.npy", mmap=False).vectors, np.memmap)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])
-def test_other_kinds_of_float_become_float32(tmp_path, model, dtype):
+def test_other_kinds_of_float_become_float32(tmp_path, model, dtype, packed):
     model.save(tmp_path / "v.npy")
     stored = np.asfortranarray(model.vectors.astype(dtype))
     np.save(tmp_path / "v.npy", stored)
+    if packed:
+        (tmp_path / "v.npy").write_bytes(gzip.compress((tmp_path / "v.npy").read_bytes()))
     read = Embeddings.load(tmp_path / "v.npy").vectors
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, stored.astype(np.float32))
@@ -280,6 +285,10 @@ def _damaged_npy(**changes):
         (_damaged_npy(edit=lambda raw: raw[:-1]), "not an array file that can be read"),
         (_damaged_npy(edit=lambda raw: raw.replace(b"(2, 3)", b"(99999999, 3)")), "not an array file"),
         (_damaged_npy(edit=lambda raw: raw[:20]), "not an array file that can be read"),
+        (
+            _damaged_npy(edit=lambda raw: gzip.compress(raw.replace(b"(2, 3)", b"(99999999, 3)"))),
+            r"1199999988 bytes of shape \(99999999, 3\), but far fewer bytes follow",
+        ),
         (_damaged_npy(edit=lambda raw: gzip.compress(raw[:-1])), "not an array file that can be read"),
         (_damaged_npy(vocabulary=None), "v.npy.vocab.tsv: the words cannot be read"),
         (_damaged_npy(vocabulary=b"a\t2\n"), "1 words for the 2 vectors"),
@@ -301,6 +310,40 @@ def test_damage_is_told_in_one_sentence(tmp_path, content, sentence):
     with pytest.raises(InputError, match=sentence) as failure:
         Embeddings.load(path)
     assert "v.npy" in str(failure.value) and "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("ending", [".txt", ".glove", ".bin"])
+def test_a_first_line_of_half_a_megabyte(tmp_path, ending):
+    model = Embeddings(["a", "b"], np.random.default_rng(2).standard_normal((2, 50_000)))
+    model.save(tmp_path / f"v{ending}")
+    (tmp_path / f"v{ending}").rename(tmp_path / "v")
+    assert_same(Embeddings.load(tmp_path / "v"), model)
+
+
+def test_killed_between_the_two_files_of_npy_it_has_no_words(tmp_path):
+    Embeddings(["old"], [[1.0]]).save(tmp_path / "v.npy")
+    code = (
+        "import os, sys; from nce_train import Embeddings; real = os.replace\n"
+        "def replace(old, new):\n"
+        "    real(old, new)\n"
+        "    if str(new).endswith('v.npy'): os._exit(9)\n"
+        "os.replace = replace\n"
+        "Embeddings(['new'], [[2.0]]).save(sys.argv[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "v.npy"], check=False, timeout=60)
+    assert done.returncode == 9
+    with pytest.raises(InputError, match=r"v\.npy\.vocab\.tsv: the words cannot be read"):
+        Embeddings.load(tmp_path / "v.npy")
+
+
+@pytest.mark.parametrize("link", ["v.npy", "v.npy.vocab.tsv"])
+def test_npy_is_not_written_through_a_link(tmp_path, model, link):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / link).symlink_to("mine")
+    with pytest.raises(InputError, match=f"{link}: a link or no regular file, but npy is written as two files"):
+        model.save(tmp_path / "v.npy")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == sorted([link, "mine"])
 
 
 def test_a_word_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):

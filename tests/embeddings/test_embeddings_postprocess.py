@@ -16,6 +16,11 @@ def test_unit_length():
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0], [-1, 0], [np.sqrt(0.5)] * 2], rtol=1e-6)
 
 
+def test_a_length_beyond_float32_leaves_the_direction():
+    (scaled,) = unit_length(np.array([[3e38, -3e38]], np.float32))
+    assert scaled[0] == -scaled[1] and 0.5 < scaled[0] < 1
+
+
 @pytest.mark.parametrize("rows_at_once", [1 << 14, 90], ids=["one block", "many blocks"])
 @pytest.mark.parametrize(("dim", "removed"), [(2, 1), (40, 1), (128, 1), (160, 2), (300, 3)])
 def test_the_mean_and_the_top_components_are_gone(dim, removed, rows_at_once, monkeypatch):

@@ -99,6 +99,17 @@ def test_bfloat16_is_the_upper_half_of_float32(tmp_path):
     np.testing.assert_array_equal(read.view("<u4"), VECTORS.view("<u4") & 0xFFFF0000)
 
 
+def test_the_bytes_depend_on_the_contents_only_and_tensors_are_aligned(tmp_path):
+    path, contents = tmp_path / "v.safetensors", set()
+    for _ in range(10):  # each time the package mixes the two entries of the metadata
+        Embeddings(WORDS, VECTORS, COUNTS, {"window": 5}).save(path)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    for length in range(8):
+        Embeddings(["a" * length], VECTORS[:1]).save(path)
+        assert int.from_bytes(path.read_bytes()[:8], "little") % 8 == 0
+
+
 def test_permissions_are_those_of_any_file(tmp_path):
     model = Embeddings(WORDS, VECTORS)
     model.save(tmp_path / "v.safetensors")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
+from nce_train.cli._common import print_result
+
 if TYPE_CHECKING:
     from nce_train.embeddings import Embeddings
     from nce_train.embeddings.approximate import ApproximateIndex
@@ -131,10 +133,10 @@ class Asker:
             lines = [_shown(answer["odd_one_out"])]
         _tell_other_spellings(answer["words"])
         if self._as_json:
-            _print(json.dumps(answer))
+            print_result(json.dumps(answer))
         else:
             asked = " ".join(_shown(pair["asked"]) for pair in answer["words"])
-            _print("\n".join(_under(f"{question} {asked}", lines) if headed else lines))
+            print_result("\n".join(_under(f"{question} {asked}", lines) if headed else lines))
         return True
 
     def _neighbours(self, words: Iterable[str], options: Options, headed: bool) -> bool:
@@ -156,12 +158,12 @@ class Asker:
                     known.append({"asked": found["asked"], "word": found["word"]})
             unknown += answer["unknown"]
             if self._as_json and answer["neighbours"]:
-                _print(separator + ", ".join(map(json.dumps, answer["neighbours"])), end="")
+                print_result(separator + ", ".join(map(json.dumps, answer["neighbours"])), end="")
                 separator = ", "
             elif answer["neighbours"]:
-                _print("\n".join(_lines(answer["neighbours"], headed)))
+                print_result("\n".join(_lines(answer["neighbours"], headed)))
         if self._as_json:
-            _print(f'{separator if separator != ", " else ""}], "unknown": {json.dumps(unknown)}}}')
+            print_result(f'{separator if separator != ", " else ""}], "unknown": {json.dumps(unknown)}}}')
         _tell_other_spellings(known)
         _tell_unknown(unknown, asked)
         return not unknown
@@ -186,17 +188,6 @@ def _shown(word: str) -> str:
     from nce_train.embeddings.spelling import printable
 
     return printable(word)
-
-
-def _print(text: str, end: str = "\n") -> None:
-    from nce_train.errors import RunError
-
-    try:
-        click.echo(text + end, nl=False)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise RunError(f"standard output: the answers could not be written ({error.strerror}); mend this") from error
 
 
 def _tell_other_spellings(pairs: Sequence[dict[str, str]]) -> None:

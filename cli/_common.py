@@ -12,7 +12,7 @@ from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 
 import click
 
-from nce_train.errors import NceTrainError, NceTrainWarning
+from nce_train.errors import NceTrainError, NceTrainWarning, RunError
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -79,6 +79,22 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: everything is tidied up as after Ctrl-C."""
+
+
+def print_result(text: str, end: str = "\n") -> None:
+    """Write to standard output.
+
+    Raises
+    ------
+    RunError
+        When it cannot be written.
+    """
+    try:
+        click.echo(text + end, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunError(f"standard output: it could not be written ({error.strerror}); mend this") from error
 
 
 def _raise_on_sigterm() -> None:

@@ -1,12 +1,11 @@
 """nce-eval: how well embeddings answer analogies and order word pairs, as a table or as JSON."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from nce_train.cli._common import command
+from nce_train.cli._common import command, print_result
 
 
 @command("nce-eval")
@@ -88,19 +87,8 @@ def main(
             compare=compare,
             progress=bar.show,
         )
-    _print([json.dumps(report, indent=2, allow_nan=False)] if as_json else lines_of(report))
-
-
-def _print(lines: Iterable[str]) -> None:
-    from nce_train.errors import RunError
-
-    try:
-        for line in lines:
-            click.echo(line)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise RunError(f"standard output: the results could not be written ({error.strerror}); mend this") from error
+    for line in [json.dumps(report, indent=2, allow_nan=False)] if as_json else lines_of(report):
+        print_result(line)
 
 
 class _Bar:

@@ -3,10 +3,11 @@
 import click
 
 from nce_train.cli._common import command
+from nce_train.cli._options import corpus_argument, reading_options
 
 
 @command("nce-phrases")
-@click.argument("corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(readable=False))
+@corpus_argument
 @click.option(
     "-o",
     "--output",
@@ -48,16 +49,7 @@ from nce_train.cli._common import command
 @click.option(
     "--list", "list_file", metavar="FILE", type=click.Path(readable=False), help="List the phrases here (TSV)."
 )
-@click.option(
-    "--tokens",
-    type=click.Choice(["whitespace", "words"]),
-    default="whitespace",
-    show_default=True,
-    help="What lies between white space, or the runs of letters and digits.",
-)
-@click.option("--lowercase", is_flag=True, help="Lower-case every word.")
-@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="Default: the CPUs it may use.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@reading_options
 def main(
     corpus: tuple[str, ...],
     output: str,

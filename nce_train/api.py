@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from nce_train.embeddings import Embeddings
 from nce_train.embeddings.compression import check_writable, open_writing
 from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
-from nce_train.errors import InputError, RunError
+from nce_train.errors import InputError
 from nce_train.evaluation import resampling
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
 from nce_train.evaluation.measure import compare as compare_measured
-from nce_train.files import check_place, is_same_file, is_stream
+from nce_train.files import check_place, failures_told, is_same_file, is_stream
 from nce_train.text.sources import list_sources
 from nce_train.training.config import load_settings, read_config, usable_cpus
 
@@ -715,7 +715,11 @@ def phrases(
     places = [Path(place) for place in (output, list_file) if place is not None]
     _check_outputs(places, corpus)
     scratch = None if is_stream(output) else os.path.dirname(os.path.realpath(output))
-    with tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory, _writing(places[0]) as text:
+    with (
+        tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory,
+        failures_told(output),
+        open_writing(places[0]) as text,
+    ):
         joined = join_corpus(
             corpus,
             text.write,
@@ -728,7 +732,7 @@ def phrases(
             progress=progress,
         )
         for place in places[1:]:  # before the text takes its place: without the list it stays away
-            with _writing(place) as table:
+            with failures_told(place), open_writing(place) as table:
                 table.writelines(listing(joined.phrases))
     return joined
 
@@ -742,20 +746,6 @@ def _check_outputs(places: Sequence[Path], corpus: Any) -> None:
             raise InputError(f"{place}: this file is read as corpus; name another one to write")
         if any(place.absolute() == other.absolute() or is_same_file(place, other) for other in places[:number]):
             raise InputError(f"{place}: the text goes here; name another file for the list of phrases")
-
-
-@contextlib.contextmanager
-def _writing(place: Path) -> Iterator[IO[bytes]]:
-    try:
-        with open_writing(place) as file:
-            yield file
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise RunError(
-            f"{place}: it could not be written ({error.strerror or error}); a file that stood there before is still "
-            "whole; mend this or choose another place"
-        ) from error
 
 
 def _as_list(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:

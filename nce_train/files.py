@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from nce_train.errors import InputError
+from nce_train.errors import InputError, RunError
 
 # Names of files that are open already: what stands in them must stay there (`command -o /dev/stdout >> all.txt`).
 _DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -75,6 +75,25 @@ def check_place(path: str | os.PathLike[str], for_directory: bool = False) -> No
         raise InputError(f"{path}: there is no directory {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
+
+
+@contextlib.contextmanager
+def failures_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn a failure to write `path` whole (`atomic_write`) into a sentence.
+
+    Raises
+    ------
+    RunError
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of a pipe has gone, which is no failure to tell of
+    except OSError as error:
+        raise RunError(
+            f"{os.fspath(path)}: it could not be written ({error.strerror or error}); a file that stood there before "
+            "is still whole; mend this or choose another place"
+        ) from error
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:

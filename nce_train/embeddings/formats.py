@@ -12,8 +12,8 @@ from nce_train.embeddings.format import Format
 from nce_train.embeddings.precision import DTYPES, with_precision
 from nce_train.embeddings.table import Table
 from nce_train.embeddings.text_lines import LONGEST_LINE
-from nce_train.errors import InputError, RunError
-from nce_train.files import check_place
+from nce_train.errors import InputError
+from nce_train.files import check_place, failures_told
 
 # In this order a file's contents are looked at; the looser description comes last.
 FORMATS: dict[str, Format] = {
@@ -114,15 +114,8 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
     if not table.words:
         raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
     check_place(path, chosen.is_directory)
-    try:
+    with failures_told(path):
         chosen.write(path, with_precision(table, dtype))
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise RunError(
-            f"{path}: it could not be written ({error.strerror or error}); a file that stood there before is still "
-            "whole; mend this or choose another place"
-        ) from error
 
 
 def _refuse_other_vectors(path: Path, vectors: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nce_train.embeddings import Embeddings
-from nce_train.errors import InputError, RunError
-from nce_train.files import atomic_write, is_same_file
+from nce_train.errors import InputError
+from nce_train.files import atomic_write, check_place, failures_told, is_same_file
 from nce_train.report.content import content_of
 from nce_train.report.page import plotly_source, render_page
 from nce_train.report.pictures import loss_picture, map_picture
@@ -72,20 +72,9 @@ def write_report(
         contents |= {} if curve is None else {loss: curve}
         contents[map] = map_picture(runs[0].embeddings, word_map)
     for path, content in contents.items():
-        _write(path, content)
+        with failures_told(path), atomic_write(path) as whole:
+            whole.write(content)
     return list(contents)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        with atomic_write(path) as file:
-            file.write(content)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise RunError(
-            f"{path}: it could not be written ({error.strerror or error}); mend this and try again"
-        ) from error
 
 
 def _stem(model: PathLike) -> str:
@@ -95,15 +84,8 @@ def _stem(model: PathLike) -> str:
 
 def _check_place(path: Path, inputs: Iterable[PathLike]) -> None:
     """Refuse before the work a place where no file can be written, or where one is that is read."""
-    if path.is_dir():
-        raise InputError(f"{path}: a directory stands here; name a file to write")
+    check_place(path)
     if any(is_same_file(path, other) for other in inputs):
         raise InputError(f"{path}: this file is read; write to another")
     if any(is_same_file(path.parent, other) for other in inputs):
         raise InputError(f"{path}: this is inside the model directory; write to another place")
-    if path.exists() and not path.is_file():  # a device or a pipe
-        return
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no directory {path.parent}; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")

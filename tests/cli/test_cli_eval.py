@@ -241,9 +241,7 @@ def test_no_space_for_the_result_exits_with_1(here):
             check=False,
         )
     assert done.returncode == 1
-    assert (
-        done.stderr == "Error: standard output: the results could not be written (No space left on device); mend this\n"
-    )
+    assert done.stderr == "Error: standard output: it could not be written (No space left on device); mend this\n"
 
 
 def test_a_reader_that_went_away_is_no_failure_worth_words(here):

@@ -244,7 +244,7 @@ def test_no_space_for_the_answers_exits_with_1(here):
                 check=False,
             )
         assert done.returncode == 1
-        assert done.stderr.startswith(b"Error: standard output: the answers could not be written (No space left")
+        assert done.stderr.startswith(b"Error: standard output: it could not be written (No space left")
 
 
 def test_questions_from_a_pipe(here, model):

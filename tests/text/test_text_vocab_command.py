@@ -45,7 +45,9 @@ def test_standard_input_and_all_options(tmp_path):
     [
         (["missing.txt", "-o", "vocab.tsv"], "cannot read the corpus missing.txt: no such file"),
         (["corpus.txt", "-o", "none/vocab.tsv"], "there is no directory none"),
-        (["corpus.txt", "-o", "."], "cannot write .: it is a directory"),
+        (["corpus.txt", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
+        ([".", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
+        (["corpus.txt", "-o", "."], ".: a directory stands here; name a file to write"),
         (["corpus.txt", "-o", "vocab.tsv"], "only 0 of 5 distinct words occur 5 times or more"),
         (["corpus.txt"], "Missing option '-o'"),
         (["corpus.txt", "-o", "vocab.tsv", "--max-vocab", "1"], "Invalid value for '--max-vocab'"),
@@ -59,3 +61,4 @@ def test_a_failure_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, argument
     assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.txt"]
+    assert (tmp_path / "corpus.txt").read_bytes() == TEXT

@@ -7,10 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from nce_train.cli import export, phrases, report
 from nce_train.cli.export import FORMAT_NAMES
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats import FORMATS
+from nce_train.embeddings.formats import FORMATS, VECTORS
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
+from nce_train.embeddings.precision import DTYPES
+from nce_train.report.word_map import LAYOUTS
+from nce_train.text.phrases import THRESHOLDS
 
 WORDS = [f"w{i}" for i in range(20)]
 
@@ -171,8 +175,17 @@ def test_the_settings_of_the_run_go_with_safetensors(here):
     assert done.returncode == 2 and "config.yaml is not valid YAML" in done.stderr
 
 
-def test_the_choices_are_the_formats():
+def test_the_choices_are_the_library_s():
+    """They stand in the commands once more, so that `--help` need not load NumPy."""
     assert set(FORMAT_NAMES) == set(FORMATS)
+    for command, option, known in (
+        (export.main, "dtype", DTYPES),
+        (export.main, "vectors", VECTORS),
+        (report.main, "layout", LAYOUTS),
+        (phrases.main, "score", THRESHOLDS),
+    ):
+        (declared,) = (parameter for parameter in command.params if parameter.name == option)
+        assert set(declared.type.choices) == set(known)
 
 
 def test_help_loads_neither_numba_nor_numpy():

@@ -1,6 +1,8 @@
 """Sets: their kind is told from their contents, and what is wrong from the line."""
 
+import contextlib
 import os
+import threading
 
 import pytest
 
@@ -246,8 +248,17 @@ def test_fields_of_any_length(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes as POSIX has them")
 def test_of_a_pipe_the_kind_cannot_be_told(tmp_path):
     os.mkfifo(tmp_path / "pipe")
+
+    def write():  # so that nobody waits who reads it all the same
+        with contextlib.suppress(BrokenPipeError):
+            (tmp_path / "pipe").write_text("a b c d\n")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
     with pytest.raises(InputError, match="a pipe, which can be read only once; say its kind"):
         kind_of(tmp_path / "pipe")
+    os.close(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK))  # lets the writer go
+    writer.join()
 
 
 def test_a_set_is_called_after_its_file_or_directory(bats, monkeypatch):

@@ -167,6 +167,7 @@ def test_the_text_is_read_as_that_of_training(tmp_path, text, changes, pairs):
     assert heldout_loss(model, tmp_path / "text.txt")["pairs"] == pairs
 
 
+@pytest.mark.filterwarnings("error")  # that classes do not fall in frequency is nothing to warn of here
 def test_log_uniform_noise_goes_by_rows_where_the_unknown_word_is_rare(tmp_path):
     (tmp_path / "text.txt").write_text("cat dog\n")
     directory = model_directory(tmp_path / "m.nce", sampler="log-uniform", unknown="the")

@@ -323,8 +323,8 @@ def test_more_numbers_than_memory_holds_are_refused(tmp_path, monkeypatch, model
 
 
 @pytest.mark.parametrize("ending", [".txt", ".glove", ".bin"])
-def test_a_first_line_of_half_a_megabyte(tmp_path, ending):
-    model = Embeddings(["a", "b"], np.random.default_rng(2).standard_normal((2, 50_000)))
+def test_a_first_line_of_a_megabyte(tmp_path, ending):
+    model = Embeddings(["a", "b"], np.random.default_rng(2).standard_normal((2, 70_000)))
     model.save(tmp_path / f"v{ending}")
     (tmp_path / f"v{ending}").rename(tmp_path / "v")
     assert_same(Embeddings.load(tmp_path / "v"), model)

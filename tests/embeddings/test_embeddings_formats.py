@@ -316,7 +316,7 @@ def test_damage_is_told_in_one_sentence(tmp_path, content, sentence):
 def test_more_numbers_than_memory_holds_are_refused(tmp_path, monkeypatch, model, ending):
     model.save(tmp_path / f"v{ending}")
     monkeypatch.setattr("nce_train.embeddings.table.available_memory", lambda: 4 * model.vectors.size - 1)
-    with pytest.raises(InputError, match="its 66 vectors of 7 numbers need 0.0 GB of memory"):
+    with pytest.raises(InputError, match=r"its 66 vectors of 7 numbers need 0\.0 GB of memory"):
         Embeddings.load(tmp_path / f"v{ending}", mmap=False)
     monkeypatch.setattr("nce_train.embeddings.table.available_memory", lambda: 4 * model.vectors.size)
     assert_same(Embeddings.load(tmp_path / f"v{ending}", mmap=False), model)

@@ -127,6 +127,10 @@ ONE = ("F32", [1, 2], ROW)
     [
         (file_of({"embeddings": ONE}), "its metadata has no 'words'"),
         (file_of({"embeddings": ONE}, words="a"), "no JSON list of words"),
+        (
+            file_of({"embeddings": ONE, "counts": ("I64", [1], struct.pack("<q", -1))}, words='["a"]'),
+            "row 0: the count -1 of 'a' is not from 0",
+        ),
         (file_of({"embeddings": ONE}, words="[1]"), "no JSON list of words"),
         (file_of({"embeddings": ONE}, words="[" * 100_000), "no JSON list of words"),
         (file_of({"embeddings": ONE}, words='["\\ud800"]'), "lone surrogate"),

@@ -1,12 +1,14 @@
 """What is read of a model directory, and what is refused with file and line."""
 
+import base64
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from nce_train.errors import InputError
-from nce_train.report.content import content_of
+from nce_train.report.content import content_of, shown_word
 from nce_train.report.run import read_runs
 from nce_train.report.word_map import map_words
 
@@ -103,6 +105,26 @@ def test_of_many_readings_some_and_the_last_are_drawn_once(model, tmp_path, monk
     runs = read_runs([path])
     (run,) = content_of(runs, [{}], map_words(runs[0].embeddings, 5))["runs"]
     assert (run["drawn_every"], run["readings"]["step"]) == (every, drawn)
+
+
+def test_looks_lie_between_readings_and_neighbours_beyond_the_map_have_words(model):
+    (run,) = runs = read_runs([model])
+    word_map = map_words(run.embeddings, 5)
+    assert (word_map.neighbours >= 5).any()
+    content = content_of(runs, [{}], word_map)
+    (shown,) = content["runs"]
+    assert shown["manifest"]["corpus"][0]["name"] == "text.txt"  # and not where it lay
+    looks = {look["measure"]: look for look in shown["looks"]}
+    assert looks["heldout"]["step"] == [100, 200, 300]
+    assert looks["heldout"]["tokens"] == pytest.approx([1000, 2000, 3000])
+    assert looks["accuracy"]["seconds"] == pytest.approx([4, 8, 12])
+    places = np.frombuffer(base64.b64decode(content["map"]["neighbours"]), "<u4").reshape(5, -1)
+    expected = [[run.embeddings.index_to_key[row] for row in near] for near in word_map.neighbours.tolist()]
+    assert [[content["map"]["words"][place] for place in near] for near in places.tolist()] == expected
+
+
+def test_long_words_are_cut_short():
+    assert shown_word("x" * 200) == "x" * 200 and shown_word("x" * 201) == "x" * 200 + "…"
 
 
 def test_names_are_short_unless_they_would_be_the_same(model, tmp_path):

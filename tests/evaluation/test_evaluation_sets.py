@@ -257,8 +257,9 @@ def test_of_a_pipe_the_kind_cannot_be_told(tmp_path):
     writer.start()
     with pytest.raises(InputError, match="a pipe, which can be read only once; say its kind"):
         kind_of(tmp_path / "pipe")
-    os.close(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK))  # lets the writer go
-    writer.join()
+    while writer.is_alive():  # it may not have begun to wait yet
+        os.close(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK))  # lets the writer go
+        writer.join(0.01)
 
 
 def test_a_set_is_called_after_its_file_or_directory(bats, monkeypatch):

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Heldout
+    from nce_train.training.estimate import Estimate
     from nce_train.training.evaluations import Report
+    from nce_train.training.executor import Executor
     from nce_train.training.metrics import Callback, TrainingState
-    from nce_train.training.run import Estimate, Executor, TrainedModel, Watcher
+    from nce_train.training.run import TrainedModel
     from nce_train.training.warm_start import How, WarmStart
+    from nce_train.training.watcher import Watcher
 
 __all__ = ["Model", "evaluate", "export", "phrases", "report", "train"]
 
@@ -325,7 +328,7 @@ def train_or_resume(
     tensorboard: Path | None = None,
     cluster: str | None = None,
 ) -> "TrainedModel":
-    """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for watcher and result."""
+    """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for the result."""
     from nce_train.training.run import resume_model, train_model
 
     run: Callable[..., TrainedModel]
@@ -377,12 +380,12 @@ def estimate(
     cluster: str | None = None,
 ) -> "Estimate":
     """What a run would take: the dry run of `nce-train`; see `train` for the arguments."""
-    from nce_train.training import run
+    from nce_train.training.estimate import estimate as estimate_run
 
     given = settings if cluster is None else _in_rounds(settings)
     chosen, start = settings_and_start(config, given, init, continue_from)
     with _executor(cluster, watcher) as executor:
-        return run.estimate(corpus, chosen, watcher, cache=cache, start=start, cluster=executor)
+        return estimate_run(corpus, chosen, watcher, cache=cache, start=start, cluster=executor)
 
 
 def _tensorboard_log(

@@ -21,7 +21,7 @@ _LONG_SAVE = 1.0  # seconds: a checkpoint that is written within them is not sho
 
 
 class ProgressDisplay:
-    """Shows a run on stderr. A `Watcher` of `nce_train.training.run`; a context manager that closes its bars.
+    """Shows a run on stderr. A `Watcher` of `nce_train.training.watcher`; a context manager that closes its bars.
 
     Parameters
     ----------

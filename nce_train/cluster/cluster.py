@@ -36,7 +36,7 @@ Tell = Callable[[str], None]
 
 
 class Cluster:
-    """Reads and trains on workers: an `Executor` of `nce_train.training.run`.
+    """Reads and trains on workers: an `Executor` of `nce_train.training.executor`.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.training.checkpoint import newest_checkpoint, states
 from nce_train.training.config import load_settings
-from nce_train.training.run import estimate
+from nce_train.training.estimate import estimate
 
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]

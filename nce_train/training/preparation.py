@@ -1,0 +1,132 @@
+"""From a corpus and settings to ids and a trainer, the kernel compiled meanwhile."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nce_train.errors import InputError
+from nce_train.text.corpus import EncodedCorpus, encode_corpus
+from nce_train.text.sources import Corpus
+from nce_train.text.vocabulary import Vocabulary
+from nce_train.training import run_record
+from nce_train.training.config import Settings
+from nce_train.training.executor import Executor
+from nce_train.training.limits import (
+    refuse_without_memory,
+    shortage_of_room,
+)
+from nce_train.training.warm_start import WarmStart
+from nce_train.training.watcher import Watcher
+
+if TYPE_CHECKING:
+    from nce_train.training.base_trainer import BaseTrainer
+
+
+def check_heldout(corpus: Corpus, settings: Settings, watcher: Watcher) -> None:
+    """Have a wrong held-out text refused, and a doubtful one told, before the corpus is read."""
+    if (doubt := run_record.check_heldout(corpus, settings)) is not None:
+        watcher.note(doubt)
+
+
+def encode(
+    corpus: Corpus,
+    settings: Settings,
+    directory: Path,
+    watcher: Watcher,
+    scanning: Callable[[int, int | None, str], None],
+    cache: bool,
+    start: WarmStart | None,
+    cluster: Executor | None = None,
+) -> EncodedCorpus:
+    """Read the corpus as the settings say, and refuse what will not fit into memory or on the disk."""
+    given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)
+    if given is not None and not given.counts.any():
+        raise InputError(f"{settings.vocab}: all counts are 0; the start and the noise of training need them.")
+    extend = None if start is None else start.to_extend
+    if cluster is not None:
+        encoded = cluster.encode(corpus, settings, given, extend, directory, scanning)
+    else:
+        encoded = encode_corpus(
+            corpus,
+            directory,
+            tokens=settings.tokens,
+            lowercase=settings.lowercase,
+            line_breaks=settings.line_breaks,
+            min_count=settings.min_count,
+            max_vocab=settings.max_vocab,
+            unknown=settings.unknown,
+            vocabulary=given,
+            extend=extend,
+            threads=int(settings.threads),
+            cache=cache,
+            progress=scanning,
+        )
+    for warning in encoded.warnings:
+        watcher.note(warning)
+    watcher.scanned(encoded)
+    refuse_without_memory(len(encoded.vocabulary), settings, cluster)
+    if shortage := shortage_of_room(directory, len(encoded.vocabulary), settings):
+        watcher.note(shortage)
+    return encoded
+
+
+class CompileMeanwhile:
+    """Has the kernel compiled, or loaded, in a thread while the text is read; leaving waits for it.
+
+    It starts with the reading and not before, so that a wrong path is told at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._thread: threading.Thread | None = None
+        self.seconds = 0.0
+
+    def __enter__(self) -> "CompileMeanwhile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None and not isinstance(error, KeyboardInterrupt):
+            self._thread.join()
+
+    def start(self) -> None:
+        """Start, if that has not been done."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._compile, daemon=True)
+            thread.start()
+            self._thread = thread
+
+    def _compile(self) -> None:
+        started = time.perf_counter()
+        with contextlib.suppress(Exception):  # the trainer compiles too, and is where failures are told
+            self._compile_kernel()
+        self.seconds = time.perf_counter() - started
+
+    def _compile_kernel(self) -> None:
+        stream = np.array([0, 1, -1], np.int32)
+        stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
+        settings = self._settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
+        _trainer_for(settings)(stream, 2, np.array([1, 1]), settings).compile()
+
+
+def new_trainer(encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":
+    """The trainer on this machine that the settings ask for."""
+    return _trainer_for(settings)(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
+
+
+def _trainer_for(settings: Settings) -> "type[BaseTrainer]":
+    # numba: only when it is needed
+    if settings.deterministic:
+        from nce_train.training.rounds import RoundTrainer
+
+        return RoundTrainer
+    from nce_train.training.trainer import Trainer
+
+    return Trainer

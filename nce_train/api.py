@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nce_train.progress import ProgressDisplay
     from nce_train.report.tensorboard import TensorBoardLog
     from nce_train.text.phrases import PhrasedCorpus
+    from nce_train.text.sources import Corpus
     from nce_train.text.vocabulary import Vocabulary
     from nce_train.training.config import Settings
     from nce_train.training.early_stopping import Heldout
@@ -348,7 +349,7 @@ def train_or_resume(
         changes = {**({} if config is None else read_config(config)), **settings}
         run = functools.partial(resume_model, resume, changes, watcher, corpus=corpus, find_start=_find_start)
 
-    with _tensorboard_log(tensorboard, output, resume, watcher) as log, _executor(cluster, watcher) as executor:
+    with _tensorboard_log(tensorboard, output, resume, watcher) as log, _executor(cluster, watcher, corpus) as executor:
         told: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
 
         def call_each(state: "TrainingState") -> bool:
@@ -384,7 +385,7 @@ def estimate(
 
     given = settings if cluster is None else _in_rounds(settings)
     chosen, start = settings_and_start(config, given, init, continue_from)
-    with _executor(cluster, watcher) as executor:
+    with _executor(cluster, watcher, corpus) as executor:
         return estimate_run(corpus, chosen, watcher, cache=cache, start=start, cluster=executor)
 
 
@@ -465,8 +466,8 @@ def _in_rounds(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Executor | None"]:
-    """Who reads and trains, if not this process."""
+def _executor(cluster: str | None, display: "ProgressDisplay", corpus: "Corpus | None") -> Iterator["Executor | None"]:
+    """Who reads and trains, if not this process; a corpus that it could not read is refused at once."""
     if cluster is None:
         yield None
         return
@@ -477,7 +478,10 @@ def _executor(cluster: str | None, display: "ProgressDisplay") -> Iterator["Exec
     except ImportError:
         raise InputError("--cluster needs an extra: pip install 'nce-train[cluster]'") from None
     from nce_train.cluster.cluster import connect
+    from nce_train.cluster.reading import refuse_unreadable
 
+    if corpus is not None:
+        refuse_unreadable(list_sources(corpus))
     with connect(cluster, display.note, display.say) as executor:
         yield executor
 

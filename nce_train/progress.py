@@ -84,11 +84,13 @@ class ProgressDisplay:
         loss = "-" if reading.loss is None else f"{reading.loss:.4f}"
         if self._bar is not None and self._phase == "training":
             self._bar.set_postfix_str(f"loss {loss} per sample, lr {reading.learning_rate:.4f}", refresh=False)
-        left = reading.seconds * (1 - progress) / max(progress, 1e-9)
+        left = "time left not known yet"
+        if progress > 0 and reading.tokens_per_second > 0:  # at the speed that stands beside it
+            left = f"{reading.tokens * (1 - progress) / progress / reading.tokens_per_second:,.0f} s left"
         self._line(
             f"epoch {reading.epoch + 1}, {progress:.0%}: {reading.tokens:,} tokens, "
             f"{reading.tokens_per_second:,.0f} tokens/s, loss {loss} per sample, lr {reading.learning_rate:.5f}, "
-            f"{left:,.0f} s left",
+            f"{left}",
             on_terminal=False,
         )
 

@@ -1,5 +1,7 @@
 """What a run says of itself: each number with what it is of."""
 
+import dataclasses
+
 import pytest
 
 from nce_train.progress import ProgressDisplay
@@ -44,3 +46,13 @@ def test_reading_is_told_in_bytes_of_the_corpus_only(capsys):
 
     lines = said(capsys, tell).splitlines()
     assert lines == ["reading: 1.0 MB of 4.0 MB", "reading: 1.0 MB", "turning words into ids: 62%"]
+
+
+def test_the_time_left_is_at_the_speed_beside_it(capsys):
+    with ProgressDisplay() as display:
+        slow = Reading(step=1, epoch=0, tokens=1_000, loss=2.0, learning_rate=0.05, tokens_per_second=10.0, seconds=1.0)
+        display.reading(slow, 0.25)
+        display.reading(dataclasses.replace(slow, tokens=0), 0.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("10 tokens/s, loss 2.0000 per sample, lr 0.05000, 300 s left")
+    assert lines[1].endswith("time left not known yet")

@@ -139,7 +139,7 @@ def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
         if address.startswith(LOCAL):
             where = stack.enter_context(_local_cluster(address))
         elif "://" not in address:
-            raise InputError(f"--cluster {address} is neither tcp://HOST:PORT of a scheduler nor local:N.")
+            raise InputError(f"--cluster {address} is neither tcp://HOST:PORT (or tls://) of a scheduler nor local:N.")
         try:
             client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS, direct_to_workers=True))
         except (OSError, TimeoutError, ValueError) as error:

@@ -55,6 +55,14 @@ class Shards(NamedTuple):
     checksum: int  # of the whole stream
 
 
+def refuse_unreadable(listed: SourceList) -> None:
+    """Raise InputError for standard input, pipes and Python iterables, which workers cannot open."""
+    for source in listed.sources:
+        if source.size is None:
+            name = "token sequences from Python" if source.path is None and source.name == "iterable" else source.name
+            raise InputError(f"The workers of a cluster cannot read {name}: write it to a file they can open.")
+
+
 def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_bytes: int | None = None) -> list[Source]:
     """The parts of a corpus, in reading order.
 
@@ -63,9 +71,7 @@ def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_byte
     InputError
         For standard input, pipes and Python iterables, which workers cannot open.
     """
-    for source in listed.sources:
-        if source.size is None:
-            raise InputError(f"The workers of a cluster cannot read {source.name}: write it to a file they can open.")
+    refuse_unreadable(listed)
     total = listed.total_bytes or 0
     if part_bytes is None:
         part_bytes = min(MOST_PART_BYTES, max(LEAST_PART_BYTES, total // (PARTS_A_THREAD * threads)))

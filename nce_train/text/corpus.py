@@ -291,8 +291,8 @@ def words_without_room(number: int, max_vocab: int | None) -> list[str]:
 
 
 def nothing_known(vocabulary: Vocabulary, called: str = "corpus") -> InputError:
-    """The error of a corpus of which the given vocabulary knows nothing."""
-    return InputError(f"the {called} holds none of the {len(vocabulary)} words of the given vocabulary")
+    """The error of a text of which the vocabulary knows nothing."""
+    return InputError(f"the {called} holds none of the {len(vocabulary)} words of the vocabulary")
 
 
 def _check_choice(option: str, value: str, *choices: str) -> None:

@@ -349,6 +349,8 @@ def read_config(config: str | os.PathLike[str]) -> dict[str, Any]:
     name = os.fspath(config)
     try:
         content = _config_bytes(name)
+    except IsADirectoryError:
+        raise InputError(f"{name} is a directory; the settings of a model are in its config.yaml.") from None
     except OSError as error:
         raise InputError(f"Cannot read the settings file {name}: {error.strerror}.") from None
     return parse_flat_yaml(content, name)[0]

@@ -198,14 +198,18 @@ def resume_model(
         if cluster is not None and not settings.deterministic:
             raise InputError(f"The run in {output} is not one in rounds: resume it without --cluster.")
         run_record.check_same_heldout(record)
-        corpus_found = run_record.find_corpus(record, corpus, settings, output, watcher.note)
+        doubts: list[str] = []
+        corpus_found = run_record.find_corpus(record, corpus, settings, output, doubts.append)
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
         hooks = _Hooks(heldout, evaluation, callback)
         session = Session(record, settings, output, claimed.checkpoint, watcher, keep, hooks, cluster)
         if checkpoint is not None:
+            for doubt in doubts:
+                watcher.note(f"{doubt}; the ids kept of it are used.")
             return session.go_on(checkpoint.arrays, corpus_found, cache, find_start)
         if corpus_found is None:
-            raise InputError(f"The run in {output} has no checkpoint and its corpus is gone: start anew.")
+            why = doubts[0] if doubts else "The corpus was standard input or came from Python"
+            raise InputError(f"The run in {output} has no whole checkpoint to go on from. {why}: start anew.")
         watcher.note("There is no whole checkpoint: the run starts from the beginning.")
         before = record.get("start")
         return session.train_anew(corpus_found, cache, None if before is None else found_again(before, find_start))

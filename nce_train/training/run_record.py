@@ -185,7 +185,7 @@ def find_corpus(
     try:
         found_sources = list_sources(paths).sources
     except InputError as error:
-        note(f"The corpus cannot be read any more ({str(error).rstrip('.')}); the ids kept of it are used.")
+        note(f"The corpus cannot be read any more ({str(error).rstrip('.')})")
         return None
     inside = os.path.join(os.path.abspath(output), "")
     before = {source["path"]: source for source in record["sources"] if source["path"] is not None}

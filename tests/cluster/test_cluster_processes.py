@@ -192,7 +192,7 @@ def test_a_scheduler_without_workers_is_told(corpus, monkeypatch):
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("elsewhere", "--cluster elsewhere is neither tcp://HOST:PORT of a scheduler nor local:N."),
+        ("elsewhere", "--cluster elsewhere is neither tcp://HOST:PORT (or tls://) of a scheduler nor local:N."),
         ("local:none", "--cluster local:none: local:N needs a number of worker processes, at least 1."),
         ("tcp://127.0.0.1:1", "No Dask scheduler answers at tcp://127.0.0.1:1: "),
     ],
@@ -204,6 +204,14 @@ def test_a_wrong_address_is_one_sentence(address, told, corpus, tmp_path, monkey
     assert result.stderr.startswith(f"Error: {told}")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "model").exists()
+
+
+def test_a_corpus_that_workers_cannot_read_is_refused_before_they_are_started(tmp_path):
+    result = CliRunner().invoke(main, ["-", "-o", str(tmp_path / "model"), "--cluster", "local:2"], input="a b\n")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: The workers of a cluster cannot read -: write it to a file they can open.\n"
+    with pytest.raises(InputError, match="cannot read token sequences from Python"):
+        nce_train.train([["a", "b"]], cluster="local:2", progress=False)
 
 
 def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):

@@ -293,6 +293,16 @@ def test_a_corpus_that_is_gone_is_not_needed(interrupted, text, whole):
     assert contents(interrupted) == whole
 
 
+def test_without_a_whole_checkpoint_the_corpus_is_needed(interrupted, text):
+    for state in states(interrupted / "checkpoint"):
+        state.write_bytes(state.read_bytes()[:1000])
+    text.unlink()
+    watcher = Watcher()
+    with pytest.raises(InputError, match=r"no whole checkpoint to go on from\. The corpus cannot be read any more"):
+        go(interrupted, resume=True, watcher=watcher)
+    assert not any("are used" in note for note in watcher.notes)
+
+
 def test_a_changed_vocabulary_is_refused(tmp_path, text):
     vocabulary = tmp_path / "words.tsv"
     vocabulary.write_text("w1\t9\nw2\t8\nw3\t7\n")

@@ -2,25 +2,34 @@
 
 Numba ends a program with an error when its cache cannot be written or is damaged. A cache is no part of a run: here
 what cannot be read is compiled anew and replaced, and what cannot be written costs one warning.
+
+It lies beside the source in a checkout, but not in an installed package: pip leaves files there that it has not
+written, and Python then takes what is left of a package that was removed for the package.
 """
 
 import contextlib
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.dispatcher import Dispatcher
 
 from nce_train.errors import NceTrainWarning
+
+_INSTALLED = {"site-packages", "dist-packages"}
 
 _told = threading.Event()
 
 
 def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Numba's `njit` with a cache (`NUMBA_CACHE_DIR`, else beside the source, else in the home) that may fail.
+    """Numba's `njit` with a cache that may fail.
+
+    It is in `NUMBA_CACHE_DIR`, else beside the source, else in `$XDG_CACHE_HOME/numba` (by default `~/.cache/numba`);
+    of an installed package, only in the first or the last.
 
     Parameters
     ----------
@@ -32,7 +41,9 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         dispatcher = numba.njit(**options)(function)
         if isinstance(dispatcher, Dispatcher):  # else NUMBA_DISABLE_JIT is set
             try:
-                dispatcher._cache = _HarmlessCache(function)  # type: ignore[attr-defined]
+                is_installed = _INSTALLED.intersection(Path(function.__code__.co_filename).parts)
+                cache = (_CacheElsewhere if is_installed else _HarmlessCache)(function)
+                dispatcher._cache = cache  # type: ignore[attr-defined]
             except (OSError, RuntimeError) as error:  # none of the places can be written
                 _tell(f"There is no place to keep compiled kernels ({_shown(error)})")
         return dispatcher
@@ -56,6 +67,18 @@ class _HarmlessCache(FunctionCache):
             super().save_overload(sig, data)
         except Exception as error:  # a full disk, or an index that another program damaged just now
             _tell(f"The cache of compiled kernels, {self.cache_path}, cannot be written ({_shown(error)})")
+
+
+class _Elsewhere(CompileResultCacheImpl):
+    """Where the cache may lie: not beside the source."""
+
+    _locator_classes = [  # noqa: RUF012 - as Numba has it
+        locator for locator in CompileResultCacheImpl._locator_classes if "InTree" not in locator.__name__
+    ]
+
+
+class _CacheElsewhere(_HarmlessCache):
+    _impl_class = _Elsewhere  # type: ignore[assignment]
 
 
 def _shown(error: Exception) -> str:

@@ -57,6 +57,25 @@ def filled(load, tmp_path):
     return index, data
 
 
+def test_nothing_is_left_in_an_installed_package(tmp_path, monkeypatch):
+    # pip does not remove what it has not written, and what is left of the package would be imported later
+    for place in ("site-packages", "checkout"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "tiny.py").write_text(SOURCE)
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / place), "XDG_CACHE_HOME": str(tmp_path / "home")}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        command = [
+            sys.executable,
+            "-c",
+            "import tiny; print(tiny.double(21), sum(tiny.double.stats.cache_hits.values()))",
+        ]
+        told = [subprocess.run(command, env=environment, capture_output=True, check=True).stdout for _ in range(2)]
+        assert told == [b"42 0\n", b"42 1\n"]  # the second run has it from the cache
+    assert not list((tmp_path / "site-packages").rglob("*.nbi"))
+    assert len(list((tmp_path / "checkout").rglob("*.nbi"))) == 1
+    assert len(list((tmp_path / "home").rglob("*.nbi"))) == 1
+
+
 @pytest.mark.parametrize("what", ["index", "data"])
 @pytest.mark.parametrize("left", ["nothing", "half", "zeros", "noise"])
 def test_damaged_entries_are_replaced(load, filled, what, left):

@@ -401,6 +401,18 @@ def test_no_space_for_a_checkpoint_is_a_warning(tmp_path, text, whole, file_limi
     assert contents(tmp_path / "m.nce")["input.npy"] == whole["input.npy"]
 
 
+def test_a_checkpoint_that_could_not_be_written_is_tried_again(tmp_path, text, file_limit):
+    watcher = Watcher(training=lambda: file_limit(30_000))
+
+    def make_room():
+        file_limit(resource.RLIM_INFINITY)
+        watcher.at["saving"] = interrupt  # at the next attempt
+
+    watcher.at["note"] = make_room
+    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint"):
+        go(tmp_path / "m.nce", corpus=text, watcher=watcher, checkpoint_every="0.3s", epochs=400)
+
+
 def test_no_space_for_the_model_leaves_the_checkpoint(interrupted, whole, file_limit):
     before = newest_checkpoint(interrupted / "checkpoint")[0].path
     with pytest.raises(RunError, match=r"cannot be written to .*: File too large; mend this and go on from the last"):

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from distributed import Client, LocalCluster
 
-from nce_train.cluster import reading
 from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import Job
-from nce_train.cluster.reading import Progress, Shards
+from nce_train.cluster.reading import Progress, Reading, Shards, refuse_without_tokens
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
@@ -68,23 +67,19 @@ class Cluster:
         started = time.perf_counter()
         refuse_without_room(extend, settings.max_vocab)
         listed = list_sources(corpus)
-        threads = sum(self.workers.alive().values())
-        parts = reading.cut_into_parts(listed, threads, settings.line_breaks)
+        reading = Reading(self.workers, listed, settings, progress)
         self.workers.check(listed.sources)
-        if given is None:
-            vocabulary, warnings = reading.count(self.workers, parts, listed, settings, progress, extend)
-        else:
-            vocabulary, warnings = given, []
+        vocabulary, warnings = reading.count(extend) if given is None else (given, [])
         counted_at = time.perf_counter()
-        self._job = Job(settings.model_dump(), vocabulary, parts)
-        self._shards = reading.encode(self.workers, self._job, settings, progress)
-        reading.refuse_without_tokens(self._shards.tokens, vocabulary)
+        self._job = Job(settings.model_dump(), vocabulary, reading.parts)
+        self._shards = reading.encode(self._job)
+        refuse_without_tokens(self._shards.tokens, vocabulary)
         return EncodedCorpus(
             vocabulary=vocabulary,
             stream=np.empty(0, np.int32),
             path=directory,
             token_count=self._shards.tokens,
-            sources=reading.describe(self.workers, listed, parts),
+            sources=reading.describe(),
             timings={"vocabulary": counted_at - started, "encode": time.perf_counter() - counted_at},
             from_cache=False,
             warnings=warnings,

@@ -17,8 +17,8 @@ import numpy as np
 from distributed import get_worker
 
 from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
-from nce_train.text.corpus import encode_part
-from nce_train.text.sources import Source, SourceList
+from nce_train.text.parts import CountedPart, count_part
+from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 from nce_train.training.base_trainer import kernel_plan
 from nce_train.training.checkpoint import checksum
@@ -38,11 +38,11 @@ class Segment(NamedTuple):
 
 
 class EncodedPart(NamedTuple):
-    """A part of the corpus as ids, how many of them are words, and the source as it was read."""
+    """A part of the corpus as ids, how many of them are words, and the SHA-256 of what was read."""
 
     ids: np.ndarray
     tokens: int
-    source: Source
+    sha256: str
 
 
 class ShardOrder(NamedTuple):
@@ -164,50 +164,50 @@ class Desk:
         self._lock = threading.Lock()
         self._training: _Training | None = None
 
-    def part(self, number: int) -> "EncodedPart":
-        """The ids of a part of the corpus, encoded when first asked for.
+    def part(self, number: int, counted: CountedPart | None = None) -> EncodedPart:
+        """The ids of a part of the corpus, encoded when first asked for: from what was counted here, or read again.
 
         Behind the parts stands one of a single LINE_END, which closes a corpus whose line breaks are ignored.
         """
         if number == len(self.job.parts):
-            return EncodedPart(np.array([LINE_END], np.int32), 0, Source(""))
+            return EncodedPart(np.array([LINE_END], np.int32), 0, "")
         with self._part_locks[number]:
             if number not in self._parts:
-                self._parts[number] = self._encode(number)
+                if counted is None or not counted.has_ids:
+                    counted = self._count(number)
+                self._parts[number] = self._encode(number, counted)
             return self._parts[number]
 
-    def _encode(self, number: int) -> "EncodedPart":
-        settings, path = self.settings, Path(self._scratch.name) / f"part-{number}.npy"
-        source = dataclasses.replace(self.job.parts[number])
-        tokens = encode_part(
-            SourceList([source]),
-            path,
-            self.job.vocabulary,
-            tokens=settings.tokens,
-            lowercase=settings.lowercase,
-            line_breaks=settings.line_breaks,
-        )
-        ids = _ids_of(path)
-        if settings.line_breaks == "ignore" and len(ids) > 0:
-            ids = ids[:-1]
-        return EncodedPart(ids, tokens, source)
+    def _count(self, number: int) -> CountedPart:
+        settings, source = self.settings, dataclasses.replace(self.job.parts[number])
+        return count_part(source, self._scratch.name, settings.tokens, settings.lowercase, settings.line_breaks)
 
-    def shard(self, number: int, segments: list[Segment]) -> np.ndarray:
-        """The ids of a shard, put together when first asked for."""
+    def _encode(self, number: int, counted: CountedPart) -> EncodedPart:
+        path = Path(self._scratch.name) / f"part-{number}.npy"
+        tokens = counted.encode(path, self.job.vocabulary)
+        ids = _ids_of(path)
+        if self.settings.line_breaks == "ignore" and len(ids) > 0:
+            ids = ids[:-1]
+        return EncodedPart(ids, tokens, counted.source.sha256)
+
+    def shard(
+        self, number: int, segments: list[Segment], pieces: Sequence[np.ndarray | None] | None = None
+    ) -> np.ndarray:
+        """The ids of a shard, put together when first asked for: from these pieces, or from the parts of this desk."""
         with self._lock:
             if number not in self._shards:
-                self._shards[number] = self._put_together(number, segments)
+                self._shards[number] = self._put_together(number, segments, pieces or [None] * len(segments))
             return self._shards[number]
 
-    def _put_together(self, number: int, segments: list[Segment]) -> np.ndarray:
+    def _put_together(self, number: int, segments: list[Segment], pieces: Sequence[np.ndarray | None]) -> np.ndarray:
         path = Path(self._scratch.name) / f"shard-{number}.npy"
         size = sum(segment.end - segment.begin for segment in segments)
         if size == 0:
             return _read_only(np.empty(0, np.int32))
         ids = np.lib.format.open_memmap(path, "w+", np.int32, (size,))
         done = 0
-        for part, begin, end in segments:
-            ids[done : done + end - begin] = self.part(part).ids[begin:end]
+        for (part, begin, end), piece in zip(segments, pieces, strict=True):
+            ids[done : done + end - begin] = self.part(part).ids[begin:end] if piece is None else piece
             done += end - begin
         ids.flush()
         return _ids_of(path)
@@ -308,10 +308,10 @@ class PartSize(NamedTuple):
     sha256: str
 
 
-def measure_part(job: Job, number: int) -> PartSize:
+def measure_part(job: Job, number: int, counted: CountedPart | None) -> PartSize:
     """Encode a part of the corpus, for the shards that will need it here."""
-    part = job.desk().part(number)
-    return PartSize(len(part.ids), part.tokens, part.source.sha256)
+    part = job.desk().part(number, counted)
+    return PartSize(len(part.ids), part.tokens, part.sha256)
 
 
 def first_line_end(job: Job, number: int, begin: int, end: int) -> int:
@@ -335,9 +335,14 @@ def rehearse(job: Job, base: Base, order: ShardOrder) -> ShardChanges:
     return training.train(ids, order)
 
 
-def put_shard_together(job: Job, number: int, segments: list[Segment]) -> None:
-    """Have a worker put a shard together before its first round."""
-    job.desk().shard(number, segments)
+def put_shard_together(job: Job, number: int, segments: list[Segment], pieces: Sequence[np.ndarray | None]) -> None:
+    """Have a worker put a shard together before its first round; a piece for each segment that is not of its parts."""
+    job.desk().shard(number, segments, pieces)
+
+
+def ids_of_segment(job: Job, segment: Segment) -> np.ndarray:
+    """A piece for a shard that another worker puts together."""
+    return np.array(job.desk().part(segment.part).ids[segment.begin : segment.end])
 
 
 def drop_parts(job: Job) -> None:

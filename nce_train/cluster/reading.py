@@ -18,11 +18,10 @@ import numpy as np
 from distributed import Future, get_worker
 
 from nce_train.cluster.job import Job, PartSize, Segment, first_line_end, measure_part, part_checksum
-from nce_train.cluster.workers import Workers
+from nce_train.cluster.workers import Workers, homes_of
 from nce_train.errors import InputError
 from nce_train.text import runs
 from nce_train.text.corpus import (
-    count_part,
     frequent_or_old,
     nothing_known,
     punctuated_tokens,
@@ -32,6 +31,7 @@ from nce_train.text.corpus import (
 )
 from nce_train.text.counting import ArenaWords, WordCounter
 from nce_train.text.extension import extend_vocabulary
+from nce_train.text.parts import CountedPart, count_part
 from nce_train.text.runs import BUCKETS, Run
 from nce_train.text.sources import PADDING, Source, SourceList, parts_of
 from nce_train.text.vocabulary import Vocabulary
@@ -51,6 +51,7 @@ class Shards(NamedTuple):
 
     cuts: list[tuple[int, int]]  # where each begins and ends in the whole stream
     segments: list[list[Segment]]  # of which parts each consists
+    homes: list[str]  # the worker of each part
     tokens: int  # in all of them
     checksum: int  # of the whole stream
 
@@ -82,94 +83,164 @@ def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_byte
     return [part for source in sources for part in parts_of(source, part_bytes, line_breaks == "sentence")]
 
 
-def count(
-    workers: Workers,
-    parts: list[Source],
-    listed: SourceList,
-    settings: Settings,
-    progress: Progress,
-    extend: Vocabulary | None = None,
-) -> tuple[Vocabulary, list[str]]:
-    """The vocabulary that `encode_corpus` would choose, and warnings."""
-    names = list(workers.usable())
-    old = None if extend is None else workers.spread(extend)
-    done = functools.partial(_tell, progress, parts, "vocabulary", [0])
-    raw = settings.tokens == "whitespace"
-    counted = [workers.submit(_count_part, part, settings.tokens, settings.lowercase, workers=names) for part in parts]
-    edges = [BUCKETS * group // BUCKET_GROUPS for group in range(BUCKET_GROUPS + 1)]
-    merged = [
-        workers.submit(
-            _merge,
-            [
-                workers.submit(_some_buckets, part, number, begin, end, workers=names)
-                for number, part in enumerate(counted)
-            ],
-            settings.min_count,
-            raw,
-            old,
-            workers=names,
+class Reading:
+    """One reading of a corpus by the workers: counted, then encoded when the vocabulary is known.
+
+    Parameters
+    ----------
+    workers : Workers
+    listed : SourceList
+    settings : Settings
+        Resolved.
+    progress : callable
+        Called as `progress(done, total, phase)` with bytes.
+    part_bytes : int or None
+        Cut plain files about every so many bytes; by default as many times as there are threads to do.
+
+    Raises
+    ------
+    InputError
+        For standard input, pipes and Python iterables, which workers cannot open.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        listed: SourceList,
+        settings: Settings,
+        progress: Progress,
+        part_bytes: int | None = None,
+    ) -> None:
+        self.parts = cut_into_parts(listed, sum(workers.alive().values()), settings.line_breaks, part_bytes)
+        self._workers = workers
+        self._listed = listed
+        self._settings = settings
+        self._progress = progress
+        self._counted: list[Future] = []  # on the workers: words and provisional ids of each part
+        self._hashes: dict[str, Future] = {}  # of the files that are read in parts
+
+    @functools.cached_property
+    def homes(self) -> list[str]:
+        """The worker of each part: next to each other, as the shards will lie that it trains."""
+        sizes = np.array([_bytes_of(part) for part in self.parts], np.float64)
+        middles = (np.cumsum(sizes) - sizes / 2) / max(1.0, sizes.sum())
+        return homes_of(middles, self._workers.usable())
+
+    def count(self, extend: Vocabulary | None = None) -> tuple[Vocabulary, list[str]]:
+        """The vocabulary that `encode_corpus` would choose, and warnings."""
+        workers, settings = self._workers, self._settings
+        names = list(workers.usable())
+        old = None if extend is None else workers.spread(extend)
+        raw = settings.tokens == "whitespace"
+        how = (settings.tokens, settings.lowercase, settings.line_breaks)
+        self._counted = [
+            workers.submit(_count_part, part, *how, workers=[home])
+            for part, home in zip(self.parts, self.homes, strict=True)
+        ]
+        self._hash()
+        edges = [BUCKETS * group // BUCKET_GROUPS for group in range(BUCKET_GROUPS + 1)]
+        merged = [
+            workers.submit(
+                _merge,
+                [
+                    workers.submit(_some_buckets, part, number, begin, end, workers=names)
+                    for number, part in enumerate(self._counted)
+                ],
+                settings.min_count,
+                raw,
+                old,
+                workers=names,
+            )
+            for begin, end in itertools.pairwise(edges)
+        ]
+        _wait_telling(workers, self._counted, self._done("vocabulary"))
+        pieces: list[_Merged] = workers.results(merged)
+        num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
+        num_others = sum(piece.others for piece in pieces)
+        lengths, counts, first, text = (
+            np.concatenate([getattr(piece, name) for piece in pieces])
+            for name in ("lengths", "counts", "first", "text")
         )
-        for begin, end in itertools.pairwise(edges)
-    ]
-    _wait_telling(workers, counted, done)
-    pieces: list[_Merged] = workers.results(merged)
-    num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
-    num_others = sum(piece.others for piece in pieces)
-    lengths, counts, first, text = (
-        np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("lengths", "counts", "first", "text")
-    )
-    refuse_without_words(listed, len(lengths) + num_others)
-    words = ArenaWords(text, np.cumsum(lengths) - lengths, lengths)
-    limits: dict[str, Any] = {
-        "min_count": settings.min_count,
-        "max_vocab": settings.max_vocab,
-        "tokens_of_others": sum(piece.tokens_of_others for piece in pieces),
-    }
-    warnings = warnings_of(num_tokens, num_punctuated) if raw else []
-    if extend is not None:
-        vocabulary, _, left_out = extend_vocabulary(extend, words, counts, first, **limits)
-        return vocabulary, [*warnings, *words_without_room(left_out, settings.max_vocab)]
-    unknown = settings.unknown
-    vocabulary, _ = Vocabulary.select(words, counts, first, unknown=unknown, num_others=num_others, **limits)
-    return vocabulary, warnings
+        refuse_without_words(self._listed, len(lengths) + num_others)
+        words = ArenaWords(text, np.cumsum(lengths) - lengths, lengths)
+        limits: dict[str, Any] = {
+            "min_count": settings.min_count,
+            "max_vocab": settings.max_vocab,
+            "tokens_of_others": sum(piece.tokens_of_others for piece in pieces),
+        }
+        warnings = warnings_of(num_tokens, num_punctuated) if raw else []
+        if extend is not None:
+            vocabulary, _, left_out = extend_vocabulary(extend, words, counts, first, **limits)
+            return vocabulary, [*warnings, *words_without_room(left_out, settings.max_vocab)]
+        unknown = settings.unknown
+        vocabulary, _ = Vocabulary.select(words, counts, first, unknown=unknown, num_others=num_others, **limits)
+        return vocabulary, warnings
 
+    def encode(self, job: Job) -> Shards:
+        """Have the workers encode the parts, and find out where the shards begin and end."""
+        workers, settings, homes = self._workers, self._settings, self.homes
+        spread = workers.spread(job)
+        counted: Sequence[Future | None] = [*self._counted] or [None] * len(self.parts)
+        futures = [
+            workers.submit(measure_part, spread, number, counted[number], workers=[home])
+            for number, home in enumerate(homes)
+        ]
+        self._hash()
+        sizes: list[PartSize] = workers.results(futures, self._done("encode"))
+        self._counted = []  # the workers need not keep it
+        for part, size in zip(self.parts, sizes, strict=True):
+            part.sha256 = size.sha256
+        lengths = [size.ids for size in sizes]
+        if settings.line_breaks == "ignore" and any(lengths):
+            lengths.append(1)  # the LINE_END behind everything
+            homes = [*homes, homes[-1]]
+        starts = [0, *itertools.accumulate(lengths)]
 
-def encode(workers: Workers, job: Job, settings: Settings, progress: Progress) -> Shards:
-    """Have the workers encode the parts, and find out where the shards begin and end."""
-    names, parts, spread = list(workers.usable()), job.parts, workers.spread(job)
-    # a worker's parts lie next to each other, as the shards will that it trains
-    homes = [names[number * len(names) // len(parts)] for number in range(len(parts))]
-    futures = [workers.submit(measure_part, spread, number, workers=[home]) for number, home in enumerate(homes)]
-    done = functools.partial(_tell, progress, parts, "encode", [0])
-    sizes: list[PartSize] = workers.results(futures, done)
-    for part, size in zip(parts, sizes, strict=True):
-        part.sha256 = size.sha256
-    lengths = [size.ids for size in sizes]
-    if settings.line_breaks == "ignore" and any(lengths):
-        lengths.append(1)  # the LINE_END behind everything
-    starts = [0, *itertools.accumulate(lengths)]
+        def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
+            (answer,) = workers.results([workers.submit(function, spread, number, *arguments, workers=[homes[number]])])
+            return int(answer)
 
-    def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
-        where = homes[number : number + 1] or names
-        (answer,) = workers.results([workers.submit(function, spread, number, *arguments, workers=where)])
-        return int(answer)
+        def behind_line_end(target: int, limit: int) -> int:
+            """As `rounds.shard_cuts` cuts."""
+            if target == 0:
+                return 0
+            for number, (begin, end) in enumerate(itertools.pairwise(starts)):
+                if end > target - 1 and begin < limit:
+                    found = ask(first_line_end, number, max(0, target - 1 - begin), min(end, limit) - begin)
+                    if found >= 0:
+                        return begin + found + 1
+            return target
 
-    def behind_line_end(target: int, limit: int) -> int:
-        """As `rounds.shard_cuts` cuts."""
-        if target == 0:
-            return 0
-        for number, (begin, end) in enumerate(itertools.pairwise(starts)):
-            if end > target - 1 and begin < limit:
-                found = ask(first_line_end, number, max(0, target - 1 - begin), min(end, limit) - begin)
-                if found >= 0:
-                    return begin + found + 1
-        return target
+        cuts = cuts_of(starts[-1], settings.shards, behind_line_end)
+        crc = 0
+        for number in range(len(lengths)):
+            crc = ask(part_checksum, number, crc)
+        segments = [_segments(starts, *cut) for cut in cuts]
+        return Shards(cuts, segments, homes, sum(size.tokens for size in sizes), crc)
 
-    cuts = cuts_of(starts[-1], settings.shards, behind_line_end)
-    crc = 0
-    for number in range(len(lengths)):
-        crc = ask(part_checksum, number, crc)
-    return Shards(cuts, [_segments(starts, *cut) for cut in cuts], sum(size.tokens for size in sizes), crc)
+    def describe(self) -> list[dict[str, Any]]:
+        """`name`, `bytes` and `sha256` of each source."""
+        hashes = dict(zip(self._hashes, self._workers.results(list(self._hashes.values())), strict=True))
+        hash_of = {**{part.name: part.sha256 for part in self.parts}, **hashes}
+        sources = self._listed.sources
+        return [{"name": source.name, "bytes": source.size, "sha256": hash_of[source.name]} for source in sources]
+
+    def _hash(self) -> None:
+        """Have the files hashed that are read in parts, by one task each, when all workers have begun to read."""
+        cut = {part.name: part for part in self.parts if part.span is not None}
+        for name in cut.keys() - self._hashes.keys():
+            self._hashes[name] = self._workers.submit(_sha256, cut[name], workers=self._workers.usable())
+
+    def _done(self, phase: str) -> Callable[[int], None]:
+        """What tells how far a phase has got when it is called with the number of a part that is done."""
+        sizes, so_far = list(map(_bytes_of, self.parts)), 0
+
+        def tell(number: int) -> None:
+            nonlocal so_far
+            so_far += sizes[number]
+            self._progress(so_far, sum(sizes), phase)
+
+        return tell
 
 
 def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) -> list[tuple[int, int]]:
@@ -179,16 +250,6 @@ def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) 
         target = max(cuts[-1], size * shard // shards)
         cuts.append(behind_line_end(target, min(size, target + size // shards)))
     return list(itertools.pairwise([*cuts, size]))
-
-
-def describe(workers: Workers, listed: SourceList, parts: list[Source]) -> list[dict[str, Any]]:
-    """`name`, `bytes` and `sha256` of each source; files that were read in parts are hashed by one task each."""
-    names = list(workers.usable())
-    whole = {part.name: part for part in parts if part.span is None}
-    cut = {part.name: part for part in parts if part.span is not None}
-    hashes = workers.results([workers.submit(_sha256, part, workers=names) for part in cut.values()])
-    hash_of = {**{name: part.sha256 for name, part in whole.items()}, **dict(zip(cut, hashes, strict=True))}
-    return [{"name": source.name, "bytes": source.size, "sha256": hash_of[source.name]} for source in listed.sources]
 
 
 def refuse_without_tokens(tokens: int, vocabulary: Vocabulary) -> None:
@@ -205,19 +266,18 @@ def _segments(starts: Sequence[int], begin: int, end: int) -> list[Segment]:
     return segments
 
 
-def _tell(progress: Progress, parts: list[Source], phase: str, so_far: list[int], number: int) -> None:
-    so_far[0] += _bytes_of(parts[number])
-    progress(so_far[0], sum(map(_bytes_of, parts)), phase)
-
-
 def _bytes_of(part: Source) -> int:
     return (part.size or 0) if part.span is None else part.span[1] - part.span[0]
 
 
 def _wait_telling(workers: Workers, futures: list[Future], done: Callable[[int], None]) -> None:
     """Wait for tasks whose results stay on the workers."""
-    lengths = [workers.submit(len, future, workers=list(workers.usable())) for future in futures]
-    workers.results(lengths, done)
+    told = [workers.submit(_is_there, future, workers=list(workers.usable())) for future in futures]
+    workers.results(told, done)
+
+
+def _is_there(_result: Any) -> bool:
+    return True
 
 
 class _Merged(NamedTuple):
@@ -231,14 +291,13 @@ class _Merged(NamedTuple):
     punctuated: int
 
 
-def _count_part(part: Source, tokens: str, lowercase: bool) -> list[Run]:
-    found = count_part(SourceList([part]), get_worker().local_directory, tokens=tokens, lowercase=lowercase)
-    return [Run(*map(np.array, run)) for run in found]
+def _count_part(part: Source, tokens: str, lowercase: bool, line_breaks: str) -> CountedPart:
+    return count_part(dataclasses.replace(part), get_worker().local_directory, tokens, lowercase, line_breaks)
 
 
-def _some_buckets(part: list[Run], number: int, begin: int, end: int) -> list[Run]:
+def _some_buckets(part: CountedPart, number: int, begin: int, end: int) -> list[Run]:
     """The words of some buckets, their first positions behind those of all parts before this one."""
-    return [_slice_of(run, begin, end, number << _FIRST_BITS) for run in part]
+    return [_slice_of(run, begin, end, number << _FIRST_BITS) for run in part.counted.runs.values()]
 
 
 def _slice_of(run: Run, begin: int, end: int, origin: int) -> Run:

@@ -19,9 +19,11 @@ from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import (
     Base,
     Job,
+    Segment,
     ShardChanges,
     ShardOrder,
     drop_parts,
+    ids_of_segment,
     put_shard_together,
     rehearse,
     sum_losses,
@@ -29,7 +31,7 @@ from nce_train.cluster.job import (
 )
 from nce_train.cluster.reading import Shards
 from nce_train.cluster.sums import RoundSum
-from nce_train.cluster.workers import Workers, failure_of, finished, reason
+from nce_train.cluster.workers import Workers, failure_of, finished, homes_of, reason
 from nce_train.errors import RunError
 from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.training.base_trainer import OnReading
@@ -76,6 +78,7 @@ class ClusterTrainer(BaseRounds):
         self._workers = workers
         self._job = job
         self._segments = shards.segments
+        self._part_homes = shards.homes
         self._say = say
         self._sum = RoundSum(self.tables, settings.dim)
         self._homes: dict[int, str] = {}
@@ -112,16 +115,11 @@ class ClusterTrainer(BaseRounds):
         sent = self._workers.scatter(base, used)
         sending = time.perf_counter() - started
         first = {home: shard for shard, home in reversed(self._homes.items())}
+        self._put_shards_together()
         trials = [
             self._workers.submit(rehearse, job, sent, self._order(shard, self._cuts[shard][0]), workers=[home])
             for home, shard in first.items()
         ]
-        self._workers.results(
-            [
-                self._workers.submit(put_shard_together, job, shard, self._segments[shard], workers=[home])
-                for shard, home in self._homes.items()
-            ]
-        )
         tried: list[ShardChanges] = self._workers.results(trials)
         started = time.perf_counter()
         self._workers.results([self._workers.submit(_echo, sent, workers=used[:1])])
@@ -144,6 +142,23 @@ class ClusterTrainer(BaseRounds):
                 f"{self.settings.shards} shards keep {self.settings.shards} of the {sum(threads.values())} threads of "
                 "the cluster busy; --shards raises it (and gives another model)."
             )
+
+    def _put_shards_together(self) -> None:
+        """Have every shard's ids at its home; what lies in parts of other workers, where two meet, is sent there."""
+        job = self._workers.spread(self._job)
+
+        def piece(segment: Segment, home: str) -> Future | None:
+            elsewhere = self._part_homes[segment.part]
+            return (
+                None if elsewhere == home else self._workers.submit(ids_of_segment, job, segment, workers=[elsewhere])
+            )
+
+        tasks = []
+        for shard, home in self._homes.items():
+            segments = self._segments[shard]
+            pieces = [piece(segment, home) for segment in segments]
+            tasks.append(self._workers.submit(put_shard_together, job, shard, segments, pieces, workers=[home]))
+        self._workers.results(tasks)
 
     # --- a round ---------------------------------------------------------------------------------------------------
 
@@ -297,9 +312,11 @@ class ClusterTrainer(BaseRounds):
         shards = self.settings.shards
         room = {worker: math.ceil(shards * count / sum(threads.values())) for worker, count in sorted(threads.items())}
         homeless = []
+        near = homes_of([shard / shards for shard in range(shards)], threads)  # the ids, when they were encoded
         for shard in range(shards):
-            home = self._homes.get(shard, "")
+            home = self._homes.get(shard, near[shard])
             if room.get(home, 0) > 0:
+                self._homes[shard] = home
                 room[home] -= 1
             else:
                 homeless.append(shard)

@@ -6,7 +6,7 @@ Everything that travels between this process and the workers goes through here.
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -210,6 +210,12 @@ class Workers:
                 self._processor = processor
                 complaints[worker] = ""
         return complaints
+
+
+def homes_of(places: Iterable[float], threads: Mapping[str, int]) -> list[str]:
+    """The worker for each place between 0 and 1, where workers lie in a row and take room by their threads."""
+    seats = [worker for worker, count in sorted(threads.items()) for _ in range(count)]
+    return [seats[min(int(place * len(seats)), len(seats) - 1)] for place in places]
 
 
 def finished(futures: Iterable[Future]) -> list[Future]:

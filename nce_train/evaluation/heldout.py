@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.heldout_batches import mean_nce_loss, nce_batches, sum_of_nce_losses
-from nce_train.text.corpus import LINE_END, encode_corpus
-from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.corpus import encode_corpus
+from nce_train.text.vocabulary import LINE_END, Vocabulary
 
 MOST_PAIRS = 100_000
 _PLACES_AT_ONCE = 1 << 20

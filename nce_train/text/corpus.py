@@ -6,37 +6,28 @@ by the final ones. Distinct words that are too many for the memory set aside for
 the ids; all counts stay exact. Standard input, pipes and iterables need nothing special.
 """
 
-import contextlib
-import errno
-import io
 import os
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nce_train.errors import InputError, RunError
-from nce_train.files import atomic_write
+from nce_train.errors import InputError
 from nce_train.text import cache as token_cache
 from nce_train.text.extension import extend_vocabulary
-from nce_train.text.sources import BLOCK_BYTES, Corpus, SourceList, list_sources
-from nce_train.text.vocabulary import DROPPED, LINE_END, Vocabulary
+from nce_train.text.provisional import Counted, Progress, count, token_file, translate
+from nce_train.text.sources import Corpus, SourceList, list_sources
+from nce_train.text.vocabulary import DROPPED, Vocabulary
 
 if TYPE_CHECKING:
     from nce_train.text.counting import WordCounter
     from nce_train.text.runs import Run, Words
 
 TOKEN_FILE = "tokens.npy"
-
-Progress = Callable[[int, int | None, str], None]
-
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _PUNCTUATION_SHARE = 0.05
 # What raw text leaves at the end of a word, in Latin, Greek, Arabic, Indic and East Asian scripts.
@@ -168,20 +159,20 @@ def encode_corpus(
         for description, source in zip(encoding.sources, listed.sources, strict=True):
             description["name"] = source.name  # the same file, perhaps named from another directory
     else:
-        with _token_file(target) as file:
+        with token_file(target) as file:
             mark_lines = line_breaks == "sentence"
-            counted = _count(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
-            refuse_without_words(listed, sum(map(len, counted.runs.values())))
+            counted = count(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
+            refuse_without_words(listed, counted.num_words)
             if extend is not None:
                 vocabulary, row_of, warnings = _extend(extend, counted, min_count, max_vocab)
             elif vocabulary is None:
                 vocabulary, row_of, warnings = _select(counted, min_count, max_vocab, unknown)
             else:
                 row_of, warnings = _rows_in(vocabulary, counted)
-                if len(row_of) == 0 and unknown is None:
-                    raise nothing_known(vocabulary, _named(listed))
             counted_at = time.perf_counter()
-            token_count = _translate(file, counted, row_of, DROPPED if unknown is None else 0, progress)
+            token_count = translate(file, file, counted, row_of, DROPPED if unknown is None else 0, progress)
+            if token_count == 0:
+                raise nothing_known(vocabulary, _named(listed))
         sources = [source.description() for source in listed.sources]
         encoding = token_cache.Encoding(vocabulary, token_count, sources, warnings)
         if key is not None:
@@ -228,38 +219,10 @@ def count_corpus(
     _check_choice("tokens", tokens, "whitespace", "words")
     listed = list_sources(corpus)
     place = Path(tempfile.gettempdir() if directory is None else directory)
-    counted = _count(listed, None, place, tokens, lowercase, False, threads, progress)
-    refuse_without_words(listed, sum(map(len, counted.runs.values())))
+    counted = count(listed, None, place, tokens, lowercase, False, threads, progress)
+    refuse_without_words(listed, counted.num_words)
     vocabulary, _, warnings = _select(counted, min_count, max_vocab, unknown)
     return vocabulary, [source.description() for source in listed.sources], warnings
-
-
-def count_part(listed: SourceList, directory: str | os.PathLike[str], *, tokens: str, lowercase: bool) -> "list[Run]":
-    """Count a part of a corpus, with one thread: the runs that `runs.merge` joins with those of other parts.
-
-    Parameters and errors are those of `encode_corpus` with the same names; a part may hold no word.
-    """
-    return list(_count(listed, None, Path(directory), tokens, lowercase, False, 1, None).runs.values())
-
-
-def encode_part(
-    listed: SourceList,
-    path: str | os.PathLike[str],
-    vocabulary: Vocabulary,
-    *,
-    tokens: str,
-    lowercase: bool,
-    line_breaks: str,
-) -> int:
-    """Write the ids of a part of a corpus to `path`, as `encode_corpus` would; the number of tokens.
-
-    With `line_breaks="ignore"` the -1 at the end of the whole corpus stands at the end of each part instead.
-    """
-    with _token_file(Path(path)) as file:
-        mark_lines = line_breaks == "sentence"
-        counted = _count(listed, file, Path(path).parent, tokens, lowercase, mark_lines, 1, None)
-        row_of, _ = _rows_in(vocabulary, counted)
-        return _translate(file, counted, row_of, DROPPED if vocabulary.unknown is None else 0, None)
 
 
 def refuse_without_words(listed: SourceList, num_words: int) -> None:
@@ -310,87 +273,8 @@ def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | Non
     return vocabulary.unknown
 
 
-@contextlib.contextmanager
-def _token_file(path: Path) -> Iterator[IO[bytes]]:
-    """`atomic_write`, with its failures as sentences."""
-    is_open = False
-    try:
-        with atomic_write(path, "w+b") as file:
-            is_open = True
-            yield file
-    except OSError as error:
-        if not is_open:
-            raise InputError(f"cannot write {path}: {error.strerror}") from None
-        if error.errno in _DISK_FULL:
-            raise RunError(f"cannot write {path}: {error.strerror}; it takes 4 bytes a token") from None
-        raise
-
-
-class _Counted(NamedTuple):
-    runs: "dict[int, Run]"
-    blocks: list[tuple[int, int]]  # in reading order: the run, and how many ids were written
-    is_raw: bool  # whether punctuation may hang on the words
-
-
-def _count(
-    listed: SourceList,
-    file: IO[bytes] | None,
-    directory: Path,
-    tokens: str,
-    lowercase: bool,
-    mark_lines: bool,
-    threads: int,
-    progress: Progress | None,
-) -> _Counted:
-    """Count all words; append the provisional ids to `file`, behind room for the header."""
-    from nce_train.text.counters import Counters  # compiled code
-
-    is_text = all(source.sentences is None for source in listed.sources)
-    threads = max(1, threads)
-    counters = Counters(is_text and tokens == "words", mark_lines, lowercase, threads, directory)
-    blocks: list[tuple[int, int]] = []
-    pending: deque[Future[tuple[int, np.ndarray]]] = deque()
-
-    def finish_oldest() -> None:
-        run, ids = pending.popleft().result()
-        if file is not None:
-            file.write(ids.data)
-            blocks.append((run, len(ids)))
-
-    if file is not None:
-        file.write(_npy_header(0))
-    origin = 0
-    total_bytes = listed.total_bytes
-    with workers(threads) as pool:
-        for block in listed.blocks(BLOCK_BYTES):
-            # Enough waiting blocks that no worker idles while this thread reads; few, for they cost memory.
-            if len(pending) > 2 * threads:
-                finish_oldest()
-            pending.append(pool.submit(counters.scan, block, origin))
-            origin += block.end
-            if progress is not None:
-                progress(listed.bytes_read, total_bytes, "vocabulary")
-        while pending:
-            finish_oldest()
-    return _Counted(counters.close(), blocks, is_raw=is_text and tokens == "whitespace")
-
-
-@contextlib.contextmanager
-def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool that is waited for, but not after Ctrl-C: its threads may be compiling for seconds."""
-    pool = ThreadPoolExecutor(threads)
-    wait = True
-    try:
-        yield pool
-    except KeyboardInterrupt:
-        wait = False
-        raise
-    finally:
-        pool.shutdown(wait, cancel_futures=True)
-
-
 def _select(
-    counted: _Counted, min_count: int, max_vocab: int | None, unknown: str | None
+    counted: Counted, min_count: int, max_vocab: int | None, unknown: str | None
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
     """The vocabulary, the row of each merged word, and warnings."""
     least = min_count
@@ -420,19 +304,17 @@ def _select(
     return vocabulary, row_of, warnings
 
 
-def _rows_in(vocabulary: Vocabulary, counted: _Counted) -> tuple[np.ndarray, list[str]]:
+def _rows_in(vocabulary: Vocabulary, counted: Counted) -> tuple[np.ndarray, list[str]]:
     """The row of each merged word, and warnings."""
-    index = vocabulary.index
+    from nce_train.text import runs  # compiled code
 
-    def is_wanted(counter: "WordCounter") -> np.ndarray:
-        return np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
-
-    merged, warnings = _merge(counted, is_wanted)
-    return np.fromiter((index[word] for word in merged.words), np.int32, len(merged.words)), warnings
+    known = runs.of_words(vocabulary.words)
+    _, warnings = _merge(counted, runs.is_known, known)
+    return runs.places_by_number(known), warnings
 
 
 def _extend(
-    old: Vocabulary, counted: _Counted, min_count: int, max_vocab: int | None
+    old: Vocabulary, counted: Counted, min_count: int, max_vocab: int | None
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
     """The old words and the corpus's as one vocabulary, the row of each merged word, and warnings."""
     merged, warnings = _merge(counted, lambda counter: frequent_or_old(counter, min_count, old))
@@ -448,7 +330,9 @@ def _extend(
     return vocabulary, row_of, [*warnings, *words_without_room(num_without_room, max_vocab)]
 
 
-def _merge(counted: _Counted, is_wanted: Callable[["WordCounter"], np.ndarray]) -> tuple["Words", list[str]]:
+def _merge(
+    counted: Counted, is_wanted: Callable[["WordCounter"], np.ndarray], *more: "Run"
+) -> tuple["Words", list[str]]:
     from nce_train.text import runs  # compiled code
 
     num_tokens = num_punctuated = 0
@@ -460,7 +344,7 @@ def _merge(counted: _Counted, is_wanted: Callable[["WordCounter"], np.ndarray]) 
             num_punctuated += punctuated_tokens(counter)
         return is_wanted(counter)
 
-    return runs.merge(counted.runs.values(), look_at), warnings_of(num_tokens, num_punctuated)
+    return runs.merge([*counted.runs.values(), *more], look_at), warnings_of(num_tokens, num_punctuated)
 
 
 def warnings_of(num_tokens: int, num_punctuated: int) -> list[str]:
@@ -478,49 +362,3 @@ def punctuated_tokens(counter: "WordCounter") -> int:
     suspects = np.flatnonzero(words.end_in(_PUNCTUATION))
     attached = [i for i in suspects.tolist() if any(map(str.isalnum, words[i]))]
     return int(counts[attached].sum())
-
-
-def _translate(
-    file: IO[bytes], counted: _Counted, row_of: np.ndarray, row_of_others: int, progress: Progress | None
-) -> int:
-    """Replace the provisional ids in `file` by rows, in place; the number of tokens left.
-
-    What is written is never longer than what has been read.
-    """
-    from nce_train.text import scan  # compiled code
-
-    last_block = {run: number for number, (run, _) in enumerate(counted.blocks)}
-    tables: dict[int, np.ndarray] = {}  # of the runs whose blocks come now: not more than there are counters
-    total = 4 * sum(num_ids for _, num_ids in counted.blocks)
-    read_at = write_at = data_start = len(_npy_header(0))
-    token_count = 0
-    line_is_open = False
-    for number, (run, num_ids) in enumerate(counted.blocks):
-        if run not in tables:
-            tables[run] = counted.runs[run].translation(row_of, row_of_others)
-        file.seek(read_at)
-        ids = np.frombuffer(bytearray(file.read(4 * num_ids)), np.int32)
-        read_at += ids.nbytes
-        written, num_tokens, line_is_open = scan.translate_ids(ids, tables[run], ids, line_is_open)
-        if last_block[run] == number:
-            del tables[run]
-        file.seek(write_at)
-        write_at += file.write(ids[:written].tobytes())
-        token_count += num_tokens
-        if progress is not None:
-            progress(read_at - data_start, total, "encode")
-    if line_is_open:
-        file.seek(write_at)
-        write_at += file.write(np.array([LINE_END], np.int32).tobytes())
-    file.truncate(write_at)
-    file.seek(0)
-    file.write(_npy_header((write_at - data_start) // 4))
-    return token_count
-
-
-def _npy_header(length: int) -> bytes:
-    """The header of an int32 array of `length`; NumPy leaves room in it, so its size is the same for all."""
-    header = io.BytesIO()
-    fields = {"descr": "<i4", "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(header, fields)
-    return header.getvalue()

@@ -18,8 +18,9 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text import phrases_kernel as kernel
-from nce_train.text.corpus import Progress, encode_corpus
+from nce_train.text.corpus import encode_corpus
 from nce_train.text.phrases_pairs import PairCounts, count_neighbours
+from nce_train.text.provisional import Progress
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary, is_token
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from nce_train.memory import available_memory
 from nce_train.text import phrases_kernel as kernel
-from nce_train.text.corpus import workers
+from nce_train.text.provisional import workers
 
 _MEMORY = 2**30
 _MEMORY_SHARE = 1 / 4  # of what is available, where that is little

@@ -10,7 +10,7 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from nce_train.text.vocabulary import DROPPED
 BUCKETS = 1024  # merging takes at least one of them at a time
 
 _ALIGNMENT = 8
+_BEFORE_EVERYTHING = -1  # as a position in the corpus
 _WORDS_AT_ONCE = 1 << 16  # their table fits in a cache: 0.7 s for 10 million words; with 1 << 22 at once 1.7 s
 
 
@@ -65,6 +66,29 @@ class Words(NamedTuple):
 def close(counter: WordCounter, lowercase: bool) -> Run:
     """The words of a counter as a run in memory."""
     return Run(*_columns(counter, lowercase))
+
+
+def of_words(words: Sequence[str]) -> Run:
+    """Distinct words as a run whose ids are their places; merged with a text's runs they tell what `is_known` there."""
+    encoded = [word.encode("utf-8", "surrogateescape") for word in words]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    text = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
+    counter = WordCounter(False, False, capacity=max(1, len(words)))
+    never, before = np.zeros(len(words), np.int64), np.full(len(words), _BEFORE_EVERYTHING, np.int64)
+    counter.add(text, np.cumsum(lengths) - lengths, lengths, never, before)
+    return close(counter, lowercase=False)
+
+
+def is_known(counter: WordCounter) -> np.ndarray:
+    """Which of the merged words are in a run of `of_words`; bool [len(counter)]."""
+    return counter.first() == _BEFORE_EVERYTHING
+
+
+def places_by_number(known: Run) -> np.ndarray:
+    """int32 [merged words]: their places, when all words that `is_known` were merged."""
+    places = np.empty(len(known), np.int32)
+    places[known.numbers] = known.ids
+    return places
 
 
 class Spill:

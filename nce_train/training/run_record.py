@@ -12,7 +12,8 @@ from typing import Any
 
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write, is_same_file
-from nce_train.text.corpus import EncodedCorpus, count_part, refuse_without_words
+from nce_train.text.corpus import EncodedCorpus, refuse_without_words
+from nce_train.text.provisional import count
 from nce_train.text.sources import Corpus, Source, SourceList, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.checkpoint import FORMAT, RUN
@@ -88,8 +89,8 @@ def _check_tokens(listed: SourceList, settings: Settings) -> None:
     if any(source.status is None and source.url is None for source in listed.sources):
         return  # a pipe can be read once only
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        runs = count_part(listed, scratch, tokens=settings.tokens, lowercase=settings.lowercase)
-    refuse_without_words(listed, sum(map(len, runs)))
+        counted = count(listed, None, Path(scratch), settings.tokens, settings.lowercase, False, 1, None)
+    refuse_without_words(listed, counted.num_words)
 
 
 def note_encoded(record: dict[str, Any], encoded: EncodedCorpus) -> None:

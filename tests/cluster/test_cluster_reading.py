@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from nce_train.cluster import reading
 from nce_train.cluster.job import Job
+from nce_train.cluster.reading import Reading, cuts_of
 from nce_train.errors import InputError
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import SourceList, list_sources, parts_of
@@ -38,16 +38,15 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     names = ("tokens", "lowercase", "line_breaks", "min_count", "max_vocab", "unknown")
     options = {name: getattr(settings, name) for name in names}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
-    listed = list_sources(corpus)
-    parts = reading.cut_into_parts(listed, 2, settings.line_breaks, part_bytes=12_000)
-    assert len(parts) > 6
-    vocabulary, warnings = reading.count(workers, parts, listed, settings, no_progress)
+    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=12_000)
+    assert len(reading.parts) > 6
+    vocabulary, warnings = reading.count()
     assert vocabulary.words == expected.vocabulary.words
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert warnings == expected.warnings
 
-    job = Job(settings.model_dump(), vocabulary, parts)
-    shards = reading.encode(workers, job, settings, no_progress)
+    job = Job(settings.model_dump(), vocabulary, reading.parts)
+    shards = reading.encode(job)
     assert shards.tokens == expected.token_count
     assert shards.checksum == checksum(expected.stream)
     assert shards.cuts == shard_cuts(expected.stream, settings.shards)
@@ -58,7 +57,7 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     ]
     for ids, (begin, end) in zip(workers.results(tasks), shards.cuts, strict=True):
         assert ids.tolist() == expected.stream[begin:end].tolist()
-    assert reading.describe(workers, listed, parts) == expected.sources
+    assert reading.describe() == expected.sources
 
 
 @pytest.mark.parametrize(("unknown", "room"), [(None, None), ("UNK", 5)])
@@ -69,9 +68,8 @@ def test_words_are_added_as_one_machine_adds_them(unknown, room, corpus, workers
     settings = settings_with(max_vocab=room, unknown=unknown)
     options = {"min_count": 3, "max_vocab": room, "extend": old}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
-    listed = list_sources(corpus)
-    parts = reading.cut_into_parts(listed, 2, settings.line_breaks, part_bytes=12_000)
-    vocabulary, warnings = reading.count(workers, parts, listed, settings, no_progress, old)
+    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=12_000)
+    vocabulary, warnings = reading.count(old)
     assert vocabulary.words == expected.vocabulary.words
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert set(old.words) <= set(vocabulary.words) and len(vocabulary) > len(old)
@@ -91,9 +89,9 @@ def ids_of(job, number, segments):
 def test_a_shard_is_encoded_anew_where_its_parts_are_gone(corpus, workers, tmp_path):
     settings = settings_with()
     expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
-    parts = reading.cut_into_parts(list_sources(corpus), 2, "sentence", part_bytes=20_000)
-    job = Job(settings.model_dump(), expected.vocabulary, parts)
-    shards = reading.encode(workers, job, settings, no_progress)
+    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=20_000)
+    job = Job(settings.model_dump(), expected.vocabulary, reading.parts)
+    shards = reading.encode(job)
     workers.results([workers.submit(drop, workers.spread(job), workers=[worker]) for worker in workers.usable()])
     (ids,) = workers.results(
         [workers.submit(ids_of, workers.spread(job), 2, shards.segments[2], workers=workers.usable())]
@@ -109,26 +107,26 @@ def drop(job):
 def test_a_file_that_changes_meanwhile_is_told(corpus, workers, tmp_path):
     path = tmp_path / "growing.txt"
     path.write_text("one two two one\n" * 2000)
-    parts = reading.cut_into_parts(list_sources(str(path)), 2, "sentence", part_bytes=10_000)
+    reading = Reading(workers, list_sources(str(path)), settings_with(), no_progress, part_bytes=10_000)
     with path.open("a") as file:
         file.write("three\n")
-    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), parts)
+    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), reading.parts)
     with pytest.raises(RuntimeError, match="changed while it was read"):
-        reading.encode(workers, job, settings_with(), no_progress)
+        reading.encode(job)
 
 
-def test_what_workers_cannot_open_is_refused():
+def test_what_workers_cannot_open_is_refused(workers):
     for unreadable in ("-", [["one", "two"]]):
         with pytest.raises(InputError, match="write it to a file"):
-            reading.cut_into_parts(list_sources(unreadable), 2, "sentence")
+            Reading(workers, list_sources(unreadable), settings_with(), no_progress)
 
 
 def test_a_url_is_read_as_its_file_is(corpus, workers, tmp_path):
     url = f"file://{corpus[0]}"
     listed = list_sources([url])
-    parts = reading.cut_into_parts(listed, 2, "sentence", part_bytes=10_000)
-    assert len(parts) > 3
-    vocabulary, _ = reading.count(workers, parts, listed, settings_with(), no_progress)
+    reading = Reading(workers, listed, settings_with(), no_progress, part_bytes=10_000)
+    assert len(reading.parts) > 3
+    vocabulary, _ = reading.count()
     expected = encode_corpus(corpus[0], tmp_path / "file", cache=False, min_count=3)
     assert vocabulary.fingerprint == expected.vocabulary.fingerprint
     assert encode_corpus(url, tmp_path / "url", cache=False, min_count=3).stream.tolist() == expected.stream.tolist()
@@ -167,4 +165,4 @@ def test_cuts_are_those_of_one_machine(lengths, shards):
         found = np.flatnonzero(stream[target - 1 : limit] == -1)
         return target + int(found[0]) if len(found) else target
 
-    assert reading.cuts_of(len(stream), shards, behind_line_end) == shard_cuts(stream, shards)
+    assert cuts_of(len(stream), shards, behind_line_end) == shard_cuts(stream, shards)

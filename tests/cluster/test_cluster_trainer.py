@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nce_train.cluster import reading
 from nce_train.cluster.cost import RoundCost, bytes_of_rows, expected_touched
 from nce_train.cluster.job import Base, BaseMissing, Desk, Job
+from nce_train.cluster.reading import Reading
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
@@ -34,9 +34,9 @@ def trainers(corpus, workers, encoded):
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
         counts = encoded.vocabulary.counts
         on_threads = RoundTrainer(encoded.stream, encoded.token_count, counts, settings)
-        parts = reading.cut_into_parts(listed, 2, "sentence", part_bytes=20_000)
-        job = Job(settings.model_dump(), encoded.vocabulary, parts)
-        shards = reading.encode(workers, job, settings, lambda *_: None)
+        reading = Reading(workers, listed, settings, lambda *_: None, part_bytes=20_000)
+        job = Job(settings.model_dump(), encoded.vocabulary, reading.parts)
+        shards = reading.encode(job)
         said = []
         on_workers = ClusterTrainer(workers, job, shards, counts, settings, said.append)
         on_workers.compile()

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, RunError
-from nce_train.text import corpus, counters
+from nce_train.text import counters, provisional
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -99,7 +99,7 @@ def test_any_text_gives_what_plain_python_gives_at_any_number_of_threads(
     choice = {"min_count": min_count, "max_vocab": max_vocab, "unknown": unknown, "lowercase": lowercase}
     expected = twin.encode_slowly(twin.sentences_of(files, tokens), line_breaks=line_breaks, **choice)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK_BYTES", block_bytes)
+        patch.setattr(provisional, "BLOCK_BYTES", block_bytes)
         patch.setattr(counters, "words_a_counter", lambda threads: words_in_memory)
         for threads in (1, 2, 5):
             options = {"tokens": tokens, "threads": threads, "cache": False, **choice}
@@ -118,7 +118,7 @@ def test_a_larger_text_gives_the_same_vocabulary_and_stream_at_any_number_of_thr
     ids = np.minimum(random.zipf(1.3, 200_000), 50_000)
     text = b"".join(b"w%d%s" % (i, b"\n" if place % 13 == 0 else b" ") for place, i in enumerate(ids))
     expected = twin.encode_slowly(twin.sentences_of([text]), min_count=3)
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 5000)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 5000)
     for threads in (1, 2, 5):
         assert result_of(encode(text, min_count=3, threads=threads)) == expected
 
@@ -148,7 +148,7 @@ def test_ignored_line_breaks_make_one_stream(encode):
 
 
 def test_the_size_of_the_header_does_not_depend_on_the_length():
-    sizes = {len(corpus._npy_header(length)) for length in (0, 1, 10**6, 10**12, 2**62)}
+    sizes = {len(provisional._npy_header(length)) for length in (0, 1, 10**6, 10**12, 2**62)}
     assert len(sizes) == 1
 
 
@@ -189,7 +189,7 @@ def test_counting_alone_gives_the_same_vocabulary(tmp_path, encode):
 
 
 def test_progress_goes_up_to_the_end_of_both_phases(encode, monkeypatch):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 16)
     seen = {"vocabulary": [], "encode": []}
     encode(TEXT, progress=lambda done, total, phase: seen[phase].append((done, total)))
     for readings in seen.values():
@@ -221,7 +221,7 @@ def test_standard_input_is_encoded(tmp_path):
 
 
 def test_a_word_of_a_megabyte_and_a_line_of_many_blocks_are_whole(encode, monkeypatch):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1 << 16)
     word = b"x" * (1 << 20)
     encoded = encode(b"a " * 300_000 + word + b" b " * 100_000 + word, threads=2)
     assert encoded.vocabulary.words == ["a", "b", word.decode()]
@@ -230,7 +230,7 @@ def test_a_word_of_a_megabyte_and_a_line_of_many_blocks_are_whole(encode, monkey
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1 << 16)
     path = tmp_path / "corpus.gz"
     path.write_bytes(gzip.compress(b"a few words again and again\n" * 1_000_000))
     tracemalloc.start()
@@ -283,7 +283,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(tmp_path, encode, c
 
 
 def test_a_nul_byte_far_into_the_file_is_told_with_its_place(encode, monkeypatch):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
     content = bytearray(b"word " * 20_000)
     content[70_003] = content[90_001] = 0
     with pytest.raises(InputError, match="at offset 70003 "):
@@ -291,7 +291,7 @@ def test_a_nul_byte_far_into_the_file_is_told_with_its_place(encode, monkeypatch
 
 
 def test_a_corpus_that_changes_while_it_is_counted_ends_the_run(tmp_path, encode, monkeypatch):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 16)
 
     def grow(done, total, phase):
         with (tmp_path / "corpus.txt").open("ab") as file:
@@ -334,7 +334,7 @@ def test_after_an_interrupt_nobody_waits_for_the_threads():
         let_go.wait(20)
         ended.set()
 
-    with pytest.raises(KeyboardInterrupt), corpus.workers(1) as pool:
+    with pytest.raises(KeyboardInterrupt), provisional.workers(1) as pool:
         pool.submit(work)
         raise KeyboardInterrupt
     assert not ended.is_set()
@@ -344,7 +344,7 @@ def test_after_an_interrupt_nobody_waits_for_the_threads():
 
 def test_threads_are_waited_for_otherwise():
     ended = threading.Event()
-    with pytest.raises(ValueError), corpus.workers(1) as pool:
+    with pytest.raises(ValueError), provisional.workers(1) as pool:
         pool.submit(ended.set)
         raise ValueError
     assert ended.is_set()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError
-from nce_train.text import corpus, counters
+from nce_train.text import counters, provisional
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -60,7 +60,7 @@ def test_any_text_joins_as_in_plain_python(
     path.write_text("\n".join(map(" ".join, sentences)), encoding="utf-8")
     options = {"min_count": min_count, "max_vocab": max_vocab, "extend": old, "cache": False}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK_BYTES", 20)
+        patch.setattr(provisional, "BLOCK_BYTES", 20)
         patch.setattr(counters, "words_a_counter", lambda threads: words_in_memory)
         for threads in (1, 3):
             if not any(word in old.words for sentence in sentences for word in sentence):

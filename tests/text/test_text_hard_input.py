@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, RunError
-from nce_train.text import corpus
+from nce_train.text import provisional
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -82,7 +82,7 @@ def test_a_nul_byte_is_refused_wherever_it_stands(
         path.write_bytes(compress(start + text))
     message = rf"{number}\.txt is no text: it holds a NUL byte at offset {len(start) + offset} "
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BLOCK_BYTES", block_bytes)
+        patch.setattr(provisional, "BLOCK_BYTES", block_bytes)
         for threads in (1, 3):
             with pytest.raises(InputError, match=message):
                 encode_corpus(paths, directory / "out", tokens=tokens, min_count=1, threads=threads, cache=False)
@@ -154,7 +154,7 @@ def test_a_word_of_a_hundred_megabytes_is_whole(encode, tokens):
 @pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
 @pytest.mark.parametrize("left", [0.3, 0.99])
 def test_a_compressed_file_that_is_cut_while_it_is_read_has_changed(tmp_path, monkeypatch, compress, left):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
     path = tmp_path / "corpus.txt"
     content = compress(np.random.default_rng(1).integers(32, 120, 1_000_000, np.uint8).tobytes())
     path.write_bytes(content)
@@ -168,7 +168,7 @@ def test_a_compressed_file_that_is_cut_while_it_is_read_has_changed(tmp_path, mo
 
 
 def test_a_file_that_another_process_writes_to_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"some words and more\n" * 10_000)
     writer = subprocess.Popen(["sh", "-c", f"while echo more words; do :; done >> '{path}'"])

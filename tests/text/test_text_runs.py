@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError
-from nce_train.text import corpus, counters, runs
+from nce_train.text import corpus, counters, provisional, runs
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.counting import WordCounter
 from nce_train.text.sources import PADDING, Block, Source, list_sources
@@ -65,7 +65,7 @@ def test_any_text_gives_the_same_files_with_little_memory(
     expected = files(directory / "unbounded", 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counters, "words_a_counter", lambda threads: budget)
-        patch.setattr(corpus, "BLOCK_BYTES", block_bytes)
+        patch.setattr(provisional, "BLOCK_BYTES", block_bytes)
         for threads in (1, 2):
             assert files(directory / f"bounded-{threads}", threads) == expected
 
@@ -75,7 +75,7 @@ def test_a_text_of_many_runs_gives_the_same_stream(tmp_path, small_memory, monke
     ids = np.minimum(random.zipf(1.2, 300_000), 10**8)
     text = b"".join(b"w%d%s" % (i, b"\n" if place % 13 == 0 else b" ") for place, i in enumerate(ids))
     (tmp_path / "corpus.txt").write_bytes(text)
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 10_000)
 
     def encode(name, **options):
         return encode_corpus(tmp_path / "corpus.txt", tmp_path / name, cache=False, **options)
@@ -98,10 +98,10 @@ def test_a_text_of_many_runs_gives_the_same_stream(tmp_path, small_memory, monke
 def test_max_vocab_leaves_most_words_on_disk(tmp_path, small_memory, monkeypatch):
     frequent = b" ".join(b"frequent%d" % i for i in range(100))
     (tmp_path / "corpus.txt").write_bytes((frequent + b"\n") * 50 + b" ".join(b"w%d" % i for i in range(20_000)))
-    monkeypatch.setattr(corpus, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
     small_memory(1000)
     listed = list_sources(tmp_path / "corpus.txt")
-    counted = corpus._count(listed, None, tmp_path, "whitespace", False, False, 1, None)
+    counted = provisional.count(listed, None, tmp_path, "whitespace", False, False, 1, None)
     vocabulary, row_of, _ = corpus._select(counted, min_count=1, max_vocab=5, unknown="UNK")
     assert vocabulary.counts.tolist() == [20_000 + 50 * 96, 50, 50, 50, 50]
     assert vocabulary.words[1:] == [f"frequent{i}" for i in range(4)]
@@ -130,9 +130,9 @@ def test_merging_holds_few_words_at_a_time(tmp_path):
 
 PROGRAM = """
 import sys
-from nce_train.text import corpus, counters, runs
+from nce_train.text import corpus, counters, provisional, runs
 counters.words_a_counter = lambda threads: 1000
-corpus.BLOCK_BYTES = 10_000
+provisional.BLOCK_BYTES = 10_000
 """
 
 

@@ -143,7 +143,7 @@ class Reading:
             workers.submit(
                 _merge,
                 [
-                    workers.submit(_some_buckets, part, number, begin, end, workers=names)
+                    workers.submit(_some_buckets, part, number, begin, end, workers=[self.homes[number]])
                     for number, part in enumerate(self._counted)
                 ],
                 settings.min_count,
@@ -153,7 +153,12 @@ class Reading:
             )
             for begin, end in itertools.pairwise(edges)
         ]
-        _wait_telling(workers, self._counted, self._done("vocabulary"))
+        # asked where they are, for they shall stay there
+        told = [
+            workers.submit(_is_there, part, workers=[home])
+            for part, home in zip(self._counted, self.homes, strict=True)
+        ]
+        workers.results(told, self._done("vocabulary"))
         pieces: list[_Merged] = workers.results(merged)
         num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
         num_others = sum(piece.others for piece in pieces)
@@ -179,10 +184,9 @@ class Reading:
     def encode(self, job: Job) -> Shards:
         """Have the workers encode the parts, and find out where the shards begin and end."""
         workers, settings, homes = self._workers, self._settings, self.homes
-        spread = workers.spread(job)
         counted: Sequence[Future | None] = [*self._counted] or [None] * len(self.parts)
         futures = [
-            workers.submit(measure_part, spread, number, counted[number], workers=[home])
+            workers.submit(measure_part, workers.own(job, home), number, counted[number], workers=[home])
             for number, home in enumerate(homes)
         ]
         self._hash()
@@ -197,7 +201,9 @@ class Reading:
         starts = [0, *itertools.accumulate(lengths)]
 
         def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
-            (answer,) = workers.results([workers.submit(function, spread, number, *arguments, workers=[homes[number]])])
+            home = homes[number]
+            task = workers.submit(function, workers.own(job, home), number, *arguments, workers=[home])
+            (answer,) = workers.results([task])
             return int(answer)
 
         def behind_line_end(target: int, limit: int) -> int:
@@ -270,12 +276,6 @@ def _bytes_of(part: Source) -> int:
     return (part.size or 0) if part.span is None else part.span[1] - part.span[0]
 
 
-def _wait_telling(workers: Workers, futures: list[Future], done: Callable[[int], None]) -> None:
-    """Wait for tasks whose results stay on the workers."""
-    told = [workers.submit(_is_there, future, workers=list(workers.usable())) for future in futures]
-    workers.results(told, done)
-
-
 def _is_there(_result: Any) -> bool:
     return True
 
@@ -327,7 +327,7 @@ def _merge(parts: list[list[Run]], min_count: int, raw: bool, old: Vocabulary | 
         return counts >= min_count if old is None else frequent_or_old(counter, min_count, old)
 
     # arrays that came from another worker cannot be written
-    fresh = [np.zeros(len(run), np.int32) for part in parts for run in part]
+    fresh = [np.zeros(run.num_words, np.int32) for part in parts for run in part]
     columns = [(*run[:6], numbers, run.text) for run, numbers in zip(itertools.chain(*parts), fresh, strict=True)]
     joined = [Run(*column) for column in columns]
     words = runs.merge(joined, is_wanted)

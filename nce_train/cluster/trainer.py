@@ -109,7 +109,7 @@ class ClusterTrainer(BaseRounds):
         """Have every worker ready for its shards, and say what a round will cost."""
         threads = self._workers.usable()
         self._find_homes(threads)
-        used, job = sorted(set(self._homes.values())), self._workers.spread(self._job)
+        used = sorted(set(self._homes.values()))
         started = time.perf_counter()
         base = self._whole_base()
         sent = self._workers.scatter(base, used)
@@ -117,14 +117,16 @@ class ClusterTrainer(BaseRounds):
         first = {home: shard for shard, home in reversed(self._homes.items())}
         self._put_shards_together()
         trials = [
-            self._workers.submit(rehearse, job, sent, self._order(shard, self._cuts[shard][0]), workers=[home])
+            self._workers.submit(
+                rehearse, self._job_at(home), sent, self._order(shard, self._cuts[shard][0]), workers=[home]
+            )
             for home, shard in first.items()
         ]
         tried: list[ShardChanges] = self._workers.results(trials)
         started = time.perf_counter()
         self._workers.results([self._workers.submit(_echo, sent, workers=used[:1])])
         fetching = time.perf_counter() - started
-        self._workers.results([self._workers.submit(drop_parts, job, workers=[home]) for home in used])
+        self._workers.results([self._workers.submit(drop_parts, self._job_at(home), workers=[home]) for home in used])
         self._has = dict.fromkeys(used, self._version)
         self.cost = RoundCost(
             shards=self.settings.shards,
@@ -145,18 +147,18 @@ class ClusterTrainer(BaseRounds):
 
     def _put_shards_together(self) -> None:
         """Have every shard's ids at its home; what lies in parts of other workers, where two meet, is sent there."""
-        job = self._workers.spread(self._job)
 
         def piece(segment: Segment, home: str) -> Future | None:
             elsewhere = self._part_homes[segment.part]
-            return (
-                None if elsewhere == home else self._workers.submit(ids_of_segment, job, segment, workers=[elsewhere])
-            )
+            if elsewhere == home:
+                return None
+            return self._workers.submit(ids_of_segment, self._job_at(elsewhere), segment, workers=[elsewhere])
 
         tasks = []
         for shard, home in self._homes.items():
             segments = self._segments[shard]
             pieces = [piece(segment, home) for segment in segments]
+            job = self._job_at(home)
             tasks.append(self._workers.submit(put_shard_together, job, shard, segments, pieces, workers=[home]))
         self._workers.results(tasks)
 
@@ -261,8 +263,11 @@ class ClusterTrainer(BaseRounds):
     def _submit(self, shard: int, function: Callable[..., Any], *arguments: Any) -> Future:
         """Have a shard's home call a function with the job, what brings its base up to date, and these."""
         home = self._homes[shard]
-        job, base = self._workers.spread(self._job), self._base_for(home)
+        job, base = self._job_at(home), self._base_for(home)
         return self._workers.submit(function, job, base, *arguments, workers=[home], only_there=True)
+
+    def _job_at(self, worker: str) -> Future:
+        return self._workers.own(self._job, worker)
 
     def _order(self, shard: int, position: int) -> ShardOrder:
         return ShardOrder(

@@ -4,6 +4,7 @@ Everything that travels between this process and the workers goes through here.
 """
 
 import contextlib
+import copy
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,6 +48,7 @@ class Workers:
     _files: list[tuple[str, int]] = field(default_factory=list, init=False)
     _processor: str | None = field(default=None, init=False)
     _spread: dict[int, tuple[Any, Future]] = field(default_factory=dict, init=False)  # by the thing's id
+    _own: dict[tuple[int, str], Future] = field(default_factory=dict, init=False)  # by that and the worker
 
     def alive(self) -> dict[str, int]:
         """Addresses of all workers and their threads.
@@ -124,6 +126,16 @@ class Workers:
                 raise LostError("The workers cannot be reached.")
             kept = self._spread[id(data)] = (data, sent)
         return kept[1]
+
+    def own(self, data: Any, worker: str) -> Future:
+        """Have a copy of something on one worker that no other has, and on which things may hang.
+
+        What is spread Dask takes back from all workers but one when nobody asks for it for two seconds.
+        """
+        kept = self._own.get((id(data), worker))
+        if kept is None or kept.status not in ("pending", "finished"):
+            kept = self._own[id(data), worker] = self.submit(copy.copy, self.spread(data), workers=[worker])
+        return kept
 
     def submit(
         self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str], only_there: bool = False

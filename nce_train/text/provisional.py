@@ -61,7 +61,7 @@ class Counted(NamedTuple):
     @property
     def num_words(self) -> int:
         """How many words the runs hold; one may be in several."""
-        return sum(map(len, self.runs.values()))
+        return sum(run.num_words for run in self.runs.values())
 
 
 def count(

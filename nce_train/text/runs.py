@@ -43,7 +43,9 @@ class Run(NamedTuple):
     numbers: np.ndarray  # int32: the word's number among the wanted ones, or DROPPED; `merge` writes it
     text: np.ndarray  # uint8: the words' bytes, one after the other, and PADDING
 
-    def __len__(self) -> int:
+    @property
+    def num_words(self) -> int:
+        """n; the same spelling may be among them several times."""
         return len(self.ids)
 
     def translation(self, row_of: np.ndarray, row_of_others: int) -> np.ndarray:
@@ -86,7 +88,7 @@ def is_known(counter: WordCounter) -> np.ndarray:
 
 def places_by_number(known: Run) -> np.ndarray:
     """int32 [merged words]: their places, when all words that `is_known` were merged."""
-    places = np.empty(len(known), np.int32)
+    places = np.empty(known.num_words, np.int32)
     places[known.numbers] = known.ids
     return places
 

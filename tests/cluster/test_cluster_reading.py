@@ -1,5 +1,8 @@
 """Reading on workers gives what `encode_corpus` gives: vocabulary, ids, checksum, shards, descriptions of the files."""
 
+import pickle
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +11,10 @@ from hypothesis import strategies as st
 
 from nce_train.cluster.job import Job
 from nce_train.cluster.reading import Reading, cuts_of
+from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
 from nce_train.text.corpus import encode_corpus
+from nce_train.text.parts import count_part
 from nce_train.text.sources import SourceList, list_sources, parts_of
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.checkpoint import checksum
@@ -22,7 +27,7 @@ def no_progress(done, total, phase):
 
 
 def settings_with(**changes):
-    return Settings(deterministic=True, shards=5, min_count=3, **changes).resolved()
+    return Settings(**{"deterministic": True, "shards": 5, "min_count": 3, **changes}).resolved()
 
 
 @pytest.mark.parametrize(
@@ -50,9 +55,9 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     assert shards.tokens == expected.token_count
     assert shards.checksum == checksum(expected.stream)
     assert shards.cuts == shard_cuts(expected.stream, settings.shards)
-    names = list(workers.usable())
+    (home, _) = workers.usable()
     tasks = [
-        workers.submit(ids_of, workers.spread(job), k, segments, workers=names)
+        workers.submit(ids_of, workers.own(job, home), k, segments, workers=[home])
         for k, segments in enumerate(shards.segments)
     ]
     for ids, (begin, end) in zip(workers.results(tasks), shards.cuts, strict=True):
@@ -77,11 +82,6 @@ def test_words_are_added_as_one_machine_adds_them(unknown, room, corpus, workers
     assert any("find no room" in warning for warning in warnings) == (room is not None)
 
 
-def on_a_worker(workers, function, job, *arguments):
-    (result,) = workers.results([workers.submit(function, workers.spread(job), *arguments, workers=workers.usable())])
-    return result
-
-
 def ids_of(job, number, segments):
     return np.array(job.desk().shard(number, segments))
 
@@ -92,16 +92,75 @@ def test_a_shard_is_encoded_anew_where_its_parts_are_gone(corpus, workers, tmp_p
     reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=20_000)
     job = Job(settings.model_dump(), expected.vocabulary, reading.parts)
     shards = reading.encode(job)
-    workers.results([workers.submit(drop, workers.spread(job), workers=[worker]) for worker in workers.usable()])
-    (ids,) = workers.results(
-        [workers.submit(ids_of, workers.spread(job), 2, shards.segments[2], workers=workers.usable())]
-    )
+    workers.results([workers.submit(drop, workers.own(job, worker), workers=[worker]) for worker in workers.usable()])
+    home = shards.homes[shards.segments[2][0].part]
+    task = workers.submit(ids_of, workers.own(job, home), 2, shards.segments[2], workers=[home])
+    (ids,) = workers.results([task])
     begin, end = shards.cuts[2]
     assert ids.tolist() == expected.stream[begin:end].tolist()
 
 
 def drop(job):
     job.desk().drop_parts()
+
+
+def test_the_text_is_read_once(corpus, workers, tmp_path, monkeypatch):
+    """What was counted is encoded, and what a shard has in parts of another worker is sent to it."""
+    read = []
+
+    def count_and_note(source, *arguments):
+        read.append((source.name, source.span))
+        return count_part(source, *arguments)
+
+    monkeypatch.setattr("nce_train.cluster.reading.count_part", count_and_note)
+    monkeypatch.setattr("nce_train.cluster.job.count_part", count_and_note)
+    settings = settings_with(shards=3, dim=8).with_rounds(300, 10_000)
+    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=12_000)
+    vocabulary, _ = reading.count()
+    job = Job(settings.model_dump(), vocabulary, reading.parts)
+    shards = reading.encode(job)
+    trainer = ClusterTrainer(workers, job, shards, vocabulary.counts, settings, print)
+    trainer.compile()
+    homes = [{shards.homes[segment.part] for segment in segments} for segments in shards.segments]
+    assert any(len(each) == 2 for each in homes)  # where the parts of the two workers meet
+    assert sorted(read, key=str) == sorted(((part.name, part.span) for part in reading.parts), key=str)
+
+
+def test_what_a_worker_has_of_a_run_stays_there(corpus, workers):
+    """Dask takes back what several workers have and nobody asks for; ids and base must not go with it."""
+    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), [])
+
+    def desks():
+        tasks = [workers.submit(desk_of, workers.own(job, worker), workers=[worker]) for worker in workers.usable()]
+        return workers.results(tasks)
+
+    first = desks()
+    assert len(set(first)) == 2
+    spread = workers.spread(job)
+    deadline = time.monotonic() + 20
+    while sum(map(len, workers.client.who_has([spread]).values())) > 1:
+        assert time.monotonic() < deadline, "Dask keeps all copies now"
+        time.sleep(0.2)
+    assert desks() == first
+
+
+def desk_of(job):
+    return job.desk()._scratch.name
+
+
+def test_what_was_counted_elsewhere_is_read_again(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("one two two\nthree one\n")
+    (source,) = list_sources(str(path)).sources
+    counted = count_part(source, tmp_path, "whitespace", False, "sentence")
+    assert counted.encode(tmp_path / "ids.npy", Vocabulary(["two", "one"], np.array([2, 2]))) == 4
+    assert np.load(tmp_path / "ids.npy").tolist() == [1, 0, 0, -1, 1, -1]
+    with_unknown = Vocabulary(["UNK", "one"], np.array([3, 2]), "UNK")
+    assert counted.encode(tmp_path / "more.npy", with_unknown) == 5
+    assert np.load(tmp_path / "more.npy").tolist() == [1, 0, 0, -1, 0, 1, -1]
+    travelled = pickle.loads(pickle.dumps(counted))
+    assert counted.has_ids and not travelled.has_ids
+    assert travelled.source.sha256 == counted.source.sha256 != ""
 
 
 def test_a_file_that_changes_meanwhile_is_told(corpus, workers, tmp_path):

@@ -80,8 +80,8 @@ def test_what_it_starts_with_reaches_the_workers(trainers):
 
 def lose_the_base(trainer):
     workers = trainer._workers
-    one = sorted(workers.usable())[:1]
-    workers.results([workers.submit(drop_training, workers.spread(trainer._job), workers=one)])
+    one = min(workers.usable())
+    workers.results([workers.submit(drop_training, workers.own(trainer._job, one), workers=[one])])
 
 
 def drop_training(job):

@@ -4,7 +4,6 @@ A `Job` travels to each worker once. What the worker makes of it (ids, a copy of
 the job and is gone when Dask forgets it, which is when the run ends or the coordinator is lost.
 """
 
-import dataclasses
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ import numpy as np
 from distributed import get_worker
 
 from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
+from nce_train.text import runs
 from nce_train.text.parts import CountedPart, count_part
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
@@ -162,6 +162,7 @@ class Desk:
         self._parts: dict[int, EncodedPart] = {}
         self._shards: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
+        self._known = runs.of_words(job.vocabulary.words)
         self._training: _Training | None = None
 
     def part(self, number: int, counted: CountedPart | None = None) -> EncodedPart:
@@ -175,17 +176,15 @@ class Desk:
             if number not in self._parts:
                 if counted is None or not counted.has_ids:
                     counted = self._count(number)
-                self._parts[number] = self._encode(number, counted)
+                self._parts[number] = self._encode(counted)
             return self._parts[number]
 
     def _count(self, number: int) -> CountedPart:
-        settings, source = self.settings, dataclasses.replace(self.job.parts[number])
-        return count_part(source, self._scratch.name, settings.tokens, settings.lowercase, settings.line_breaks)
+        settings, part = self.settings, self.job.parts[number]
+        return count_part(part, self._scratch.name, settings.tokens, settings.lowercase, settings.line_breaks)
 
-    def _encode(self, number: int, counted: CountedPart) -> EncodedPart:
-        path = Path(self._scratch.name) / f"part-{number}.npy"
-        tokens = counted.encode(path, self.job.vocabulary)
-        ids = _ids_of(path)
+    def _encode(self, counted: CountedPart) -> EncodedPart:
+        ids, tokens = counted.encode(self._known, self.job.vocabulary.unknown is not None)
         if self.settings.line_breaks == "ignore" and len(ids) > 0:
             ids = ids[:-1]
         return EncodedPart(ids, tokens, counted.source.sha256)
@@ -224,7 +223,6 @@ class Desk:
         for number in list(self._parts):
             with self._part_locks[number]:
                 self._parts.pop(number, None)
-                (Path(self._scratch.name) / f"part-{number}.npy").unlink(missing_ok=True)
 
 
 class _Training:

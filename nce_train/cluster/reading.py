@@ -153,12 +153,7 @@ class Reading:
             )
             for begin, end in itertools.pairwise(edges)
         ]
-        # asked where they are, for they shall stay there
-        told = [
-            workers.submit(_is_there, part, workers=[home])
-            for part, home in zip(self._counted, self.homes, strict=True)
-        ]
-        workers.results(told, self._done("vocabulary"))
+        workers.wait(self._counted, self._done("vocabulary"))
         pieces: list[_Merged] = workers.results(merged)
         num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
         num_others = sum(piece.others for piece in pieces)
@@ -200,11 +195,13 @@ class Reading:
             homes = [*homes, homes[-1]]
         starts = [0, *itertools.accumulate(lengths)]
 
-        def ask(function: Callable[..., int], number: int, *arguments: int) -> int:
+        def ask(function: Callable[..., int], number: int, *arguments: int | Future) -> Future:
             home = homes[number]
-            task = workers.submit(function, workers.own(job, home), number, *arguments, workers=[home])
-            (answer,) = workers.results([task])
-            return int(answer)
+            return workers.submit(function, workers.own(job, home), number, *arguments, workers=[home])
+
+        crc: int | Future = 0
+        for number in range(len(lengths)):
+            crc = ask(part_checksum, number, crc)  # of all before and of this one
 
         def behind_line_end(target: int, limit: int) -> int:
             """As `rounds.shard_cuts` cuts."""
@@ -212,17 +209,16 @@ class Reading:
                 return 0
             for number, (begin, end) in enumerate(itertools.pairwise(starts)):
                 if end > target - 1 and begin < limit:
-                    found = ask(first_line_end, number, max(0, target - 1 - begin), min(end, limit) - begin)
+                    places = max(0, target - 1 - begin), min(end, limit) - begin
+                    (found,) = workers.results([ask(first_line_end, number, *places)])
                     if found >= 0:
-                        return begin + found + 1
+                        return begin + int(found) + 1
             return target
 
         cuts = cuts_of(starts[-1], settings.shards, behind_line_end)
-        crc = 0
-        for number in range(len(lengths)):
-            crc = ask(part_checksum, number, crc)
         segments = [_segments(starts, *cut) for cut in cuts]
-        return Shards(cuts, segments, homes, sum(size.tokens for size in sizes), crc)
+        (checksum,) = workers.results([crc]) if isinstance(crc, Future) else (0,)
+        return Shards(cuts, segments, homes, sum(size.tokens for size in sizes), checksum)
 
     def describe(self) -> list[dict[str, Any]]:
         """`name`, `bytes` and `sha256` of each source."""
@@ -276,10 +272,6 @@ def _bytes_of(part: Source) -> int:
     return (part.size or 0) if part.span is None else part.span[1] - part.span[0]
 
 
-def _is_there(_result: Any) -> bool:
-    return True
-
-
 class _Merged(NamedTuple):
     text: np.ndarray
     lengths: np.ndarray
@@ -292,7 +284,7 @@ class _Merged(NamedTuple):
 
 
 def _count_part(part: Source, tokens: str, lowercase: bool, line_breaks: str) -> CountedPart:
-    return count_part(dataclasses.replace(part), get_worker().local_directory, tokens, lowercase, line_breaks)
+    return count_part(part, get_worker().local_directory, tokens, lowercase, line_breaks)
 
 
 def _some_buckets(part: CountedPart, number: int, begin: int, end: int) -> list[Run]:

@@ -194,6 +194,21 @@ class Workers:
                 raise LostError("All workers are lost.")
         return results
 
+    def wait(self, futures: Sequence[Future], done: Callable[[int], None]) -> None:
+        """Wait for tasks whose results stay where they are, failed ones included; `done(number)` tells of each.
+
+        Raises
+        ------
+        LostError
+            When all workers are gone.
+        """
+        numbers = {future: number for number, future in enumerate(futures)}
+        while numbers:
+            for future in finished(numbers):
+                done(numbers.pop(future))
+            if not self._fit & self.alive().keys():
+                raise LostError("All workers are lost.")
+
     def _probe(self, workers: list[str]) -> dict[str, str]:
         """What is wrong with each worker, as the end of a sentence, or nothing."""
         if not workers:

@@ -8,6 +8,7 @@ words there are.
 import itertools
 import os
 import queue
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,14 @@ _BYTES_A_WORD = 128  # what a counter takes, its growing included
 _BYTES_OF_TEXT_A_WORD = 16
 _LEAST_WORDS = 1 << 16
 _FULL = 7 / 8  # the rest is for the block that comes next
+
+
+class Scanned(NamedTuple):
+    """A block as ids: those of the words of a run, and what `WordCounter.scan` puts between them."""
+
+    run: int
+    ids: np.ndarray
+    counter: WordCounter  # that takes the ids back
 
 
 class Counters:
@@ -52,8 +61,8 @@ class Counters:
             self._idle.put(worker)
         self._spill = runs.Spill(directory)
 
-    def scan(self, block: Block, origin: int) -> tuple[int, np.ndarray]:
-        """Count the tokens of a block: the number of the run, and what `WordCounter.scan` gives.
+    def scan(self, block: Block, origin: int) -> "Scanned":
+        """Count the tokens of a block, and give its text back.
 
         Raises
         ------
@@ -69,9 +78,10 @@ class Counters:
                 self._spill.add(self._runs[worker], counter, self.lowercase)
                 counter.clear()
                 self._runs[worker] = next(self._next_run)
-            return self._runs[worker], counter.scan(block, origin)
+            return Scanned(self._runs[worker], counter.scan(block, origin), counter)
         finally:
             self._idle.put(worker)
+            block.give_back()
 
     def close(self) -> dict[int, Run]:
         """All runs by number; the counters are gone."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text import scan
+from nce_train.text.buffers import Buffers
 from nce_train.text.sources import PADDING, Block
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
@@ -37,6 +38,8 @@ class WordCounter:
         self.mark_lines = mark_lines
         self.classes = code_point_classes() if takes_words else None
         self.table = _new_table(capacity, capacity * _BYTES_A_WORD)
+        self._places = Buffers(np.int64)
+        self._ids = Buffers(np.int32)
 
     def __len__(self) -> int:
         return int(self.table.used[0])
@@ -60,8 +63,7 @@ class WordCounter:
         InputError
             When the block holds a NUL byte.
         """
-        starts = np.empty(block.end, np.int64)
-        lengths = np.empty(block.end, np.int64)
+        starts, lengths = self._places.take(block.end), self._places.take(block.end)
         found = (block.text, block.end, self.mark_lines, starts, lengths)
         if self.classes is None:
             num_tokens, nul_byte = scan.find_tokens_whitespace(*found)
@@ -72,7 +74,15 @@ class WordCounter:
                 f"{block.source.name} is no text: it holds a NUL byte at offset {block.offset + nul_byte} "
                 "(UTF-16 does too: convert it to UTF-8)"
             )
-        return self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1)
+        ids = self._ids.take(num_tokens)
+        self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1, ids)
+        self._places.give_back(starts)
+        self._places.give_back(lengths)
+        return ids
+
+    def give_back(self, ids: np.ndarray) -> None:
+        """What `scan` returned is not used any more."""
+        self._ids.give_back(ids)
 
     def add(
         self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, counts: np.ndarray, first: np.ndarray
@@ -91,7 +101,8 @@ class WordCounter:
         int32 [n]
             This counter's id of each word.
         """
-        ids = self._look_up(text, starts, lengths, _BEHIND_EVERYTHING, 0)
+        ids = np.empty(len(starts), np.int32)
+        self._look_up(text, starts, lengths, _BEHIND_EVERYTHING, 0, ids)
         np.add.at(self.table.words[:, scan.COUNT], ids, counts)
         np.minimum.at(self.table.origins[:, scan.FIRST], ids, first)
         return ids
@@ -117,14 +128,14 @@ class WordCounter:
         return self.table.origins[: len(self), scan.FIRST]
 
     def _look_up(
-        self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, origin: int, weight: int
-    ) -> np.ndarray:
-        ids = np.empty(len(starts), np.int32)
+        self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, origin: int, weight: int, ids: np.ndarray
+    ) -> None:
+        """Write the id of each token to `ids`."""
         done = 0
         while True:
             done = scan.look_up_tokens(self.table, text, starts, lengths, done, origin, weight, ids)
             if done == len(starts):
-                return ids
+                return
             self._reserve(len(self) + 1, int(self.table.used[1] + lengths[done]))
 
     def _reserve(self, num_words: int, num_bytes: int) -> None:

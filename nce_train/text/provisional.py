@@ -7,6 +7,7 @@ is up to the caller.
 import contextlib
 import errno
 import io
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from nce_train.text.sources import BLOCK_BYTES, SourceList
 from nce_train.text.vocabulary import LINE_END
 
 if TYPE_CHECKING:
+    from nce_train.text.counters import Scanned
     from nce_train.text.runs import Run
 
 Progress = Callable[[int, int | None, str], None]
@@ -81,13 +83,14 @@ def count(
     threads = max(1, threads)
     counters = Counters(is_text and tokens == "words", mark_lines, lowercase, threads, directory)
     blocks: list[tuple[int, int]] = []
-    pending: deque[Future[tuple[int, np.ndarray]]] = deque()
+    pending: deque[Future[Scanned]] = deque()
 
     def finish_oldest() -> None:
-        run, ids = pending.popleft().result()
+        scanned = pending.popleft().result()
         if file is not None:
-            file.write(ids.data)
-            blocks.append((run, len(ids)))
+            file.write(scanned.ids.data)
+            blocks.append((scanned.run, len(scanned.ids)))
+        scanned.counter.give_back(scanned.ids)
 
     if file is not None:
         file.write(_npy_header(0))
@@ -171,6 +174,15 @@ def translate(
     target.seek(0)
     target.write(_npy_header((write_at - data_start) // 4))
     return token_count
+
+
+def mapped_ids(file: IO[bytes]) -> np.ndarray:
+    """The ids in an open token file, which need not have a name; int32, read-only memory map."""
+    begin = len(_npy_header(0))
+    size = (file.seek(0, os.SEEK_END) - begin) // 4
+    if size == 0:
+        return np.empty(0, np.int32)
+    return np.memmap(file, np.int32, "r", begin, (size,))
 
 
 def _npy_header(length: int) -> bytes:

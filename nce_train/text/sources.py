@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from nce_train.errors import InputError, RunError
+from nce_train.text.buffers import Buffers
 from nce_train.text.vocabulary import is_token
 
 BLOCK_BYTES = 1 << 20
@@ -39,7 +40,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass
 class Source:
-    """One file, standard input, or an iterable of token sequences; `bytes` and `sha256` once it is read."""
+    """One file, standard input, or an iterable of token sequences; `bytes` and, unless a part, `sha256` once read."""
 
     name: str
     path: Path | None = None
@@ -64,6 +65,11 @@ class Block:
     end: int
     source: Source
     offset: int  # of text[0] in the source's decompressed text
+    buffers: Buffers  # that `text` was taken from
+
+    def give_back(self) -> None:
+        """The text is not needed any more."""
+        self.buffers.give_back(self.text)
 
 
 @dataclass
@@ -103,19 +109,21 @@ class SourceList:
         RunError
             A read error, or a file that changed since it was listed.
         """
+        buffers = Buffers(np.uint8)
         for source in self.sources:
             with _open(source) as file:
                 counting = _CountingReader(file, source, self)
                 try:
                     if source.span is None:
-                        yield from _blocks_of(_decompressed(counting, source), source, block_bytes)
+                        yield from _blocks_of(_decompressed(counting, source), source, block_bytes, buffers)
                     else:
                         file.seek(source.span[0])
-                        yield from _blocks_of(counting, source, block_bytes)
+                        yield from _blocks_of(counting, source, block_bytes, buffers)
                 except InputError:
                     _check_untouched(source, file)  # a file still being written looks damaged
                     raise
-                source.sha256 = counting.digest.hexdigest()
+                if source.span is None:
+                    source.sha256 = counting.digest.hexdigest()
                 _check_untouched(source, file)
                 if source.size is not None and source.span is None and source.bytes != source.size:
                     raise _changed(source)
@@ -286,7 +294,7 @@ def _changed(source: Source) -> RunError:
     )
 
 
-def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int) -> Iterator[Block]:
+def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int, buffers: Buffers) -> Iterator[Block]:
     head = np.empty(len(_BYTE_ORDER_MARK), np.uint8)
     carried = head[: _fill(stream, head, 0)]
     offset = 0 if source.span is None else source.span[0]
@@ -296,17 +304,18 @@ def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int) -> Iterat
     while True:
         # Doubling, when there was no white space, keeps the copying linear in the length of a long token.
         size = max(block_bytes, 2 * len(carried))
-        text = np.empty(size + PADDING, np.uint8)
+        text = buffers.take(size + PADDING)
         text[: len(carried)] = carried
         filled = _fill(stream, text[:size], len(carried))
         if filled < size:
             text[filled] = ord("\n")  # the end of a file ends its last line
-            yield Block(text, filled + 1, source, offset)
+            yield Block(text, filled + 1, source, offset, buffers)
             return
         cut = _end_of_last_space(text, len(carried), filled)
-        if cut:
-            yield Block(text, cut, source, offset)
         carried = text[cut:filled]
+        if cut:
+            carried = carried.copy()  # whoever has the text may give it back
+            yield Block(text, cut, source, offset, buffers)
         offset += cut
 
 
@@ -352,7 +361,8 @@ class _CountingReader(io.RawIOBase):
                 count = self.file.readinto(wanted)  # type: ignore[union-attr]
             except OSError as error:
                 raise RunError(f"cannot read {self.source.name}: {error.strerror}") from None
-        self.digest.update(memoryview(buffer)[:count])
+        if self.source.span is None:  # the hash of a part is of no use
+            self.digest.update(memoryview(buffer)[:count])
         self.source.bytes += count
         self.total.bytes_read += count
         return count

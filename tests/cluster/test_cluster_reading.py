@@ -15,6 +15,7 @@ from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.parts import count_part
+from nce_train.text.runs import of_words
 from nce_train.text.sources import SourceList, list_sources, parts_of
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.checkpoint import checksum
@@ -148,19 +149,19 @@ def desk_of(job):
     return job.desk()._scratch.name
 
 
-def test_what_was_counted_elsewhere_is_read_again(tmp_path):
+def test_what_was_counted_is_encoded_once_and_where_it_is(tmp_path):
     path = tmp_path / "text"
     path.write_text("one two two\nthree one\n")
     (source,) = list_sources(str(path)).sources
-    counted = count_part(source, tmp_path, "whitespace", False, "sentence")
-    assert counted.encode(tmp_path / "ids.npy", Vocabulary(["two", "one"], np.array([2, 2]))) == 4
-    assert np.load(tmp_path / "ids.npy").tolist() == [1, 0, 0, -1, 1, -1]
-    with_unknown = Vocabulary(["UNK", "one"], np.array([3, 2]), "UNK")
-    assert counted.encode(tmp_path / "more.npy", with_unknown) == 5
-    assert np.load(tmp_path / "more.npy").tolist() == [1, 0, 0, -1, 0, 1, -1]
-    travelled = pickle.loads(pickle.dumps(counted))
-    assert counted.has_ids and not travelled.has_ids
-    assert travelled.source.sha256 == counted.source.sha256 != ""
+    without, with_unknown, travelled = (count_part(source, tmp_path, "whitespace", False, "sentence") for _ in range(3))
+    ids, token_count = without.encode(of_words(["two", "one"]), has_unknown=False)
+    assert ids.tolist() == [1, 0, 0, -1, 1, -1] and token_count == 4
+    ids, token_count = with_unknown.encode(of_words(["UNK", "one"]), has_unknown=True)
+    assert ids.tolist() == [1, 0, 0, -1, 0, 1, -1] and token_count == 5
+    assert travelled.has_ids and not without.has_ids
+    there = pickle.loads(pickle.dumps(travelled))
+    assert not there.has_ids and there.source.sha256 == travelled.source.sha256 != ""
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_that_changes_meanwhile_is_told(corpus, workers, tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nce_train.errors import InputError
 from nce_train.text import corpus, counters, provisional, runs
+from nce_train.text.buffers import Buffers
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.counting import WordCounter
 from nce_train.text.sources import PADDING, Block, Source, list_sources
@@ -113,7 +114,8 @@ def test_merging_holds_few_words_at_a_time(tmp_path):
     for number in range(3):
         counter = WordCounter(False, mark_lines=False)
         text = distinct_words(1000 * number, 1000 * number + 2000)  # half of them stand in the next run too
-        counter.scan(Block(np.frombuffer(text + bytes(PADDING), np.uint8).copy(), len(text), Source("corpus"), 0), 0)
+        array = np.frombuffer(text + bytes(PADDING), np.uint8).copy()
+        counter.scan(Block(array, len(text), Source("corpus"), 0, Buffers(np.uint8)), 0)
         spill.add(number, counter, False)
     sizes = []
 

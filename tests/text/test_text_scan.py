@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nce_train.errors import InputError
 from nce_train.text import scan
+from nce_train.text.buffers import Buffers
 from nce_train.text.counting import ArenaWords, WordCounter
 from nce_train.text.sources import PADDING, Block, Source
 
@@ -47,7 +48,7 @@ TEXTS = st.lists(
 def block_of(content, offset=0):
     text = np.full(len(content) + PADDING, 0xAA, np.uint8)  # what lies behind the text must not count
     text[: len(content)] = np.frombuffer(content, np.uint8)
-    return Block(text, len(content), Source("corpus"), offset)
+    return Block(text, len(content), Source("corpus"), offset, Buffers(np.uint8))
 
 
 def words_of(counter, ids):

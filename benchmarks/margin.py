@@ -4,8 +4,8 @@
 
 Combining what several shards changed can diverge where threads that share parameters do not: rows that every shard
 moves the same way are moved too far. For texts of different vocabularies the loss of the last quarter of an epoch is
-taken, with threads that share parameters and with rounds at several learning rates (0.08 is
-automatic). A run that explodes is noticed by the trainer and stands as "explodes".
+taken, with threads that share parameters and with rounds at several learning rates (that of 8 shards is 0.071). A run
+that explodes is noticed by the trainer and stands as "explodes".
 
 The texts are drawn here, so that the vocabulary can be had at any size: Zipf's law, lines of 20 words, half of a line's
 words from one of 1,000 topics (or a topic for each 20 words where there are fewer), at least 17 M tokens and 60 a word.

@@ -22,7 +22,10 @@ from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 PRESETS = "nce_train.configs"
 DEFAULT_PRESET = "default"
 HOGWILD_LR = 0.05
-ROUNDS_LR = 0.08
+# Of K shards in rounds: HOGWILD_LR * K to this power, for what a row learns from its shards is partly averaged. Fitted
+# to K = 4, 8 and 16 (benchmarks/STUDY.md, "Rounds").
+ROUNDS_LR_POWER = 1 / 6
+ROUNDS_LR_AT_MOST = 0.1
 # Tokens of a shard's round by words of the vocabulary, so that rows change alike in a round of any vocabulary.
 ROUND_TOKENS_A_WORD = 1.35
 ROUND_TOKENS_AT_LEAST = 1000
@@ -177,8 +180,8 @@ class Settings(BaseModel):
     block_size: int = Field(8, ge=1, le=4096, description="Centres that share a noise set and make one step.")
     lr: Number | Literal["auto"] = Field(
         "auto",
-        description=f"Learning rate at the start; auto = {HOGWILD_LR}, with deterministic {ROUNDS_LR}: both are meant "
-        "for reduction sum.",
+        description=f"Learning rate at the start; auto = {HOGWILD_LR}, with deterministic times the sixth root of "
+        "shards: both are meant for reduction sum.",
         union_mode="left_to_right",
     )
     lr_schedule: Literal["linear", "constant"] = Field(
@@ -250,7 +253,7 @@ class Settings(BaseModel):
 
         But `round_tokens` and `round_tau`, which depend on the vocabulary: see `with_rounds`.
         """
-        automatic_lr = ROUNDS_LR if self.deterministic else HOGWILD_LR
+        automatic_lr = rounds_lr(self.shards) if self.deterministic else HOGWILD_LR
         return self.model_copy(
             update={
                 "lr": automatic_lr if self.lr == "auto" else self.lr,
@@ -414,6 +417,11 @@ def parse_interval(text: str, epoch_tokens: int = 0) -> tuple[float, int]:
     if epochs is not None and epoch_tokens and float(epochs[1]):
         return 0.0, max(1, round(float(epochs[1]) * epoch_tokens))
     return 0.0, 0
+
+
+def rounds_lr(shards: int) -> float:
+    """The automatic learning rate of rounds of so many shards."""
+    return min(ROUNDS_LR_AT_MOST, round(HOGWILD_LR * shards**ROUNDS_LR_POWER, 3))
 
 
 def usable_cpus() -> int:

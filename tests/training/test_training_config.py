@@ -115,6 +115,9 @@ def test_auto_is_resolved():
     assert chosen.threads == usable_cpus() >= 1
     assert chosen.input_init == "uniform(0.01)"
     assert Settings(lr=0.5, threads=3).resolved().lr == 0.5
+    automatic = [Settings(deterministic=True, shards=shards).resolved().lr for shards in (1, 2, 4, 8, 16, 1000)]
+    assert automatic == [0.05, 0.056, 0.063, 0.071, 0.079, 0.1]
+    assert Settings(lr=0.5, deterministic=True).resolved().lr == 0.5
 
 
 @pytest.mark.parametrize(

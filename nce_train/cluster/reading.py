@@ -6,7 +6,6 @@ every word is complete, so that only the words of the vocabulary come here.
 """
 
 import dataclasses
-import functools
 import hashlib
 import itertools
 import os
@@ -39,7 +38,8 @@ from nce_train.training.config import Settings
 
 LEAST_PART_BYTES, MOST_PART_BYTES = 2**22, 2**29  # of a plain file; what a part's words may take depends on it
 PARTS_A_THREAD = 4  # so that a slow worker has fewer
-BUCKET_GROUPS = 16  # that are merged by one task each
+BUCKET_GROUPS = 16  # that are merged by one task each; fewer where parts are many and small
+_TASKS_FOR_BUCKETS = 256
 _BLOCK_BYTES = 2**20
 _FIRST_BITS = 40  # of a position in a part
 
@@ -116,34 +116,46 @@ class Reading:
         self._listed = listed
         self._settings = settings
         self._progress = progress
+        self._homes: list[str] = []
         self._counted: list[Future] = []  # on the workers: words and provisional ids of each part
         self._hashes: dict[str, Future] = {}  # of the files that are read in parts
 
-    @functools.cached_property
-    def homes(self) -> list[str]:
+    def _find_homes(self) -> list[str]:
         """The worker of each part: next to each other, as the shards will lie that it trains."""
-        sizes = np.array([_bytes_of(part) for part in self.parts], np.float64)
-        middles = (np.cumsum(sizes) - sizes / 2) / max(1.0, sizes.sum())
-        return homes_of(middles, self._workers.usable())
+        usable = self._workers.usable()
+        if not self._homes or not set(self._homes) <= usable.keys():
+            sizes = np.array([_bytes_of(part) for part in self.parts], np.float64)
+            middles = (np.cumsum(sizes) - sizes / 2) / max(1.0, sizes.sum())
+            self._homes = homes_of(middles, usable)
+        return self._homes
 
     def count(self, extend: Vocabulary | None = None) -> tuple[Vocabulary, list[str]]:
         """The vocabulary that `encode_corpus` would choose, and warnings."""
+        vocabulary, warnings = self._workers.try_again(lambda: self._count(extend))
+        return vocabulary, warnings
+
+    def encode(self, job: Job) -> Shards:
+        """Have the workers encode the parts, and find out where the shards begin and end."""
+        shards: Shards = self._workers.try_again(lambda: self._encode(job))
+        return shards
+
+    def _count(self, extend: Vocabulary | None) -> tuple[Vocabulary, list[str]]:
         workers, settings = self._workers, self._settings
-        names = list(workers.usable())
+        names, homes = list(workers.usable()), self._find_homes()
         old = None if extend is None else workers.spread(extend)
         raw = settings.tokens == "whitespace"
         how = (settings.tokens, settings.lowercase, settings.line_breaks)
         self._counted = [
             workers.submit(_count_part, part, *how, workers=[home])
-            for part, home in zip(self.parts, self.homes, strict=True)
+            for part, home in zip(self.parts, homes, strict=True)
         ]
         self._hash()
-        edges = [BUCKETS * group // BUCKET_GROUPS for group in range(BUCKET_GROUPS + 1)]
+        edges = self._edges_of_groups()
         merged = [
             workers.submit(
                 _merge,
                 [
-                    workers.submit(_some_buckets, part, number, begin, end, workers=[self.homes[number]])
+                    workers.submit(_some_buckets, part, number, begin, end, workers=[homes[number]])
                     for number, part in enumerate(self._counted)
                 ],
                 settings.min_count,
@@ -176,17 +188,16 @@ class Reading:
         vocabulary, _ = Vocabulary.select(words, counts, first, unknown=unknown, num_others=num_others, **limits)
         return vocabulary, warnings
 
-    def encode(self, job: Job) -> Shards:
-        """Have the workers encode the parts, and find out where the shards begin and end."""
-        workers, settings, homes = self._workers, self._settings, self.homes
+    def _encode(self, job: Job) -> Shards:
+        workers, settings, homes = self._workers, self._settings, self._find_homes()
         counted: Sequence[Future | None] = [*self._counted] or [None] * len(self.parts)
         futures = [
             workers.submit(measure_part, workers.own(job, home), number, counted[number], workers=[home])
             for number, home in enumerate(homes)
         ]
         self._hash()
-        sizes: list[PartSize] = workers.results(futures, self._done("encode"))
         self._counted = []  # the workers need not keep it
+        sizes: list[PartSize] = workers.results(futures, self._done("encode"))
         for part, size in zip(self.parts, sizes, strict=True):
             part.sha256 = size.sha256
         lengths = [size.ids for size in sizes]
@@ -227,6 +238,13 @@ class Reading:
         sources = self._listed.sources
         return [{"name": source.name, "bytes": source.size, "sha256": hash_of[source.name]} for source in sources]
 
+    def _edges_of_groups(self) -> list[int]:
+        """Where the groups of buckets begin and end."""
+        groups = BUCKET_GROUPS
+        if sum(map(_bytes_of, self.parts)) < MOST_PART_BYTES:
+            groups = max(1, min(groups, _TASKS_FOR_BUCKETS // len(self.parts)))
+        return [BUCKETS * group // groups for group in range(groups + 1)]
+
     def _hash(self) -> None:
         """Have the files hashed that are read in parts, by one task each, when all workers have begun to read."""
         cut = {part.name: part for part in self.parts if part.span is not None}
@@ -250,7 +268,7 @@ def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) 
     cuts = [0]
     for shard in range(1, shards):
         target = max(cuts[-1], size * shard // shards)
-        cuts.append(behind_line_end(target, min(size, target + size // shards)))
+        cuts.append(behind_line_end(target, min(size, target + size // (2 * shards))))
     return list(itertools.pairwise([*cuts, size]))
 
 

@@ -31,15 +31,13 @@ from nce_train.cluster.job import (
 )
 from nce_train.cluster.reading import Shards
 from nce_train.cluster.sums import RoundSum
-from nce_train.cluster.workers import Workers, failure_of, finished, homes_of, reason
+from nce_train.cluster.workers import TRIES, Workers, failure_of, finished, homes_of, reason
 from nce_train.errors import RunError
 from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.training.base_trainer import OnReading
 from nce_train.training.config import Settings
 from nce_train.training.kernel import TOKENS, Tables
 from nce_train.training.rounds import BaseRounds, ShardResult
-
-TRIES = 4  # of one shard in one round, when it fails without a word of ours
 
 
 @dataclass
@@ -107,6 +105,9 @@ class ClusterTrainer(BaseRounds):
 
     def compile(self) -> None:
         """Have every worker ready for its shards, and say what a round will cost."""
+        self._workers.try_again(self._make_ready)
+
+    def _make_ready(self) -> None:
         threads = self._workers.usable()
         self._find_homes(threads)
         used = sorted(set(self._homes.values()))
@@ -239,6 +240,8 @@ class ClusterTrainer(BaseRounds):
                 if tries[shard] > TRIES:
                     raise RunError(f"Shard {shard} failed {TRIES} times: {reason(failure_of(future))}.")
                 failed.append(shard)
+            if failed:  # perhaps with their homes
+                self._find_homes(self._workers.usable())
             futures.update({hand_out(shard): shard for shard in failed})
             if may_stop and self._stopped:
                 for future in futures:

@@ -22,12 +22,18 @@ from nce_train.text.sources import Source
 POLL_SECONDS = 0.5  # between looks at who is still there
 PATIENCE_SECONDS = 60.0  # without any worker
 FETCHED_AT_A_TIME = 8
-FETCH_SECONDS = 5.0  # after which one looks whether the worker is still there
+FETCH_SECONDS = 0.5  # after which one looks whether a result is still there; twice as many when it is
 
 SCHEDULER_LOST = "The scheduler of the cluster is lost."
 
+TRIES = 4  # of what fails without a word of ours
+
 # what the numbers of a run depend on
 _PACKAGES = ("nce-train", "numpy", "numba", "llvmlite")
+
+
+class LostWork(RunError):
+    """What tasks need was lost with a worker, and Dask cannot make it again."""
 
 
 @dataclass
@@ -171,20 +177,27 @@ class Workers:
         NceTrainError
             As a task raised it.
         RunError
-            When a task failed otherwise; LostError when all workers are gone.
+            When a task failed otherwise; LostError when all workers are gone, LostWork when what was sent to a worker
+            was lost with it.
         """
         numbers = {future: number for number, future in enumerate(futures)}
+        patience = dict.fromkeys(futures, FETCH_SECONDS)
         results: list[Any] = [None] * len(futures)
         while numbers:
             for future in finished(numbers):
                 status = future.status
+                if status == "pending":  # the result was lost meanwhile, and Dask has the task done again
+                    continue
                 try:
-                    results[numbers[future]] = future.result(timeout=FETCH_SECONDS)
+                    results[numbers[future]] = future.result(timeout=patience[future])
                 except NceTrainError:
                     raise
                 except TimeoutError:
-                    continue  # a slow network, or the result was lost and Dask has the task done again
+                    patience[future] *= 2  # a slow network, or the result is being lost just now
+                    continue
                 except Exception as error:
+                    if future.status in ("cancelled", "lost"):
+                        raise LostWork("What tasks need was lost with a worker, time and again.") from None
                     raise RunError(f"A task failed on the workers ({status}): {reason(error)}.") from None
                 number = numbers.pop(future)
                 future.release()
@@ -193,6 +206,13 @@ class Workers:
             if not self._fit & self.alive().keys():
                 raise LostError("All workers are lost.")
         return results
+
+    def try_again(self, work: Callable[[], Any]) -> Any:
+        """Do something on the workers that is begun anew when one takes away with it what others need."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(LostWork):
+                return work()
+        return work()
 
     def wait(self, futures: Sequence[Future], done: Callable[[int], None]) -> None:
         """Wait for tasks whose results stay where they are, failed ones included; `done(number)` tells of each.
@@ -255,11 +275,12 @@ def finished(futures: Iterable[Future]) -> list[Future]:
 
 def _result(future: Future) -> Any:
     """What a task returned, or None."""
+    patience = FETCH_SECONDS
     while future.status == "finished":
         try:
-            return future.result(timeout=FETCH_SECONDS)
+            return future.result(timeout=patience)
         except TimeoutError:
-            continue  # a slow network; or the data was lost, and the future waits to be done again
+            patience *= 2  # a slow network; or the data was lost, and the future waits to be done again
         except Exception:
             break
     return None

@@ -288,10 +288,8 @@ def _check_untouched(source: Source, file: BinaryIO | io.RawIOBase) -> None:
 
 
 def _changed(source: Source) -> RunError:
-    return RunError(
-        f"{source.name} changed while it was read ({source.size} bytes at first, {source.bytes} read): "
-        "start again when it is complete"
-    )
+    read = f"{source.size} bytes at first" + (f", {source.bytes} read" if source.span is None else "")
+    return RunError(f"{source.name} changed while it was read ({read}): start again when it is complete")
 
 
 def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int, buffers: Buffers) -> Iterator[Block]:

@@ -90,7 +90,7 @@ def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: S
 def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
     """Where each shard begins and ends in the stream: behind the line end next to N·k/K, or there if none is near.
 
-    A shard may be empty.
+    Near is within half a shard, so that a text of one line has no empty shard; one of few short lines may have some.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
     cuts = [0]
     for shard in range(1, shards):
         target = max(cuts[-1], size * shard // shards)
-        cuts.append(_behind_line_end(stream, target, min(size, target + size // shards)))
+        cuts.append(_behind_line_end(stream, target, min(size, target + size // (2 * shards))))
     return list(itertools.pairwise([*cuts, size]))
 
 

@@ -38,12 +38,12 @@ def expected(corpus, tmp_path_factory):
     return contents(model)
 
 
-def freeze_in_mid_round_and_kill(address, pids):
-    """Stop one of the workers while it trains a shard, so that it cannot finish the round, and kill it."""
+def freeze_at_work_and_kill(address, pids, work="train_shard"):
+    """Stop one of the workers while it has such a task, so that it cannot finish, and kill it."""
     with Client(address) as client:
         while True:
             for worker, tasks in client.processing().items():
-                if any("train_shard" in str(task) for task in tasks):
+                if any(work in str(task) for task in tasks):
                     os.kill(pids[worker], signal.SIGSTOP)
                     time.sleep(0.3)
                     os.kill(pids[worker], signal.SIGKILL)
@@ -66,7 +66,7 @@ def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expecte
         cluster.scale(4)
         client.wait_for_workers(4)
         pids = client.run(os.getpid)
-        killer = threading.Thread(target=freeze_in_mid_round_and_kill, args=(cluster.scheduler_address, pids))
+        killer = threading.Thread(target=freeze_at_work_and_kill, args=(cluster.scheduler_address, pids))
         killer.start()
         nce_train.train(corpus, **options)
         killer.join()
@@ -75,6 +75,23 @@ def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expecte
         assert "4 workers, 4 threads" in told
         (lost,) = re.findall(r"The worker (\S+) is lost; others take over its shards\.", told)
         assert lost in pids
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["_count_part", "measure_part", "rehearse"])
+def test_a_worker_killed_before_training_changes_nothing(work, corpus, expected, tmp_path, capsys):
+    with LocalCluster(n_workers=3, **LOCAL) as cluster, Client(cluster) as client:
+        client.wait_for_workers(3)
+        pids = client.run(os.getpid)
+        arguments = (cluster.scheduler_address, pids, work)
+        killer = threading.Thread(target=freeze_at_work_and_kill, args=arguments, daemon=True)
+        killer.start()
+        options = {"cluster": cluster.scheduler_address, "heldout": corpus[1], **SETTINGS}
+        nce_train.train(corpus, output=tmp_path / "model", **options)
+        killer.join(timeout=1)
+        assert not killer.is_alive()
+        assert contents(tmp_path / "model") == expected
+        assert re.search(r"The worker \S+ is lost", capsys.readouterr().err)
 
 
 @pytest.mark.slow

@@ -237,3 +237,8 @@ def test_automatic_rounds_fit_the_corpus():
     assert auto.with_rounds(2, 3).round_tokens == 1
     given_numbers = Settings(deterministic=True, round_tokens=7, round_tau=3.0).resolved()
     assert given_numbers.with_rounds(74_000, 10**9) == given_numbers
+
+
+def test_a_text_of_one_line_keeps_all_shards_busy():
+    stream = np.append(np.zeros(999, np.int32), np.int32(-1))
+    assert shard_cuts(stream, 3) == [(0, 333), (333, 666), (666, 1000)]

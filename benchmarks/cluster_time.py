@@ -123,7 +123,11 @@ def rounds_of(cluster: Cluster, text: Path, dim: int, shards: int, rounds: int, 
     names = ["training, of the busiest worker", *STEPS.values(), "the whole round"]
     medians = {name: statistics.median(each.get(name, 0.0) for each in seconds[1:]) for name in names}
     rest = medians["the whole round"] - sum(medians[name] for name in names[:-1])
-    return {**{name: medians[name] for name in names[:-1]}, "handing out, waiting": rest, names[-1]: medians[names[-1]]}
+    return {
+        **{name: medians[name] for name in names[:-1]},
+        "handing out and waiting, less what goes on meanwhile": rest,
+        names[-1]: medians[names[-1]],
+    }
 
 
 @contextlib.contextmanager

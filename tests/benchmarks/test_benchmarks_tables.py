@@ -99,6 +99,21 @@ def test_scale(tmp_path):
     assert [row[0] for row in rows_of(done.stdout, "threads")] == ["2"]
 
 
+@pytest.mark.slow
+def test_cluster_time(tmp_path):
+    options = ["--copies", "2", "--repeats", "1", "--shards", "2", "--rounds", "4", "--dim", "16"]
+    done = benchmark("benchmarks.cluster_time", tmp_path, *options)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "cluster_time.json").read_text())
+    (both,) = result["reading"]
+    assert min(both) > 0
+    assert set(result["rounds"]) >= {"training, of the busiest worker", "combining", "the whole round"}
+    parts = [seconds for what, seconds in result["rounds"].items() if what != "the whole round"]
+    assert sum(parts) == pytest.approx(result["rounds"]["the whole round"])
+    assert result["rounds"]["training, of the busiest worker"] > 0
+    assert [row[0] for row in rows_of(done.stdout, "what")] == list(result["rounds"])
+
+
 def test_a_wrong_peer_a_missing_corpus_and_missing_sets_are_said(tmp_path):
     refused = benchmark("benchmarks", tmp_path, "--peers", "glove")
     assert refused.returncode == 2 and "there is no peer glove" in refused.stderr

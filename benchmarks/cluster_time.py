@@ -89,7 +89,7 @@ def main() -> None:
 def read_both(cluster: Cluster, text: Path, copies: int, threads: int, scratch: Path) -> tuple[float, float]:
     """Seconds to count and encode a text on the workers, and on threads of this process."""
     say("reading")
-    settings = Settings(deterministic=True, min_count=5 * copies, cache=False).resolved()
+    settings = Settings(deterministic=True, min_count=5 * copies).resolved()
     return (
         _seconds(lambda: cluster.encode(str(text), settings, None, None, scratch, _tell_nobody)),
         _seconds(
@@ -103,7 +103,7 @@ def read_both(cluster: Cluster, text: Path, copies: int, threads: int, scratch: 
 def rounds_of(cluster: Cluster, text: Path, dim: int, shards: int, rounds: int, scratch: Path) -> dict[str, float]:
     """What the coordinator's time of a round goes to, in seconds."""
     say("training rounds")
-    settings = Settings(deterministic=True, dim=dim, shards=shards, cache=False, log_every=1e9).resolved()
+    settings = Settings(deterministic=True, dim=dim, shards=shards, log_every=1e9).resolved()
     encoded: EncodedCorpus = cluster.encode(str(text), settings, None, None, scratch, _tell_nobody)
     settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
     trainer = cluster.trainer(encoded, settings)

@@ -1,12 +1,16 @@
 """A small corpus of several files, and workers in this process."""
 
 import gzip
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
 from nce_train.cluster.workers import Workers
+
+sys.path.insert(0, str(Path(__file__).parent))  # what tests of processes share is a module of its own
 
 LINES = 400
 

@@ -1,6 +1,5 @@
 """Worker processes: the same bytes on two and on four, after one was killed, and after an interruption."""
 
-import json
 import os
 import re
 import signal
@@ -8,26 +7,18 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from cluster_case import SETTINGS, contents, freeze_at_work_and_kill
 from distributed import Client, LocalCluster
 
 import nce_train
 from nce_train.cli.train import main
 from nce_train.errors import InputError, RunError
 
-SETTINGS = {"dim": 16, "epochs": 4, "min_count": 3, "shards": 4, "num_sampled": 5, "round_tokens": 500}
-FILES = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "memory_limit": 0, "silence_logs": 60}
-
-
-def contents(model):
-    """The files, and the held-out losses after each epoch."""
-    looks = json.loads((model / "manifest.json").read_text())["heldout"]
-    return [*((model / name).read_bytes() for name in FILES), looks]
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +27,6 @@ def expected(corpus, tmp_path_factory):
     options = {"heldout": corpus[1], "cache": False, "progress": False, "deterministic": True, "threads": 1}
     nce_train.train(corpus, output=model, **options, **SETTINGS)
     return contents(model)
-
-
-def freeze_at_work_and_kill(address, pids, work="train_shard"):
-    """Stop one of the workers while it has such a task, so that it cannot finish, and kill it."""
-    with Client(address) as client:
-        while True:
-            for worker, tasks in client.processing().items():
-                if any(work in str(task) for task in tasks):
-                    os.kill(pids[worker], signal.SIGSTOP)
-                    time.sleep(0.3)
-                    os.kill(pids[worker], signal.SIGKILL)
-                    return
-            time.sleep(0.002)
 
 
 @pytest.mark.slow

@@ -222,7 +222,7 @@ class ClusterTrainer(BaseRounds):
         self._find_homes(self._workers.usable())
         self._send_changes()
         futures = {hand_out(shard): shard for shard in self._homes}
-        tries = dict.fromkeys(self._homes, 1)
+        tries, known = dict.fromkeys(self._homes, 1), set(self._homes.values())
         while futures:
             done = finished(futures)
             results = self._workers.gather(done)
@@ -248,20 +248,29 @@ class ClusterTrainer(BaseRounds):
                     future.cancel()
                 return False
             if not done:
-                self._replace_lost(futures, hand_out)
+                self._replace_lost(futures, hand_out, known)
         return True
 
-    def _replace_lost(self, futures: dict[Future, int], hand_out: Callable[[int], Future]) -> None:
-        """Hand the shards of workers that are lost to others."""
+    def _replace_lost(self, futures: dict[Future, int], hand_out: Callable[[int], Future], known: set[str]) -> None:
+        """Hand all shards that are out to others, or anew, when one of the known workers is lost.
+
+        What was on its way from a lost worker to another never comes, and Dask waits for it.
+        """
         alive = self._workers.alive()
-        lost = {future: shard for future, shard in futures.items() if self._homes[shard] not in alive}
-        if not lost:
+        if known <= alive.keys():
             return
         self._find_homes(self._workers.usable())
-        for future, shard in lost.items():
+        known.clear()
+        known.update(self._homes.values())
+        self._changes_sent.clear()
+        self._bases_sent.clear()
+        shards = list(futures.values())
+        for future in futures:
             future.cancel()
-            del futures[future]
-            futures[hand_out(shard)] = shard
+        futures.clear()
+        for shard in shards:
+            self._has.pop(self._homes[shard], None)
+        futures.update({hand_out(shard): shard for shard in shards})
 
     def _submit(self, shard: int, function: Callable[..., Any], *arguments: Any) -> Future:
         """Have a shard's home call a function with the job, what brings its base up to date, and these."""

@@ -13,11 +13,12 @@ from distributed import Client, LocalCluster
 
 from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import Job
-from nce_train.cluster.reading import Progress, Reading, Shards, refuse_without_tokens
+from nce_train.cluster.reading import Reading, Shards, refuse_without_tokens
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
 from nce_train.text.corpus import EncodedCorpus, refuse_without_room
+from nce_train.text.provisional import Progress
 from nce_train.text.sources import Corpus, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.config import Settings

@@ -38,7 +38,7 @@ class Segment(NamedTuple):
 
 
 class EncodedPart(NamedTuple):
-    """A part of the corpus as ids, how many of them are words, and the SHA-256 of what was read."""
+    """A part of the corpus as ids, how many of them are words, and the SHA-256 of a part that is a whole file."""
 
     ids: np.ndarray
     tokens: int
@@ -299,7 +299,7 @@ class _Training:
 
 
 class PartSize(NamedTuple):
-    """Of the ids of a part: how many, how many of them words; and the SHA-256 of what was read."""
+    """Of the ids of a part: how many, how many of them words; and the SHA-256 of one that is a whole file."""
 
     ids: int
     tokens: int

@@ -31,6 +31,7 @@ from nce_train.text.corpus import (
 from nce_train.text.counting import ArenaWords, WordCounter
 from nce_train.text.extension import extend_vocabulary
 from nce_train.text.parts import CountedPart, count_part
+from nce_train.text.provisional import Progress
 from nce_train.text.runs import BUCKETS, Run
 from nce_train.text.sources import PADDING, Source, SourceList, parts_of
 from nce_train.text.vocabulary import Vocabulary
@@ -42,8 +43,6 @@ BUCKET_GROUPS = 16  # that are merged by one task each; fewer where parts are ma
 _TASKS_FOR_BUCKETS = 256
 _BLOCK_BYTES = 2**20
 _FIRST_BITS = 40  # of a position in a part
-
-Progress = Callable[[int, int | None, str], None]
 
 
 class Shards(NamedTuple):

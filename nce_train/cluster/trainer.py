@@ -252,9 +252,10 @@ class ClusterTrainer(BaseRounds):
         return True
 
     def _replace_lost(self, futures: dict[Future, int], hand_out: Callable[[int], Future], known: set[str]) -> None:
-        """Hand all shards that are out to others, or anew, when one of the known workers is lost.
+        """Hand out all shards anew that are out when one of the known workers is lost.
 
-        What was on its way from a lost worker to another never comes, and Dask waits for it.
+        Those of the lost worker wait there for ever, for they may run nowhere else; and from it others may have been
+        fetching the base.
         """
         alive = self._workers.alive()
         if known <= alive.keys():

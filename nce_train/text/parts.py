@@ -26,7 +26,7 @@ class CountedPart:
     Attributes
     ----------
     source : Source
-        As it was read, with its SHA-256.
+        As it was read.
     counted : Counted
         Its runs are what `runs.merge` joins with those of other parts.
     """

@@ -44,7 +44,8 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     names = ("tokens", "lowercase", "line_breaks", "min_count", "max_vocab", "unknown")
     options = {name: getattr(settings, name) for name in names}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
-    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=12_000)
+    told = []
+    reading = Reading(workers, list_sources(corpus), settings, lambda *each: told.append(each), part_bytes=12_000)
     assert len(reading.parts) > 6
     vocabulary, warnings = reading.count()
     assert vocabulary.words == expected.vocabulary.words
@@ -64,6 +65,18 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path)
     for ids, (begin, end) in zip(workers.results(tasks), shards.cuts, strict=True):
         assert ids.tolist() == expected.stream[begin:end].tolist()
     assert reading.describe() == expected.sources
+    total = sum(source["bytes"] for source in expected.sources)
+    for phase in ("vocabulary", "encode"):
+        done = [so_far for so_far, whole, of_phase in told if of_phase == phase and whole == total]
+        assert len(done) == len(reading.parts) and done == sorted(done) and done[-1] == total
+
+
+def test_many_small_parts_are_merged_by_few_tasks(corpus, workers, tmp_path):
+    expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3).vocabulary
+    reading = Reading(workers, list_sources(corpus), settings_with(), no_progress, part_bytes=500)
+    assert len(reading.parts) * (len(reading._edges_of_groups()) - 1) <= 256 < len(reading.parts) * 16
+    vocabulary, _ = reading.count()
+    assert vocabulary.fingerprint == expected.fingerprint
 
 
 @pytest.mark.parametrize(("unknown", "room"), [(None, None), ("UNK", 5)])

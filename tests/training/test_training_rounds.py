@@ -240,5 +240,5 @@ def test_automatic_rounds_fit_the_corpus():
 
 
 def test_a_text_of_one_line_keeps_all_shards_busy():
-    stream = np.append(np.zeros(999, np.int32), np.int32(-1))
-    assert shard_cuts(stream, 3) == [(0, 333), (333, 666), (666, 1000)]
+    stream = np.append(np.zeros(899, np.int32), np.int32(-1))
+    assert shard_cuts(stream, 3) == [(0, 300), (300, 600), (600, 900)]

@@ -191,6 +191,13 @@ class Settings(BaseModel):
         "auto", description="Threads; auto = the CPUs this process may use.", union_mode="left_to_right"
     )
     seed: int = Field(1, ge=0, le=2**63 - 1, description="Seed of every random draw.")
+    smoothing: Number = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="How far the rarest words' input embeddings move in the end towards those of their nearest "
+        "neighbours, the most frequent ones' a third as far, in vocabularies of 10,000 words or more; 0 = off.",
+    )
     # rounds
     deterministic: bool = Field(
         False, description="The same seed gives the same model on any number of threads: train in rounds."

@@ -42,11 +42,12 @@ from nce_train.training.model_directory import (
     save_model,
 )
 from nce_train.training.preparation import CompileMeanwhile, check_heldout, encode, new_trainer
+from nce_train.training.smoothing import LEAST_VOCABULARY, find_neighbours, smooth
 from nce_train.training.warm_start import FindStart, WarmStart, found_again, provenance
 from nce_train.training.watcher import Watcher
 
 if TYPE_CHECKING:
-    from nce_train.training.base_trainer import BaseTrainer, Trained
+    from nce_train.training.base_trainer import BaseTrainer, Totals, Trained
 
 
 # Given a held-out text, the vocabulary and the settings: what can be measured on it
@@ -440,6 +441,7 @@ class Session:
         refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
             self._take_best(stopping, encoded.vocabulary, trainer)
+        self._smooth(trained.tables.input[:, : self.settings.dim], encoded.vocabulary, checkpoints, trainer.totals)
         return self._save(encoded, trained, gauge)
 
     def _take_best(self, stopping: EarlyStopping, vocabulary: Vocabulary, trainer: "BaseTrainer") -> None:
@@ -451,6 +453,31 @@ class Session:
             with self.timed("evaluation"):
                 report = self._measure_embeddings(vocabulary, trainer.state()["input"])
             self.watcher.evaluated_kept(stopping.best["epoch"], report)
+
+    def _smooth(self, vectors: np.ndarray, vocabulary: Vocabulary, checkpoints: Checkpoints, totals: "Totals") -> None:
+        """Smooth the input embeddings in place, if that is wanted; interrupted, it is done when the run is resumed."""
+        if self.settings.smoothing == 0 or len(vocabulary) < LEAST_VOCABULARY:
+            return
+        stopped = False
+
+        def stop() -> None:
+            nonlocal stopped
+            stopped = True
+
+        with FirstSignal(stop) as first:
+            with self.timed("smoothing"):
+                near = find_neighbours(vectors, lambda: stopped, self.watcher.smoothing)
+            if near is None:
+                if self.output is not None and not self.keep_checkpoint:  # then the run's end is kept already
+                    checkpoints.save()
+                first.pass_on(checkpoints.way_on())
+            with self.timed("smoothing"):
+                smooth(vectors, vocabulary.counts, float(self.settings.smoothing), near)
+        if self._measure_embeddings is not None:
+            with self.timed("evaluation"):
+                report = self._measure_embeddings(vocabulary, vectors)
+            self.readings.append({"step": totals.blocks, "evaluation": report})  # the later one counts
+            self.watcher.evaluated_smoothed(report)
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:

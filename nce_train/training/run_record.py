@@ -55,8 +55,8 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
 
 def no_timings() -> dict[str, float]:
     """Seconds of what a run does, before it does any."""
-    names = ("vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "save", "total")
-    return dict.fromkeys(names, 0.0)
+    names = ("vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "smoothing", "save")
+    return dict.fromkeys([*names, "total"], 0.0)
 
 
 def check_heldout(corpus: Corpus, settings: Settings) -> str | None:

@@ -82,7 +82,18 @@ def test_a_model_directory_is_whole(folder):
     assert manifest["pairs"] > 1000
     assert manifest["peak_memory_bytes"] > 2**20
     assert manifest["tokens_per_second"] == pytest.approx(12000 / manifest["timings"]["train"])
-    parts = {"vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "save", "total"}
+    parts = {
+        "vocabulary",
+        "encode",
+        "compile",
+        "train",
+        "heldout",
+        "evaluation",
+        "checkpoints",
+        "smoothing",
+        "save",
+        "total",
+    }
     assert set(manifest["timings"]) == parts
     timings = manifest["timings"]
     assert timings["train"] + timings["save"] + max(timings["compile"], timings["vocabulary"]) < timings["total"]

@@ -87,6 +87,7 @@ def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> li
                 spread((rate / 1e6 for rate in rates), "{:.2f} M"),
                 spread((rate * pairs_per_token / 1e6 for rate in rates), "{:.1f} M") if pairs_per_token else "–",
                 spread((run["train_seconds"] for run in done), "{:.1f}"),
+                spread((run["smoothing_seconds"] for run in done), "{:.1f}"),
                 *(spread((run["quality"][column] for run in done), "{:.3f}") for column in sets.paths),
             ]
         )
@@ -106,9 +107,10 @@ def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> li
         + (f"{task.epochs} epochs" if task.epochs else "each preset's own epochs, peers 5"),
         "",
         f"Medians of {repeats}, and (least–greatest). Tokens are in-vocabulary tokens of the text, and tokens/s is of "
-        "training alone. Peers do not count pairs: theirs are what as many tokens hold in our runs.",
+        "training alone, without the smoothing of the vectors after it. Peers do not count pairs: theirs are what as "
+        "many tokens hold in our runs.",
         "",
-        *table(["trainer", "tokens/s", "pairs/s", "training, s", *sets.paths], quality_rows),
+        *table(["trainer", "tokens/s", "pairs/s", "training, s", "smoothing, s", *sets.paths], quality_rows),
         "",
         "Whole commands, from start to end; compiling goes on beside the reading. Memory as the system shows it: what "
         "is resident, mapped files included, and the anonymous part. Line: a cache line's way to the other core and "

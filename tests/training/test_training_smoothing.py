@@ -125,7 +125,7 @@ def test_progress_is_told_and_the_search_stops_when_asked(monkeypatch):
     vectors, _ = vectors_and_counts(2000, 8, 2)
     told = []
     assert find_neighbours(vectors, never, lambda *numbers: told.append(numbers)) is not None
-    assert told[-1] == (2000, 2000) and told == sorted(told) and len(told) == 8
+    assert told[0] == (0, 2000) and told[-1] == (2000, 2000) and told == sorted(told) and len(told) == 9
     asked = []
 
     def soon():

@@ -37,6 +37,7 @@ ROUND_TAU = 60.0
 STABLE_LR = 0.14
 STABLE_ROUNDS = 2
 MOST_THREADS = 1024
+LEAST_SMOOTHED_VOCABULARY = 10_000  # words: among fewer the tenth nearest neighbour is no near one
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -287,11 +288,21 @@ class Settings(BaseModel):
             tokens = max(1, min(fitting, token_count // (self.shards * ROUNDS_AT_LEAST)))
         return self.model_copy(update={"round_tokens": tokens, "round_tau": ROUND_TAU if tau == "auto" else tau})
 
+    def smooths(self, vocabulary: int) -> bool:
+        """Whether the input embeddings of so many words are smoothed in the end."""
+        return self.smoothing > 0 and vocabulary >= LEAST_SMOOTHED_VOCABULARY
+
     def doubts(self, vocabulary: int, token_count: int) -> list[str]:
-        """Sentences on settings of rounds that have no effect, or that are beyond what is known to be stable.
+        """Sentences on settings that have no effect, or that are beyond what rounds are known to be stable at.
 
         Parameters are those of `with_rounds`.
         """
+        found = self._doubts_about_rounds(vocabulary, token_count)
+        if not self.smooths(vocabulary) and self.smoothing not in (0, type(self).model_fields["smoothing"].default):
+            found.append(f"With less than {LEAST_SMOOTHED_VOCABULARY:,} words smoothing has no effect.")
+        return found
+
+    def _doubts_about_rounds(self, vocabulary: int, token_count: int) -> list[str]:
         automatic = self.model_copy(update={"round_tokens": "auto", "round_tau": "auto"})
         automatic = automatic.with_rounds(vocabulary, token_count)
         if not self.deterministic:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the first one has training stop, so that a checkpoint can be written."""
+"""Ctrl-C and SIGTERM during a run: the first one has it stop, or finish what is nearly done, and nothing is lost."""
 
 import signal
 import threading

@@ -18,7 +18,7 @@ def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
     width = -(-settings.dim // 16) * 16
     return (
         base
-        + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200)
+        + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + 80 * settings.smooths(vocabulary))
         + int(vocabulary * copies) * (2 * 4 * width + 32)
     )
 

@@ -19,7 +19,7 @@ from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.checkpoint import states
+from nce_train.training.checkpoint import RUN, states
 
 if TYPE_CHECKING:
     from nce_train.training.kernel import Tables
@@ -141,8 +141,9 @@ def claim_interrupted(output: Path) -> Claim:
     InputError
         When there is no such run, it is finished, or another process is at work there.
     """
-    if not (output / CHECKPOINT).is_dir():
-        if (output / MANIFEST).exists():
+    checkpoint, is_finished = output / CHECKPOINT, (output / MANIFEST).exists()
+    if not checkpoint.is_dir() or (is_finished and not (checkpoint / RUN).exists() and not states(checkpoint)):
+        if is_finished:
             raise InputError(
                 f"The model in {output} is finished, nothing is left to resume (only a run with --keep-checkpoint can "
                 "be given more epochs)."

@@ -23,7 +23,7 @@ from nce_train.text.corpus import TOKEN_FILE, EncodedCorpus
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training import run_record
-from nce_train.training.checkpoint import checksum, newest_checkpoint, remove_states, states
+from nce_train.training.checkpoint import RUN, checksum, newest_checkpoint, remove_states, states
 from nce_train.training.checkpointing import Checkpoints, checksum_of, resume_command, way_on_told
 from nce_train.training.config import Settings
 from nce_train.training.early_stopping import EarlyStopping, Heldout
@@ -42,12 +42,11 @@ from nce_train.training.model_directory import (
     save_model,
 )
 from nce_train.training.preparation import CompileMeanwhile, check_heldout, encode, new_trainer
-from nce_train.training.smoothing import LEAST_VOCABULARY, find_neighbours, smooth
 from nce_train.training.warm_start import FindStart, WarmStart, found_again, provenance
 from nce_train.training.watcher import Watcher
 
 if TYPE_CHECKING:
-    from nce_train.training.base_trainer import BaseTrainer, Totals, Trained
+    from nce_train.training.base_trainer import BaseTrainer, Trained
 
 
 # Given a held-out text, the vocabulary and the settings: what can be measured on it
@@ -216,6 +215,10 @@ def resume_model(
         return session.train_anew(corpus_found, cache, None if before is None else found_again(before, find_start))
 
 
+class _NotSmoothed(Exception):
+    """Training is over, and was interrupted before its embeddings were smoothed."""
+
+
 @dataclass(frozen=True)
 class _Hooks:
     """What other rooms have a run do; see `train_model`."""
@@ -323,19 +326,26 @@ class Session:
                     f"The checkpoint in {self.output} is of another version of nce-train: resume it with that, or "
                     "start anew."
                 ) from None
-            if trainer.finished and self.output is not None and (self.output / MANIFEST).exists():
+            is_saved = self._is_saved(trainer)
+            if trainer.finished and is_saved:
                 raise InputError(
                     f"The model in {self.output} is finished, nothing is left to resume: --epochs gives it more."
                 )
+            if is_saved:  # it is to be trained further than its callback let it
+                self.record.pop("stopped_early", None)
+            elif self.record.get("stopped_early") is not None:
+                self._stopped_early = self.record["stopped_early"]
+                trainer.end_early()
             self.watcher.resumed(trainer.totals.blocks, trainer.progress())
             return self._train(encoded, trainer, gauge)
 
-    def _is_saved(self, looks: list[dict[str, Any]]) -> bool:
-        """Whether the model at the output is that of these looks at held-out text, not an older one."""
+    def _is_saved(self, trainer: "BaseTrainer") -> bool:
+        """Whether the model at the output is what this run has come to, not an older one."""
         if self.output is None:
             return False
         try:
-            return bool(json.loads((self.output / MANIFEST).read_text(encoding="utf-8"))["heldout"] == looks)
+            manifest = json.loads((self.output / MANIFEST).read_text(encoding="utf-8"))
+            return bool(manifest["run"] == self.record["id"] and manifest["steps"] == trainer.totals.blocks)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -399,7 +409,7 @@ class Session:
 
         with self.timed("heldout"):
             stopping = self._early_stopping(encoded.vocabulary)
-        if stopping is not None and stopping.out_of_patience and self._is_saved(stopping.looks):
+        if stopping is not None and stopping.out_of_patience and self._is_saved(trainer):
             raise InputError(
                 f"The model in {self.output} is finished, its --patience was out after epoch "
                 f"{stopping.looks[-1]['epoch']}: more epochs do not change that; train anew with a larger one."
@@ -433,16 +443,54 @@ class Session:
             None if stopping is None else on_epoch,
             evaluations,
         )
-        with contextlib.closing(metrics):
-            run = functools.partial(trainer.run, *hooks)
-            trained = run() if self.output is None else self._run_with_checkpoints(run, trainer, checkpoints)
+        run = functools.partial(trainer.run, *hooks)
+        if self.output is None:
+            with contextlib.closing(metrics):
+                trained = run()
+            return self._finish(encoded, trained, trainer, stopping, gauge, lambda: False)
+        smooths = self.settings.smooths(len(encoded.vocabulary))
+        with FirstSignal(trainer.stop) as first:
+            with contextlib.closing(metrics):
+                # smoothing comes after the choice of the best parameters, when these are no longer the run's last
+                keep_end = self.keep_checkpoint or (smooths and stopping is not None)
+                trained = self._run_with_checkpoints(run, trainer, checkpoints, first, keep_end)
+            try:
+                model = self._finish(encoded, trained, trainer, stopping, gauge, lambda: first.received is not None)
+            except _NotSmoothed:
+                if not keep_end:
+                    checkpoints.save()
+                first.pass_on(checkpoints.way_on())
+            if first.received is not None:
+                first.pass_on(f"interrupted when all was done: the model in {self.output} is whole")
+        return model
+
+    def _finish(
+        self,
+        encoded: EncodedCorpus,
+        trained: "Trained",
+        trainer: "BaseTrainer",
+        stopping: EarlyStopping | None,
+        gauge: MemoryGauge,
+        stopped: Callable[[], bool],
+    ) -> TrainedModel:
+        """Choose the parameters, smooth the input embeddings, and save what there is.
+
+        Raises
+        ------
+        _NotSmoothed
+            When it was `stopped` before anything was smoothed.
+        """
         if self._callback_failure is not None:
             raise self._callback_failure
         refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
             self._take_best(stopping, encoded.vocabulary, trainer)
-        self._smooth(trained.tables.input[:, : self.settings.dim], encoded.vocabulary, checkpoints, trainer.totals)
-        return self._save(encoded, trained, gauge)
+        if self.settings.smooths(len(encoded.vocabulary)):
+            self._smooth(trained.tables.input[:, : self.settings.dim], encoded.vocabulary, trainer, stopped)
+        model = self._save(encoded, trained, gauge)
+        if self._callback_failure is not None:  # at the evaluation of what was smoothed
+            raise self._callback_failure
+        return model
 
     def _take_best(self, stopping: EarlyStopping, vocabulary: Vocabulary, trainer: "BaseTrainer") -> None:
         """Give the model the best parameters, and say which these are."""
@@ -454,30 +502,26 @@ class Session:
                 report = self._measure_embeddings(vocabulary, trainer.state()["input"])
             self.watcher.evaluated_kept(stopping.best["epoch"], report)
 
-    def _smooth(self, vectors: np.ndarray, vocabulary: Vocabulary, checkpoints: Checkpoints, totals: "Totals") -> None:
-        """Smooth the input embeddings in place, if that is wanted; interrupted, it is done when the run is resumed."""
-        if self.settings.smoothing == 0 or len(vocabulary) < LEAST_VOCABULARY:
-            return
-        stopped = False
+    def _smooth(
+        self, vectors: np.ndarray, vocabulary: Vocabulary, trainer: "BaseTrainer", stopped: Callable[[], bool]
+    ) -> None:
+        """Smooth the input embeddings in place, and evaluate them once more where that is wanted."""
+        from nce_train.training import smoothing  # with the compiler
 
-        def stop() -> None:
-            nonlocal stopped
-            stopped = True
-
-        with FirstSignal(stop) as first:
-            with self.timed("smoothing"):
-                near = find_neighbours(vectors, lambda: stopped, self.watcher.smoothing)
+        with self.timed("smoothing"):
+            near = smoothing.find_neighbours(vectors, stopped, self.watcher.smoothing)
             if near is None:
-                if self.output is not None and not self.keep_checkpoint:  # then the run's end is kept already
-                    checkpoints.save()
-                first.pass_on(checkpoints.way_on())
-            with self.timed("smoothing"):
-                smooth(vectors, vocabulary.counts, float(self.settings.smoothing), near)
-        if self._measure_embeddings is not None:
-            with self.timed("evaluation"):
-                report = self._measure_embeddings(vocabulary, vectors)
-            self.readings.append({"step": totals.blocks, "evaluation": report})  # the later one counts
-            self.watcher.evaluated_smoothed(report)
+                raise _NotSmoothed
+            smoothing.smooth(vectors, vocabulary.counts, float(self.settings.smoothing), near)
+        if self._measure_embeddings is None:
+            return
+        with self.timed("evaluation"):
+            report = self._measure_embeddings(vocabulary, vectors)
+        self.readings.append({"step": trainer.totals.blocks, "evaluation": report})  # the later one counts
+        self.watcher.evaluated_smoothed(report)
+        before = self._stopped_early
+        self._call_back(trainer, trainer.now(), evaluation=report)
+        self._stopped_early = before  # there is nothing left to stop
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -506,7 +550,7 @@ class Session:
                 **reading.as_dict(), progress=trainer.progress(), heldout=heldout, evaluation=evaluation
             )
             if self._hooks.callback(state):
-                self._stopped_early = "callback"
+                self._stopped_early = self.record["stopped_early"] = "callback"
                 trainer.end_early()
         except Exception as failure:
             self._callback_failure = failure
@@ -538,27 +582,30 @@ class Session:
         return stopping
 
     def _run_with_checkpoints(
-        self, run: Callable[[], "Trained"], trainer: "BaseTrainer", checkpoints: "Checkpoints"
+        self,
+        run: Callable[[], "Trained"],
+        trainer: "BaseTrainer",
+        checkpoints: "Checkpoints",
+        first: FirstSignal,
+        keep_end: bool,
     ) -> "Trained":
-        with FirstSignal(trainer.stop) as first:
-            try:
-                trained = run()
-            except LostError as error:
-                checkpoints.save()
-                raise RunError(checkpoints.way_on(str(error).rstrip("."))) from None
-            except RunError as error:
-                if kept := states(self.directory):
-                    raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
-                raise
-            if failure := self._callback_failure:
-                checkpoints.save()
-                failure.add_note(checkpoints.way_on())
-            elif trainer.finished:
-                if self.keep_checkpoint:
-                    checkpoints.save()
-            else:
-                checkpoints.save()
-                first.pass_on(checkpoints.way_on())
+        try:
+            trained = run()
+        except LostError as error:
+            checkpoints.save()
+            raise RunError(checkpoints.way_on(str(error).rstrip("."))) from None
+        except RunError as error:
+            if kept := states(self.directory):
+                raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
+            raise
+        if failure := self._callback_failure:
+            checkpoints.save()
+            failure.add_note(checkpoints.way_on())
+        elif not trainer.finished or first.received is not None:
+            checkpoints.save()
+            first.pass_on(checkpoints.way_on())
+        elif keep_end:
+            checkpoints.save()
         return trained
 
     def _save(self, encoded: EncodedCorpus, trained: "Trained", gauge: MemoryGauge) -> TrainedModel:
@@ -572,6 +619,7 @@ class Session:
             complete = manifest_of(encoded, self.settings, trained, timings, gauge.peak())
             return {
                 **complete,
+                "run": self.record["id"],
                 **provenance(self.record.get("start")),
                 "heldout": self.record["heldout"]["looks"],
                 "stopped_early": self._stopped_early,
@@ -600,6 +648,7 @@ class Session:
                 ) from None
             if not self.keep_checkpoint:
                 remove_states(self.directory)
+                (self.directory / RUN).unlink(missing_ok=True)
         self.watcher.finished(complete)
         return TrainedModel(
             vocabulary=encoded.vocabulary,

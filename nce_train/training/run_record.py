@@ -5,6 +5,7 @@ The record lies in `checkpoint/run.json` from the moment the output is claimed, 
 
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from nce_train.training.model_directory import sha256_of
 
 CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every", "eval_every", "eval_set")
 STANDARD_INPUT = "-"
-_KEYS = {"config", "corpus", "sources", "readings", "heldout", "timings"}
+_KEYS = {"id", "config", "corpus", "sources", "readings", "heldout", "timings"}
 
 
 def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
@@ -31,14 +32,16 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
     Returns
     -------
     dict
-        `format`, `config`, `readings`, `timings`, `heldout` (its path, its files, and what was seen of it), `evaluated`
-        (tokens and seconds of training at the last evaluation);
+        `format`, `id` (of this run and no other), `config`, `readings`, `timings`, `heldout` (its path, its files, and
+        what was seen of it), `evaluated` (tokens and seconds of training at the last evaluation);
         `corpus`: absolute paths, or None for what cannot be read again;
         `sources`: `name`, `path`, `bytes`, `mtime_ns` of each (None for no regular file). Later also `sha256` of the
-        sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), and `start` (of a warm start).
+        sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), `start` (of a warm start), and
+        `stopped_early`, when a callback ended it.
     """
     return {
         "format": FORMAT,
+        "id": secrets.token_hex(8),
         "config": settings.model_dump(),
         "corpus": _paths(corpus),
         "sources": [_fingerprint(source) for source in list_sources(corpus).sources],

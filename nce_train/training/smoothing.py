@@ -7,7 +7,7 @@ two is better than either. With x a word's input embedding, c its count and x_1 
     λ = smoothing · (1/3 + 2/3 · 200 / (200 + c)),
 
 all at once. The constants were fitted to Wikipedia (`benchmarks/STUDY.md`, "Smoothing"). A length shrinks as far as the
-neighbours' direction is another, and the classifier's loss on held-out text falls a little.
+neighbours' direction is another, and the classifier's loss on held-out text hardly changes.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from nce_train.training.nearest_kernel import keep_nearest
 
 NEIGHBOURS = 10
-LEAST_VOCABULARY = 10_000  # words: among fewer the tenth neighbour is no near one, and nothing is smoothed
 SEARCHED = 32_000  # most frequent words: rarer ones are no help
 FREQUENT_SHARE = 1 / 3  # of `smoothing`, for the most frequent words
 HALF_COUNT = 200.0  # occurrences at which a word is in the middle between the most frequent and the rarest ones

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import nce_train
+from nce_train.training.model_directory import OUR_FILES
+
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.txt.xz"
 
 
@@ -85,7 +88,7 @@ def test_an_interrupt_while_compiling_leaves_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupt_while_saving_leaves_nothing_half_written(tmp_path):
+def test_an_interrupt_while_saving_leaves_a_whole_model(tmp_path):
     # many words of many numbers: saving them takes a while
     text = "\n".join(" ".join(f"w{line}-{place}" for place in range(20)) for line in range(20_000))
     (tmp_path / "text.txt").write_text(text)
@@ -94,8 +97,10 @@ def test_an_interrupt_while_saving_leaves_nothing_half_written(tmp_path):
     while not saving.exists():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert ended(process)[0] == 130
-    assert not (tmp_path / "text.nce").exists()
+    code, line = ended(process)
+    assert (code, line) == (130, "Error: interrupted when all was done: the model in text.nce is whole")
+    assert {path.name for path in (tmp_path / "text.nce").iterdir()} == set(OUR_FILES)
+    assert nce_train.Embeddings.load(tmp_path / "text.nce").vectors.shape[1] == 200
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 resumed, and what is left alone.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 
 import nce_train
 from nce_train.api import train_or_resume
+from nce_train.errors import InputError
 from nce_train.progress import ProgressDisplay
 from nce_train.training import smoothing as module
+from nce_train.training.checkpoint import read_archive, states
+from nce_train.training.config import Settings
 from nce_train.training.smoothing import NEIGHBOURS, find_neighbours, neighbour_shares, smooth
 
 WORDS = 2600
@@ -61,7 +65,7 @@ def twin(vectors, counts, smoothing, searched, number):
 @given(
     rows=st.integers(40, 400),
     dim=st.integers(2, 20),
-    searched=st.sampled_from([33, 64, 1000]),
+    searched=st.sampled_from([12, 33, 64, 1000]),
     cluster_words=st.sampled_from([3, 30, 5000]),
     rows_at_once=st.sampled_from([1, 37, 4096]),
     smoothing=st.floats(0, 1),
@@ -104,18 +108,34 @@ def test_a_row_of_zeros_stays_and_is_no_ones_neighbour():
     assert len(of_zeros) == 2 and not (np.isin(near.rows, of_zeros) & (near.cosines > 0)).any()
 
 
+def test_tiny_and_huge_numbers_and_words_that_are_all_alike():
+    vectors, counts = vectors_and_counts(2500, 8, 3)
+    vectors[[1, 2300]] *= np.float32(1e-30)
+    vectors[[2, 2200]] *= np.float32(1e25)
+    before = vectors.copy()
+    smooth(vectors, counts, 0.3, find_neighbours(vectors, never, untold))
+    assert np.isfinite(vectors).all()
+    ratio = np.linalg.norm(vectors.astype(np.float64), axis=1) / np.linalg.norm(before.astype(np.float64), axis=1)
+    assert (ratio > 0.7).all() and (ratio < 1.001).all()
+    alike = np.ones((1500, 8), np.float32)  # one cluster
+    smooth(alike, counts[:1500], 0.3, find_neighbours(alike, never, untold))
+    np.testing.assert_allclose(alike, 1, rtol=1e-5)
+
+
 def test_how_the_search_is_cut_does_not_change_the_bytes(monkeypatch):
     vectors, counts = vectors_and_counts(5000, 24, 1)
     results = []
-    for rows_at_once in (4096, 101, 5000):
+    for rows_at_once, block in ((4096, 1 << 22), (101, 1 << 22), (5000, 2000)):
         monkeypatch.setattr(module, "_ROWS_AT_ONCE", rows_at_once)
+        monkeypatch.setattr(module, "_BLOCK_NUMBERS", block)
         copy = vectors.copy()
         smooth(copy, counts, 0.5, find_neighbours(copy, never, untold))
-        results.append(copy.tobytes())
-    assert len(set(results)) == 1
+        results.append(copy)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_allclose(results[0], results[2], atol=1e-5)  # a product with one row rounds differently
 
 
-def test_rare_words_move_further_and_lengths_stay_about():
+def test_rare_words_move_further():
     shares = neighbour_shares(np.array([10**9, 200, 0]))
     np.testing.assert_allclose(shares, [1 / 3, 2 / 3, 1], rtol=1e-6)
 
@@ -140,20 +160,62 @@ def test_progress_is_told_and_the_search_stops_when_asked(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("nce_train.training.run.LEAST_VOCABULARY", WORDS // 2)
+    monkeypatch.setattr("nce_train.training.config.LEAST_SMOOTHED_VOCABULARY", WORDS // 2)
     (tmp_path / "text.txt").write_text("\n".join(LINES) + "\n")
     (tmp_path / "scored.tsv").write_text("".join(f"w{i}\tw{i + 7}\t{i % 5}\n" for i in range(40)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def train(output, resume=False, keep=False, **changes):
+def train(output, resume=False, keep=False, overwrite=False, callbacks=(), **changes):
     given = changes if resume else {**SETTINGS, **changes}
     names = (None, None) if resume else ("text.txt", Path(output))
     with ProgressDisplay(quiet=True) as display:
         return train_or_resume(
-            *names, None, given, display, resume=Path(output) if resume else None, cache=False, keep_checkpoint=keep
+            *names,
+            None,
+            given,
+            display,
+            resume=Path(output) if resume else None,
+            cache=False,
+            keep_checkpoint=keep,
+            overwrite=overwrite,
+            callbacks=callbacks,
         )
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextlib.contextmanager
+def interrupted_while_smoothing():
+    """The first progress of a search is followed by Ctrl-C, and the run ends saying how to go on."""
+    told = []
+
+    def search(vectors, stopped, progress):
+        def then_interrupt(done, total):
+            if not told:
+                told.append(done)
+                interrupt()
+            progress(done, total)
+
+        return find_neighbours(vectors, stopped, then_interrupt)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "find_neighbours", search)
+        with pytest.raises(KeyboardInterrupt, match="--resume m"):
+            yield
+    assert told
+
+
+def assert_same_model(output, other):
+    for name in ("input.npy", "output.npy", "bias.npy"):
+        np.testing.assert_array_equal(array(output, name), array(other, name))
+
+
+def manifest_of(output):
+    return json.loads(Path(output, "manifest.json").read_text())
 
 
 def array(output, name):
@@ -191,27 +253,89 @@ def test_the_last_evaluation_is_of_the_smoothed_model(folder):
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_interrupted_while_smoothing_it_is_done_when_resumed(folder, monkeypatch, keep):
+def test_interrupted_while_smoothing_it_is_done_when_resumed(folder, keep):
     train("whole")
-    searched = []
-
-    def interrupted(vectors, stopped, progress):
-        def then_signal(done, total):
-            if not searched:
-                searched.append(done)
-                os.kill(os.getpid(), signal.SIGINT)
-            progress(done, total)
-
-        return find_neighbours(vectors, stopped, then_signal)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("nce_train.training.run.find_neighbours", interrupted)
-        with pytest.raises(KeyboardInterrupt, match="--resume m"):
-            train("m", keep=keep)
-    assert searched and not Path("m/manifest.json").exists()
+    with interrupted_while_smoothing():
+        train("m", keep=keep)
+    assert not Path("m/manifest.json").exists()
     train("m", resume=True)
-    for name in ("input.npy", "output.npy", "bias.npy"):
-        np.testing.assert_array_equal(array("m", name), array("whole", name))
+    assert_same_model("m", "whole")
+    with pytest.raises(InputError, match="is finished, nothing is left to resume"):
+        train("m", resume=True)
+
+
+def test_an_older_model_at_the_output_does_not_stand_in_the_way(folder):
+    train("whole", seed=2)
+    train("m")
+    with interrupted_while_smoothing():
+        train("m", overwrite=True, seed=2)
+    train("m", resume=True)
+    assert_same_model("m", "whole")
+
+    train("whole", overwrite=True, keep=True)
+    train("whole", resume=True, epochs=2)
+    train("m", overwrite=True, keep=True)
+    with interrupted_while_smoothing():
+        train("m", resume=True, epochs=2)
+    train("m", resume=True)
+    assert_same_model("m", "whole")
+    assert manifest_of("m")["epochs"] == 2
+
+
+def test_with_patience_the_best_is_smoothed_and_the_last_is_kept(folder):
+    (folder / "other.txt").write_text("\n".join(LINES[:50]).translate(str.maketrans("123", "231")) + "\n")
+    options = {"heldout": "other.txt", "patience": 9, "epochs": 4, "lr_schedule": "constant"}
+    train("m", keep=True, **options)
+    looks = manifest_of("m")["heldout"]
+    assert min(looks, key=lambda look: look["nce_loss"])["epoch"] < 4
+    with interrupted_while_smoothing():
+        train("m", overwrite=True, **options)
+    train("whole", keep=True, **options)
+    last = [read_archive(states(Path(output, "checkpoint"))[-1]).arrays["input"] for output in ("m", "whole")]
+    np.testing.assert_array_equal(*last)
+    train("m", resume=True)
+    assert_same_model("m", "whole")
+
+
+def test_a_run_that_a_callback_ended_stays_ended(folder):
+    options = {"epochs": 9, "log_every_steps": 50}
+    with interrupted_while_smoothing():
+        train("m", callbacks=[lambda state: state.progress > 0.2], **options)
+    train("m", resume=True)
+    manifest = manifest_of("m")
+    assert manifest["stopped_early"] == "callback" and manifest["tokens_trained"] < 5 * manifest["tokens"]
+
+
+def test_ctrl_c_as_the_last_tokens_are_trained_leaves_a_checkpoint(folder):
+    train("whole")
+    with pytest.raises(KeyboardInterrupt, match="--resume m"):
+        train("m", callbacks=[lambda state: interrupt() if state.progress >= 1 else None])
+    train("m", resume=True)
+    assert_same_model("m", "whole")
+
+
+def test_callbacks_are_given_the_evaluation_of_what_was_smoothed(folder):
+    options = {"eval_every": "1epoch", "eval_set": ["scored.tsv"]}
+    given_to = []
+    train("m", callbacks=[lambda state: given_to.append(state.evaluation)], **options)
+    told = [evaluation for evaluation in given_to if evaluation is not None]
+    lines = [json.loads(line) for line in Path("m/metrics.jsonl").read_text().splitlines()]
+    assert told == [line["evaluation"] for line in lines if "evaluation" in line] and len(told) == 2
+
+    def fail_at_the_second(state):
+        if state.evaluation == told[1]:
+            raise OverflowError("enough")
+
+    with pytest.raises(OverflowError):
+        train("other", callbacks=[fail_at_the_second], **options)
+    assert_same_model("other", "m")
+
+
+def test_smoothing_that_has_no_effect_is_told():
+    assert Settings(smoothing=0.5).doubts(9_999, 10**6) == ["With less than 10,000 words smoothing has no effect."]
+    assert Settings(smoothing=0.5).doubts(10_000, 10**6) == Settings().doubts(10, 10**6) == []
+    assert Settings(smoothing=0).doubts(10, 10**6) == []
+    assert [Settings(smoothing=0.5).smooths(words) for words in (9_999, 10_000)] == [False, True]
 
 
 def test_more_epochs_go_on_from_what_was_not_smoothed(folder):

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nce_train.errors import InputError
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
@@ -21,6 +19,7 @@ from nce_train.training.limits import (
     refuse_without_memory,
     shortage_of_room,
 )
+from nce_train.training.precompile import compile_elsewhere, compile_kernels, trainer_type
 from nce_train.training.warm_start import WarmStart
 from nce_train.training.watcher import Watcher
 
@@ -106,27 +105,11 @@ class CompileMeanwhile:
     def _compile(self) -> None:
         started = time.perf_counter()
         with contextlib.suppress(Exception):  # the trainer compiles too, and is where failures are told
-            self._compile_kernel()
+            compile_elsewhere(self._settings)
+            compile_kernels(self._settings)
         self.seconds = time.perf_counter() - started
-
-    def _compile_kernel(self) -> None:
-        stream = np.array([0, 1, -1], np.int32)
-        stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
-        settings = self._settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
-        _trainer_for(settings)(stream, 2, np.array([1, 1]), settings).compile()
 
 
 def new_trainer(encoded: EncodedCorpus, settings: Settings) -> "BaseTrainer":
     """The trainer on this machine that the settings ask for."""
-    return _trainer_for(settings)(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
-
-
-def _trainer_for(settings: Settings) -> "type[BaseTrainer]":
-    # numba: only when it is needed
-    if settings.deterministic:
-        from nce_train.training.rounds import RoundTrainer
-
-        return RoundTrainer
-    from nce_train.training.trainer import Trainer
-
-    return Trainer
+    return trainer_type(settings)(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)

@@ -1,0 +1,99 @@
+"""The kernels compiled in a process of their own, while this one reads the text.
+
+Numba compiles one function at a time in a process, so that on a fresh installation the kernels of training would wait
+for those of reading. What the other process leaves in Numba's cache is loaded from there; whatever goes wrong with it,
+the kernels are compiled here as if it had not been.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nce_train.training.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from nce_train.training.base_trainer import BaseTrainer
+
+
+def trainer_type(settings: Settings) -> "type[BaseTrainer]":
+    """The kind of trainer that the settings ask for; loads the compiler."""
+    if settings.deterministic:
+        from nce_train.training.rounds import RoundTrainer
+
+        return RoundTrainer
+    from nce_train.training.trainer import Trainer
+
+    return Trainer
+
+
+def compile_kernels(settings: Settings) -> None:
+    """Compile, or load from the cache, all that training with these settings needs."""
+    stream = np.array([0, 1, -1], np.int32)
+    stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
+    smallest = settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
+    trainer_type(settings)(stream, 2, np.array([1, 1]), smallest).compile()
+    if settings.smoothing > 0:
+        from nce_train.training.smoothing import find_neighbours
+
+        find_neighbours(np.eye(12, dtype=np.float32), lambda: False, lambda done, total: None)
+
+
+def compile_elsewhere(settings: Settings) -> None:
+    """Have another process fill the cache of kernels if there is one and it is empty; wait for it.
+
+    That process ends with this one, and when this one is interrupted.
+    """
+    if not sys.executable or not _cache_is_empty():
+        return
+    command = [sys.executable, "-P", "-m", __name__]  # -P: what lies in the working directory is not imported
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return
+    assert process.stdin is not None
+    try:
+        process.stdin.write(settings.to_yaml().encode() + b"\0")
+        process.stdin.flush()  # and stays open: its end tells the other process that this one is gone
+        process.wait()
+    except OSError:
+        process.kill()
+    finally:
+        process.stdin.close()
+
+
+def _cache_is_empty() -> bool:
+    from nce_train.training.kernel import train_blocks
+
+    cache_file = getattr(getattr(train_blocks, "_cache", None), "_cache_file", None)
+    return cache_file is not None and not os.path.exists(cache_file._index_path)
+
+
+def _end_with_the_other_process() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def _main() -> None:
+    import yaml
+
+    content = bytearray()
+    while (byte := os.read(0, 1)) not in (b"\0", b""):
+        content += byte
+    settings = load_settings(None, yaml.safe_load(bytes(content)))
+    threading.Thread(target=_end_with_the_other_process, daemon=True).start()
+    compile_kernels(settings)
+
+
+if __name__ == "__main__":
+    _main()

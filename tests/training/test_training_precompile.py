@@ -1,0 +1,64 @@
+"""Compiling in another process: what it leaves is used, it ends with the run, and it imports nothing of the user's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nce_train.training import precompile
+from nce_train.training.config import Settings
+
+COMPILE = """
+from nce_train.training.config import Settings
+from nce_train.training import precompile
+settings = Settings(dim=16).resolved()
+precompile.compile_elsewhere(settings)
+precompile.compile_kernels(settings)
+from nce_train.training.kernel import train_blocks
+from nce_train.training.nearest_kernel import keep_nearest
+for kernel in (train_blocks, keep_nearest):
+    print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
+"""
+
+
+def environment(tmp_path):
+    return {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
+
+
+@pytest.mark.slow
+def test_kernels_compiled_elsewhere_are_loaded_and_the_working_directory_is_not_imported(tmp_path):
+    for name in ("yaml.py", "numpy.py", "nce_train.py"):
+        (tmp_path / name).write_text("open('imported', 'w').close()\n")
+    command = [sys.executable, "-P", "-c", COMPILE]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=200
+    )
+    assert done.stdout == "1 0\n1 0\n", done
+    assert not (tmp_path / "imported").exists()
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", precompile.__name__], env=environment(tmp_path), stdin=subprocess.PIPE
+    )
+    process.stdin.write(Settings(dim=16).resolved().to_yaml().encode() + b"\0")
+    process.stdin.close()
+    assert process.wait(timeout=200) == 1
+    assert not list(tmp_path.rglob("*.nbc"))
+
+
+def test_no_process_is_started_where_kernels_are_compiled_already(monkeypatch):
+    settings = Settings().resolved()
+    precompile.compile_kernels(settings)
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    precompile.compile_elsewhere(settings)
+    monkeypatch.setattr(precompile, "_cache_is_empty", lambda: True)
+    with pytest.raises(AssertionError, match="was started"):
+        precompile.compile_elsewhere(settings)
+    monkeypatch.setattr(sys, "executable", "")
+    precompile.compile_elsewhere(settings)

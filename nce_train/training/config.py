@@ -197,7 +197,8 @@ class Settings(BaseModel):
         ge=0,
         le=1,
         description="How far the rarest words' input embeddings move in the end towards those of their nearest "
-        "neighbours, the most frequent ones' a third as far, in vocabularies of 10,000 words or more; 0 = off.",
+        "neighbours, the most frequent ones' a third as far, in vocabularies of "
+        f"{LEAST_SMOOTHED_VOCABULARY:,} words or more; 0 = off.",
     )
     # rounds
     deterministic: bool = Field(

@@ -15,10 +15,11 @@ def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
     `copies` of the parameters are taken into account at their largest.
     """
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
+    neighbours = 80 if settings.smooths(vocabulary) else 0  # ten rows and ten cosines
     width = -(-settings.dim // 16) * 16
     return (
         base
-        + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + 80 * settings.smooths(vocabulary))
+        + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + neighbours)
         + int(vocabulary * copies) * (2 * 4 * width + 32)
     )
 

@@ -45,7 +45,7 @@ def compile_kernels(settings: Settings) -> None:
 def compile_elsewhere(settings: Settings) -> None:
     """Have another process fill the cache of kernels if there is one and it is empty; wait for it.
 
-    That process ends with this one, and when this one is interrupted.
+    That process ends with this one, whatever ends it.
     """
     if not sys.executable or not _cache_is_empty():
         return

@@ -20,6 +20,7 @@ from nce_train.progress import ProgressDisplay
 from nce_train.training import smoothing as module
 from nce_train.training.checkpoint import read_archive, states
 from nce_train.training.config import Settings
+from nce_train.training.nearest_kernel import keep_nearest
 from nce_train.training.smoothing import NEIGHBOURS, find_neighbours, neighbour_shares, smooth
 
 WORDS = 2600
@@ -97,6 +98,20 @@ def test_most_nearest_neighbours_are_found_among_the_nearest_clusters(monkeypatc
     assert (np.diff(exact.cosines, axis=1) <= 0).all() and (found.cosines <= exact.cosines).all()
 
 
+def test_of_equally_near_words_the_first_compared_stay():
+    block = np.array([[0.5, 0.9, 0.5, 0.9, 0.7, 0.7]], np.float32)
+    rows, cosines = np.zeros((3, 4), np.int32), np.full((3, 4), -2, np.float32)
+    own_places = np.array([-1, -1, 14])
+    keep_nearest(block, np.array([1]), 20, own_places, rows, cosines)
+    assert rows[1].tolist() == [21, 23, 24, 25]
+    keep_nearest(block, np.array([1]), 30, own_places, rows, cosines)
+    assert rows[1].tolist() == [21, 23, 31, 33]
+    keep_nearest(block, np.array([2]), 10, own_places, rows, cosines)  # 14 is the target itself
+    assert rows[2].tolist() == [11, 13, 15, 10]
+    np.testing.assert_array_equal(cosines[2], np.float32([0.9, 0.9, 0.7, 0.5]))
+    assert not rows[0].any() and (cosines[0] == -2).all()
+
+
 def test_a_row_of_zeros_stays_and_is_no_ones_neighbour():
     vectors, counts = vectors_and_counts(2500, 8, 3)
     vectors[[5, 2400]] = 0
@@ -169,10 +184,10 @@ def folder(tmp_path, monkeypatch):
     signal.signal(signal.SIGINT, before)
 
 
-def train(output, resume=False, keep=False, overwrite=False, callbacks=(), **changes):
+def train(output, resume=False, keep=False, overwrite=False, callbacks=(), quiet=True, **changes):
     given = changes if resume else {**SETTINGS, **changes}
     names = (None, None) if resume else ("text.txt", Path(output))
-    with ProgressDisplay(quiet=True) as display:
+    with ProgressDisplay(quiet=quiet) as display:
         return train_or_resume(
             *names,
             None,
@@ -246,12 +261,15 @@ def test_a_small_vocabulary_is_left_alone(folder):
     np.testing.assert_array_equal(array("smoothed", "input.npy"), array("raw", "input.npy"))
 
 
-def test_the_last_evaluation_is_of_the_smoothed_model(folder):
-    train("m", eval_every="1epoch", eval_set=["scored.tsv"], smoothing=1)
+def test_the_last_evaluation_is_of_the_smoothed_model(folder, capfd):
+    train("m", quiet=False, eval_every="1epoch", eval_set=["scored.tsv"], smoothing=1)
+    said = capfd.readouterr().err.splitlines()
+    last = [line for line in said if line.startswith("evaluation")][-1]
     lines = [json.loads(line) for line in Path("m/metrics.jsonl").read_text().splitlines()]
     told = [line["evaluation"]["similarity"]["scored"]["spearman"] for line in lines if "evaluation" in line]
     found = nce_train.evaluate(nce_train.Embeddings.load("m"), "scored.tsv")["similarity"]["scored"]["spearman"]
     assert told[-1] == pytest.approx(found, abs=1e-9) and len(told) == 2 and told[0] != told[1]
+    assert last == f"evaluation of the model, smoothed: scored {found:.3f} (40 pairs)"
 
 
 @pytest.mark.parametrize("keep", [False, True])

@@ -601,7 +601,7 @@ class Session:
         if failure := self._callback_failure:
             checkpoints.save()
             failure.add_note(checkpoints.way_on())
-        elif not trainer.finished or first.received is not None:
+        elif not trainer.finished:
             checkpoints.save()
             first.pass_on(checkpoints.way_on())
         elif keep_end:

@@ -88,13 +88,13 @@ def test_it_is_the_formula_when_all_clusters_are_compared(
 
 def test_most_nearest_neighbours_are_found_among_the_nearest_clusters(monkeypatch):
     generator = np.random.default_rng(4)
-    topics = generator.normal(size=(60, 16))
-    vectors = (topics[generator.integers(0, 60, 9000)] + 0.7 * generator.normal(size=(9000, 16))).astype(np.float32)
+    topics = generator.normal(size=(300, 16))
+    vectors = (topics[generator.integers(0, 300, 9000)] + generator.normal(size=(9000, 16))).astype(np.float32)
     found = find_neighbours(vectors, never, untold)
     monkeypatch.setattr(module, "CLUSTERS_COMPARED", 10**6)
     exact = find_neighbours(vectors, never, untold)
     same = np.mean([len(set(few) & set(all_)) / NEIGHBOURS for few, all_ in zip(found.rows, exact.rows, strict=True)])
-    assert 0.85 < same < 1
+    assert 0.965 < same < 1  # 0.975; with 8 clusters 0.88, without steps of k-means 0.96
     assert (np.diff(exact.cosines, axis=1) <= 0).all() and (found.cosines <= exact.cosines).all()
 
 
@@ -105,6 +105,8 @@ def test_of_equally_near_words_the_first_compared_stay():
     keep_nearest(block, np.array([1]), 20, own_places, rows, cosines)
     assert rows[1].tolist() == [21, 23, 24, 25]
     keep_nearest(block, np.array([1]), 30, own_places, rows, cosines)
+    assert rows[1].tolist() == [21, 23, 31, 33]
+    keep_nearest(block, np.array([1]), 40, own_places, rows, cosines)
     assert rows[1].tolist() == [21, 23, 31, 33]
     keep_nearest(block, np.array([2]), 10, own_places, rows, cosines)  # 14 is the target itself
     assert rows[2].tolist() == [11, 13, 15, 10]
@@ -326,12 +328,15 @@ def test_a_run_that_a_callback_ended_stays_ended(folder):
     assert manifest["stopped_early"] == "callback" and manifest["tokens_trained"] < 5 * manifest["tokens"]
 
 
-def test_ctrl_c_as_the_last_tokens_are_trained_leaves_a_checkpoint(folder):
+def test_ctrl_c_as_the_last_tokens_are_trained_loses_nothing(folder):
     train("whole")
     with pytest.raises(KeyboardInterrupt, match="--resume m"):
         train("m", callbacks=[lambda state: interrupt() if state.progress >= 1 else None])
     train("m", resume=True)
     assert_same_model("m", "whole")
+    with pytest.raises(KeyboardInterrupt, match="when all was done: the model in raw is whole"):
+        train("raw", smoothing=0, callbacks=[lambda state: interrupt() if state.progress >= 1 else None])
+    np.testing.assert_array_equal(array("raw", "output.npy"), array("whole", "output.npy"))
 
 
 def test_callbacks_are_given_the_evaluation_of_what_was_smoothed(folder):

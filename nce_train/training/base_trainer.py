@@ -432,6 +432,7 @@ def kernel_plan(settings: Settings) -> Plan:
         radius_kind=radius_kinds[settings.dynamic_window],
         block_size=settings.block_size,
         num_sampled=settings.num_sampled,
+        fresh_noise=settings.num_sampled if settings.unique else -(-settings.num_sampled // settings.noise_reuse),
         pairs=settings.objective == "pairs",
         mean=settings.reduction == "mean",
         unique=settings.unique,

@@ -20,7 +20,7 @@ import numpy as np
 from nce_train.files import atomic_write
 from nce_train.npy_file import write_npy
 
-FORMAT = 1
+FORMAT = 2
 RUN = "run.json"
 _NUMBERS_AT_ONCE = 2**20
 _MAPPED_FROM = 2**20  # bytes: larger arrays are not read into memory

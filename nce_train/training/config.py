@@ -163,6 +163,13 @@ class Settings(BaseModel):
     )
     # noise
     num_sampled: int = Field(32, ge=1, le=65536, description="Noise samples shared by the centres of a block.")
+    noise_reuse: int = Field(
+        2,
+        ge=1,
+        le=65536,
+        description="Consecutive blocks that a noise sample serves; 1 = all are drawn anew for each block. "
+        "Without effect with `unique`.",
+    )
     sampler: Literal["log-uniform", "unigram", "uniform"] = Field(
         "unigram", description="The noise distribution over the frequency-sorted vocabulary."
     )
@@ -299,6 +306,8 @@ class Settings(BaseModel):
         Parameters are those of `with_rounds`.
         """
         found = self._doubts_about_rounds(vocabulary, token_count)
+        if self.unique and self.noise_reuse not in (1, type(self).model_fields["noise_reuse"].default):
+            found.append("With unique noise_reuse has no effect: each block draws all its noise samples.")
         if not self.smooths(vocabulary) and self.smoothing not in (0, type(self).model_fields["smoothing"].default):
             found.append(f"With less than {LEAST_SMOOTHED_VOCABULARY:,} words smoothing has no effect.")
         return found

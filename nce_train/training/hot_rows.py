@@ -7,8 +7,6 @@ The rarer the merges, the less is sent, and the more threads learn the same thin
 has the measurements.
 """
 
-import math
-
 import numpy as np
 
 from nce_train.training.config import Settings
@@ -17,9 +15,9 @@ from nce_train.training.noise import noise_probability
 from nce_train.training.parameters import keep_probability
 
 ROWS_AT_MOST = 16384
-FIRST_TIER = 16  # rows; every further tier is as large as all before it
+LEAST_TIER = 16  # rows; tiers are an eighth as large as all before them, so that all rows of one are touched alike
 TOUCHES = 32  # of a row, by all threads together, between its merges
-LEAST_BLOCKS = 64  # of a thread between merges
+BLOCKS_BETWEEN_LOOKS = 64  # of a thread: merges are multiples of so many apart
 LEAST_OWN_TOUCHES = 2  # of a row by the thread between merges: below that a merge costs more than it saves
 
 
@@ -42,19 +40,19 @@ def hot_tiers(counts: np.ndarray, settings: Settings, threads: int) -> np.ndarra
     Returns
     -------
     int64 [tiers, 2]
-        For each tier the row behind its last one, and the blocks of a thread between its merges: powers of two, from
-        tier to tier the same or greater. No tiers for one thread; with many threads those of the hottest rows only.
+        For each tier the row behind its last one, and the blocks of a thread between its merges, a multiple of
+        BLOCKS_BETWEEN_LOOKS. No tiers for one thread; with many threads those of the hottest rows only.
     """
     rows = hot_rows_of(len(counts), threads)
     touches = touches_a_block(counts, settings)
     tiers = []
     first = 0
     while first < rows:
-        end = min(max(2 * first, FIRST_TIER), rows)
-        # the tiers behind are merged together with this one, so their rows count too
-        blocks = max(LEAST_BLOCKS, TOUCHES / (threads * touches[first:].max()))
-        blocks = 2 ** int(math.log2(blocks))
-        if blocks * touches[first] < LEAST_OWN_TOUCHES:
+        end = min(first + max(LEAST_TIER, first // 8), rows)
+        most = touches[first:end].max()
+        looks = max(1, int(TOUCHES / (threads * most) / BLOCKS_BETWEEN_LOOKS))
+        blocks = looks * BLOCKS_BETWEEN_LOOKS
+        if blocks * most < LEAST_OWN_TOUCHES:
             break
         tiers.append((end, blocks))
         first = end

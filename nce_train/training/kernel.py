@@ -1,7 +1,7 @@
 """The training kernel: from a range of token ids to changed parameters, without Python in the loop.
 
 `train_blocks` walks a thread's range of the token stream, drops frequent words, cuts what is left into blocks of
-centres, draws one noise set a block, and makes one synchronous gradient step a block. Contexts are words of a
+centres, renews a part of the noise set, and makes one synchronous gradient step a block. Contexts are words of a
 centre's own sentence, but a block goes on into the next one: cut at the sentences' ends, blocks of 8 held 7.4 centres
 on a text with lines of 90 words, and took as long. A block is worked on in panels of PANEL centres, whose rows of the
 output table are in four parts: contexts of the panel's first half only, contexts of both halves, noise words,
@@ -42,6 +42,7 @@ from nce_train.training.tiles import (
     inner,
     logits_to_steps,
     merge_repeats,
+    merge_row,
     noise_weights,
     pack_centres,
     panel_logits,
@@ -55,10 +56,11 @@ BEYOND = 2**20  # further than any window reaches
 RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
 
 # places in Thread.cursor
-POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS = range(10)
+POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS, RING_PLACE = range(11)
+CURSOR_SIZE = 11
 
 # places in Thread.hot
-HOT_ROWS, HOT_START = range(2)
+HOT_ROWS, HOT_START, HOT_EVERY = range(3)
 
 # places in a row of Thread.hot_tiers
 TIER_END, TIER_BLOCKS = range(2)
@@ -101,6 +103,7 @@ class Plan(NamedTuple):
     radius_kind: int
     block_size: int
     num_sampled: int
+    fresh_noise: int  # so many of them are drawn anew for each block; all with `unique`
     pairs: bool
     mean: bool
     unique: bool
@@ -141,12 +144,13 @@ class Copies(NamedTuple):
 class Thread(NamedTuple):
     """All that one thread owns. The arrays up to `loss` are its state; the others are scratch."""
 
-    cursor: np.ndarray  # int64 [10]: see POSITION …
+    cursor: np.ndarray  # int64 [CURSOR_SIZE]: see POSITION …
     random: np.ndarray  # uint64 [1]
     kept: np.ndarray  # int32 [capacity]: the words that subsampling kept, from the last window on, as far as read
     sentences: np.ndarray  # int32 [capacity]: the number of each one's sentence in the range
+    ring: np.ndarray  # int32 [S, rounded up to DRAWS]: the noise words, the oldest at RING_PLACE; −1 before the first
     loss: np.ndarray  # float64 [1]: summed since it was last set to 0
-    hot: np.ndarray  # int64 [2]: how many rows have a copy of this thread's own, and where these start
+    hot: np.ndarray  # int64 [3]: how many rows have a copy of this thread's own, where these start, HOT_EVERY
     hot_tiers: np.ndarray  # int64 [tiers, 2]: the row behind a tier's last, and blocks between its merges
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
@@ -160,7 +164,6 @@ class Thread(NamedTuple):
     noise_rows: np.ndarray  # int32 [2, S + 1]: the different noise words
     noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn
     seen: np.ndarray  # int32 [power of two > 2 S]
-    draws: np.ndarray  # int32 [DRAWS]
     # scratch of one step
     centres: np.ndarray  # float [padded block, width]
     packed: np.ndarray  # float [width · PANEL]
@@ -199,12 +202,13 @@ def new_thread(
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
     kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
     return Thread(
-        cursor=np.zeros(10, np.int64),
+        cursor=np.zeros(CURSOR_SIZE, np.int64),
         random=np.array([random_state], np.uint64),
         kept=np.zeros(kept_capacity, np.int32),
         sentences=np.zeros(kept_capacity, np.int32),
+        ring=np.full(-(-plan.num_sampled // DRAWS) * DRAWS, -1, np.int32),
         loss=np.zeros(1, np.float64),
-        hot=np.array([hot_rows, hot_start], np.int64),
+        hot=np.array([hot_rows, hot_start, max(1, np.gcd.reduce(hot_tiers[:, TIER_BLOCKS]))], np.int64),
         hot_tiers=hot_tiers,
         hot_output=aligned_zeros((hot_rows, width), dtype),
         hot_bias=aligned_zeros((hot_rows,), dtype),
@@ -217,7 +221,6 @@ def new_thread(
         noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
         noise_times=np.zeros((2, plan.num_sampled + 1), dtype),
         seen=np.zeros(seen_size, np.int32),
-        draws=np.zeros(DRAWS, np.int32),
         centres=aligned_zeros((padded_block, width), dtype),
         packed=aligned_zeros((width * PANEL,), dtype),
         logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
@@ -276,22 +279,22 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
     """
     token_base = thread.cursor[TOKENS]
     block_base = thread.cursor[BLOCKS]
-    done = 0
-    side = np.int64(0)  # a literal 0 would have all of the below compiled for it once more
-    ready = max_blocks > 0 and _next_block(
-        tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base
-    )
+    drawn = done = 0
+    side = np.int64(0)  # of the next block; a literal 0 would have all of the below compiled for it once more
     if max_blocks == 0:
-        merge_hot_rows(tables, thread, thread.hot[HOT_ROWS])
-    while ready:
-        done += 1
-        ready = done < max_blocks and _next_block(
-            tables, noise, keep, stream, plan, schedule, thread, 1 - side, token_base, block_base
+        merge_hot_rows(tables, thread, 0, thread.hot[HOT_ROWS])
+    while True:  # each function is called at one place, since all are compiled into this one
+        is_drawn = drawn < max_blocks and _next_block(
+            tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base
         )
-        _step(tables, noise, plan, thread, side)
         side = 1 - side
-        _merge_when_due(tables, thread)
-    return done
+        if done < drawn:
+            _step(tables, noise, plan, thread, side)
+            done += 1
+            _merge_when_due(tables, thread)
+        if not is_drawn:
+            return done
+        drawn += 1
 
 
 # --- which words: subsampling, blocks, noise ------------------------------------------------------------------
@@ -398,7 +401,11 @@ def _choose_contexts(plan, thread, side, first, centres):
 
 @inner
 def _draw_noise(noise, plan, thread, side):
-    """Draw the block's noise words: the different ones, and how often each was drawn."""
+    """Draw the block's noise words: the different ones, and how often each is among them.
+
+    Without `unique` only the oldest words of the ring give way to new ones: rows that the last blocks have worked on
+    are in the cache. Each word is a draw from q all the same, so what is learnt has the same expectation.
+    """
     classes = np.uint64(noise.columns.shape[0])
     samples = plan.num_sampled
     words, times, seen = thread.noise_rows[side], thread.noise_times[side], thread.seen
@@ -422,12 +429,14 @@ def _draw_noise(noise, plan, thread, side):
                 times[count] = 1
                 count += 1
     else:
+        ring, place = thread.ring, thread.cursor[RING_PLACE]
+        for _ in range(samples if ring[0] < 0 else plan.fresh_noise):
+            state += _STRIDE
+            ring[place] = _draw(noise, classes, state)
+            place = place + 1 if place + 1 < samples else 0
+        thread.cursor[RING_PLACE] = place
         for first in range(0, samples, DRAWS):
-            draws = min(DRAWS, samples - first)
-            for s in range(draws):
-                state += _STRIDE
-                thread.draws[s] = _draw(noise, classes, state)
-            count = merge_repeats(thread.draws, draws, words, times, count)
+            count = merge_repeats(ring[first:], min(DRAWS, samples - first), words, times, count)
     thread.random[0] = state
     thread.shape[side, SHAPE_TRIES] = tries
     thread.shape[side, SHAPE_NOISE] = count
@@ -686,32 +695,29 @@ def _remove_hit(plan, thread, rows, context, noise, times):
 #
 # Threads that write the same row take its cache lines from each other, at about 100 ns a time: on two cores a third
 # of the speed with log-uniform noise, which draws row 0 twice a block. So each thread works on its own copies of the
-# rows touched most often, and adds what it has changed to the shared ones now and then: the hotter, the oftener. Each
-# tier's period is a multiple of the one before, so a tier that is due has all before it due as well.
+# rows touched most often, and adds what it has changed to the shared ones now and then: the hotter, the oftener. All
+# periods are multiples of HOT_EVERY blocks, and only then is looked at what is due.
 
 
 @inner
 def _merge_when_due(tables, thread):
-    count = 0
-    for tier in range(thread.hot_tiers.shape[0]):
-        if thread.cursor[BLOCKS] % thread.hot_tiers[tier, TIER_BLOCKS] != 0:
-            break
-        count = thread.hot_tiers[tier, TIER_END]
-    if count > 0:
-        merge_hot_rows(tables, thread, count)
+    blocks, tiers = thread.cursor[BLOCKS], thread.hot_tiers
+    if blocks % thread.hot[HOT_EVERY] == 0:
+        first = 0
+        for tier in range(tiers.shape[0]):
+            end = tiers[tier, TIER_END]
+            if blocks % tiers[tier, TIER_BLOCKS] == 0:
+                merge_hot_rows(tables, thread, first, end)
+            first = end
 
 
 @inner
-def merge_hot_rows(tables, thread, count):
-    """Add the changes of the thread's first `count` copies to the shared rows, and take these over."""
+def merge_hot_rows(tables, thread, first, end):
+    """Add the changes of the thread's copies of the rows [first, end) to the shared ones, and take these over."""
     start = thread.hot[HOT_START]
     output, bias = tables.output, tables.bias
-    for row in range(count):
-        for d in range(output.shape[1]):
-            merged = output[row, d] + (output[start + row, d] - thread.hot_output[row, d])
-            output[row, d] = merged
-            output[start + row, d] = merged
-            thread.hot_output[row, d] = merged
+    for row in range(first, end):
+        merge_row(output, row, start + row, thread.hot_output)
         merged = bias[row] + (bias[start + row] - thread.hot_bias[row])
         bias[row] = merged
         bias[start + row] = merged

@@ -150,6 +150,7 @@ class ShardWorkspace:
         thread.cursor[:] = 0
         thread.cursor[POSITION], thread.cursor[RANGE_END] = position, end
         thread.random[0] = random_state
+        thread.ring[:] = -1
         thread.loss[0] = 0
         copies.used[:] = 0
         copies.input_place[:] = -1
@@ -213,7 +214,7 @@ class ShardResult:
     ----------
     end : int
         Where in the stream its next round begins.
-    cursor : int64 [10]
+    cursor : int64 [CURSOR_SIZE]
         As the kernel counted.
     loss : float
     """

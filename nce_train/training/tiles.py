@@ -48,8 +48,16 @@ ROW_TILE = 8  # rows a tile of logits
 DRAWS = 32  # noise words among which repeats are looked for
 
 # How the functions below a kernel are compiled. Without NRT no array is reference-counted (atomic operations in
-# the innermost loops, measured at a quarter of the time); without wrappers they compile in two thirds of the time.
-inner = njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# the innermost loops, measured at a quarter of the time); without wrappers they compile in two thirds of the time. Not
+# inlined, each call would lay the hundreds of numbers of `Thread` on the stack: 7 % of the time for four calls a block.
+inner = njit(
+    nogil=True,
+    error_model="numpy",
+    _nrt=False,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    forceinline=True,
+)
 
 in_place = njit(inline="always", nogil=True, error_model="numpy", _nrt=False)
 
@@ -242,6 +250,13 @@ def add_to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count,
 def prefetch_row(table, row):
     """Ask for a table row to be brought into the cache; changes nothing."""
     _prefetch_row(table, row)
+
+
+@in_place
+def merge_row(table, row, copy, base):
+    """Add what table[copy] has changed since it was base[row] to table[row]; all three become the result."""
+    for column in range(0, table.shape[1], LANES):
+        _merge_vector(table, np.int64(row), np.int64(copy), base, column)
 
 
 @in_place
@@ -469,6 +484,22 @@ def _copy_vector(typing, source, source_row, target, target_row, column):
         return context.get_dummy_value()
 
     return types.none(source, types.int64, target, types.int64, types.int64), generate
+
+
+@intrinsic
+def _merge_vector(typing, table, row, copy, base, column):
+    # written out, since LLVM cannot tell that the three do not overlap and would take the numbers one by one
+    def generate(context, builder, signature, arguments):
+        table_, base_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (0, 3))
+        row_, copy_, column_ = arguments[1], arguments[2], arguments[4]
+        places = [offset(builder, start, column_) for start in (table_.row(row_), table_.row(copy_), base_.row(row_))]
+        shared, own, before = (load(builder, place, table_.vector()) for place in places)
+        merged = builder.fadd(shared, builder.fsub(own, before))
+        for place in places:
+            store(builder, merged, place)
+        return context.get_dummy_value()
+
+    return types.none(table, types.int64, types.int64, base, types.int64), generate
 
 
 @intrinsic

@@ -187,7 +187,7 @@ class Trainer(BaseTrainer):
 
 def _own_state(thread: Thread) -> dict[str, np.ndarray]:
     """What a thread needs to go on; its copies of hot rows are merged and taken anew, the rest is scratch."""
-    return {"cursor": thread.cursor, "random": thread.random, "kept": thread.kept, "sentences": thread.sentences}
+    return {name: getattr(thread, name) for name in ("cursor", "random", "kept", "sentences", "ring")}
 
 
 def _resume_thread(thread: Thread, arrays: Mapping[str, np.ndarray]) -> None:

@@ -21,7 +21,9 @@ def plan(**changes):
         "remove_accidental_hits": False,
         "linear": False,
     }
-    return kernel.Plan(**{**values, **changes})
+    values.update(changes)
+    values.setdefault("fresh_noise", -(-values["num_sampled"] // 3))
+    return kernel.Plan(**values)
 
 
 def stream_of(lines):

@@ -163,7 +163,7 @@ def test_one_threads_copies_of_hot_rows_change_nothing(pairs, unique, hits):
 
 def test_hot_rows_are_merged_the_hotter_the_oftener():
     lines = random_lines(np.random.default_rng(14), 50, [5000])
-    case = KernelCase(lines, 50, 16, plan(), tiers=[(16, 4), (32, 8), (40, 16)])
+    case = KernelCase(lines, 50, 16, plan(), tiers=[(16, 4), (32, 6), (40, 16)])
     shared = case.tables.output[:40].copy()
     merges = np.zeros(40)
     for _ in range(64):
@@ -171,7 +171,7 @@ def test_hot_rows_are_merged_the_hotter_the_oftener():
         merges += (case.tables.output[:40] != shared).any(1)
         shared = case.tables.output[:40].copy()
     assert merges[0] == 16
-    assert (merges[16:32] <= 8).all()
+    assert merges[16:32].max() == 10  # also where others are not due
     assert (merges[32:] <= 4).all()
     assert merges[16:].min() > 0
 
@@ -228,9 +228,13 @@ def test_words_that_are_always_kept_never_vanish():
     assert keep_probability(np.array([10, 1]), 0).tolist() == [1, 1]
 
 
+def noise_case(blocks, **changes):
+    chosen = plan(num_sampled=15, block_size=1, window=1, radius_kind=kernel.RADIUS_FIXED, **changes)
+    return KernelCase(random_lines(np.random.default_rng(17), 40, [blocks + 1]), 40, 16, chosen)
+
+
 def noise_words(unique, blocks):
-    chosen = plan(num_sampled=15, unique=unique, block_size=1, window=1, radius_kind=kernel.RADIUS_FIXED)
-    case = KernelCase(random_lines(np.random.default_rng(17), 40, [blocks + 1]), 40, 16, chosen)
+    case = noise_case(blocks, unique=unique, fresh_noise=15)
     counts, expected = np.zeros(40), np.zeros(40)
     for _ in range(blocks):
         case.run(1, lr=0.0)
@@ -251,6 +255,28 @@ def test_noise_is_drawn_at_its_probability():
     assert ((counts - expected) ** 2 / expected).sum() < 79
 
 
+def test_the_oldest_noise_words_give_way_to_new_ones():
+    # the new words are drawn at their probability: chi-square with 39 degrees of freedom; fails one seed in 10,000
+    blocks, fresh = 4000, 4
+    case = noise_case(blocks, fresh_noise=fresh)
+    case.run(1, lr=0.0)
+    counts = np.bincount(case.block().noise, minlength=40)
+    assert counts.sum() == 15
+    oldest = 0
+    for _ in range(blocks - 1):
+        before = case.thread.ring[:15].tolist()
+        case.run(1, lr=0.0)
+        after = case.thread.ring[:15].tolist()
+        assert sorted(case.block().noise) == sorted(after)
+        renewed = [(oldest + i) % 15 for i in range(fresh)]
+        assert [after[i] for i in range(15) if i not in renewed] == [before[i] for i in range(15) if i not in renewed]
+        counts += np.bincount([after[i] for i in renewed], minlength=40)
+        oldest = (oldest + fresh) % 15
+    expected = counts.sum() * case.probability
+    assert counts.sum() == 15 + fresh * (blocks - 1)
+    assert ((counts - expected) ** 2 / expected).sum() < 79
+
+
 def test_unique_noise_has_the_expected_counts():
     # TensorFlow's formula is an approximation, within 4.3 % of the frequency for 15 of 40; beyond that, 4.5 standard
     # deviations for each of 40 words: fails one seed in 3,500
@@ -264,4 +290,15 @@ def test_settings_reach_the_plan():
     chosen = kernel_plan(
         Settings(dynamic_window="centre", objective="pairs", reduction="mean", unique=True, window=7, block_size=3)
     )
-    assert chosen == kernel.Plan(7, kernel.RADIUS_PER_CENTRE, 3, 32, True, True, True, False, True)
+    assert chosen == kernel.Plan(7, kernel.RADIUS_PER_CENTRE, 3, 32, 32, True, True, True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("num_sampled", "noise_reuse", "fresh"), [(32, 2, 16), (32, 1, 32), (33, 4, 9), (3, 4, 1), (1, 1, 1)]
+)
+def test_each_block_draws_its_share_of_the_noise(num_sampled, noise_reuse, fresh):
+    from nce_train.training.base_trainer import kernel_plan
+
+    assert kernel_plan(Settings(num_sampled=num_sampled, noise_reuse=noise_reuse)).fresh_noise == fresh
+    unique = kernel_plan(Settings(num_sampled=num_sampled, noise_reuse=noise_reuse, unique=True))
+    assert unique.fresh_noise == num_sampled

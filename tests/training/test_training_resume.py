@@ -373,9 +373,9 @@ def test_an_overwritten_run_is_resumed_as_the_new_one(interrupted, text):
 
 
 def test_divergence_leaves_the_last_good_checkpoint(tmp_path, text):
-    # at this rate the loss is as it should be for 17,000 steps
+    # at this rate the loss is as it should be for 13,000 steps
     with pytest.raises(
-        RunError, match=r"The loss, 2.7\d at the start, rose to .*the last good checkpoint stays: .*npz"
+        RunError, match=r"The loss, 2.\d\d at the start, rose to .*the last good checkpoint stays: .*npz"
     ) as told:
         go(tmp_path / "m.nce", corpus=text, lr=0.1, lr_schedule="constant", subsample=0.0, checkpoint_every="1ktokens")
     found, damaged = newest_checkpoint(tmp_path / "m.nce" / "checkpoint")
@@ -577,8 +577,8 @@ def test_the_epoch_kept_is_told_when_all_have_run(tmp_path, text, other_text):
 
 
 def test_an_interrupted_run_stops_at_the_same_epoch_with_the_same_bytes(tmp_path, text, other_text):
-    alone = tmp_path / "alone.nce"
-    go(alone, corpus=text, heldout=str(other_text), **STOPPING)
+    alone, stopping = tmp_path / "alone.nce", {**STOPPING, "patience": 3}
+    go(alone, corpus=text, heldout=str(other_text), **stopping)
     losses = losses_of(alone)
     output = tmp_path / "m.nce"
     resume = False
@@ -586,7 +586,7 @@ def test_an_interrupted_run_stops_at_the_same_epoch_with_the_same_bytes(tmp_path
         with pytest.raises(KeyboardInterrupt):
             go(
                 output, corpus=None if resume else text, resume=resume, watcher=Watcher(heldout=interrupt),
-                **({} if resume else {"heldout": str(other_text), **STOPPING}),
+                **({} if resume else {"heldout": str(other_text), **stopping}),
             )  # fmt: skip
         assert len(list((output / "checkpoint").glob("best-*.npz"))) <= 3
         resume = True

@@ -132,7 +132,7 @@ def test_nothing_is_left_in_the_copies_of_hot_rows():
     run = trainer(threads=2)
     run.run()
     for thread in run.threads:
-        count, start = thread.hot
+        count, start, _ = thread.hot
         assert count == 50  # half of 100 words
         np.testing.assert_array_equal(run.tables.output[start : start + count], thread.hot_output)
         np.testing.assert_array_equal(run.tables.bias[start : start + count], thread.hot_bias)

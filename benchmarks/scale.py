@@ -6,7 +6,7 @@ Longer texts are the corpus written over and over into a temporary directory, as
 17 M tokens 153 M), with `min_count` as many times larger, so that the vocabulary and the memory for parameters stay
 what they are. Then the corpus itself is trained on with each number of `--thread-counts`; more threads than CPUs show
 what threads that share parameters cost in quality. Every run is a process of its own, with the kernel compiled
-beforehand; medians of `--repeats`.
+beforehand; medians of `--repeats`. The numbers of threads take turns, and their ratio is the median of each turn's.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
             say("compiling")
             train(text, scratch / "model.nce", "--config", options.preset, "--dim", options.dim, "--max-steps", 1)
             by_size = {factor: _by_size(text, scratch, options, factor) for factor in options.factors}
-            by_threads = {count: _by_threads(text, scratch, options, count, sets) for count in options.thread_counts}
+            by_threads = _by_threads(text, scratch, options, sets)
     markdown = [
         f"# Scale: preset {options.preset}, dim {options.dim}",
         "",
@@ -80,7 +80,13 @@ def main() -> None:
         "counts there is quality.",
         "",
         *table(
-            ["threads", "tokens/s in training", "times that of the first row", "line, ns", *sets.paths],
+            [
+                "threads",
+                "tokens/s in training",
+                "times that of the first row in the same turn",
+                "line, ns",
+                *sets.paths,
+            ],
             _thread_rows(by_threads, sets),
         ),
         "",
@@ -110,12 +116,14 @@ def _by_size(text: Path, scratch: Path, options: argparse.Namespace, factor: int
     return runs
 
 
-def _by_threads(text: Path, scratch: Path, options: argparse.Namespace, threads: int, sets: EvaluationSets) -> Runs:
-    runs = []
+def _by_threads(text: Path, scratch: Path, options: argparse.Namespace, sets: EvaluationSets) -> dict[int, Runs]:
+    """Each number of threads in turn, over and over: a machine that is slow for a while is so for all of them."""
+    runs: dict[int, Runs] = {threads: [] for threads in options.thread_counts}
     for number in range(1, options.repeats + 1):
-        say(f"{threads} threads, run {number} of {options.repeats}")
-        run = _train(text, scratch, options, number, threads, options.thread_epochs)
-        runs.append({**run, "quality": sets.measure(scratch / "model.nce")})
+        for threads in options.thread_counts:
+            say(f"{threads} threads, run {number} of {options.repeats}")
+            run = _train(text, scratch, options, number, threads, options.thread_epochs)
+            runs[threads].append({**run, "quality": sets.measure(scratch / "model.nce")})
     return runs
 
 
@@ -158,14 +166,14 @@ def _lines(runs: Runs) -> str:
 
 def _thread_rows(by_threads: dict[int, Runs], sets: EvaluationSets) -> list[list[str]]:
     rows = []
-    first: float | None = None
+    first: list[float] = []
     for threads, runs in by_threads.items():
         rates = [run["tokens_per_second"] for run in runs]
-        median = statistics.median(rates)
-        first = first or median
+        first = first or rates
+        times = statistics.median(rate / one for rate, one in zip(rates, first, strict=True))
         qualities = [spread((run["quality"][column] for run in runs), "{:.3f}") for column in sets.paths]
         rate = spread((rate / 1e6 for rate in rates), "{:.2f} M")
-        rows.append([str(threads), rate, f"{median / first:.2f}", _lines(runs), *qualities])
+        rows.append([str(threads), rate, f"{times:.2f}", _lines(runs), *qualities])
     return rows
 
 

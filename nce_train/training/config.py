@@ -167,8 +167,8 @@ class Settings(BaseModel):
         2,
         ge=1,
         le=65536,
-        description="Consecutive blocks that a noise sample serves; 1 = all are drawn anew for each block. "
-        "Without effect with `unique`.",
+        description="Consecutive blocks that a noise sample serves, at most `num_sampled`; 1 = all are drawn anew for "
+        "each block, as always with `unique`.",
     )
     sampler: Literal["log-uniform", "unigram", "uniform"] = Field(
         "unigram", description="The noise distribution over the frequency-sorted vocabulary."

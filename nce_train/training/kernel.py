@@ -283,7 +283,7 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
     side = np.int64(0)  # of the next block; a literal 0 would have all of the below compiled for it once more
     if max_blocks == 0:
         merge_hot_rows(tables, thread, 0, thread.hot[HOT_ROWS])
-    while True:  # each function is called at one place, since all are compiled into this one
+    while True:  # `_next_block` is called at one place only: it is compiled into this function, and is large
         is_drawn = drawn < max_blocks and _next_block(
             tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base
         )

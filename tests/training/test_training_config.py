@@ -187,9 +187,12 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"deterministic": True, "round_tau": 121}, ["round_tau is 121; "]),
         ({"round_tokens": 1350, "round_tau": 60, "shards": 8}, []),  # as a run's config.yaml has them
         ({"round_tokens": 5, "shards": 3}, ["Without --deterministic shards has", "Without --deterministic round_tok"]),
+        ({"noise_reuse": 4}, []),
+        ({"noise_reuse": 1, "unique": True}, []),
+        ({"noise_reuse": 4, "unique": True}, ["With unique noise_reuse has no effect: each block draws all"]),
     ],
 )
-def test_doubts_about_rounds(given, sentences):
+def test_doubts_about_settings(given, sentences):
     found = load_settings(given=given).resolved().doubts(1000, 10**7)
     assert len(found) == len(sentences)
     assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))

@@ -9,6 +9,7 @@ from nce_train.training.config import load_settings
 from nce_train.training.hot_rows import (
     BLOCKS_BETWEEN_LOOKS,
     LEAST_OWN_TOUCHES,
+    LEAST_TIER,
     ROWS_AT_MOST,
     TOUCHES,
     hot_rows_of,
@@ -51,6 +52,8 @@ def test_a_row_is_merged_before_it_is_touched_too_often():
             most = blocks * threads * touches[first:end].max()
             assert most <= TOUCHES or blocks == BLOCKS_BETWEEN_LOOKS
             assert most > TOUCHES / 2  # and not much oftener
+            if first >= 8 * LEAST_TIER:
+                assert touches[end - 1] > touches[first] / 1.3  # all rows of a tier alike
             first = end
 
 

@@ -132,7 +132,7 @@ def merge_repeats(draws, draw_count, words, times, count):
 
     Parameters
     ----------
-    draws : int32 [DRAWS]
+    draws : int32 [>= DRAWS]
     draw_count : int, at most DRAWS
     words : int32, and times : float, written from `count` on; one entry more than is used may be written
     count : int

@@ -375,7 +375,7 @@ def test_an_overwritten_run_is_resumed_as_the_new_one(interrupted, text):
 def test_divergence_leaves_the_last_good_checkpoint(tmp_path, text):
     # at this rate the loss is as it should be for 13,000 steps
     with pytest.raises(
-        RunError, match=r"The loss, 2.\d\d at the start, rose to .*the last good checkpoint stays: .*npz"
+        RunError, match=r"The loss, 2\.6\d at the start, rose to .*the last good checkpoint stays: .*npz"
     ) as told:
         go(tmp_path / "m.nce", corpus=text, lr=0.1, lr_schedule="constant", subsample=0.0, checkpoint_every="1ktokens")
     found, damaged = newest_checkpoint(tmp_path / "m.nce" / "checkpoint")

@@ -15,7 +15,7 @@ import pytest
 import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
-from nce_train.training.checkpoint import newest_checkpoint, states
+from nce_train.training.checkpoint import FORMAT, newest_checkpoint, states, write_checkpoint
 from nce_train.training.config import load_settings
 from nce_train.training.estimate import estimate
 
@@ -382,6 +382,16 @@ def test_divergence_leaves_the_last_good_checkpoint(tmp_path, text):
     assert str(found.path) in str(told.value)
     assert damaged == []
     assert all(np.isfinite(found.arrays[name]).all() for name in ("input", "output", "bias"))
+
+
+def test_a_checkpoint_of_another_version_is_refused_and_stays(interrupted):
+    found, _ = newest_checkpoint(interrupted / "checkpoint")
+    arrays = {name: np.array(array) for name, array in found.arrays.items()}
+    newer = write_checkpoint(interrupted / "checkpoint", {**found.run, "format": FORMAT - 1}, arrays)
+    before = newer.read_bytes()
+    with pytest.raises(InputError, match=r"m.nce is of another version of nce-train: resume it with that\.$"):
+        go(interrupted, resume=True)
+    assert newer.read_bytes() == before
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ from nce_train.training.tiles import (
     ROW_TILE,
     add_to_centres,
     add_to_rows,
+    called,
     context_weights,
     copy_row,
     in_place,
@@ -141,8 +142,37 @@ class Copies(NamedTuple):
     fresh_count: np.ndarray  # int64 [2, 2]
 
 
+class Blocks(NamedTuple):
+    """The current and the next block: first index 0 or 1."""
+
+    shape: np.ndarray  # int64 [2, 4]: centres, pairs, tries that the noise words took, different noise words
+    lr: np.ndarray  # float64 [2]
+    centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
+    rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
+    parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
+    noise_rows: np.ndarray  # int32 [2, S + 1]: the different noise words
+    noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn
+
+
+class Scratch(NamedTuple):
+    """What one step writes and reads."""
+
+    centres: np.ndarray  # float [padded block, width]
+    packed: np.ndarray  # float [width · PANEL]
+    logits: np.ndarray  # float [panels, row capacity, PANEL]
+    weights: np.ndarray  # float [row capacity, PANEL]
+    offsets: np.ndarray  # float [row capacity]: b − log Q of a panel's rows
+    log_ratio: np.ndarray  # float [PANEL]: log m of the panel's centres for the window objective, else 0
+    noise_weights: np.ndarray  # float [PANEL]: how much a noise word counts at the panel's centres
+    log_contexts: np.ndarray  # float [2 window + 1]: log m by m, or zeros; constant
+
+
 class Thread(NamedTuple):
-    """All that one thread owns. The arrays up to `loss` are its state; the others are scratch."""
+    """All that one thread owns. The arrays up to `loss` are its state.
+
+    Functions are handed the parts they need, not all of it: hundreds of numbers, which compiling would write out at
+    each call.
+    """
 
     cursor: np.ndarray  # int64 [CURSOR_SIZE]: see POSITION …
     random: np.ndarray  # uint64 [1]
@@ -155,24 +185,9 @@ class Thread(NamedTuple):
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     copies: Copies | None  # where the thread works on copies of its own
-    # the current and the next block: first index 0 or 1
-    shape: np.ndarray  # int64 [2, 4]: centres, pairs, tries that the noise words took, different noise words
-    lr: np.ndarray  # float64 [2]
-    centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
-    rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
-    parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
-    noise_rows: np.ndarray  # int32 [2, S + 1]: the different noise words
-    noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn
-    seen: np.ndarray  # int32 [power of two > 2 S]
-    # scratch of one step
-    centres: np.ndarray  # float [padded block, width]
-    packed: np.ndarray  # float [width · PANEL]
-    logits: np.ndarray  # float [panels, row capacity, PANEL]
-    weights: np.ndarray  # float [row capacity, PANEL]
-    offsets: np.ndarray  # float [row capacity]: b − log Q of a panel's rows
-    log_ratio: np.ndarray  # float [PANEL]: log m of the panel's centres for the window objective, else 0
-    noise_weights: np.ndarray  # float [PANEL]: how much a noise word counts at the panel's centres
-    log_contexts: np.ndarray  # float [2 window + 1]: log m by m, or zeros; constant
+    seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
+    blocks: Blocks
+    scratch: Scratch
 
 
 def new_thread(
@@ -213,22 +228,26 @@ def new_thread(
         hot_output=aligned_zeros((hot_rows, width), dtype),
         hot_bias=aligned_zeros((hot_rows,), dtype),
         copies=None if copied is None else _new_copies(*copied, panels * row_capacity),
-        shape=np.zeros((2, 4), np.int64),
-        lr=np.zeros(2, np.float64),
-        centre_numbers=np.zeros((2, 3, padded_block), np.int32),
-        rows=np.zeros((2, panels, row_capacity), np.int32),
-        parts=np.zeros((2, panels, 5), np.int64),
-        noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
-        noise_times=np.zeros((2, plan.num_sampled + 1), dtype),
         seen=np.zeros(seen_size, np.int32),
-        centres=aligned_zeros((padded_block, width), dtype),
-        packed=aligned_zeros((width * PANEL,), dtype),
-        logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
-        weights=aligned_zeros((row_capacity, PANEL), dtype),
-        offsets=aligned_zeros((row_capacity,), dtype),
-        log_ratio=aligned_zeros((PANEL,), dtype),
-        noise_weights=aligned_zeros((PANEL,), dtype),
-        log_contexts=log_contexts.astype(dtype),
+        blocks=Blocks(
+            shape=np.zeros((2, 4), np.int64),
+            lr=np.zeros(2, np.float64),
+            centre_numbers=np.zeros((2, 3, padded_block), np.int32),
+            rows=np.zeros((2, panels, row_capacity), np.int32),
+            parts=np.zeros((2, panels, 5), np.int64),
+            noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
+            noise_times=np.zeros((2, plan.num_sampled + 1), dtype),
+        ),
+        scratch=Scratch(
+            centres=aligned_zeros((padded_block, width), dtype),
+            packed=aligned_zeros((width * PANEL,), dtype),
+            logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
+            weights=aligned_zeros((row_capacity, PANEL), dtype),
+            offsets=aligned_zeros((row_capacity,), dtype),
+            log_ratio=aligned_zeros((PANEL,), dtype),
+            noise_weights=aligned_zeros((PANEL,), dtype),
+            log_contexts=log_contexts.astype(dtype),
+        ),
     )
 
 
@@ -253,7 +272,7 @@ def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-@cached_njit(nogil=True, error_model="numpy", _nrt=False)
+@cached_njit(nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
 def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks):
     """Train at most `max_blocks` blocks of the thread's range.
 
@@ -282,7 +301,7 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
     drawn = done = 0
     side = np.int64(0)  # of the next block; a literal 0 would have all of the below compiled for it once more
     if max_blocks == 0:
-        merge_hot_rows(tables, thread, 0, thread.hot[HOT_ROWS])
+        _merge_when_due(tables, thread, np.int64(0))
     while True:  # `_next_block` is called at one place only: it is compiled into this function, and is large
         is_drawn = drawn < max_blocks and _next_block(
             tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base
@@ -291,7 +310,7 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
         if done < drawn:
             _step(tables, noise, plan, thread, side)
             done += 1
-            _merge_when_due(tables, thread)
+            _merge_when_due(tables, thread, thread.cursor[BLOCKS])
         if not is_drawn:
             return done
         drawn += 1
@@ -303,39 +322,39 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
 @inner
 def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base):
     """Fill side `side` with the next block that has pairs, and ask for its rows; False at the range's end."""
-    cursor = thread.cursor
+    cursor, copies, blocks = thread.cursor, thread.copies, thread.blocks
     while True:
         if cursor[CENTRE] + plan.block_size + plan.window > cursor[KEPT] and cursor[POSITION] < cursor[RANGE_END]:
-            _read_on(keep, stream, plan, thread)
+            _read_on(keep, stream, plan, cursor, thread.random, thread.kept, thread.sentences)
         first = cursor[CENTRE]
         if first >= cursor[KEPT]:
             return False
         centres = min(plan.block_size, cursor[KEPT] - first)
         cursor[CENTRE] = first + centres
-        if _choose_contexts(plan, thread, side, first, centres) > 0:
+        if (
+            _choose_contexts(plan, cursor, thread.random, thread.kept, thread.sentences, blocks, side, first, centres)
+            > 0
+        ):
             break
     # rows are looked up only now: a block without pairs must not take copies that no step would fill
-    for g in range(-(-thread.shape[side, SHAPE_CENTRES] // PANEL) * PANEL):
-        thread.centre_numbers[side, CENTRE_ID, g] = input_row(
-            thread.copies, side, thread.centre_numbers[side, CENTRE_ID, g]
-        )
-    _draw_noise(noise, plan, thread, side)
-    _lay_out_rows(plan, thread, side, first)
+    for g in range(-(-blocks.shape[side, SHAPE_CENTRES] // PANEL) * PANEL):
+        blocks.centre_numbers[side, CENTRE_ID, g] = input_row(copies, side, blocks.centre_numbers[side, CENTRE_ID, g])
+    _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, copies, thread.hot, blocks, side)
+    _lay_out_rows(cursor, thread.kept, copies, thread.hot, blocks, side, first)
     progress = max(
         (schedule.tokens + schedule.threads * (cursor[TOKENS] - token_base)) / schedule.all_tokens,
         (schedule.blocks + schedule.threads * (cursor[BLOCKS] - block_base)) / schedule.all_blocks,
     )
-    thread.lr[side] = schedule.lr * max(1e-4, 1.0 - progress) if plan.linear else schedule.lr
+    blocks.lr[side] = schedule.lr * max(1e-4, 1.0 - progress) if plan.linear else schedule.lr
     cursor[BLOCKS] += 1
-    cursor[PAIRS] += thread.shape[side, SHAPE_PAIRS]
-    _prefetch_centres(tables, thread, side)
+    cursor[PAIRS] += blocks.shape[side, SHAPE_PAIRS]
+    _prefetch_centres(tables.input, blocks, side)
     return True
 
 
 @inner
-def _read_on(keep, stream, plan, thread):
+def _read_on(keep, stream, plan, cursor, random, kept, sentences):
     """Read on into `kept` until a block's words are there and a sentence ends; words before the last window go."""
-    cursor, kept, sentences = thread.cursor, thread.kept, thread.sentences
     behind = max(0, cursor[CENTRE] - plan.window)
     count = cursor[KEPT] - behind
     for i in range(count):
@@ -345,7 +364,7 @@ def _read_on(keep, stream, plan, thread):
     enough = cursor[CENTRE] + plan.block_size + plan.window
     position, sentence = cursor[POSITION], cursor[SENTENCE]
     tokens = 0
-    state = thread.random[0]
+    state = random[0]
     while count < kept.shape[0] and position < cursor[RANGE_END]:
         word = stream[position]
         position += 1
@@ -359,7 +378,7 @@ def _read_on(keep, stream, plan, thread):
         kept[count] = word
         sentences[count] = sentence
         count += np.uint32(_mix(state) >> _HALF) <= keep[word]
-    thread.random[0] = state
+    random[0] = state
     cursor[POSITION] = position
     cursor[SENTENCE] = sentence
     cursor[TOKENS] += tokens
@@ -367,17 +386,17 @@ def _read_on(keep, stream, plan, thread):
 
 
 @inner
-def _choose_contexts(plan, thread, side, first, centres):
+def _choose_contexts(plan, cursor, random, kept, sentences, blocks, side, first, centres):
     """Write the block's centres and how far their contexts reach; return its number of pairs."""
-    kept, sentences, last = thread.kept, thread.sentences, thread.cursor[KEPT] - 1
-    numbers = thread.centre_numbers[side]
+    last = cursor[KEPT] - 1
+    numbers = blocks.centre_numbers[side]
     radius = plan.window
     if plan.radius_kind == RADIUS_PER_BLOCK:
-        radius = _random_below(thread, plan.window) + 1
+        radius = _random_below(random, plan.window) + 1
     pairs = 0
     for g in range(centres):
         if plan.radius_kind == RADIUS_PER_CENTRE:
-            radius = _random_below(thread, plan.window) + 1
+            radius = _random_below(random, plan.window) + 1
         position = first + g
         low, high = max(0, position - radius), min(last, position + radius)
         if sentences[low] != sentences[high]:
@@ -389,18 +408,18 @@ def _choose_contexts(plan, thread, side, first, centres):
         numbers[BEFORE, g] = position - low
         numbers[AFTER, g] = high - position
         pairs += high - low
-        thread.cursor[CENTRES] += high > low
+        cursor[CENTRES] += high > low
     for g in range(centres, -(-centres // PANEL) * PANEL):  # the last panel is filled up with centres without contexts
         numbers[CENTRE_ID, g] = kept[first]
         numbers[BEFORE, g] = 0
         numbers[AFTER, g] = 0
-    thread.shape[side, SHAPE_CENTRES] = centres
-    thread.shape[side, SHAPE_PAIRS] = pairs
+    blocks.shape[side, SHAPE_CENTRES] = centres
+    blocks.shape[side, SHAPE_PAIRS] = pairs
     return pairs
 
 
 @inner
-def _draw_noise(noise, plan, thread, side):
+def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, side):
     """Draw the block's noise words: the different ones, and how often each is among them.
 
     Without `unique` only the oldest words of the ring give way to new ones: rows that the last blocks have worked on
@@ -408,9 +427,9 @@ def _draw_noise(noise, plan, thread, side):
     """
     classes = np.uint64(noise.columns.shape[0])
     samples = plan.num_sampled
-    words, times, seen = thread.noise_rows[side], thread.noise_times[side], thread.seen
+    words, times = blocks.noise_rows[side], blocks.noise_times[side]
     mask = seen.shape[0] - 1
-    state = thread.random[0]
+    state = random[0]
     count = 0
     tries = samples
     if plan.unique:
@@ -429,58 +448,57 @@ def _draw_noise(noise, plan, thread, side):
                 times[count] = 1
                 count += 1
     else:
-        ring, place = thread.ring, thread.cursor[RING_PLACE]
+        place = cursor[RING_PLACE]
         for _ in range(samples if ring[0] < 0 else plan.fresh_noise):
             state += _STRIDE
             ring[place] = _draw(noise, classes, state)
             place = place + 1 if place + 1 < samples else 0
-        thread.cursor[RING_PLACE] = place
+        cursor[RING_PLACE] = place
         for first in range(0, samples, DRAWS):
             count = merge_repeats(ring[first:], min(DRAWS, samples - first), words, times, count)
-    thread.random[0] = state
-    thread.shape[side, SHAPE_TRIES] = tries
-    thread.shape[side, SHAPE_NOISE] = count
+    random[0] = state
+    blocks.shape[side, SHAPE_TRIES] = tries
+    blocks.shape[side, SHAPE_NOISE] = count
     for s in range(count):
-        words[s] = output_row(thread.copies, thread, side, words[s])
+        words[s] = output_row(copies, hot, side, words[s])
 
 
 @inner
-def _lay_out_rows(plan, thread, side, first):
+def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
     """Write each panel's rows in their four parts."""
-    kept = thread.kept
-    centres, noise = thread.shape[side, SHAPE_CENTRES], thread.shape[side, SHAPE_NOISE]
+    centres, noise = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_NOISE]
     for panel in range(-(-centres // PANEL)):
         begin = first + panel * PANEL
-        low, high, low_end, high_start = _reach(thread, side, panel, min(PANEL, centres - panel * PANEL))
+        low, high, low_end, high_start = _reach(blocks, side, panel, min(PANEL, centres - panel * PANEL))
         low, high = begin + low, begin + high
         low_end = min(max(low, begin + low_end), high)
         high_start = max(min(high, begin + high_start), low_end)
-        rows, parts = thread.rows[side, panel], thread.parts[side, panel]
+        rows, parts = blocks.rows[side, panel], blocks.parts[side, panel]
         parts[LOW_END] = low_end - low
         parts[NOISE_START] = high_start - low
         parts[BOTH_END] = parts[NOISE_START] + noise
         parts[COUNT] = high - low + noise
         parts[FIRST_PLACE] = low - begin
         for position in range(low, high_start):
-            rows[position - low] = output_row(thread.copies, thread, side, kept[position])
+            rows[position - low] = output_row(copies, hot, side, kept[position])
         for s in range(noise):
-            rows[parts[NOISE_START] + s] = thread.noise_rows[side, s]
+            rows[parts[NOISE_START] + s] = blocks.noise_rows[side, s]
         for position in range(high_start, high):
-            rows[position - low + noise] = output_row(thread.copies, thread, side, kept[position])
+            rows[position - low + noise] = output_row(copies, hot, side, kept[position])
         for r in range(parts[COUNT], parts[COUNT] + ROW_TILE):
             rows[r] = rows[0]
         if centres - panel * PANEL <= HALF:  # there is no second half
             parts[LOW_END] = parts[BOTH_END] = parts[COUNT]
-        thread.cursor[PRODUCTS] += HALF * (parts[BOTH_END] + parts[COUNT] - parts[LOW_END])
+        cursor[PRODUCTS] += HALF * (parts[BOTH_END] + parts[COUNT] - parts[LOW_END])
 
 
 @in_place
-def _reach(thread, side, panel, centres):
+def _reach(blocks, side, panel, centres):
     """A panel's first context and the one behind its last; the same of its second half, and of its first half.
 
     As places relative to the panel's first centre.
     """
-    before, after = thread.centre_numbers[side, BEFORE], thread.centre_numbers[side, AFTER]
+    before, after = blocks.centre_numbers[side, BEFORE], blocks.centre_numbers[side, AFTER]
     low = second_low = BEYOND
     high = first_high = -BEYOND
     for g in range(centres):
@@ -504,10 +522,10 @@ def _draw(noise, classes, state):
     return np.int64(stays * word + (_ONE - stays) * (column & _LOW))
 
 
-@inner
-def _prefetch_centres(tables, thread, side):
-    for g in range(thread.shape[side, 0]):
-        prefetch_row(tables.input, thread.centre_numbers[side, CENTRE_ID, g])
+@in_place
+def _prefetch_centres(table, blocks, side):
+    for g in range(blocks.shape[side, 0]):
+        prefetch_row(table, blocks.centre_numbers[side, CENTRE_ID, g])
 
 
 # --- which rows: the tables' own, the thread's hot ones, or its copies ------------------------------------------
@@ -523,7 +541,7 @@ def input_row(copies, side, word):
     raise NotImplementedError("compiled code only")
 
 
-def output_row(copies, thread, side, word):
+def output_row(copies, hot, side, word):
     """The row of the output table that stands for a word."""
     raise NotImplementedError("compiled code only")
 
@@ -541,10 +559,10 @@ def _input_row(copies, side, word):
 
 
 @overload(output_row, jit_options=_OPTIONS)
-def _output_row(copies, thread, side, word):
+def _output_row(copies, hot, side, word):
     if isinstance(copies, types.NoneType):
-        return lambda copies, thread, side, word: word + (word < thread.hot[HOT_ROWS]) * thread.hot[HOT_START]
-    return lambda copies, thread, side, word: _place_of(copies, copies.base.output, copies.output_place, 1, side, word)
+        return lambda copies, hot, side, word: word + (word < hot[HOT_ROWS]) * hot[HOT_START]
+    return lambda copies, hot, side, word: _place_of(copies, copies.base.output, copies.output_place, 1, side, word)
 
 
 @overload(copy_fresh_rows, jit_options=_OPTIONS)
@@ -589,34 +607,35 @@ def _place_of(copies, table, places, kind, side, word):
 @in_place
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
+    blocks, scratch = thread.blocks, thread.scratch
     copy_fresh_rows(thread.copies, tables, noise, side)
-    centres, pairs = thread.shape[side, SHAPE_CENTRES], thread.shape[side, SHAPE_PAIRS]
-    ids = thread.centre_numbers[side, CENTRE_ID]
+    centres, pairs = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_PAIRS]
+    ids = blocks.centre_numbers[side, CENTRE_ID]
     panels = -(-centres // PANEL)
-    rate = thread.lr[side] / pairs if plan.mean else thread.lr[side]
+    rate = blocks.lr[side] / pairs if plan.mean else blocks.lr[side]
     loss = 0.0
     for panel in range(panels):
-        rows, logits = thread.rows[side, panel], thread.logits[panel]
-        low_end, both_end, count = _ends(thread, side, panel)
-        _constants(tables, noise, plan, thread, side, panel)
-        pack_centres(tables.input, ids, panel * PANEL, thread.centres, thread.packed)
+        rows, logits = blocks.rows[side, panel], scratch.logits[panel]
+        low_end, both_end, count = _ends(blocks, side, panel)
+        _constants(tables.bias, noise, plan, blocks, scratch, side, panel)
+        pack_centres(tables.input, ids, panel * PANEL, scratch.centres, scratch.packed)
         panel_logits(
-            tables.output, rows, low_end, both_end, count, thread.packed, thread.offsets, thread.log_ratio, logits
+            tables.output, rows, low_end, both_end, count, scratch.packed, scratch.offsets, scratch.log_ratio, logits
         )
-        _weigh(plan, thread, side, panel)
-        loss += logits_to_steps(logits, thread.weights, count, rate)
+        _weigh(plan, blocks, scratch, side, panel)
+        loss += logits_to_steps(logits, scratch.weights, count, rate)
     thread.loss[0] += loss
     for panel in range(panels):
-        rows, ahead, steps = thread.rows[side, panel], thread.rows[1 - side, panel], thread.logits[panel]
-        ahead_count = thread.parts[1 - side, panel, COUNT]
-        low_end, both_end, count = _ends(thread, side, panel)
+        rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
+        ahead_count = blocks.parts[1 - side, panel, COUNT]
+        low_end, both_end, count = _ends(blocks, side, panel)
         add_to_centres(
             tables.output, rows, ahead, ahead_count, low_end, both_end, count, steps, tables.input, ids, panel * PANEL
         )
     for panel in range(panels):
-        rows, ahead, steps = thread.rows[side, panel], thread.rows[1 - side, panel], thread.logits[panel]
-        ahead_count = thread.parts[1 - side, panel, COUNT]
-        low_end, both_end, count = _ends(thread, side, panel)
+        rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
+        ahead_count = blocks.parts[1 - side, panel, COUNT]
+        low_end, both_end, count = _ends(blocks, side, panel)
         add_to_rows(
             tables.output,
             tables.bias,
@@ -627,68 +646,68 @@ def _step(tables, noise, plan, thread, side):
             both_end,
             count,
             steps,
-            thread.centres,
+            scratch.centres,
             panel * PANEL,
         )
 
 
 @in_place
-def _ends(thread, side, panel):
-    parts = thread.parts[side, panel]
+def _ends(blocks, side, panel):
+    parts = blocks.parts[side, panel]
     return parts[LOW_END], parts[BOTH_END], parts[COUNT]
 
 
 @inner
-def _constants(tables, noise, plan, thread, side, panel):
+def _constants(bias, noise, plan, blocks, scratch, side, panel):
     """Write what is added to v·u: b − log Q for each row, log m (window) or 0 (pairs) for each centre.
 
     Q is S·q with replacement or where no draw was rejected, else 1 − (1 − q)^tries.
     """
-    rows, count, tries = thread.rows[side, panel], thread.parts[side, panel, COUNT], thread.shape[side, SHAPE_TRIES]
+    rows, count, tries = blocks.rows[side, panel], blocks.parts[side, panel, COUNT], blocks.shape[side, SHAPE_TRIES]
     if tries == plan.num_sampled:
         for r in range(count):
-            thread.offsets[r] = tables.bias[rows[r]] - noise.log_count[rows[r]]
+            scratch.offsets[r] = bias[rows[r]] - noise.log_count[rows[r]]
     else:
         for r in range(count):
-            thread.offsets[r] = tables.bias[rows[r]] - math.log(-math.expm1(tries * noise.log_miss[rows[r]]))
-    before, after = thread.centre_numbers[side, BEFORE], thread.centre_numbers[side, AFTER]
+            scratch.offsets[r] = bias[rows[r]] - math.log(-math.expm1(tries * noise.log_miss[rows[r]]))
+    before, after = blocks.centre_numbers[side, BEFORE], blocks.centre_numbers[side, AFTER]
     for g in range(PANEL):
-        thread.log_ratio[g] = thread.log_contexts[before[panel * PANEL + g] + after[panel * PANEL + g]]
+        scratch.log_ratio[g] = scratch.log_contexts[before[panel * PANEL + g] + after[panel * PANEL + g]]
 
 
 @inner
-def _weigh(plan, thread, side, panel):
+def _weigh(plan, blocks, scratch, side, panel):
     """Write how often each (row, centre) counts: 1 for a context, minus the noise weight for noise, else 0."""
-    weights, parts, times = thread.weights, thread.parts[side, panel], thread.noise_times[side]
-    noise, count = thread.shape[side, SHAPE_NOISE], parts[COUNT]
+    weights, parts, times = scratch.weights, blocks.parts[side, panel], blocks.noise_times[side]
+    noise, count = blocks.shape[side, SHAPE_NOISE], parts[COUNT]
     start, end = parts[NOISE_START], parts[NOISE_START] + noise
-    before = thread.centre_numbers[side, BEFORE, panel * PANEL :]
-    after = thread.centre_numbers[side, AFTER, panel * PANEL :]
+    before = blocks.centre_numbers[side, BEFORE, panel * PANEL :]
+    after = blocks.centre_numbers[side, AFTER, panel * PANEL :]
     context_weights(0, start, parts[FIRST_PLACE], before, after, weights)
     context_weights(end, count, parts[FIRST_PLACE] - noise, before, after, weights)
     for g in range(PANEL):
         contexts = before[g] + after[g]
-        thread.noise_weights[g] = -contexts if plan.pairs else -min(contexts, 1)
+        scratch.noise_weights[g] = -contexts if plan.pairs else -min(contexts, 1)
         weights[count, g] = 0  # rows are worked on two at a time
-    noise_weights(start, end, times, thread.noise_weights, weights)
+    noise_weights(start, end, times, scratch.noise_weights, weights)
     if plan.remove_accidental_hits:
-        rows = thread.rows[side, panel]
+        rows = blocks.rows[side, panel]
         for s in range(start, end):
             for r in range(start):
-                _remove_hit(plan, thread, rows, r, s, times[s - start])
+                _remove_hit(plan.pairs, weights, rows, r, s, times[s - start])
             for r in range(end, count):
-                _remove_hit(plan, thread, rows, r, s, times[s - start])
+                _remove_hit(plan.pairs, weights, rows, r, s, times[s - start])
 
 
 @inner
-def _remove_hit(plan, thread, rows, context, noise, times):
+def _remove_hit(pairs, weights, rows, context, noise, times):
     """Take the centres that context row `context` belongs to out of noise row `noise`, where it is the same word."""
     if rows[context] == rows[noise]:
         for g in range(PANEL):
-            if plan.pairs:
-                thread.weights[noise, g] += times * thread.weights[context, g]
-            elif thread.weights[context, g] > 0:
-                thread.weights[noise, g] = 0
+            if pairs:
+                weights[noise, g] += times * weights[context, g]
+            elif weights[context, g] > 0:
+                weights[noise, g] = 0
 
 
 # --- hot rows -------------------------------------------------------------------------------------------------
@@ -699,29 +718,32 @@ def _remove_hit(plan, thread, rows, context, noise, times):
 # periods are multiples of HOT_EVERY blocks, and only then is looked at what is due.
 
 
-@inner
-def _merge_when_due(tables, thread):
-    blocks, tiers = thread.cursor[BLOCKS], thread.hot_tiers
+@in_place
+def _merge_when_due(tables, thread, blocks):
     if blocks % thread.hot[HOT_EVERY] == 0:
-        first = 0
-        for tier in range(tiers.shape[0]):
-            end = tiers[tier, TIER_END]
-            if blocks % tiers[tier, TIER_BLOCKS] == 0:
-                merge_hot_rows(tables, thread, first, end)
-            first = end
+        _merge_hot_rows(
+            tables.output, tables.bias, thread.hot, thread.hot_tiers, thread.hot_output, thread.hot_bias, blocks
+        )
 
 
-@inner
-def merge_hot_rows(tables, thread, first, end):
-    """Add the changes of the thread's copies of the rows [first, end) to the shared ones, and take these over."""
-    start = thread.hot[HOT_START]
-    output, bias = tables.output, tables.bias
-    for row in range(first, end):
-        merge_row(output, row, start + row, thread.hot_output)
-        merged = bias[row] + (bias[start + row] - thread.hot_bias[row])
-        bias[row] = merged
-        bias[start + row] = merged
-        thread.hot_bias[row] = merged
+@called
+def _merge_hot_rows(output, bias, hot, tiers, hot_output, hot_bias, blocks):
+    """Add the changes of the thread's copies to the shared rows, and take these over: all tiers due at so many blocks.
+
+    At 0 blocks all are due.
+    """
+    start = hot[HOT_START]
+    first = np.int64(0)
+    for tier in range(tiers.shape[0]):
+        end = tiers[tier, TIER_END]
+        if blocks % tiers[tier, TIER_BLOCKS] == 0:
+            for row in range(first, end):
+                merge_row(output, row, start + row, hot_output)
+                merged = bias[row] + (bias[start + row] - hot_bias[row])
+                bias[row] = merged
+                bias[start + row] = merged
+                hot_bias[row] = merged
+        first = end
 
 
 # --- random numbers: splitmix64 (Steele, Lea and Flood 2014), one counter a thread ------------------------------
@@ -742,7 +764,7 @@ def _mix(state):
 
 
 @inner
-def _random_below(thread, bound):
-    state = thread.random[0] + _STRIDE
-    thread.random[0] = state
+def _random_below(random, bound):
+    state = random[0] + _STRIDE
+    random[0] = state
     return np.int64(((_mix(state) >> _HALF) * np.uint64(bound)) >> _HALF)

@@ -19,6 +19,7 @@ Tables have rows of `width` numbers, a multiple of LANES; everything is C-contig
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -27,13 +28,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from nce_train.training.vectors import (
+    CACHE_LINE,
     I32,
     I64,
     LANES,
-    Array,
+    inlined,
     load,
     multiply_add,
     offset,
+    outlined,
     prefetch,
     shuffle,
     splat,
@@ -50,15 +53,15 @@ DRAWS = 32  # noise words among which repeats are looked for
 # How the functions below a kernel are compiled. Without NRT no array is reference-counted (atomic operations in
 # the innermost loops, measured at a quarter of the time); without wrappers they compile in two thirds of the time. Not
 # inlined, each call would lay the hundreds of numbers of `Thread` on the stack: 7 % of the time for four calls a block.
-inner = njit(
-    nogil=True,
-    error_model="numpy",
-    _nrt=False,
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-    forceinline=True,
-)
-
+_WITHOUT_WRAPPERS: Any = {
+    "nogil": True,
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+called = njit(**_WITHOUT_WRAPPERS)
+inner = njit(**_WITHOUT_WRAPPERS, forceinline=True)
 in_place = njit(inline="always", nogil=True, error_model="numpy", _nrt=False)
 
 
@@ -95,20 +98,7 @@ def panel_logits(table, rows, low_end, both_end, count, packed, offsets, log_rat
     log_ratio : float [PANEL]
     logits : float [>= count + ROW_TILE - 1, PANEL], written; where a row does not concern a half, with anything finite
     """
-    row = 0
-    while row < low_end:
-        _logits_first_half(table, rows, row, packed, offsets, log_ratio, logits)
-        row += HALF
-    row = low_end
-    while row + ROW_TILE // 2 < both_end:
-        _logits_both_8(table, rows, row, packed, offsets, log_ratio, logits)
-        row += ROW_TILE
-    if row < both_end:
-        _logits_both_4(table, rows, row, packed, offsets, log_ratio, logits)
-        row += ROW_TILE // 2
-    while row < count:
-        _logits_second_half(table, rows, row, packed, offsets, log_ratio, logits)
-        row += HALF
+    _panel_logits(table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits)
 
 
 @in_place
@@ -194,39 +184,9 @@ def add_to_centres(
     Only over the rows that concern g's half. On the way the even vectors of the rows `ahead` are fetched, which the
     next block needs.
     """
-    width = table.shape[1]
-    column = 0
-    while column + 2 * LANES <= width:
-        _centres_tile_2(
-            table,
-            rows,
-            ahead,
-            ahead_count,
-            low_end,
-            both_end,
-            count,
-            steps,
-            centre_table,
-            centre_ids,
-            first_centre,
-            column,
-        )
-        column += 2 * LANES
-    if column < width:
-        _centres_tile_1(
-            table,
-            rows,
-            ahead,
-            ahead_count,
-            low_end,
-            both_end,
-            count,
-            steps,
-            centre_table,
-            centre_ids,
-            first_centre,
-            column,
-        )
+    _add_to_centres(
+        table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first_centre
+    )
 
 
 @in_place
@@ -237,13 +197,7 @@ def add_to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count,
     the odd vectors of the rows `ahead` are fetched.
     """
     _add_to_bias(bias, rows, count, steps)
-    width = table.shape[1]
-    column = 0
-    while column + 2 * LANES <= width:
-        _rows_tile_2(table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre, column)
-        column += 2 * LANES
-    if column < width:
-        _rows_tile_1(table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre, column)
+    _add_to_rows(table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre)
 
 
 @in_place
@@ -273,18 +227,15 @@ def copy_row(source, source_row, target, target_row):
 def _pack_tile(typing, table, ids, first, column, centres, packed):
     """LANES columns of PANEL rows: each half is a transposition of 4 × 4 items of COLUMNS numbers."""
 
-    def generate(context, builder, signature, arguments):
-        kinds = signature.args
-        table_, ids_, centres_, packed_ = (Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 4, 5))
-        first_, column_ = arguments[2], arguments[3]
-        vector = table_.vector()
+    def pack_tile(builder, table, ids, first, column, centres, packed):
+        vector = table.vector()
         for half in range(2):
             items = []
             for g in range(half * HALF, (half + 1) * HALF):
-                place = builder.add(first_, I64(g))
-                pointer = offset(builder, table_.row(builder.sext(ids_.load(place), I64)), column_)
+                place = builder.add(first, I64(g))
+                pointer = offset(builder, table.row(builder.sext(ids.load(place), I64)), column)
                 row = load(builder, pointer, vector)
-                store(builder, row, offset(builder, centres_.row(place), column_))
+                store(builder, row, offset(builder, centres.row(place), column))
                 items.append(row)
             # interleaving each row with the one two on, twice over, transposes
             for _ in range(2):
@@ -293,12 +244,11 @@ def _pack_tile(typing, table, ids, first, column, centres, packed):
                     for left, right in zip(items[:2], items[2:], strict=True)
                     for part in _interleave_items(builder, left, right)
                 ]
-            target = packed_.at(builder.mul(column_, I64(PANEL)))
+            target = packed.at(builder.mul(column, I64(PANEL)))
             for number, item in enumerate(items):
                 store(builder, item, offset(builder, target, (2 * number + half) * LANES))
-        return context.get_dummy_value()
 
-    return types.none(table, ids, types.int64, types.int64, centres, packed), generate
+    return types.none(table, ids, types.int64, types.int64, centres, packed), inlined(pack_tile)
 
 
 def _interleave_items(builder, left, right):
@@ -309,51 +259,64 @@ def _interleave_items(builder, left, right):
     return shuffle(builder, left, right, order[:LANES]), shuffle(builder, left, right, order[LANES:])
 
 
-def _logits_tile(tile, halves):
-    """`tile` rows against the packed `halves`: lanes g · COLUMNS … of a sum hold the parts of centre g of its half."""
+@intrinsic
+def _panel_logits(typing, table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits):
+    def panel_logits(builder, table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits):
+        def tile(first, row_count, halves):
+            _logits_tile(builder, table, rows, first, packed, offsets, log_ratio, logits, row_count, halves)
 
-    @intrinsic
-    def logits_tile(typing, table, rows, first, packed, offsets, log_ratio, logits):
-        def generate(context, builder, signature, arguments):
-            kinds = signature.args
-            table_, rows_, packed_, offsets_, log_ratio_, logits_ = (
-                Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 3, 4, 5, 6)
-            )
-            first_ = arguments[2]
-            vector = table_.vector()
-            row_pointers = [table_.row(builder.sext(rows_.load(builder.add(first_, I64(r))), I64)) for r in range(tile)]
-            zero = ir.Constant(vector, [0.0] * LANES)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in halves] for _ in range(tile)]
-            with cgutils.for_range_slice(builder, I64(0), table_.width, I64(COLUMNS), I64) as (column, _):
-                panel = packed_.at(builder.mul(column, I64(PANEL)))
-                centres = [load(builder, offset(builder, panel, half * LANES), vector) for half in halves]
-                for r in range(tile):
-                    part = load(builder, offset(builder, row_pointers[r], column), table_.vector(COLUMNS))
-                    part = shuffle(builder, part, part, list(range(COLUMNS)) * HALF)
-                    for place, centre in zip(sums[r], centres, strict=True):
-                        builder.store(multiply_add(builder, part, centre, builder.load(place)), place)
-            totals = [builder.load(place) for row_sums in sums for place in row_sums]
-            even, odd = list(range(0, 2 * LANES, 2)), list(range(1, 2 * LANES, 2))
-            while len(totals) * COLUMNS > tile * len(halves):
-                totals = [
-                    builder.fadd(shuffle(builder, left, right, even), shuffle(builder, left, right, odd))
-                    for left, right in zip(totals[::2], totals[1::2], strict=True)
-                ]
-            # now LANES numbers of each total belong to consecutive rows
-            width = HALF * len(halves)
-            ratio = load(builder, offset(builder, log_ratio_.data, halves[0] * HALF), table_.vector(width))
-            for number, total in enumerate(totals):
-                for piece in range(LANES // width):
-                    row = builder.add(first_, I64(number * LANES // width + piece))
-                    numbers = shuffle(builder, total, total, list(range(piece * width, (piece + 1) * width)))
-                    constant = builder.fadd(splat(builder, offsets_.load(row), width), ratio)
-                    place = offset(builder, logits_.row(row), halves[0] * HALF)
-                    store(builder, builder.fadd(numbers, constant), place)
-            return context.get_dummy_value()
+        with cgutils.for_range_slice(builder, I64(0), low_end, I64(HALF), I64) as (row, _):
+            tile(row, HALF, (0,))
+        left = cgutils.alloca_once_value(builder, low_end)  # the first row that is left after whole tiles
+        last_whole = builder.sub(both_end, I64(ROW_TILE // 2))
+        with cgutils.for_range_slice(builder, low_end, last_whole, I64(ROW_TILE), I64) as (row, _):
+            tile(row, ROW_TILE, (0, 1))
+            builder.store(builder.add(row, I64(ROW_TILE)), left)
+        with builder.if_then(builder.icmp_signed("<", builder.load(left), both_end)):
+            tile(builder.load(left), ROW_TILE // 2, (0, 1))
+        with cgutils.for_range_slice(builder, both_end, count, I64(HALF), I64) as (row, _):
+            tile(row, HALF, (1,))
 
-        return types.none(table, rows, types.int64, packed, offsets, log_ratio, logits), generate
+    index = types.int64
+    return types.none(table, rows, index, index, index, packed, offsets, log_ratio, logits), outlined(panel_logits)
 
-    return logits_tile
+
+def _logits_tile(builder, table, rows, first, packed, offsets, log_ratio, logits, row_count, halves):
+    """`row_count` rows from `first` on against the packed `halves`.
+
+    Lanes g · COLUMNS … of a sum hold the parts of centre g of its half.
+    """
+    vector = table.vector()
+    row_pointers = [table.row(builder.sext(rows.load(builder.add(first, I64(r))), I64)) for r in range(row_count)]
+    zero = ir.Constant(vector, [0.0] * LANES)
+    sums = [[cgutils.alloca_once(builder, vector) for _ in halves] for _ in range(row_count)]
+    for place in (place for row_sums in sums for place in row_sums):
+        builder.store(zero, place)
+    with cgutils.for_range_slice(builder, I64(0), table.width, I64(COLUMNS), I64) as (column, _):
+        panel = packed.at(builder.mul(column, I64(PANEL)))
+        centres = [load(builder, offset(builder, panel, half * LANES), vector) for half in halves]
+        for r in range(row_count):
+            part = load(builder, offset(builder, row_pointers[r], column), table.vector(COLUMNS))
+            part = shuffle(builder, part, part, list(range(COLUMNS)) * HALF)
+            for place, centre in zip(sums[r], centres, strict=True):
+                builder.store(multiply_add(builder, part, centre, builder.load(place)), place)
+    totals = [builder.load(place) for row_sums in sums for place in row_sums]
+    even, odd = list(range(0, 2 * LANES, 2)), list(range(1, 2 * LANES, 2))
+    while len(totals) * COLUMNS > row_count * len(halves):
+        totals = [
+            builder.fadd(shuffle(builder, left, right, even), shuffle(builder, left, right, odd))
+            for left, right in zip(totals[::2], totals[1::2], strict=True)
+        ]
+    # now LANES numbers of each total belong to consecutive rows
+    width = HALF * len(halves)
+    ratio = load(builder, offset(builder, log_ratio.data, halves[0] * HALF), table.vector(width))
+    for number, total in enumerate(totals):
+        for piece in range(LANES // width):
+            row = builder.add(first, I64(number * LANES // width + piece))
+            numbers = shuffle(builder, total, total, list(range(piece * width, (piece + 1) * width)))
+            constant = builder.fadd(splat(builder, offsets.load(row), width), ratio)
+            place = offset(builder, logits.row(row), halves[0] * HALF)
+            store(builder, builder.fadd(numbers, constant), place)
 
 
 def _parts(vectors, low_end, both_end, count):
@@ -370,12 +333,12 @@ def _parts(vectors, low_end, both_end, count):
     )
 
 
-def _centres_tile(vectors):
-    """`vectors` vectors of columns of all PANEL centres stay in registers while the rows pass by."""
-
-    @intrinsic
-    def centres_tile(
-        typing,
+@intrinsic
+def _add_to_centres(
+    typing, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first_centre
+):
+    def add_to_centres(
+        builder,
         table,
         rows,
         ahead,
@@ -387,197 +350,199 @@ def _centres_tile(vectors):
         centre_table,
         centre_ids,
         first_centre,
-        column,
     ):
-        def generate(context, builder, signature, arguments):
-            kinds = signature.args
-            table_, rows_, ahead_, steps_, centre_table_, centre_ids_ = (
-                Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 2, 7, 8, 9)
-            )
-            first_centre_, column_ = arguments[10], arguments[11]
-            vector = table_.vector()
-            zero = ir.Constant(vector, [0.0] * LANES)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(vectors)] for _ in range(PANEL)]
-            for begin, end, concerned in _parts(vectors, *arguments[4:7]):
-                with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, _):
-                    pointer = offset(builder, table_.row(builder.sext(rows_.load(row), I64)), column_)
-                    values = [load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
-                    next_row = table_.row(builder.sext(ahead_.load(row), I64))
-                    prefetch(builder, offset(builder, next_row, column_))
-                    row_steps = steps_.row(row)
-                    for g in concerned:
-                        factor = splat(builder, builder.load(offset(builder, row_steps, g)))
-                        for v in range(vectors):
-                            total = multiply_add(builder, factor, values[v], builder.load(sums[g][v]))
-                            builder.store(total, sums[g][v])
-            with cgutils.for_range_slice(builder, arguments[6], arguments[3], I64(1), I64) as (row, _):
-                next_row = table_.row(builder.sext(ahead_.load(row), I64))
-                prefetch(builder, offset(builder, next_row, column_))
-            for g in range(PANEL):
-                centre = builder.sext(centre_ids_.load(builder.add(first_centre_, I64(g))), I64)
-                pointer = offset(builder, centre_table_.row(centre), column_)
+        def tile(column, vectors):
+            _centres_tile(
+                builder, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids,
+                first_centre, column, vectors,
+            )  # fmt: skip
+
+        _for_columns(builder, table.width, tile)
+
+    index = types.int64
+    return (
+        types.none(table, rows, ahead, index, index, index, index, steps, centre_table, centre_ids, index),
+        outlined(add_to_centres),
+    )
+
+
+def _centres_tile(
+    builder, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first_centre,
+    column, vectors,
+):  # fmt: skip
+    """`vectors` vectors of columns of all PANEL centres stay in registers while the rows pass by."""
+    vector = table.vector()
+    zero = ir.Constant(vector, [0.0] * LANES)
+    sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in range(PANEL)]
+    for place in (place for centre_sums in sums for place in centre_sums):
+        builder.store(zero, place)
+    for begin, end, concerned in _parts(vectors, low_end, both_end, count):
+        with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, _):
+            pointer = offset(builder, table.row(builder.sext(rows.load(row), I64)), column)
+            values = [load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
+            prefetch(builder, offset(builder, table.row(builder.sext(ahead.load(row), I64)), column))
+            row_steps = steps.row(row)
+            for g in concerned:
+                factor = splat(builder, builder.load(offset(builder, row_steps, g)))
                 for v in range(vectors):
-                    place = offset(builder, pointer, v * LANES)
-                    store(builder, builder.fadd(load(builder, place, vector), builder.load(sums[g][v])), place)
-            return context.get_dummy_value()
+                    total = multiply_add(builder, factor, values[v], builder.load(sums[g][v]))
+                    builder.store(total, sums[g][v])
+    with cgutils.for_range_slice(builder, count, ahead_count, I64(1), I64) as (row, _):
+        prefetch(builder, offset(builder, table.row(builder.sext(ahead.load(row), I64)), column))
+    for g in range(PANEL):
+        centre = builder.sext(centre_ids.load(builder.add(first_centre, I64(g))), I64)
+        pointer = offset(builder, centre_table.row(centre), column)
+        for v in range(vectors):
+            place = offset(builder, pointer, v * LANES)
+            store(builder, builder.fadd(load(builder, place, vector), builder.load(sums[g][v])), place)
 
-        index = types.int64
-        return (
-            types.none(table, rows, ahead, index, index, index, index, steps, centre_table, centre_ids, index, index),
-            generate,
-        )
 
-    return centres_tile
+@intrinsic
+def _add_to_rows(typing, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre):
+    def add_to_rows(builder, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre):
+        def tile(column, vectors):
+            _rows_tile(
+                builder, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre,
+                column, vectors,
+            )  # fmt: skip
+
+        _for_columns(builder, table.width, tile)
+
+    index = types.int64
+    return (
+        types.none(table, rows, ahead, index, index, index, index, steps, centres, index),
+        outlined(add_to_rows),
+    )
 
 
-def _rows_tile(vectors):
+def _rows_tile(
+    builder, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre, column, vectors
+):
     """`vectors` vectors of columns of all PANEL centres stay in registers while the rows are updated in turn."""
+    vector = table.vector()
+    panel = []
+    for g in range(PANEL):
+        pointer = offset(builder, centres.row(builder.add(first_centre, I64(g))), column)
+        panel.append([load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)])
+    for begin, end, concerned in _parts(vectors, low_end, both_end, count):
+        with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, _):
+            pointer = offset(builder, table.row(builder.sext(rows.load(row), I64)), column)
+            places = [offset(builder, pointer, v * LANES) for v in range(vectors)]
+            totals = [load(builder, place, vector) for place in places]
+            next_row = offset(builder, table.row(builder.sext(ahead.load(row), I64)), column)
+            for v in range(1, vectors):
+                prefetch(builder, offset(builder, next_row, v * LANES))
+            row_steps = steps.row(row)
+            for g in concerned:
+                factor = splat(builder, builder.load(offset(builder, row_steps, g)))
+                totals = [multiply_add(builder, factor, panel[g][v], totals[v]) for v in range(vectors)]
+            for total, place in zip(totals, places, strict=True):
+                store(builder, total, place)
+    with cgutils.for_range_slice(builder, count, ahead_count, I64(1), I64) as (row, _):
+        next_row = offset(builder, table.row(builder.sext(ahead.load(row), I64)), column)
+        for v in range(1, vectors):
+            prefetch(builder, offset(builder, next_row, v * LANES))
 
-    @intrinsic
-    def rows_tile(
-        typing, table, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre, column
-    ):
-        def generate(context, builder, signature, arguments):
-            kinds = signature.args
-            table_, rows_, ahead_, steps_, centres_ = (
-                Array(context, builder, kinds[i], arguments[i]) for i in (0, 1, 2, 7, 8)
-            )
-            first_centre_, column_ = arguments[9], arguments[10]
-            vector = table_.vector()
-            panel = []
-            for g in range(PANEL):
-                pointer = offset(builder, centres_.row(builder.add(first_centre_, I64(g))), column_)
-                panel.append([load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)])
-            for begin, end, concerned in _parts(vectors, *arguments[4:7]):
-                with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, _):
-                    pointer = offset(builder, table_.row(builder.sext(rows_.load(row), I64)), column_)
-                    places = [offset(builder, pointer, v * LANES) for v in range(vectors)]
-                    totals = [load(builder, place, vector) for place in places]
-                    next_row = offset(builder, table_.row(builder.sext(ahead_.load(row), I64)), column_)
-                    for v in range(1, vectors):
-                        prefetch(builder, offset(builder, next_row, v * LANES))
-                    row_steps = steps_.row(row)
-                    for g in concerned:
-                        factor = splat(builder, builder.load(offset(builder, row_steps, g)))
-                        totals = [multiply_add(builder, factor, panel[g][v], totals[v]) for v in range(vectors)]
-                    for total, place in zip(totals, places, strict=True):
-                        store(builder, total, place)
-            with cgutils.for_range_slice(builder, arguments[6], arguments[3], I64(1), I64) as (row, _):
-                next_row = offset(builder, table_.row(builder.sext(ahead_.load(row), I64)), column_)
-                for v in range(1, vectors):
-                    prefetch(builder, offset(builder, next_row, v * LANES))
-            return context.get_dummy_value()
 
-        index = types.int64
-        return types.none(table, rows, ahead, index, index, index, index, steps, centres, index, index), generate
-
-    return rows_tile
+def _for_columns(builder, width, tile):
+    """Write tile(first column, vectors) two vectors at a time, and for one vector where one is left over."""
+    pairs = builder.and_(width, I64(-2 * LANES))
+    with cgutils.for_range_slice(builder, I64(0), pairs, I64(2 * LANES), I64) as (column, _):
+        tile(column, 2)
+    with builder.if_then(builder.icmp_signed("<", pairs, width)):
+        tile(pairs, 1)
 
 
 @intrinsic
 def _copy_vector(typing, source, source_row, target, target_row, column):
-    def generate(context, builder, signature, arguments):
-        source_, target_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (0, 2))
-        column_ = arguments[4]
-        values = load(builder, offset(builder, source_.row(arguments[1]), column_), source_.vector())
-        store(builder, values, offset(builder, target_.row(arguments[3]), column_))
-        return context.get_dummy_value()
+    def copy_vector(builder, source, source_row, target, target_row, column):
+        values = load(builder, offset(builder, source.row(source_row), column), source.vector())
+        store(builder, values, offset(builder, target.row(target_row), column))
 
-    return types.none(source, types.int64, target, types.int64, types.int64), generate
+    return types.none(source, types.int64, target, types.int64, types.int64), inlined(copy_vector)
 
 
 @intrinsic
 def _merge_vector(typing, table, row, copy, base, column):
     # written out, since LLVM cannot tell that the three do not overlap and would take the numbers one by one
-    def generate(context, builder, signature, arguments):
-        table_, base_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (0, 3))
-        row_, copy_, column_ = arguments[1], arguments[2], arguments[4]
-        places = [offset(builder, start, column_) for start in (table_.row(row_), table_.row(copy_), base_.row(row_))]
-        shared, own, before = (load(builder, place, table_.vector()) for place in places)
+    def merge_vector(builder, table, row, copy, base, column):
+        places = [offset(builder, start, column) for start in (table.row(row), table.row(copy), base.row(row))]
+        shared, own, before = (load(builder, place, table.vector()) for place in places)
         merged = builder.fadd(shared, builder.fsub(own, before))
         for place in places:
             store(builder, merged, place)
-        return context.get_dummy_value()
 
-    return types.none(table, types.int64, types.int64, base, types.int64), generate
+    return types.none(table, types.int64, types.int64, base, types.int64), inlined(merge_vector)
 
 
 @intrinsic
 def _prefetch_row(typing, table, row):
-    def generate(context, builder, signature, arguments):
-        table_ = Array(context, builder, signature.args[0], arguments[0])
-        pointer = table_.row(arguments[1])
-        line = 64 // context.get_abi_sizeof(table_.item)
-        with cgutils.for_range_slice(builder, I64(0), table_.width, I64(line), I64) as (column, _):
+    def prefetch_row(builder, table, row):
+        pointer = table.row(row)
+        with cgutils.for_range_slice(builder, I64(0), table.width, I64(CACHE_LINE // table.item_size), I64) as (
+            column,
+            _,
+        ):
             prefetch(builder, offset(builder, pointer, column))
-        return context.get_dummy_value()
 
-    return types.none(table, types.int64), generate
+    return types.none(table, types.int64), inlined(prefetch_row)
 
 
 @intrinsic
 def _context_weights(typing, first, last, place, before, after, weights):
-    def generate(context, builder, signature, arguments):
-        before_, after_, weights_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (3, 4, 5))
-        first_, last_, place_ = arguments[:3]
+    def context_weights(builder, first, last, place, before, after, weights):
         integers = ir.VectorType(I32, PANEL)
-        furthest_before = builder.neg(load(builder, before_.data, integers))
-        furthest_after = load(builder, after_.data, integers)
+        furthest_before = builder.neg(load(builder, before.data, integers))
+        furthest_after = load(builder, after.data, integers)
         zeros = ir.Constant(integers, [0] * PANEL)
         centre_places = ir.Constant(integers, list(range(PANEL)))
-        ones = ir.Constant(weights_.vector(PANEL), [1.0] * PANEL)
-        nones = ir.Constant(weights_.vector(PANEL), [0.0] * PANEL)
-        with cgutils.for_range_slice(builder, first_, last_, I64(1), I64) as (row, _):
-            here = builder.trunc(builder.add(row, place_), I32)
+        ones = ir.Constant(weights.vector(PANEL), [1.0] * PANEL)
+        nones = ir.Constant(weights.vector(PANEL), [0.0] * PANEL)
+        with cgutils.for_range_slice(builder, first, last, I64(1), I64) as (row, _):
+            here = builder.trunc(builder.add(row, place), I32)
             distance = builder.sub(splat(builder, here, PANEL), centre_places)
             inside = builder.and_(
                 builder.icmp_signed(">=", distance, furthest_before),
                 builder.icmp_signed("<=", distance, furthest_after),
             )
             inside = builder.and_(inside, builder.icmp_signed("!=", distance, zeros))
-            store(builder, builder.select(inside, ones, nones), weights_.row(row))
-        return context.get_dummy_value()
+            store(builder, builder.select(inside, ones, nones), weights.row(row))
 
-    return types.none(types.int64, types.int64, types.int64, before, after, weights), generate
+    return types.none(types.int64, types.int64, types.int64, before, after, weights), inlined(context_weights)
 
 
 @intrinsic
 def _noise_weights(typing, first, last, times, centre_weights, weights):
-    def generate(context, builder, signature, arguments):
-        times_, centres_, weights_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (2, 3, 4))
-        first_, last_ = arguments[:2]
-        by_centre = load(builder, centres_.data, weights_.vector(PANEL))
-        with cgutils.for_range_slice(builder, first_, last_, I64(1), I64) as (row, _):
-            factor = splat(builder, times_.load(builder.sub(row, first_)), PANEL)
-            store(builder, builder.fmul(factor, by_centre), weights_.row(row))
-        return context.get_dummy_value()
+    def noise_weights(builder, first, last, times, centre_weights, weights):
+        by_centre = load(builder, centre_weights.data, weights.vector(PANEL))
+        with cgutils.for_range_slice(builder, first, last, I64(1), I64) as (row, _):
+            factor = splat(builder, times.load(builder.sub(row, first)), PANEL)
+            store(builder, builder.fmul(factor, by_centre), weights.row(row))
 
-    return types.none(types.int64, types.int64, times, centre_weights, weights), generate
+    return types.none(types.int64, types.int64, times, centre_weights, weights), inlined(noise_weights)
 
 
 @intrinsic
 def _merge_repeats(typing, draws, draw_count, words, times, count):
     """Each draw is compared with all at once: loops with a table of the words seen took three times as long."""
 
-    def generate(context, builder, signature, arguments):
-        draws_, words_, times_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (0, 2, 3))
-        draw_count_ = builder.trunc(arguments[1], I32)
-        all_draws = load(builder, draws_.data, ir.VectorType(I32, DRAWS))
+    def merge_repeats(builder, draws, draw_count, words, times, count):
+        all_draws = load(builder, draws.data, ir.VectorType(I32, DRAWS))
         # the lowest draw_count bits
-        there = builder.lshr(I32(-1), builder.sub(I32(DRAWS), draw_count_))
-        place = cgutils.alloca_once_value(builder, arguments[4])
-        with cgutils.for_range_slice(builder, I64(0), arguments[1], I64(1), I64) as (s, _):
-            word = draws_.load(s)
+        there = builder.lshr(I32(-1), builder.sub(I32(DRAWS), builder.trunc(draw_count, I32)))
+        place = cgutils.alloca_once_value(builder, count)
+        with cgutils.for_range_slice(builder, I64(0), draw_count, I64(1), I64) as (s, _):
+            word = draws.load(s)
             same = builder.icmp_unsigned("==", all_draws, splat(builder, word, DRAWS))
             same = builder.and_(builder.bitcast(same, I32), there)
             here = builder.load(place)
-            builder.store(word, words_.at(here))
-            builder.store(builder.uitofp(builder.ctpop(same), times_.item), times_.at(here))
+            builder.store(word, words.at(here))
+            builder.store(builder.uitofp(builder.ctpop(same), times.item), times.at(here))
             first = builder.icmp_unsigned("==", builder.cttz(same, ir.IntType(1)(1)), builder.trunc(s, I32))
             builder.store(builder.add(here, builder.zext(first, I64)), place)
         return builder.load(place)
 
-    return types.int64(draws, types.int64, words, times, types.int64), generate
+    return types.int64(draws, types.int64, words, times, types.int64), outlined(merge_repeats)
 
 
 # exp(x) for |x| <= log(2)/2 and log1p(x)/x for 0 <= x <= 1: Chebyshev fits, errors 2e-9 and 3e-8
@@ -590,12 +555,10 @@ _LOG1P = [
 
 @intrinsic
 def _steps_float32(typing, logits, weights, count, rate):
-    def generate(context, builder, signature, arguments):
-        logits_ = Array(context, builder, signature.args[0], arguments[0])
-        weights_ = Array(context, builder, signature.args[1], arguments[1])
-        vector = logits_.vector()
+    def steps_float32(builder, logits, weights, count, rate):
+        vector = logits.vector()
         integers = ir.VectorType(I32, LANES)
-        rate_ = splat(builder, builder.fptrunc(arguments[3], logits_.item))
+        rates = splat(builder, builder.fptrunc(rate, logits.item))
 
         def constant(number):
             return ir.Constant(vector, [number] * LANES)
@@ -611,10 +574,10 @@ def _steps_float32(typing, logits, weights, count, rate):
             return total
 
         loss = cgutils.alloca_once_value(builder, constant(0.0))
-        numbers = builder.mul(arguments[2], I64(PANEL))
+        numbers = builder.mul(count, I64(PANEL))
         with cgutils.for_range_slice(builder, I64(0), numbers, I64(LANES), I64) as (place, _):
-            logit = load(builder, logits_.at(place), vector)
-            weight = load(builder, weights_.at(place), vector)
+            logit = load(builder, logits.at(place), vector)
+            weight = load(builder, weights.at(place), vector)
             size = larger(weight, builder.fneg(weight))
             data = larger(weight, constant(0.0))
             negative = builder.fneg(larger(logit, builder.fneg(logit)))
@@ -633,31 +596,19 @@ def _steps_float32(typing, logits, weights, count, rate):
             softplus = multiply_add(builder, e, polynomial(_LOG1P, e), larger(logit, constant(0.0)))
             term = builder.fsub(builder.fmul(size, softplus), builder.fmul(data, logit))
             builder.store(builder.fadd(builder.load(loss), term), loss)
-            step = builder.fmul(rate_, builder.fsub(data, builder.fmul(size, sigma)))
-            store(builder, step, logits_.at(place))
+            step = builder.fmul(rates, builder.fsub(data, builder.fmul(size, sigma)))
+            store(builder, step, logits.at(place))
         return builder.fpext(sum_of_lanes(builder, builder.load(loss)), ir.DoubleType())
 
-    return types.float64(logits, weights, types.int64, types.float64), generate
+    return types.float64(logits, weights, types.int64, types.float64), outlined(steps_float32)
 
 
 @intrinsic
 def _add_to_bias(typing, bias, rows, count, steps):
-    def generate(context, builder, signature, arguments):
-        bias_, rows_, steps_ = (Array(context, builder, signature.args[i], arguments[i]) for i in (0, 1, 3))
-        with cgutils.for_range_slice(builder, I64(0), arguments[2], I64(1), I64) as (row, _):
-            total = sum_of_lanes(builder, load(builder, steps_.row(row), steps_.vector(PANEL)))
-            place = bias_.at(builder.sext(rows_.load(row), I64))
+    def add_to_bias(builder, bias, rows, count, steps):
+        with cgutils.for_range_slice(builder, I64(0), count, I64(1), I64) as (row, _):
+            total = sum_of_lanes(builder, load(builder, steps.row(row), steps.vector(PANEL)))
+            place = bias.at(builder.sext(rows.load(row), I64))
             builder.store(builder.fadd(builder.load(place), total), place)
-        return context.get_dummy_value()
 
-    return types.none(bias, rows, types.int64, steps), generate
-
-
-_logits_both_8 = _logits_tile(ROW_TILE, (0, 1))
-_logits_both_4 = _logits_tile(ROW_TILE // 2, (0, 1))
-_logits_first_half = _logits_tile(HALF, (0,))
-_logits_second_half = _logits_tile(HALF, (1,))
-_centres_tile_2 = _centres_tile(2)
-_centres_tile_1 = _centres_tile(1)
-_rows_tile_2 = _rows_tile(2)
-_rows_tile_1 = _rows_tile(1)
+    return types.none(bias, rows, types.int64, steps), inlined(add_to_bias)

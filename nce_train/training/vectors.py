@@ -1,11 +1,13 @@
 """Vector instructions for the intrinsics of `tiles`, by name: loads, stores, shuffles, fused multiply-adds."""
 
 from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 
 # Numbers a vector: 16 where the machine has AVX-512, else 8 (LLVM splits these where registers are narrower still).
 LANES = 16 if "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2] else 8
+CACHE_LINE = 64  # bytes
 LOCALITY = 2  # prefetch into the second-level cache: rows of a whole block would crowd the first
 
 I32 = ir.IntType(32)
@@ -13,15 +15,18 @@ I64 = ir.IntType(64)
 
 
 class Array:
-    """Addresses inside one of the arrays handed to an intrinsic."""
+    """Addresses inside an array. `width` is the length of its rows, where it has two dimensions."""
 
-    def __init__(self, context, builder, array_type, value):
+    def __init__(self, builder, item, data, width=None):
         self.builder = builder
-        self.item = context.get_data_type(array_type.dtype)
-        struct = cgutils.create_struct_proxy(array_type)(context, builder, value)
-        self.data = struct.data
-        if array_type.ndim == 2:
-            self.width = builder.extract_value(struct.shape, 1)
+        self.item = item
+        self.data = data
+        self.width = width
+
+    @property
+    def item_size(self):
+        """In bytes."""
+        return 4 if isinstance(self.item, ir.FloatType) else 8
 
     def at(self, index):
         return self.builder.gep(self.data, [index])
@@ -34,6 +39,90 @@ class Array:
 
     def vector(self, lanes=LANES):
         return ir.VectorType(self.item, lanes)
+
+
+def inlined(write):
+    """The second half of an intrinsic: code that `write` puts where the intrinsic is called.
+
+    Parameters
+    ----------
+    write : callable
+        Takes a builder and the intrinsic's arguments, arrays as `Array`; returns the result, if there is one.
+    """
+
+    def generate(context, builder, signature, arguments):
+        result = write(
+            builder, *_as_arrays(builder, _described(context, signature), _flat(context, builder, signature, arguments))
+        )
+        return context.get_dummy_value() if result is None else result
+
+    return generate
+
+
+def outlined(write):
+    """As `inlined`, but the code is a function of its own.
+
+    Inside a kernel of thousands of instructions, loops of vector instructions share the registers with hundreds of
+    numbers that are needed elsewhere, and read their own pointers from the stack at every turn: a fifth of a step's
+    time. The function takes no more than addresses, widths of rows and numbers.
+    """
+
+    def generate(context, builder, signature, arguments):
+        flat = _flat(context, builder, signature, arguments)
+        nothing = signature.return_type == types.none
+        result_type = ir.VoidType() if nothing else context.get_value_type(signature.return_type)
+        function = ir.Function(
+            builder.module,
+            ir.FunctionType(result_type, [value.type for value in flat]),
+            builder.module.get_unique_name(f"{__name__}.{write.__name__}"),
+        )
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        function.attributes.add("nounwind")
+        inside = ir.IRBuilder(function.append_basic_block("entry"))
+        result = write(inside, *_as_arrays(inside, _described(context, signature), function.args))
+        if nothing:
+            inside.ret_void()
+        else:
+            inside.ret(result)
+        call = builder.call(function, flat)
+        return context.get_dummy_value() if nothing else call
+
+    return generate
+
+
+def _described(context, signature):
+    """For each argument the type of its items and how many dimensions it has; None for numbers."""
+    return [
+        (context.get_data_type(kind.dtype), kind.ndim) if isinstance(kind, types.Array) else None
+        for kind in signature.args
+    ]
+
+
+def _flat(context, builder, signature, arguments):
+    """The arguments with each array replaced by its address, and the length of its rows where it has two dimensions."""
+    flat = []
+    for kind, argument in zip(signature.args, arguments, strict=True):
+        if isinstance(kind, types.Array):
+            struct = cgutils.create_struct_proxy(kind)(context, builder, argument)
+            flat.append(struct.data)
+            if kind.ndim == 2:
+                flat.append(builder.extract_value(struct.shape, 1))
+        else:
+            flat.append(argument)
+    return flat
+
+
+def _as_arrays(builder, described, flat):
+    """What `_flat` took apart, with an `Array` for each array."""
+    values = iter(flat)
+    for kind in described:
+        if kind is None:
+            yield next(values)
+        else:
+            item, dimensions = kind
+            data = next(values)
+            yield Array(builder, item, data, next(values) if dimensions == 2 else None)
 
 
 def load(builder, pointer, vector):

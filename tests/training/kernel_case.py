@@ -80,19 +80,21 @@ class KernelCase:
     def block(self):
         """The block that the last call of one block was about, read from what the thread has kept of it."""
         thread = self.thread
-        centres, _, tries, noise = (int(number) for number in thread.shape[0])
-        ids, before, after = thread.centre_numbers[0][:, :centres]
+        centres, _, tries, noise = (int(number) for number in thread.blocks.shape[0])
+        ids, before, after = thread.blocks.centre_numbers[0][:, :centres]
         contexts = []
         for g in range(centres):
             panel, place = divmod(g, kernel.PANEL)
-            _, start, _, count, first_place = thread.parts[0, panel]
-            rows = np.concatenate([thread.rows[0, panel, :start], thread.rows[0, panel, start + noise : count]])
+            _, start, _, count, first_place = thread.blocks.parts[0, panel]
+            rows = np.concatenate(
+                [thread.blocks.rows[0, panel, :start], thread.blocks.rows[0, panel, start + noise : count]]
+            )
             distances = first_place + np.arange(len(rows)) - place
             inside = (-before[g] <= distances) & (distances <= after[g]) & (distances != 0)
             contexts.append([int(word) for word in rows[inside]])
             assert len(contexts[-1]) == before[g] + after[g]
-        times = thread.noise_times[0, :noise].astype(int)
-        words = [int(word) for word in np.repeat(thread.noise_rows[0, :noise], times)]
+        times = thread.blocks.noise_times[0, :noise].astype(int)
+        words = [int(word) for word in np.repeat(thread.blocks.noise_rows[0, :noise], times)]
         return Block([int(i) for i in ids], contexts, words, tries)
 
 

@@ -76,7 +76,7 @@ def test_touches_are_those_of_the_kernel():
     touched = np.zeros(classes)
     for _ in range(blocks):
         case.run(1, lr=0.0)
-        rows, parts = case.thread.rows[0, 0], case.thread.parts[0, 0]
+        rows, parts = case.thread.blocks.rows[0, 0], case.thread.blocks.parts[0, 0]
         touched += np.bincount(np.unique(rows[: parts[kernel.COUNT]]), minlength=classes) > 0
     # the estimate counts repeats within a block: it is above, by at most a half for these few words
     expected = touches_a_block(counts, chosen)

@@ -42,7 +42,7 @@ def step_like_twin(case, tolerance, blocks=4):
         for got, want in zip(case.parameters(), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1, np.abs(want).max()))
         np.testing.assert_allclose(case.thread.loss[0], loss, rtol=10 * tolerance)
-        assert case.thread.shape[0, kernel.SHAPE_PAIRS] == pairs
+        assert case.thread.blocks.shape[0, kernel.SHAPE_PAIRS] == pairs
 
 
 @pytest.mark.parametrize(("pairs", "mean", "unique", "hits", "radius_kind"), OPTIONS)
@@ -199,7 +199,7 @@ def test_radius_is_uniform_up_to_window():
         counts = np.zeros(6)
         for _ in range(2500):
             case.run(1, lr=0.0)
-            numbers = case.thread.centre_numbers[0]
+            numbers = case.thread.blocks.centre_numbers[0]
             counts[max(numbers[kernel.BEFORE, 0], numbers[kernel.AFTER, 0])] += 1
         assert counts[0] == 0
         assert ((counts[1:] - 500) ** 2 / 500).sum() < 23.5

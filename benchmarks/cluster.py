@@ -118,9 +118,9 @@ def main() -> None:
 def measured_rounds(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any]:
     """Mean rows touched and median processor seconds of a shard's rounds, and what is expected."""
     counts = encoded.vocabulary.counts
-    plan, keep = kernel_plan(settings), keep_threshold(keep_probability(counts, settings.subsample))
+    plan, keep = kernel_plan(settings, counts), keep_threshold(keep_probability(counts, settings.subsample))
     tables, noise = initial_tables(counts, settings), noise_tables(counts, settings)
-    workspace = ShardWorkspace(tables, noise, plan)
+    workspace = ShardWorkspace(tables, noise, plan, settings.dim)
     schedule = Schedule(float(settings.lr), 0, encoded.token_count * settings.epochs, 0, NO_LIMIT, settings.shards)
     tokens, seconds, rows = [], [], []
     by_all = np.zeros((2, len(counts)), np.bool_)

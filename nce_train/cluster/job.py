@@ -24,8 +24,9 @@ from nce_train.training.base_trainer import kernel_plan
 from nce_train.training.checkpoint import checksum
 from nce_train.training.config import Settings
 from nce_train.training.kernel import Schedule, Tables, aligned_zeros
+from nce_train.training.limits import row_length
 from nce_train.training.noise import noise_tables
-from nce_train.training.parameters import keep_probability, keep_threshold, table_width
+from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.rounds import ShardResult, ShardWorkspace, next_position
 
 
@@ -229,9 +230,9 @@ class _Training:
     """A worker's copy of the base, and a workspace for each shard that it trains at a time."""
 
     def __init__(self, counts: np.ndarray, settings: Settings) -> None:
-        shape = (len(counts), table_width(settings.dim))
+        shape = (len(counts), row_length(settings.dim))
         self.settings = settings
-        self.plan = kernel_plan(settings)
+        self.plan = kernel_plan(settings, counts)
         self.noise = noise_tables(counts, settings)
         self.keep = keep_threshold(keep_probability(counts, settings.subsample))
         self.base = Tables(
@@ -277,7 +278,7 @@ class _Training:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return ShardWorkspace(self.base, self.noise, self.plan)
+        return ShardWorkspace(self.base, self.noise, self.plan, self.settings.dim)
 
     def _changes(self, workspace: ShardWorkspace, end: int, started: float) -> ShardChanges:
         dim, copies, tables = self.settings.dim, workspace.copies, workspace.tables

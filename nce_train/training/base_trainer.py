@@ -33,6 +33,7 @@ from nce_train.training.kernel import (
     Tables,
 )
 from nce_train.training.metrics import Reading
+from nce_train.training.noise import merging_pays
 from nce_train.training.parameters import keep_probability, keep_threshold
 
 # About 10 ms of work: short enough to stop at once, long enough not to notice. Large settings have calls of fewer
@@ -126,7 +127,7 @@ class BaseTrainer(ABC):
         self.settings = settings
         self.stream = stream
         self.token_count = token_count
-        self.plan = kernel_plan(settings)
+        self.plan = kernel_plan(settings, counts)
         self.keep = keep_threshold(keep_probability(counts, settings.subsample))
         self.totals = Totals()
         self.seconds = 0.0  # of training, up to the last stop
@@ -424,7 +425,7 @@ class BaseTrainer(ABC):
         )
 
 
-def kernel_plan(settings: Settings) -> Plan:
+def kernel_plan(settings: Settings, counts: np.ndarray) -> Plan:
     """The settings that the kernel looks at, as it wants them."""
     radius_kinds = {"block": RADIUS_PER_BLOCK, "centre": RADIUS_PER_CENTRE, "none": RADIUS_FIXED}
     return Plan(
@@ -433,6 +434,7 @@ def kernel_plan(settings: Settings) -> Plan:
         block_size=settings.block_size,
         num_sampled=settings.num_sampled,
         fresh_noise=settings.num_sampled if settings.unique else -(-settings.num_sampled // settings.noise_reuse),
+        merge_noise=merging_pays(counts, settings),
         pairs=settings.objective == "pairs",
         mean=settings.reduction == "mean",
         unique=settings.unique,

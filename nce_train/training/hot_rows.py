@@ -73,8 +73,10 @@ def touches_a_block(counts: np.ndarray, settings: Settings) -> np.ndarray:
 def take_hot_rows(tables: Tables, thread: Thread) -> None:
     """Fill a thread's copies of the hot rows from the shared ones."""
     count, start = thread.hot[HOT_ROWS], thread.hot[HOT_START]
-    for table, base in ((tables.output, thread.hot_output), (tables.bias, thread.hot_bias)):
-        table[start : start + count] = base[:] = table[:count]
+    for table in (tables.output, tables.bias):
+        table[start : start + count] = table[:count]
+    thread.hot_output[:] = tables.output[:count, : thread.hot_output.shape[1]]
+    thread.hot_bias[:] = tables.bias[:count]
 
 
 def with_hot_rows(noise: Noise, hot_rows: int, threads: int) -> Noise:

@@ -5,8 +5,9 @@ centres, renews a part of the noise set, and makes one synchronous gradient step
 centre's own sentence, but a block goes on into the next one: cut at the sentences' ends, blocks of 8 held 7.4 centres
 on a text with lines of 90 words, and took as long. A block is worked on in panels of PANEL centres, whose rows of the
 output table are in four parts: contexts of the panel's first half only, contexts of both halves, noise words,
-contexts of the second half only. A noise word drawn k times is one row of weight k. The next block is drawn before the
-current one is worked on, so that its rows are fetched meanwhile.
+contexts of the second half only. A noise word drawn k times is one row of weight k, where that happens often enough
+to be worth the search. The next block is drawn before the current one is worked on, so that its rows are fetched
+meanwhile.
 
 Everything a thread needs to go on stands in `Thread`; nothing is allocated here. The mathematics below
 is repeated in float64 NumPy in `tests/training/twin.py`; float64 tables get the exact logistic, float32 tables
@@ -78,14 +79,14 @@ LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
 
 
 class Tables(NamedTuple):
-    """The parameters. `width` is dim rounded up to whole vectors; the numbers beyond dim are and stay zero.
+    """The parameters, in rows of `row_length(dim)` numbers; those beyond dim are and stay zero.
 
     Behind the classes' rows `output` and `bias` hold the threads' own copies of the hottest rows (see `Thread.hot`);
     they are counted in `rows`.
     """
 
-    input: np.ndarray  # float [classes, width]
-    output: np.ndarray  # float [rows, width]
+    input: np.ndarray  # float [classes, length]
+    output: np.ndarray  # float [rows, length]
     bias: np.ndarray  # float [rows]
 
 
@@ -105,6 +106,7 @@ class Plan(NamedTuple):
     block_size: int
     num_sampled: int
     fresh_noise: int  # so many of them are drawn anew for each block; all with `unique`
+    merge_noise: bool  # noise words drawn several times are one row
     pairs: bool
     mean: bool
     unique: bool
@@ -200,7 +202,9 @@ def new_thread(
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
 ) -> Thread:
-    """Allocate a thread's arrays for tables of rows of `width` numbers of `dtype`; its hot rows are still zero.
+    """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
+
+    `width` is `table_width(dim)`, the numbers of a row that are worked on.
 
     `hot_tiers` tells how many hot rows the thread has copies of, and how often they are merged; the copies stand in the
     table from row `hot_start` on.
@@ -454,8 +458,14 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, si
             ring[place] = _draw(noise, classes, state)
             place = place + 1 if place + 1 < samples else 0
         cursor[RING_PLACE] = place
-        for first in range(0, samples, DRAWS):
-            count = merge_repeats(ring[first:], min(DRAWS, samples - first), words, times, count)
+        if plan.merge_noise:
+            for first in range(0, samples, DRAWS):
+                count = merge_repeats(ring[first:], min(DRAWS, samples - first), words, times, count)
+        else:
+            count = samples
+            for s in range(samples):
+                words[s] = ring[s]
+                times[s] = 1
     random[0] = state
     blocks.shape[side, SHAPE_TRIES] = tries
     blocks.shape[side, SHAPE_NOISE] = count
@@ -608,6 +618,7 @@ def _place_of(copies, table, places, kind, side, word):
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
     blocks, scratch = thread.blocks, thread.scratch
+    width = scratch.centres.shape[1]
     copy_fresh_rows(thread.copies, tables, noise, side)
     centres, pairs = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_PAIRS]
     ids = blocks.centre_numbers[side, CENTRE_ID]
@@ -620,7 +631,16 @@ def _step(tables, noise, plan, thread, side):
         _constants(tables.bias, noise, plan, blocks, scratch, side, panel)
         pack_centres(tables.input, ids, panel * PANEL, scratch.centres, scratch.packed)
         panel_logits(
-            tables.output, rows, low_end, both_end, count, scratch.packed, scratch.offsets, scratch.log_ratio, logits
+            tables.output,
+            width,
+            rows,
+            low_end,
+            both_end,
+            count,
+            scratch.packed,
+            scratch.offsets,
+            scratch.log_ratio,
+            logits,
         )
         _weigh(plan, blocks, scratch, side, panel)
         loss += logits_to_steps(logits, scratch.weights, count, rate)
@@ -630,7 +650,18 @@ def _step(tables, noise, plan, thread, side):
         ahead_count = blocks.parts[1 - side, panel, COUNT]
         low_end, both_end, count = _ends(blocks, side, panel)
         add_to_centres(
-            tables.output, rows, ahead, ahead_count, low_end, both_end, count, steps, tables.input, ids, panel * PANEL
+            tables.output,
+            width,
+            rows,
+            ahead,
+            ahead_count,
+            low_end,
+            both_end,
+            count,
+            steps,
+            tables.input,
+            ids,
+            panel * PANEL,
         )
     for panel in range(panels):
         rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
@@ -639,6 +670,7 @@ def _step(tables, noise, plan, thread, side):
         add_to_rows(
             tables.output,
             tables.bias,
+            width,
             rows,
             ahead,
             ahead_count,

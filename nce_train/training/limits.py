@@ -8,6 +8,18 @@ from nce_train.memory import available_memory
 from nce_train.training.config import Settings
 from nce_train.training.executor import Executor
 
+NUMBERS_A_LINE = 16  # of float32 in a cache line
+
+
+def row_length(dim: int) -> int:
+    """Numbers that a row of a table of parameters takes: `dim` rounded up to whole cache lines, and sometimes one more.
+
+    Rows of a multiple of eight lines would compete for an eighth of the first-level cache's places, or less, and the
+    processor would take loads for loads of what it has just stored a multiple of 4 KiB away: 5 % of the time.
+    """
+    lines = -(-dim // NUMBERS_A_LINE)
+    return NUMBERS_A_LINE * (lines + (lines % 8 == 0))
+
 
 def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
     """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway.
@@ -16,11 +28,11 @@ def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
     """
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
     neighbours = 80 if settings.smooths(vocabulary) else 0  # ten rows and ten cosines
-    width = -(-settings.dim // 16) * 16
+    numbers = row_length(settings.dim)
     return (
         base
-        + vocabulary * (2 * 4 * width + 4 + 4 + 4 + 4 + 8 + 8 + 200 + neighbours)
-        + int(vocabulary * copies) * (2 * 4 * width + 32)
+        + vocabulary * (2 * 4 * numbers + 4 + 4 + 4 + 4 + 8 + 8 + 200 + neighbours)
+        + int(vocabulary * copies) * (2 * 4 * numbers + 32)
     )
 
 

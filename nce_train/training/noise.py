@@ -32,6 +32,18 @@ def noise_probability(counts: np.ndarray, settings: Settings) -> np.ndarray:
     return np.asarray(probability(np.arange(classes), classes), np.float64)
 
 
+def merging_pays(counts: np.ndarray, settings: Settings) -> bool:
+    """Whether noise words that a block draws several times should be one row to the kernel.
+
+    Looking for them takes about 4.4 ns a noise word, a row 60 ns. Expected are S − Σ_w (1 − (1 − q_w)^S) of them.
+    """
+    if settings.unique:
+        return False
+    probability, samples = noise_probability(counts, settings), settings.num_sampled
+    repeats = samples + np.expm1(samples * np.log1p(-np.minimum(probability, 1 - 1e-12))).sum()
+    return bool(repeats > samples * 4.4 / 60)
+
+
 def noise_tables(counts: np.ndarray, settings: Settings) -> Noise:
     """Alias table and log expected counts of the run's noise distribution.
 

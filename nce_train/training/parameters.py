@@ -4,6 +4,7 @@ import numpy as np
 
 from nce_train.training.config import Settings, parse_initialiser
 from nce_train.training.kernel import Tables, aligned_zeros
+from nce_train.training.limits import row_length
 from nce_train.training.vectors import LANES
 
 ALWAYS_KEEP = 2**32 - 1
@@ -49,13 +50,13 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
     Returns
     -------
     Tables
-        With rows of `dim` rounded up to whole vectors; what is beyond `dim` is zero.
+        With rows of `row_length(dim)` numbers; what is beyond `dim` is zero.
     """
-    width = table_width(settings.dim)
+    length = row_length(settings.dim)
     generator = np.random.default_rng([settings.seed, 0])
     tables = Tables(
-        input=aligned_zeros((len(counts), width), dtype),
-        output=aligned_zeros((len(counts) + copied_rows, width), dtype),
+        input=aligned_zeros((len(counts), length), dtype),
+        output=aligned_zeros((len(counts) + copied_rows, length), dtype),
         bias=aligned_zeros((len(counts) + copied_rows,), dtype),
     )
     _initialise(tables.input[:, : settings.dim], settings.input_init, settings.dim, generator)
@@ -72,7 +73,7 @@ def log_unigram(counts: np.ndarray, subsample: float) -> np.ndarray:
 
 
 def table_width(dim: int) -> int:
-    """`dim` rounded up to whole vectors."""
+    """`dim` rounded up to whole vectors: the numbers of a row that the kernel works on."""
     return -(-dim // LANES) * LANES
 
 

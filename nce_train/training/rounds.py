@@ -38,7 +38,7 @@ from nce_train.training.kernel import (
     train_blocks,
 )
 from nce_train.training.noise import noise_probability, noise_tables
-from nce_train.training.parameters import initial_tables, keep_probability
+from nce_train.training.parameters import initial_tables, keep_probability, table_width
 
 ROWS_AT_ONCE = 2048  # rows that a thread combines before it looks for the next piece of work
 
@@ -127,16 +127,16 @@ class ShardWorkspace:
     Memory is taken from the system only for rows that are touched.
     """
 
-    def __init__(self, base: Tables, noise: Noise, plan: Plan) -> None:
-        classes, width = base.input.shape
+    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int) -> None:
+        shape = base.input.shape
         dtype = base.input.dtype.type
         self.tables = Tables(
-            aligned_zeros((classes, width), dtype),
-            aligned_zeros((classes, width), dtype),
-            aligned_zeros((classes,), dtype),
+            aligned_zeros(shape, dtype),
+            aligned_zeros(shape, dtype),
+            aligned_zeros(shape[:1], dtype),
         )
         self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
-        self.thread = new_thread(plan, width, dtype, 0, copied=(base, noise))
+        self.thread = new_thread(plan, table_width(dim), dtype, 0, copied=(base, noise))
 
     @property
     def copies(self) -> Copies:
@@ -313,7 +313,9 @@ class RoundTrainer(BaseRounds):
 
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
         super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards))
-        self._shards = [ShardWorkspace(self.tables, self.noise, self.plan) for _ in range(settings.shards)]
+        self._shards = [
+            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim) for _ in range(settings.shards)
+        ]
         self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
         self._to_train: deque[int] = deque()
         self._complete = False

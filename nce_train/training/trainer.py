@@ -29,7 +29,7 @@ from nce_train.training.kernel import (
     train_blocks,
 )
 from nce_train.training.noise import noise_tables
-from nce_train.training.parameters import initial_tables
+from nce_train.training.parameters import initial_tables, table_width
 
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
 
@@ -44,7 +44,7 @@ class Trainer(BaseTrainer):
         hot_rows = int(tiers[-1, TIER_END]) if len(tiers) else 0
         self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, len(seeds))
         self.tables = initial_tables(counts, settings, copied_rows=hot_rows * len(seeds))
-        width = self.tables.input.shape[1]
+        width = table_width(settings.dim)
         self.threads: list[Thread] = [
             new_thread(self.plan, width, np.float32, seed, tiers, len(counts) + number * hot_rows)
             for number, seed in enumerate(seeds)

@@ -15,6 +15,7 @@ def plan(**changes):
         "radius_kind": kernel.RADIUS_PER_BLOCK,
         "block_size": 8,
         "num_sampled": 6,
+        "merge_noise": True,
         "pairs": False,
         "mean": False,
         "unique": False,

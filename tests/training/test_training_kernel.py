@@ -69,10 +69,22 @@ def test_any_dim(dim):
     step_like_twin(KernelCase(lines, 30, dim, plan(), np.float32, scale=0.2), 1e-5, blocks=2)
 
 
+@pytest.mark.parametrize("merge_noise", [True, False])
 @pytest.mark.parametrize("num_sampled", [1, 2, 3, 32, 33, 64])
-def test_any_number_of_noise_samples(num_sampled):
+def test_any_number_of_noise_samples(num_sampled, merge_noise):
     lines = random_lines(np.random.default_rng(8), 80, [40])
-    step_like_twin(KernelCase(lines, 80, 16, plan(num_sampled=num_sampled)), 1e-11, blocks=2)
+    case = KernelCase(lines, 80, 16, plan(num_sampled=num_sampled, merge_noise=merge_noise))
+    step_like_twin(case, 1e-11, blocks=2)
+    rows = case.thread.blocks.shape[0, kernel.SHAPE_NOISE]
+    assert (rows < num_sampled) == (merge_noise and num_sampled > 31)
+
+
+@pytest.mark.parametrize(("hits", "pairs"), [(True, True), (True, False), (False, False)])
+def test_noise_words_that_are_not_merged_count_each(hits, pairs):
+    # 12 classes: many of the 40 are the same word
+    lines = random_lines(np.random.default_rng(5), 12, [30, 3, 11])
+    chosen = plan(num_sampled=40, merge_noise=False, remove_accidental_hits=hits, pairs=pairs)
+    step_like_twin(KernelCase(lines, 12, 20, chosen, scale=0.2), 1e-11)
 
 
 def test_columns_beyond_dim_stay_zero():
@@ -288,9 +300,10 @@ def test_settings_reach_the_plan():
     from nce_train.training.base_trainer import kernel_plan
 
     chosen = kernel_plan(
-        Settings(dynamic_window="centre", objective="pairs", reduction="mean", unique=True, window=7, block_size=3)
+        Settings(dynamic_window="centre", objective="pairs", reduction="mean", unique=True, window=7, block_size=3),
+        np.full(100, 5),
     )
-    assert chosen == kernel.Plan(7, kernel.RADIUS_PER_CENTRE, 3, 32, 32, True, True, True, False, True)
+    assert chosen == kernel.Plan(7, kernel.RADIUS_PER_CENTRE, 3, 32, 32, False, True, True, True, False, True)
 
 
 @pytest.mark.parametrize(
@@ -299,6 +312,7 @@ def test_settings_reach_the_plan():
 def test_each_block_draws_its_share_of_the_noise(num_sampled, noise_reuse, fresh):
     from nce_train.training.base_trainer import kernel_plan
 
-    assert kernel_plan(Settings(num_sampled=num_sampled, noise_reuse=noise_reuse)).fresh_noise == fresh
-    unique = kernel_plan(Settings(num_sampled=num_sampled, noise_reuse=noise_reuse, unique=True))
+    counts = np.full(100, 5)
+    assert kernel_plan(Settings(num_sampled=num_sampled, noise_reuse=noise_reuse), counts).fresh_noise == fresh
+    unique = kernel_plan(Settings(num_sampled=num_sampled, noise_reuse=noise_reuse, unique=True), counts)
     assert unique.fresh_noise == num_sampled

@@ -10,7 +10,7 @@ from kernel_case import random_lines, stream_of
 from nce_train.training import kernel
 from nce_train.training.config import Settings
 from nce_train.training.noise import noise_probability, noise_tables
-from nce_train.training.parameters import initial_tables
+from nce_train.training.parameters import initial_tables, table_width
 from nce_train.training.rounds import (
     RoundFactors,
     RoundTrainer,
@@ -136,7 +136,7 @@ def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training():
     trainer.run()
     settings = trainer.settings
     tables, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)
-    thread = kernel.new_thread(trainer.plan, tables.input.shape[1], np.float32, 0)
+    thread = kernel.new_thread(trainer.plan, table_width(settings.dim), np.float32, 0)
     thread.random[0] = np.random.SeedSequence([settings.seed, 2, 0, 0]).generate_state(1, np.uint64)[0]
     thread.cursor[kernel.RANGE_END] = len(STREAM)
     schedule = kernel.Schedule(float(settings.lr), 0, TOKENS, 0, 2**62, 1)
@@ -170,7 +170,7 @@ def test_combining_is_the_formula():
     base, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)
     base.output[:] = generator.normal(size=base.output.shape)
     plan = new_trainer().plan
-    shards = [ShardWorkspace(base, noise, plan) for _ in range(3)]
+    shards = [ShardWorkspace(base, noise, plan, settings.dim) for _ in range(3)]
     factors = RoundFactors(*generator.uniform(0.3, 1, (2, CLASSES)).astype(np.float32))
     want = [table.astype(np.float64) for table in base]
     for number, shard in enumerate(shards):

@@ -19,7 +19,9 @@ def pack(table, ids, first, centres, packed):
 
 @compiled
 def logits_of(table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits):
-    tiles.panel_logits(table, rows, low_end, both_end, count, packed, offsets, log_ratio, logits)
+    tiles.panel_logits(
+        table, packed.shape[0] // PANEL, rows, low_end, both_end, count, packed, offsets, log_ratio, logits
+    )
 
 
 @compiled
@@ -28,15 +30,17 @@ def steps_of(logits, weights, count, rate):
 
 
 @compiled
-def to_centres(table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first):
+def to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, ids, first):
     tiles.add_to_centres(
-        table, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first
+        table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, ids, first
     )
 
 
 @compiled
 def to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first):
-    tiles.add_to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first)
+    tiles.add_to_rows(
+        table, bias, centres.shape[1], rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first
+    )
 
 
 @compiled
@@ -69,14 +73,15 @@ def close(got, want):
     np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("width", [16, 32, 48, 128])
+@pytest.mark.parametrize("width", [16, 32, 48, 112, 128])
 @pytest.mark.parametrize(
     ("low_end", "both_end", "count"),
     [(0, 1, 1), (0, 8, 8), (4, 40, 44), (1, 6, 7), (0, 5, 11), (3, 16, 16), (7, 7, 7), (4, 4, 8), (3, 21, 50)],
 )
 def test_products(dtype, width, low_end, both_end, count):
     generator = np.random.default_rng(width + count)
-    table, centre_table = generator.normal(size=(2, 60, width)).astype(dtype)
+    table, centre_table = generator.normal(size=(2, 60, width + 16)).astype(dtype)  # more than is looked at
+    before, centres_before = table.copy(), centre_table.copy()
     bias = generator.normal(size=60).astype(dtype)
     rows = generator.integers(0, 60, count + 8).astype(np.int32)  # with repetitions
     ends = (low_end, both_end, count)
@@ -88,7 +93,7 @@ def test_products(dtype, width, low_end, both_end, count):
 
     centres, packed = np.zeros((2 * PANEL, width), dtype), np.zeros(width * PANEL, dtype)
     pack(centre_table, ids, PANEL, centres, packed)
-    panel = centre_table[ids[PANEL:]]
+    panel = centre_table[ids[PANEL:], :width]
     np.testing.assert_array_equal(centres[PANEL:], panel)
     by_columns = panel.reshape(PANEL, -1, tiles.COLUMNS).transpose(1, 0, 2)
     np.testing.assert_array_equal(packed.reshape(-1, PANEL, tiles.COLUMNS), by_columns)
@@ -99,22 +104,24 @@ def test_products(dtype, width, low_end, both_end, count):
     )
     logits = np.zeros((count + 8, PANEL), dtype)
     logits_of(table, rows, *ends, packed, offsets, log_ratio, logits)
-    want = table[rows[:count]] @ panel.T + offsets[:count, None] + log_ratio
+    want = table[rows[:count], :width] @ panel.T + offsets[:count, None] + log_ratio
     close(logits[:count][concerned], want[concerned])
     assert np.isfinite(logits).all()
 
     steps = generator.normal(size=(count + 8, PANEL)).astype(dtype)
     steps[:count][~concerned] = 0
-    want = centre_table.astype(np.float64)
-    np.add.at(want, ids[PANEL:], steps[:count].T @ table[rows[:count]])
-    to_centres(table, rows, ahead, ahead_count, *ends, steps, centre_table, ids, PANEL)
-    close(centre_table, want)
+    want = centre_table[:, :width].astype(np.float64)
+    np.add.at(want, ids[PANEL:], steps[:count].T @ table[rows[:count], :width])
+    to_centres(table, width, rows, ahead, ahead_count, *ends, steps, centre_table, ids, PANEL)
+    close(centre_table[:, :width], want)
+    np.testing.assert_array_equal(centre_table[:, width:], centres_before[:, width:])
 
-    want, want_bias = table.astype(np.float64), bias.astype(np.float64)
+    want, want_bias = table[:, :width].astype(np.float64), bias.astype(np.float64)
     np.add.at(want, rows[:count], steps[:count] @ panel)
     np.add.at(want_bias, rows[:count], steps[:count].sum(1))
     to_rows(table, bias, rows, ahead, ahead_count, *ends, steps, centres, PANEL)
-    close(table, want)
+    close(table[:, :width], want)
+    np.testing.assert_array_equal(table[:, width:], before[:, width:])
     close(bias, want_bias)
 
 
@@ -125,7 +132,7 @@ def test_a_centre_may_occur_twice_in_a_panel(dtype):
     steps = generator.normal(size=(20, PANEL)).astype(dtype)
     want = centre_table.astype(np.float64)
     np.add.at(want, ids, steps[:12].T @ table[:12])
-    to_centres(table, rows, rows, 0, 0, 12, 12, steps, centre_table, ids, 0)
+    to_centres(table, 32, rows, rows, 0, 0, 12, 12, steps, centre_table, ids, 0)
     close(centre_table, want)
 
 

@@ -369,8 +369,10 @@ def _read_on(keep, stream, plan, cursor, random, kept, sentences):
     position, sentence = cursor[POSITION], cursor[SENTENCE]
     tokens = 0
     state = random[0]
-    while count < kept.shape[0] and position < cursor[RANGE_END]:
-        word = stream[position]
+    end = cursor[RANGE_END]
+    # indices as unsigned numbers, or Numba would look whether they count from the end
+    while count < kept.shape[0] and position < end:
+        word = stream[np.uint64(position)]
         position += 1
         if word == LINE_END:
             sentence += 1
@@ -379,9 +381,9 @@ def _read_on(keep, stream, plan, cursor, random, kept, sentences):
             continue
         tokens += 1
         state += _STRIDE
-        kept[count] = word
-        sentences[count] = sentence
-        count += np.uint32(_mix(state) >> _HALF) <= keep[word]
+        kept[np.uint64(count)] = word
+        sentences[np.uint64(count)] = sentence
+        count += np.uint32(_mix(state) >> _HALF) <= keep[np.uint32(word)]
     random[0] = state
     cursor[POSITION] = position
     cursor[SENTENCE] = sentence
@@ -469,14 +471,16 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, si
     random[0] = state
     blocks.shape[side, SHAPE_TRIES] = tries
     blocks.shape[side, SHAPE_NOISE] = count
+    hot_rows, hot_start = hot[HOT_ROWS], hot[HOT_START]
     for s in range(count):
-        words[s] = output_row(copies, hot, side, words[s])
+        words[s] = output_row(copies, hot_rows, hot_start, side, words[s])
 
 
 @inner
 def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
     """Write each panel's rows in their four parts."""
     centres, noise = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_NOISE]
+    hot_rows, hot_start, noise_rows = hot[HOT_ROWS], hot[HOT_START], blocks.noise_rows[side]
     for panel in range(-(-centres // PANEL)):
         begin = first + panel * PANEL
         low, high, low_end, high_start = _reach(blocks, side, panel, min(PANEL, centres - panel * PANEL))
@@ -484,18 +488,19 @@ def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
         low_end = min(max(low, begin + low_end), high)
         high_start = max(min(high, begin + high_start), low_end)
         rows, parts = blocks.rows[side, panel], blocks.parts[side, panel]
+        noise_start, count = high_start - low, high - low + noise
         parts[LOW_END] = low_end - low
-        parts[NOISE_START] = high_start - low
-        parts[BOTH_END] = parts[NOISE_START] + noise
-        parts[COUNT] = high - low + noise
+        parts[NOISE_START] = noise_start
+        parts[BOTH_END] = noise_start + noise
+        parts[COUNT] = count
         parts[FIRST_PLACE] = low - begin
         for position in range(low, high_start):
-            rows[position - low] = output_row(copies, hot, side, kept[position])
+            rows[position - low] = output_row(copies, hot_rows, hot_start, side, kept[position])
         for s in range(noise):
-            rows[parts[NOISE_START] + s] = blocks.noise_rows[side, s]
+            rows[noise_start + s] = noise_rows[s]
         for position in range(high_start, high):
-            rows[position - low + noise] = output_row(copies, hot, side, kept[position])
-        for r in range(parts[COUNT], parts[COUNT] + ROW_TILE):
+            rows[position - low + noise] = output_row(copies, hot_rows, hot_start, side, kept[position])
+        for r in range(count, count + ROW_TILE):
             rows[r] = rows[0]
         if centres - panel * PANEL <= HALF:  # there is no second half
             parts[LOW_END] = parts[BOTH_END] = parts[COUNT]
@@ -526,7 +531,7 @@ def _reach(blocks, side, panel, centres):
 def _draw(noise, classes, state):
     bits = _mix(state)
     word = ((bits >> _HALF) * classes) >> _HALF
-    column = noise.columns[np.int64(word)]
+    column = noise.columns[word]
     # no branch: half of them would be mispredicted, each waiting for a cache miss (9 ns a draw instead of 2.5)
     stays = np.uint64((bits & _LOW) <= (column >> _HALF))
     return np.int64(stays * word + (_ONE - stays) * (column & _LOW))
@@ -551,7 +556,7 @@ def input_row(copies, side, word):
     raise NotImplementedError("compiled code only")
 
 
-def output_row(copies, hot, side, word):
+def output_row(copies, hot_rows, hot_start, side, word):
     """The row of the output table that stands for a word."""
     raise NotImplementedError("compiled code only")
 
@@ -569,10 +574,12 @@ def _input_row(copies, side, word):
 
 
 @overload(output_row, jit_options=_OPTIONS)
-def _output_row(copies, hot, side, word):
+def _output_row(copies, hot_rows, hot_start, side, word):
     if isinstance(copies, types.NoneType):
-        return lambda copies, hot, side, word: word + (word < hot[HOT_ROWS]) * hot[HOT_START]
-    return lambda copies, hot, side, word: _place_of(copies, copies.base.output, copies.output_place, 1, side, word)
+        return lambda copies, hot_rows, hot_start, side, word: word + (word < hot_rows) * hot_start
+    return lambda copies, hot_rows, hot_start, side, word: _place_of(
+        copies, copies.base.output, copies.output_place, 1, side, word
+    )
 
 
 @overload(copy_fresh_rows, jit_options=_OPTIONS)
@@ -698,10 +705,12 @@ def _constants(bias, noise, plan, blocks, scratch, side, panel):
     rows, count, tries = blocks.rows[side, panel], blocks.parts[side, panel, COUNT], blocks.shape[side, SHAPE_TRIES]
     if tries == plan.num_sampled:
         for r in range(count):
-            scratch.offsets[r] = bias[rows[r]] - noise.log_count[rows[r]]
+            row = np.uint32(rows[r])
+            scratch.offsets[r] = bias[row] - noise.log_count[row]
     else:
         for r in range(count):
-            scratch.offsets[r] = bias[rows[r]] - math.log(-math.expm1(tries * noise.log_miss[rows[r]]))
+            row = np.uint32(rows[r])
+            scratch.offsets[r] = bias[row] - math.log(-math.expm1(tries * noise.log_miss[row]))
     before, after = blocks.centre_numbers[side, BEFORE], blocks.centre_numbers[side, AFTER]
     for g in range(PANEL):
         scratch.log_ratio[g] = scratch.log_contexts[before[panel * PANEL + g] + after[panel * PANEL + g]]

@@ -313,13 +313,13 @@ def _logits_tile(builder, table, width, rows, packed, offsets, log_ratio, logits
         for step in range(0, LANES, COLUMNS):
             column = builder.add(first_column, I64(step))
             panel = packed.at(builder.mul(column, I64(PANEL)))
-            centres = {half: load(builder, offset(builder, panel, half * LANES), vector) for half in halves_used}
+            packs = {half: load(builder, offset(builder, panel, half * LANES), vector) for half in halves_used}
             for (_, _, halves), group_pointers, group_sums in zip(groups, pointers, sums, strict=True):
                 for pointer, row_sums in zip(group_pointers, group_sums, strict=True):
                     part = load(builder, offset(builder, pointer, column), table.vector(COLUMNS))
                     part = shuffle(builder, part, part, list(range(COLUMNS)) * HALF)
                     for half, place in zip(halves, row_sums, strict=True):
-                        builder.store(multiply_add(builder, part, centres[half], builder.load(place)), place)
+                        builder.store(multiply_add(builder, part, packs[half], builder.load(place)), place)
     for (first, row_count, halves), group_sums in zip(groups, sums, strict=True):
         totals = [builder.load(place) for row_sums in group_sums for place in row_sums]
         even, odd = list(range(0, 2 * LANES, 2)), list(range(1, 2 * LANES, 2))
@@ -329,13 +329,13 @@ def _logits_tile(builder, table, width, rows, packed, offsets, log_ratio, logits
                 for left, right in zip(totals[::2], totals[1::2], strict=True)
             ]
         # now LANES numbers of each total belong to consecutive rows
-        width = HALF * len(halves)
-        ratio = load(builder, offset(builder, log_ratio.data, halves[0] * HALF), table.vector(width))
+        centres = HALF * len(halves)
+        ratio = load(builder, offset(builder, log_ratio.data, halves[0] * HALF), table.vector(centres))
         for number, total in enumerate(totals):
-            for piece in range(LANES // width):
-                row = builder.add(first, I64(number * LANES // width + piece))
-                numbers = shuffle(builder, total, total, list(range(piece * width, (piece + 1) * width)))
-                constant = builder.fadd(splat(builder, offsets.load(row), width), ratio)
+            for piece in range(LANES // centres):
+                row = builder.add(first, I64(number * LANES // centres + piece))
+                numbers = shuffle(builder, total, total, list(range(piece * centres, (piece + 1) * centres)))
+                constant = builder.fadd(splat(builder, offsets.load(row), centres), ratio)
                 place = offset(builder, logits.row(row), halves[0] * HALF)
                 store(builder, builder.fadd(numbers, constant), place)
 

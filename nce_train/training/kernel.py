@@ -672,7 +672,6 @@ def _step(tables, noise, plan, thread, side):
         )
     for panel in range(panels):
         rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
-        ahead_count = blocks.parts[1 - side, panel, COUNT]
         low_end, both_end, count = _ends(blocks, side, panel)
         add_to_rows(
             tables.output,
@@ -680,7 +679,6 @@ def _step(tables, noise, plan, thread, side):
             width,
             rows,
             ahead,
-            ahead_count,
             low_end,
             both_end,
             count,

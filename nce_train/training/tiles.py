@@ -195,14 +195,14 @@ def add_to_centres(
 
 
 @in_place
-def add_to_rows(table, bias, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre):
+def add_to_rows(table, bias, width, rows, ahead, low_end, both_end, count, steps, centres, first_centre):
     """table[rows[r]] += Σ_g steps[r, g] · centres[first_centre + g] and bias[rows[r]] += Σ_g steps[r, g], r < count.
 
     Only over the halves that row r concerns (the other steps are 0). Row after row: a row may occur twice. On the way
     the other half of the rows `ahead` is fetched.
     """
     _add_to_bias(bias, rows, count, steps)
-    _add_to_rows(table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre)
+    _add_to_rows(table, width, rows, ahead, low_end, both_end, count, steps, centres, first_centre)
 
 
 @in_place
@@ -372,7 +372,7 @@ def _add_to_centres(
             sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in range(centres)]
             for place in (place for centre_sums in sums for place in centre_sums):
                 builder.store(ir.Constant(vector, [0.0] * LANES), place)
-            with _each_row(builder, table, rows, ahead, ahead_count, begin, end, column, fetched) as (row, pointer):
+            with _each_row(builder, table, rows, ahead, begin, end, column, fetched) as (row, pointer):
                 values = [load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
                 row_steps = offset(builder, steps.row(row), first)
                 for g in range(centres):
@@ -387,6 +387,11 @@ def _add_to_centres(
                     numbers = offset(builder, pointer, v * LANES)
                     store(builder, builder.fadd(load(builder, numbers, vector), builder.load(sums[g][v])), numbers)
 
+        # the rows ahead that not every pass reaches, whole: loops of any length after each pass would be guessed wrong
+        low_end, both_end, count = ends
+        passed = _lesser(builder, both_end, builder.sub(count, low_end))
+        with cgutils.for_range_slice(builder, passed, ahead_count, I64(1), I64) as (number, _):
+            _fetch_row(builder, table, width, builder.sext(ahead.load(number), I64))
         _write_tiles(builder, width, *ends, tile, 0)
 
     index = types.int64
@@ -397,11 +402,9 @@ def _add_to_centres(
 
 
 @intrinsic
-def _add_to_rows(
-    typing, table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first_centre
-):
+def _add_to_rows(typing, table, width, rows, ahead, low_end, both_end, count, steps, centres, first_centre):
     def add_to_rows(builder, *arguments):
-        table, width, rows, ahead, ahead_count, *ends, steps, centres, first_centre = arguments
+        table, width, rows, ahead, *ends, steps, centres, first_centre = arguments
         vector = table.vector()
 
         def tile(column, vectors, first, centre_count, begin, end, fetched):
@@ -410,7 +413,7 @@ def _add_to_rows(
                 place = builder.add(builder.add(first_centre, first), I64(g))
                 pointer = offset(builder, centres.row(place), column)
                 panel.append([load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)])
-            with _each_row(builder, table, rows, ahead, ahead_count, begin, end, column, fetched) as (row, pointer):
+            with _each_row(builder, table, rows, ahead, begin, end, column, fetched) as (row, pointer):
                 places = [offset(builder, pointer, v * LANES) for v in range(vectors)]
                 totals = [load(builder, place, vector) for place in places]
                 row_steps = offset(builder, steps.row(row), first)
@@ -423,9 +426,7 @@ def _add_to_rows(
         _write_tiles(builder, width, *ends, tile, 2)
 
     index = types.int64
-    return types.none(table, index, rows, ahead, index, index, index, index, steps, centres, index), outlined(
-        add_to_rows
-    )
+    return types.none(table, index, rows, ahead, index, index, index, steps, centres, index), outlined(add_to_rows)
 
 
 def _write_tiles(builder, width, low_end, both_end, count, tile, first_fetched):
@@ -459,22 +460,17 @@ def _write_tiles(builder, width, low_end, both_end, count, tile, first_fetched):
 
 
 @contextlib.contextmanager
-def _each_row(builder, table, rows, ahead, ahead_count, begin, end, column, fetched):
+def _each_row(builder, table, rows, ahead, begin, end, column, fetched):
     """A loop over rows[begin:end], which gives each one's number and the address of its `column`.
 
-    On the way the column `fetched` of the rows ahead[:ahead_count] is fetched; None fetches nothing.
+    On the way the column `fetched` of as many of the rows `ahead` is fetched; None fetches nothing.
     """
-
-    def fetch(number):
-        prefetch(builder, offset(builder, table.row(builder.sext(ahead.load(number), I64)), fetched))
 
     with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (row, passed):
         if fetched is not None:
-            fetch(passed)
+            next_row = table.row(builder.sext(ahead.load(passed), I64))
+            prefetch(builder, offset(builder, next_row, fetched))
         yield row, offset(builder, table.row(builder.sext(rows.load(row), I64)), column)
-    if fetched is not None:
-        with cgutils.for_range_slice(builder, builder.sub(end, begin), ahead_count, I64(1), I64) as (number, _):
-            fetch(number)
 
 
 @intrinsic
@@ -502,14 +498,16 @@ def _merge_vector(typing, table, row, copy, base, column):
 @intrinsic
 def _prefetch_row(typing, table, row):
     def prefetch_row(builder, table, row):
-        pointer = table.row(row)
-        with cgutils.for_range_slice(builder, I64(0), table.width, I64(CACHE_LINE // table.item_size), I64) as (
-            column,
-            _,
-        ):
-            prefetch(builder, offset(builder, pointer, column))
+        _fetch_row(builder, table, table.width, row)
 
     return types.none(table, types.int64), inlined(prefetch_row)
+
+
+def _fetch_row(builder, table, width, row):
+    pointer = table.row(row)
+    numbers_a_line = I64(CACHE_LINE // table.item_size)
+    with cgutils.for_range_slice(builder, I64(0), width, numbers_a_line, I64) as (column, _):
+        prefetch(builder, offset(builder, pointer, column))
 
 
 @intrinsic

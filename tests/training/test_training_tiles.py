@@ -37,10 +37,8 @@ def to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count,
 
 
 @compiled
-def to_rows(table, bias, rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first):
-    tiles.add_to_rows(
-        table, bias, centres.shape[1], rows, ahead, ahead_count, low_end, both_end, count, steps, centres, first
-    )
+def to_rows(table, bias, rows, ahead, low_end, both_end, count, steps, centres, first):
+    tiles.add_to_rows(table, bias, centres.shape[1], rows, ahead, low_end, both_end, count, steps, centres, first)
 
 
 @compiled
@@ -119,7 +117,7 @@ def test_products(dtype, width, low_end, both_end, count):
     want, want_bias = table[:, :width].astype(np.float64), bias.astype(np.float64)
     np.add.at(want, rows[:count], steps[:count] @ panel)
     np.add.at(want_bias, rows[:count], steps[:count].sum(1))
-    to_rows(table, bias, rows, ahead, ahead_count, *ends, steps, centres, PANEL)
+    to_rows(table, bias, rows, ahead, *ends, steps, centres, PANEL)
     close(table[:, :width], want)
     np.testing.assert_array_equal(table[:, width:], before[:, width:])
     close(bias, want_bias)

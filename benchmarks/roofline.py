@@ -4,8 +4,8 @@
 
 A centre against a row of the output table takes 6 · dim operations: the logit, and the two gradients. Useful are
 those of (centre, context) pairs and of a centre's noise words, pairs + centres · num_sampled; masked are those that the
-blocks of the kernel compute beside these and throw away (where a noise word drawn twice in a block is computed once, that
-counts against them). The peak is measured before and after training, in this run.
+blocks of the kernel compute beside these and throw away (where a noise word drawn twice in a block is computed once,
+that counts against them). The peak is measured before and after training, in this run.
 
 Inside and outside the block arithmetic: training is repeated at a half and a quarter of dim, and a straight line laid
 through the seconds a token. What grows with dim is inside (the products, and the rows they move), what is left

@@ -1,10 +1,10 @@
-"""Which rows of the output table each thread has copies of, and how often it merges them into the shared ones.
+"""Which rows of the output table threads have copies of, and how often they merge them into the shared ones.
 
 Threads that write the same row take its cache lines from each other: two CPUs under one cache send a line to and fro
-in 60 ns, others in 350, and then two threads are hardly faster than one. So each thread works on its own copies of the
-rows touched most often, and the kernel adds what it has changed to the shared rows now and then (`merge_hot_rows`).
-The rarer the merges, the less is sent, and the more threads learn the same thing twice over; `benchmarks/STUDY.md`
-has the measurements.
+in 60 ns, others in 350, and then two threads are hardly faster than one. So each thread but the first works on its own
+copies of the rows touched most often, and the kernel adds what it has changed to the shared rows now and then
+(`_merge_hot_rows`); the first thread works on the shared rows, so that it has nothing to merge. The rarer the merges,
+the less is sent, and the more threads learn the same thing twice over; `benchmarks/STUDY.md` has the measurements.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ LEAST_OWN_TOUCHES = 2  # of a row by the thread between merges: below that a mer
 
 
 def hot_rows_of(vocabulary: int, threads: int) -> int:
-    """How many rows each thread has copies of, at most: all threads' together are no more than the table."""
+    """How many rows each thread but the first has copies of, at most: all together are fewer than the table."""
     return 0 if threads == 1 else min(ROWS_AT_MOST, vocabulary // threads)
 
 
@@ -79,12 +79,12 @@ def take_hot_rows(tables: Tables, thread: Thread) -> None:
     thread.hot_bias[:] = tables.bias[:count]
 
 
-def with_hot_rows(noise: Noise, hot_rows: int, threads: int) -> Noise:
-    """The noise tables with the logarithms of the copied rows behind those of the classes."""
-    copies = np.tile(np.arange(hot_rows), threads)
+def with_hot_rows(noise: Noise, hot_rows: int, copies: int) -> Noise:
+    """The noise tables with the logarithms of the copied rows behind those of the classes, `copies` times."""
+    copied = np.tile(np.arange(hot_rows), copies)
     return noise._replace(
-        log_count=np.concatenate([noise.log_count, noise.log_count[copies]]),
-        log_miss=np.concatenate([noise.log_miss, noise.log_miss[copies]]),
+        log_count=np.concatenate([noise.log_count, noise.log_count[copied]]),
+        log_miss=np.concatenate([noise.log_miss, noise.log_miss[copied]]),
     )
 
 

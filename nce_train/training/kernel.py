@@ -752,9 +752,9 @@ def _remove_hit(pairs, weights, rows, context, noise, times):
 # --- hot rows -------------------------------------------------------------------------------------------------
 #
 # Threads that write the same row take its cache lines from each other, at about 100 ns a time: on two cores a third
-# of the speed with log-uniform noise, which draws row 0 twice a block. So each thread works on its own copies of the
-# rows touched most often, and adds what it has changed to the shared ones now and then: the hotter, the oftener. All
-# periods are multiples of HOT_EVERY blocks, and only then is looked at what is due.
+# of the speed with log-uniform noise, which draws row 0 twice a block. So threads but the first work on copies of
+# their own of the rows touched most often, and add what they have changed to the shared ones now and then: the
+# hotter, the oftener. All periods are multiples of HOT_EVERY blocks, and only then is looked at what is due.
 
 
 @in_place

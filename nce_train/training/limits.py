@@ -45,7 +45,7 @@ def copies_beside(vocabulary: int, settings: Settings, cluster: Executor | None)
     from nce_train.training.hot_rows import hot_rows_of  # with the compiler
 
     threads = int(settings.threads)
-    return hot_rows_of(vocabulary, threads) * threads / vocabulary  # each copy is twice there
+    return hot_rows_of(vocabulary, threads) * (threads - 1) / vocabulary  # each copy is twice there
 
 
 def refuse_without_memory(vocabulary: int, settings: Settings, cluster: Executor | None) -> None:

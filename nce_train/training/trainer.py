@@ -42,13 +42,13 @@ class Trainer(BaseTrainer):
         seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
         tiers = hot_tiers(counts, settings, len(seeds))
         hot_rows = int(tiers[-1, TIER_END]) if len(tiers) else 0
-        self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, len(seeds))
-        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * len(seeds))
+        copies = len(seeds) - 1  # the first thread works on the shared rows themselves
+        self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, copies)
+        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * copies)
         width = table_width(settings.dim)
-        self.threads: list[Thread] = [
-            new_thread(self.plan, width, np.float32, seed, tiers, len(counts) + number * hot_rows)
-            for number, seed in enumerate(seeds)
-        ]
+        self.threads: list[Thread] = [new_thread(self.plan, width, np.float32, seeds[0])]
+        for copy, seed in enumerate(seeds[1:]):
+            self.threads.append(new_thread(self.plan, width, np.float32, seed, tiers, len(counts) + copy * hot_rows))
         for thread in self.threads:
             take_hot_rows(self.tables, thread)
         self._reserved = 0  # blocks that kernel calls under way may still do

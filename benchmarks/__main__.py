@@ -1,6 +1,6 @@
 """Train the same text with nce-train's presets and with the installed peers, in turn, several times; print one table.
 
-    python -m benchmarks --corpus corpus.txt.xz --eval-dir sets --repeats 3 --presets default,fast,balanced,quality
+    python -m benchmarks --corpus corpus.txt.xz --eval-dir sets --repeats 3 --presets default,fast,longer,quality
 
 Each run is a process of its own; the trainers take turns (A, B, C, A, B, C). "Cold" starts with empty caches, so that
 the kernel is compiled; "warm" has it compiled. All read the text anew. Vectors of all are evaluated by `nce-eval`.
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--subsample", type=float, default=1e-4)
     parser.add_argument("--epochs", type=positive, help="for all; without it each preset's own, and 5 for the peers")
     parser.add_argument("--repeats", type=positive, default=3)
-    parser.add_argument("--presets", type=comma_list, default="default,fast,balanced,quality")
+    parser.add_argument("--presets", type=comma_list, default="default,fast,longer,quality")
     parser.add_argument("--no-cold", action="store_true", help="warm runs only, with this user's compile cache")
     parser.add_argument("--peers", type=comma_list, default=",".join(PACKAGES), help="'' for none")
     parser.add_argument("--gensim-lr", type=comma_list, default="0.05", help="one or several; its own default is 0.025")

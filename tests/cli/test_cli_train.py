@@ -428,4 +428,4 @@ def test_a_closed_stderr_does_not_end_the_run(folder):
 def test_presets_are_listed(folder):
     code, out, _ = run("--list-presets", cwd=folder)
     assert code == 0
-    assert out.split() == ["balanced", "default", "fast", "quality", "tf_word2vec_basic"]
+    assert out.split() == ["default", "fast", "longer", "quality", "tf_word2vec_basic"]

@@ -31,7 +31,7 @@ def test_precedence(tmp_path):
 
 
 def test_presets_are_valid_and_explained():
-    assert {"fast", "default", "balanced", "quality", "tf_word2vec_basic"} <= set(preset_names())
+    assert {"fast", "default", "longer", "quality", "tf_word2vec_basic"} <= set(preset_names())
     for name in preset_names():
         load_settings(name)
         text = (Path(__file__).parents[2] / "configs" / f"{name}.yaml").read_text()

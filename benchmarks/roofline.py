@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--dim", type=positive, default=128)
     parser.add_argument("--window", type=positive, default=5)
     parser.add_argument("--epochs", type=positive, default=1)
+    parser.add_argument("--repeats", type=positive, default=3, help="trainings, of which the median counts")
     parser.add_argument("--sweep", action="store_true", help=f"dims {DIMS} by windows {WINDOWS} too, an epoch each")
     options = parser.parse_args()
     with (
@@ -50,7 +51,8 @@ def main() -> None:
         encoded = encode_corpus(text, name, threads=options.threads, cache=False)
         result: dict[str, Any] = {"preset": options.preset, "threads": options.threads}
         result["peak_before"] = peaks(options.threads)
-        result["training"] = measure(encoded, chosen(options))
+        result["trainings"] = [measure(encoded, chosen(options)) for _ in range(options.repeats)]
+        result["training"] = sorted(result["trainings"], key=lambda run: run["seconds"])[options.repeats // 2]
         result["parts"] = parts(encoded, options, result["training"])
         if options.sweep:
             result["sweep"] = [
@@ -133,7 +135,7 @@ def report(result: dict[str, Any], about: list[str]) -> list[str]:
         "",
         *table(["float32 multiply-adds", "GF/s", "share of the peak"], rows),
         "",
-        f"Training took {total:.1f} s for {training['tokens']:,} tokens, "
+        f"{_spread(result['trainings'], peak['all'])} It took {total:.1f} s for {training['tokens']:,} tokens, "
         f"{training['tokens_per_second'] / 1e6:.2f} M/s: {inside:.1f} s ({inside / total:.0%}) inside the block "
         f"arithmetic, {outside:.1f} s outside (a line through dims {', '.join(map(str, divided['dims']))}). "
         f"The peak of all threads was {_rate(result['peak_before']['all'], 1)} GF/s before and "
@@ -144,6 +146,13 @@ def report(result: dict[str, Any], about: list[str]) -> list[str]:
         heads = ["dim", "window", "tokens/s", "useful GF/s", "share of the peak", "masked GF/s"]
         lines += ["", *table(heads, [_sweep_row(run, peak["all"]) for run in result["sweep"]])]
     return [*lines, "", *about]
+
+
+def _spread(trainings: list[dict[str, Any]], peak: float) -> str:
+    shares = [run["useful_flop"] / run["seconds"] / peak for run in trainings if run["useful_flop"] is not None]
+    if not shares:
+        return f"The median of {len(trainings)} trainings counts."
+    return f"The median of {len(trainings)} trainings counts; they reached {min(shares):.0%} to {max(shares):.0%}."
 
 
 def _line(peak: dict[str, float | None]) -> str:

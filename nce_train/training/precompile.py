@@ -5,6 +5,7 @@ for those of reading. What the other process leaves in Numba's cache is loaded f
 the kernels are compiled here as if it had not been.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -86,6 +87,8 @@ def _end_with_the_other_process() -> None:
 
 def _main() -> None:
     import yaml
+
+    gc.disable()  # this process ends with its work; looking for cycles would take a fourteenth of the time
 
     content = bytearray()
     while (byte := os.read(0, 1)) not in (b"\0", b""):

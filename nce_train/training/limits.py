@@ -84,7 +84,9 @@ def parameter_bytes(vocabulary: int, dim: int) -> int:
 def refuse_without_pairs(pairs: int, settings: Settings) -> None:
     """Raise InputError when nothing was trained."""
     if pairs == 0:
-        raise InputError(
-            "No word of the corpus has a context, so nothing can be learnt: its lines hold one word each "
-            f"(--line-breaks ignore joins them), or --subsample {settings.subsample:g} drops nearly all."
-        )
+        reasons = ["its lines hold one word each (--line-breaks ignore joins them)"]
+        if settings.subsample > 0:
+            reasons.append(f"--subsample {settings.subsample:g} drops nearly all")
+        if settings.deterministic:
+            reasons.append("it is too short for rounds (leave --deterministic and --round-tokens out)")
+        raise InputError(f"No word of the corpus has a context, so nothing can be learnt: {', or '.join(reasons)}.")

@@ -32,6 +32,7 @@ from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import initial_tables, table_width
 
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
+LEAST_LOOKED_THROUGH = 64  # ids, for a line's end to cut at: a text of two lines must not lose its pairs to being cut
 
 
 class Trainer(BaseTrainer):
@@ -209,7 +210,7 @@ def cut_at_line_ends(stream: np.ndarray, pieces: int) -> list[int]:
         target = size * piece // pieces
         if target <= cuts[-1]:
             continue
-        near = stream[target - 1 : min(size, target + size // pieces)]
+        near = stream[target - 1 : min(size, target + max(size // pieces, LEAST_LOOKED_THROUGH))]
         line_ends = np.flatnonzero(near == LINE_END)
         cut = target + int(line_ends[0]) if len(line_ends) else target
         if cuts[-1] < cut < size:

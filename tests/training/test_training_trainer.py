@@ -186,6 +186,13 @@ def test_one_long_line_is_cut_all_the_same():
     assert len(cut_at_line_ends(stream_of([[1] * 1000]), 4)) == 5
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5, 20])
+def test_tiny_texts_lose_no_pairs_to_threads(threads):
+    lines = [[0, 1]] * 3 + [[1, 2, 0]]
+    run = trainer(lines=lines, threads=threads, epochs=1, dynamic_window="none")
+    assert run.run().totals.pairs == 12
+
+
 def test_thread_positions_are_where_they_stopped():
     run = trainer(max_steps=10)
     run.run()

@@ -35,7 +35,9 @@ def parse_flat_yaml(content: bytes, name: str) -> tuple[dict[str, Any], dict[str
         Naming file and line, when it is too large, no YAML, no mapping, has a name twice or an alias.
     """
     if len(content) > MOST_BYTES:
-        raise InputError(f"The settings file {name} has more than {MOST_BYTES:,} bytes, which is no file of settings.")
+        # who reads a file does not read further than one byte too many
+        length = f"more than {MOST_BYTES}" if len(content) == MOST_BYTES + 1 else str(len(content))
+        raise InputError(f"The settings file {name} has {length} bytes; settings are at most {MOST_BYTES}.")
     try:
         loader = _Loader(content.decode("utf-8-sig"))
         root = loader.get_single_node()

@@ -392,6 +392,7 @@ def test_a_link_to_a_model_is_the_model(model_directory):
         (b"dim: \xff\n", r"not UTF-8 text \(byte 5\)"),
         (b"- 5\n", "holds no settings"),
         (b"#" * 70_000, "has 70000 bytes"),
+        (b"#" * 65_537, "has more than 65536 bytes"),
     ],
 )
 def test_settings_that_bite(text, sentence):

@@ -30,6 +30,7 @@ from numba import types
 from numba.extending import overload
 
 from nce_train.compiled import cached_njit
+from nce_train.training.limits import CACHE_LINE
 from nce_train.training.tiles import (
     DRAWS,
     HALF,
@@ -271,8 +272,8 @@ def _new_copies(base: Tables, noise: Noise, capacity: int) -> Copies:
 def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """Zeros that start at a cache line: vectors that straddle two lines load at half the speed."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
@@ -625,7 +626,7 @@ def _place_of(copies, table, places, kind, side, word):
 def _step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
     blocks, scratch = thread.blocks, thread.scratch
-    width = scratch.centres.shape[1]
+    output, width = tables.output, scratch.centres.shape[1]
     copy_fresh_rows(thread.copies, tables, noise, side)
     centres, pairs = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_PAIRS]
     ids = blocks.centre_numbers[side, CENTRE_ID]
@@ -638,54 +639,24 @@ def _step(tables, noise, plan, thread, side):
         _constants(tables.bias, noise, plan, blocks, scratch, side, panel)
         pack_centres(tables.input, ids, panel * PANEL, scratch.centres, scratch.packed)
         panel_logits(
-            tables.output,
-            width,
-            rows,
-            low_end,
-            both_end,
-            count,
-            scratch.packed,
-            scratch.offsets,
-            scratch.log_ratio,
-            logits,
+            output, width, rows, low_end, both_end, count, scratch.packed, scratch.offsets, scratch.log_ratio, logits
         )
         _weigh(plan, blocks, scratch, side, panel)
         loss += logits_to_steps(logits, scratch.weights, count, rate)
     thread.loss[0] += loss
     for panel in range(panels):
+        first = panel * PANEL
         rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
         ahead_count = blocks.parts[1 - side, panel, COUNT]
         low_end, both_end, count = _ends(blocks, side, panel)
         add_to_centres(
-            tables.output,
-            width,
-            rows,
-            ahead,
-            ahead_count,
-            low_end,
-            both_end,
-            count,
-            steps,
-            tables.input,
-            ids,
-            panel * PANEL,
+            output, width, rows, ahead, ahead_count, low_end, both_end, count, steps, tables.input, ids, first
         )
     for panel in range(panels):
+        first = panel * PANEL
         rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
         low_end, both_end, count = _ends(blocks, side, panel)
-        add_to_rows(
-            tables.output,
-            tables.bias,
-            width,
-            rows,
-            ahead,
-            low_end,
-            both_end,
-            count,
-            steps,
-            scratch.centres,
-            panel * PANEL,
-        )
+        add_to_rows(output, tables.bias, width, rows, ahead, low_end, both_end, count, steps, scratch.centres, first)
 
 
 @in_place

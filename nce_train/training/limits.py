@@ -8,7 +8,7 @@ from nce_train.memory import available_memory
 from nce_train.training.config import Settings
 from nce_train.training.executor import Executor
 
-NUMBERS_A_LINE = 16  # of float32 in a cache line
+CACHE_LINE = 64  # bytes; 16 numbers of float32
 
 
 def row_length(dim: int) -> int:
@@ -17,8 +17,9 @@ def row_length(dim: int) -> int:
     Rows of a multiple of eight lines would compete for an eighth of the first-level cache's places, or less, and the
     processor would take loads for loads of what it has just stored a multiple of 4 KiB away: 5 % of the time.
     """
-    lines = -(-dim // NUMBERS_A_LINE)
-    return NUMBERS_A_LINE * (lines + (lines % 8 == 0))
+    numbers_a_line = CACHE_LINE // 4
+    lines = -(-dim // numbers_a_line)
+    return numbers_a_line * (lines + (lines % 8 == 0))
 
 
 def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:

@@ -29,8 +29,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from nce_train.training.limits import CACHE_LINE
 from nce_train.training.vectors import (
-    CACHE_LINE,
     I32,
     I64,
     LANES,

@@ -7,7 +7,6 @@ from numba.core.registry import cpu_target
 
 # Numbers a vector: 16 where the machine has AVX-512, else 8 (LLVM splits these where registers are narrower still).
 LANES = 16 if "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2] else 8
-CACHE_LINE = 64  # bytes
 LOCALITY = 2  # prefetch into the second-level cache: rows of a whole block would crowd the first
 
 I32 = ir.IntType(32)

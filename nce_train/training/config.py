@@ -308,6 +308,13 @@ class Settings(BaseModel):
         found = self._doubts_about_rounds(vocabulary, token_count)
         if self.unique and self.noise_reuse not in (1, type(self).model_fields["noise_reuse"].default):
             found.append("With unique noise_reuse has no effect: each block draws all its noise samples.")
+        elif self.noise_reuse > max(self.num_sampled, type(self).model_fields["noise_reuse"].default):
+            found.append(
+                f"noise_reuse is {self.noise_reuse:,}, but no noise sample serves more than num_sampled "
+                f"({self.num_sampled:,}) blocks: at least one is drawn for each."
+            )
+        if self.lr == 0:
+            found.append("With lr 0 no parameter moves: the run only measures the loss.")
         if not self.smooths(vocabulary) and self.smoothing not in (0, type(self).model_fields["smoothing"].default):
             found.append(f"With less than {LEAST_SMOOTHED_VOCABULARY:,} words smoothing has no effect.")
         return found

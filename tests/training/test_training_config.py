@@ -190,6 +190,10 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"noise_reuse": 4}, []),
         ({"noise_reuse": 1, "unique": True}, []),
         ({"noise_reuse": 4, "unique": True}, ["With unique noise_reuse has no effect: each block draws all"]),
+        ({"noise_reuse": 32}, []),
+        ({"noise_reuse": 33}, ["noise_reuse is 33, but no noise sample serves more than num_sampled (32) blocks"]),
+        ({"num_sampled": 1}, []),  # the default of noise_reuse is above it
+        ({"lr": 0}, ["With lr 0 no parameter moves"]),
     ],
 )
 def test_doubts_about_settings(given, sentences):

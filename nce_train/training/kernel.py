@@ -35,17 +35,21 @@ from nce_train.training.tiles import (
     DRAWS,
     HALF,
     PANEL,
+    RANDOM_STRIDE,
     ROW_TILE,
     add_to_centres,
     add_to_rows,
     called,
     context_weights,
     copy_row,
+    draw_words,
     in_place,
     inner,
     logits_to_steps,
     merge_repeats,
     merge_row,
+    mix,
+    move_words,
     noise_weights,
     pack_centres,
     panel_logits,
@@ -153,8 +157,8 @@ class Blocks(NamedTuple):
     centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
     parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
-    noise_rows: np.ndarray  # int32 [2, S + 1]: the different noise words
-    noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn
+    noise_rows: np.ndarray  # int32 [2, S + 1]: the rows of the different noise words
+    noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn; ones unless `merge_noise`
 
 
 class Scratch(NamedTuple):
@@ -241,7 +245,7 @@ def new_thread(
             rows=np.zeros((2, panels, row_capacity), np.int32),
             parts=np.zeros((2, panels, 5), np.int64),
             noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
-            noise_times=np.zeros((2, plan.num_sampled + 1), dtype),
+            noise_times=np.ones((2, plan.num_sampled + 1), dtype),
         ),
         scratch=Scratch(
             centres=aligned_zeros((padded_block, width), dtype),
@@ -384,7 +388,7 @@ def _read_on(keep, stream, plan, cursor, random, kept, sentences):
         state += _STRIDE
         kept[np.uint64(count)] = word
         sentences[np.uint64(count)] = sentence
-        count += np.uint32(_mix(state) >> _HALF) <= keep[np.uint32(word)]
+        count += np.uint32(mix(state) >> _HALF) <= keep[np.uint32(word)]
     random[0] = state
     cursor[POSITION] = position
     cursor[SENTENCE] = sentence
@@ -400,28 +404,39 @@ def _choose_contexts(plan, cursor, random, kept, sentences, blocks, side, first,
     radius = plan.window
     if plan.radius_kind == RADIUS_PER_BLOCK:
         radius = _random_below(random, plan.window) + 1
-    pairs = 0
+    low, high = first - radius, first + centres - 1 + radius
+    pairs = with_pairs = 0
+    if (
+        plan.radius_kind != RADIUS_PER_CENTRE and low >= 0 and high <= last and sentences[low] == sentences[high]
+    ):  # nothing ends near the block
+        for g in range(centres):
+            numbers[BEFORE, g] = radius
+            numbers[AFTER, g] = radius
+        pairs, with_pairs = 2 * radius * centres, centres
+    else:
+        for g in range(centres):
+            if plan.radius_kind == RADIUS_PER_CENTRE:
+                radius = _random_below(random, plan.window) + 1
+            position = first + g
+            low, high = max(0, position - radius), min(last, position + radius)
+            if sentences[low] != sentences[high]:
+                while sentences[low] != sentences[position]:
+                    low += 1
+                while sentences[high] != sentences[position]:
+                    high -= 1
+            numbers[BEFORE, g] = position - low
+            numbers[AFTER, g] = high - position
+            pairs += high - low
+            with_pairs += high > low
     for g in range(centres):
-        if plan.radius_kind == RADIUS_PER_CENTRE:
-            radius = _random_below(random, plan.window) + 1
-        position = first + g
-        low, high = max(0, position - radius), min(last, position + radius)
-        if sentences[low] != sentences[high]:
-            while sentences[low] != sentences[position]:
-                low += 1
-            while sentences[high] != sentences[position]:
-                high -= 1
-        numbers[CENTRE_ID, g] = kept[position]
-        numbers[BEFORE, g] = position - low
-        numbers[AFTER, g] = high - position
-        pairs += high - low
-        cursor[CENTRES] += high > low
+        numbers[CENTRE_ID, g] = kept[first + g]
     for g in range(centres, -(-centres // PANEL) * PANEL):  # the last panel is filled up with centres without contexts
         numbers[CENTRE_ID, g] = kept[first]
         numbers[BEFORE, g] = 0
         numbers[AFTER, g] = 0
     blocks.shape[side, SHAPE_CENTRES] = centres
     blocks.shape[side, SHAPE_PAIRS] = pairs
+    cursor[CENTRES] += with_pairs
     return pairs
 
 
@@ -432,7 +447,6 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, si
     Without `unique` only the oldest words of the ring give way to new ones: rows that the last blocks have worked on
     are in the cache. Each word is a draw from q all the same, so what is learnt has the same expectation.
     """
-    classes = np.uint64(noise.columns.shape[0])
     samples = plan.num_sampled
     words, times = blocks.noise_rows[side], blocks.noise_times[side]
     mask = seen.shape[0] - 1
@@ -443,45 +457,44 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, si
         tries = 0
         seen[:] = -1
         while count < samples:
-            state += _STRIDE
-            tries += 1
-            word = _draw(noise, classes, state)
-            slot = word & mask
-            while seen[slot] >= 0 and seen[slot] != word:
-                slot = (slot + 1) & mask
-            if seen[slot] < 0:
-                seen[slot] = word
-                words[count] = word
-                times[count] = 1
-                count += 1
+            drawn = count
+            draw_words(noise.columns, state, samples - drawn, words, drawn)
+            state += _STRIDE * np.uint64(samples - drawn)
+            tries += samples - drawn
+            for s in range(drawn, samples):
+                word = words[s]
+                slot = word & mask
+                while seen[slot] >= 0 and seen[slot] != word:
+                    slot = (slot + 1) & mask
+                if seen[slot] < 0:
+                    seen[slot] = word
+                    words[count] = word
+                    count += 1
     else:
         place = cursor[RING_PLACE]
-        for _ in range(samples if ring[0] < 0 else plan.fresh_noise):
-            state += _STRIDE
-            ring[place] = _draw(noise, classes, state)
-            place = place + 1 if place + 1 < samples else 0
+        fresh = samples if ring[0] < 0 else plan.fresh_noise
+        while fresh > 0:
+            some = min(fresh, samples - place)
+            draw_words(noise.columns, state, some, ring, place)
+            state += _STRIDE * np.uint64(some)
+            fresh -= some
+            place = place + some if place + some < samples else 0
         cursor[RING_PLACE] = place
         if plan.merge_noise:
             for first in range(0, samples, DRAWS):
                 count = merge_repeats(ring[first:], min(DRAWS, samples - first), words, times, count)
         else:
-            count = samples
-            for s in range(samples):
-                words[s] = ring[s]
-                times[s] = 1
+            words, count = ring, samples
     random[0] = state
     blocks.shape[side, SHAPE_TRIES] = tries
     blocks.shape[side, SHAPE_NOISE] = count
-    hot_rows, hot_start = hot[HOT_ROWS], hot[HOT_START]
-    for s in range(count):
-        words[s] = output_row(copies, hot_rows, hot_start, side, words[s])
+    place_rows(copies, hot, side, words, 0, count, blocks.noise_rows[side], 0)
 
 
 @inner
 def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
     """Write each panel's rows in their four parts."""
     centres, noise = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_NOISE]
-    hot_rows, hot_start, noise_rows = hot[HOT_ROWS], hot[HOT_START], blocks.noise_rows[side]
     for panel in range(-(-centres // PANEL)):
         begin = first + panel * PANEL
         low, high, low_end, high_start = _reach(blocks, side, panel, min(PANEL, centres - panel * PANEL))
@@ -495,12 +508,9 @@ def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
         parts[BOTH_END] = noise_start + noise
         parts[COUNT] = count
         parts[FIRST_PLACE] = low - begin
-        for position in range(low, high_start):
-            rows[position - low] = output_row(copies, hot_rows, hot_start, side, kept[position])
-        for s in range(noise):
-            rows[noise_start + s] = noise_rows[s]
-        for position in range(high_start, high):
-            rows[position - low + noise] = output_row(copies, hot_rows, hot_start, side, kept[position])
+        place_rows(copies, hot, side, kept, low, noise_start, rows, 0)
+        move_words(blocks.noise_rows[side], 0, noise, 0, 0, rows, noise_start)
+        place_rows(copies, hot, side, kept, high_start, high - high_start, rows, noise_start + noise)
         for r in range(count, count + ROW_TILE):
             rows[r] = rows[0]
         if centres - panel * PANEL <= HALF:  # there is no second half
@@ -528,16 +538,6 @@ def _reach(blocks, side, panel, centres):
     return low, high, second_low, first_high
 
 
-@inner
-def _draw(noise, classes, state):
-    bits = _mix(state)
-    word = ((bits >> _HALF) * classes) >> _HALF
-    column = noise.columns[word]
-    # no branch: half of them would be mispredicted, each waiting for a cache miss (9 ns a draw instead of 2.5)
-    stays = np.uint64((bits & _LOW) <= (column >> _HALF))
-    return np.int64(stays * word + (_ONE - stays) * (column & _LOW))
-
-
 @in_place
 def _prefetch_centres(table, blocks, side):
     for g in range(blocks.shape[side, 0]):
@@ -557,8 +557,8 @@ def input_row(copies, side, word):
     raise NotImplementedError("compiled code only")
 
 
-def output_row(copies, hot_rows, hot_start, side, word):
-    """The row of the output table that stands for a word."""
+def place_rows(copies, hot, side, words, first, count, rows, start):
+    """Write the output table's rows that stand for words[first : first + count] to `rows`, from `start` on."""
     raise NotImplementedError("compiled code only")
 
 
@@ -574,13 +574,18 @@ def _input_row(copies, side, word):
     return lambda copies, side, word: _place_of(copies, copies.base.input, copies.input_place, 0, side, word)
 
 
-@overload(output_row, jit_options=_OPTIONS)
-def _output_row(copies, hot_rows, hot_start, side, word):
+@overload(place_rows, jit_options=_OPTIONS)
+def _place_rows(copies, hot, side, words, first, count, rows, start):
     if isinstance(copies, types.NoneType):
-        return lambda copies, hot_rows, hot_start, side, word: word + (word < hot_rows) * hot_start
-    return lambda copies, hot_rows, hot_start, side, word: _place_of(
-        copies, copies.base.output, copies.output_place, 1, side, word
-    )
+        return lambda copies, hot, side, words, first, count, rows, start: move_words(
+            words, first, count, hot[HOT_ROWS], hot[HOT_START], rows, start
+        )
+
+    def place(copies, hot, side, words, first, count, rows, start):
+        for i in range(count):
+            rows[start + i] = _place_of(copies, copies.base.output, copies.output_place, 1, side, words[first + i])
+
+    return place
 
 
 @overload(copy_fresh_rows, jit_options=_OPTIONS)
@@ -756,25 +761,14 @@ def _merge_hot_rows(output, bias, hot, tiers, hot_output, hot_bias, blocks):
         first = end
 
 
-# --- random numbers: splitmix64 (Steele, Lea and Flood 2014), one counter a thread ------------------------------
+# --- random numbers ---------------------------------------------------------------------------------------------
 
-_STRIDE = np.uint64(0x9E3779B97F4A7C15)
+_STRIDE = np.uint64(RANDOM_STRIDE)
 _HALF = np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
-_ONE = np.uint64(1)
-_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
-_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-
-
-@in_place
-def _mix(state):
-    bits = (state ^ (state >> _SHIFTS[0])) * _FACTORS[0]
-    bits = (bits ^ (bits >> _SHIFTS[1])) * _FACTORS[1]
-    return bits ^ (bits >> _SHIFTS[2])
 
 
 @inner
 def _random_below(random, bound):
     state = random[0] + _STRIDE
     random[0] = state
-    return np.int64(((_mix(state) >> _HALF) * np.uint64(bound)) >> _HALF)
+    return np.int64(((mix(state) >> _HALF) * np.uint64(bound)) >> _HALF)

@@ -36,6 +36,7 @@ from nce_train.training.vectors import (
     LANES,
     inlined,
     load,
+    load_first,
     multiply_add,
     offset,
     outlined,
@@ -43,6 +44,7 @@ from nce_train.training.vectors import (
     shuffle,
     splat,
     store,
+    store_first,
     sum_of_lanes,
 )
 
@@ -52,6 +54,7 @@ COLUMNS = LANES // HALF  # columns of a packed half panel that a vector holds
 ROW_TILE = 8  # rows a tile of logits
 # vectors of columns a tile of the other products: with HALF centres they fill half of the 32 or 16 registers
 TILE = 4 if LANES == 16 else 2
+DRAWS_AT_ONCE = 8  # noise words drawn side by side, at most LANES
 DRAWS = 32  # noise words among which repeats are looked for
 
 # How the functions below a kernel are compiled. Without NRT no array is reference-counted (atomic operations in
@@ -139,6 +142,42 @@ def merge_repeats(draws, draw_count, words, times, count):
         `count` and the number of different words.
     """
     return _merge_repeats(draws, draw_count, words, times, count)
+
+
+@in_place
+def draw_words(columns, state, count, words, start):
+    """Draw `count` words from an alias table with the random numbers state + 1, state + 2, … strides on.
+
+    Parameters
+    ----------
+    columns : uint64 [classes]
+        High half the greatest low half of a draw that stays, low half the alias.
+    state : uint64
+    count, start : int
+    words : int32 [>= start + count], written from `start` on
+    """
+    _draw_words(columns, np.uint64(columns.shape[0]), state, np.int64(count), words, np.int64(start))
+
+
+@in_place
+def mix(state):
+    """A random number, uint64, from a counter that advances by RANDOM_STRIDE."""
+    return _mix(state)
+
+
+@in_place
+def move_words(words, first, count, bound, shift, target, start):
+    """target[start + i] = words[first + i], plus `shift` where that is below `bound`, for i < count.
+
+    Parameters
+    ----------
+    words : int32 [>= first + count]
+    first, count : int
+    bound, shift : int
+    target : int32 [>= start + count]; may be `words` itself where first == start
+    start : int
+    """
+    _move_words(words, np.int64(first), np.int64(count), np.int64(bound), np.int64(shift), target, np.int64(start))
 
 
 def logits_to_steps(logits, weights, count, rate):
@@ -565,6 +604,73 @@ def _merge_repeats(typing, draws, draw_count, words, times, count):
         return builder.load(place)
 
     return types.int64(draws, types.int64, words, times, types.int64), outlined(merge_repeats)
+
+
+# splitmix64 (Steele, Lea and Flood 2014)
+RANDOM_STRIDE = 0x9E3779B97F4A7C15
+_SHIFTS = (30, 27, 31)
+_FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+
+def _write_mix(builder, bits):
+    for shift, factor in zip(_SHIFTS, (*_FACTORS, None), strict=True):
+        bits = builder.xor(bits, builder.lshr(bits, _whole(bits, shift)))
+        if factor is not None:
+            bits = builder.mul(bits, _whole(bits, factor))
+    return bits
+
+
+def _whole(like, number):
+    """A whole number as a constant of the type of `like`, in all lanes."""
+    return ir.Constant(like.type, [number] * like.type.count if isinstance(like.type, ir.VectorType) else number)
+
+
+@intrinsic
+def _mix(typing, state):
+    return types.uint64(types.uint64), inlined(_write_mix)
+
+
+@intrinsic
+def _draw_words(typing, columns, classes, state, count, words, start):
+    """Eight draws at a time: their random numbers are computed, and their columns asked for, side by side."""
+
+    def draw_words(builder, columns, classes, state, count, words, start):
+        wide = ir.VectorType(I64, DRAWS_AT_ONCE)
+        strides = ir.Constant(wide, [(RANDOM_STRIDE * (i + 1)) % 2**64 for i in range(DRAWS_AT_ONCE)])
+        many_classes = splat(builder, classes, DRAWS_AT_ONCE)
+        with cgutils.for_range_slice(builder, I64(0), count, I64(DRAWS_AT_ONCE), I64) as (i, _):
+            first = builder.add(state, builder.mul(i, I64(RANDOM_STRIDE)))
+            bits = _write_mix(builder, builder.add(splat(builder, first, DRAWS_AT_ONCE), strides))
+            half = _whole(bits, 32)
+            word = builder.lshr(builder.mul(builder.lshr(bits, half), many_classes), half)
+            column = ir.Constant(wide, ir.Undefined)
+            for lane in range(DRAWS_AT_ONCE):
+                place = builder.extract_element(word, I32(lane))
+                column = builder.insert_element(column, columns.load(place), I32(lane))
+            # no branch: half of them would be mispredicted, each waiting for a cache miss
+            stays = builder.icmp_unsigned("<=", builder.and_(bits, _whole(bits, 2**32 - 1)), builder.lshr(column, half))
+            drawn = builder.trunc(builder.select(stays, word, column), ir.VectorType(I32, DRAWS_AT_ONCE))
+            store_first(builder, drawn, words.at(builder.add(start, i)), builder.sub(count, i))
+
+    index = types.int64
+    return types.none(columns, types.uint64, types.uint64, index, words, index), inlined(draw_words)
+
+
+@intrinsic
+def _move_words(typing, words, first, count, bound, shift, target, start):
+    def move_words(builder, words, first, count, bound, shift, target, start):
+        integers = ir.VectorType(I32, LANES)
+        bounds = splat(builder, builder.trunc(bound, I32))
+        shifts = splat(builder, builder.trunc(shift, I32))
+        zeros = ir.Constant(integers, [0] * LANES)
+        with cgutils.for_range_slice(builder, I64(0), count, I64(LANES), I64) as (i, _):
+            left = builder.sub(count, i)
+            some = load_first(builder, words.at(builder.add(first, i)), integers, left)
+            shifted = builder.select(builder.icmp_signed("<", some, bounds), shifts, zeros)
+            store_first(builder, builder.add(some, shifted), target.at(builder.add(start, i)), left)
+
+    index = types.int64
+    return types.none(words, index, index, index, index, target, index), inlined(move_words)
 
 
 # exp(x) for |x| <= log(2)/2 and log1p(x)/x for 0 <= x <= 1: minimax fits, relative errors 8e-8 and 1.3e-6. The second

@@ -132,6 +132,37 @@ def store(builder, value, pointer):
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=4)
 
 
+def load_first(builder, pointer, integers, count):
+    """The first `count` of a vector of int32, zeros behind them; what lies behind them in memory is not looked at."""
+    pointer = builder.bitcast(pointer, integers.as_pointer())
+    masks = ir.VectorType(ir.IntType(1), integers.count)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(integers, [pointer.type, I32, masks, integers]),
+        f"llvm.masked.load.v{integers.count}i32.p0",
+    )
+    zeros = ir.Constant(integers, [0] * integers.count)
+    return builder.call(function, [pointer, I32(4), _first_lanes(builder, integers, count), zeros])
+
+
+def store_first(builder, value, pointer, count):
+    """Store the first `count` of a vector of int32."""
+    integers = value.type
+    pointer = builder.bitcast(pointer, integers.as_pointer())
+    masks = ir.VectorType(ir.IntType(1), integers.count)
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [integers, pointer.type, I32, masks]),
+        f"llvm.masked.store.v{integers.count}i32.p0",
+    )
+    builder.call(function, [value, pointer, I32(4), _first_lanes(builder, integers, count)])
+
+
+def _first_lanes(builder, integers, count):
+    lanes = ir.Constant(integers, list(range(integers.count)))
+    return builder.icmp_signed("<", lanes, splat(builder, builder.trunc(count, I32), integers.count))
+
+
 def splat(builder, scalar, lanes=LANES):
     vector = ir.VectorType(scalar.type, lanes)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, I32(0))

@@ -57,6 +57,21 @@ def merge(draws, draw_count, words, times, count):
 
 
 @compiled
+def draw(columns, state, count, words, start):
+    tiles.draw_words(columns, state, count, words, start)
+
+
+@compiled
+def mixed(state):
+    return tiles.mix(state)
+
+
+@compiled
+def move(words, first, count, bound, shift, target, start):
+    tiles.move_words(words, first, count, bound, shift, target, start)
+
+
+@compiled
 def prefetch(table, row):
     tiles.prefetch_row(table, row)
 
@@ -145,6 +160,44 @@ def test_merge_repeats(dtype, draw_count, classes):
     order = np.argsort(words[4:count])
     np.testing.assert_array_equal(words[4:count][order], different)
     np.testing.assert_array_equal(times[4:count][order], how_often)
+
+
+def test_random_numbers_are_those_of_splitmix64():
+    # the first outputs of seed 1234567, as published with its implementations
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    states = [np.uint64((1234567 + (i + 1) * tiles.RANDOM_STRIDE) % 2**64) for i in range(4)]
+    assert [int(mixed(state)) for state in states] == published
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 37])
+@pytest.mark.parametrize("classes", [1, 2, 1000, 2**20 + 7])
+def test_draw_words(count, classes):
+    generator = np.random.default_rng(count + classes)
+    stays = generator.integers(0, 2**32, classes, dtype=np.uint64)
+    stays[: classes // 2] |= np.uint64(0xFF000000)  # nearly always
+    aliases = generator.integers(0, classes, classes, dtype=np.uint64)
+    columns = stays << np.uint64(32) | aliases
+    state = 2**64 - 3 * tiles.RANDOM_STRIDE % 2**64  # it runs over
+    words = np.full(count + 12, -7, np.int32)
+    draw(columns, np.uint64(state), count, words, 3)
+    wanted = []
+    for number in range(1, count + 1):
+        bits = int(mixed(np.uint64((state + number * tiles.RANDOM_STRIDE) % 2**64)))
+        word = (bits >> 32) * classes >> 32
+        wanted.append(word if bits & 0xFFFFFFFF <= int(stays[word]) else int(aliases[word]))
+    assert words.tolist() == [-7] * 3 + wanted + [-7] * 9
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 15, 16, 17, 40])
+@pytest.mark.parametrize(("bound", "shift"), [(0, 0), (500, 70_000)])
+def test_move_words(count, bound, shift):
+    words = np.random.default_rng(count).integers(0, 1000, 5 + count).astype(np.int32)
+    target = np.full(count + 25, -7, np.int32)
+    move(words, 5, count, bound, shift, target, 2)
+    moved = np.where(words[5:] < bound, words[5:] + shift, words[5:])
+    assert target.tolist() == [-7] * 2 + moved.tolist() + [-7] * 23
+    move(words, 5, count, bound, shift, words, 5)  # in its own place
+    assert words[5:].tolist() == moved.tolist()
 
 
 def test_noise_weights(dtype):

@@ -129,13 +129,18 @@ def test_blocks_are_the_texts(lengths, block_size, window, calls):
     chosen = plan(block_size=block_size, window=window, radius_kind=kernel.RADIUS_FIXED, num_sampled=2)
     # the smallest buffer there is, so that sentences are read in several pieces
     case = KernelCase(lines, 50, 16, chosen, kept_capacity=1)
+    sizes = []
     for centres, contexts in subsample_and_cut(lines, block_size, window):
         assert case.run(1) == 1
         block = case.block()
         assert block.centres == centres
         assert block.contexts == contexts
+        sizes.extend(len(of_centre) for of_centre in contexts)
     assert case.run(calls) == 0
-    assert case.thread.cursor[kernel.TOKENS] == sum(lengths)
+    cursor = case.thread.cursor
+    assert cursor[kernel.TOKENS] == sum(lengths)
+    assert cursor[kernel.PAIRS] == sum(sizes)
+    assert cursor[kernel.CENTRES] == np.count_nonzero(sizes)
 
 
 def test_a_sentence_longer_than_the_buffer_is_continued():

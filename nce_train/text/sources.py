@@ -178,8 +178,8 @@ def list_sources(corpus: Corpus, called: str = "corpus") -> SourceList:
     Parameters
     ----------
     corpus : path, `"-"`, list of these, or iterable of token sequences
-        A directory stands for its regular non-hidden files, recursively, in byte order of path; `"-"` for
-        standard input; a name with `://` is a URL, which fsspec opens. An iterable's tokens are taken as they are;
+        A directory stands for its regular non-hidden files, recursively, in byte order of path, but for those of
+        model directories in it; `"-"` for standard input; a name with `://` is a URL, which fsspec opens. An iterable's tokens are taken as they are;
         an empty one is left out.
     called : str
         What messages call the corpus.
@@ -254,10 +254,18 @@ def _files_below(directory: str) -> list[str]:
 
     found: list[str] = []
     for parent, directories, files in os.walk(directory, onerror=give_up):
-        directories[:] = [name for name in directories if not name.startswith(".")]
+        directories[:] = [
+            name for name in directories if not name.startswith(".") and not _holds_a_model(os.path.join(parent, name))
+        ]
         paths = [os.path.join(parent, name) for name in files if not name.startswith(".")]
         found.extend(path for path in paths if os.path.isfile(path))
     return sorted(found, key=os.fsencode)
+
+
+def _holds_a_model(directory: str) -> bool:
+    """Whether it is a model directory, finished or begun: after `-o texts/model.nce` that is no part of texts/."""
+    holds = [os.path.isfile(os.path.join(directory, name)) for name in ("manifest.json", "vocab.tsv")]
+    return all(holds) or os.path.isfile(os.path.join(directory, "checkpoint", "run.json"))
 
 
 def _open(source: Source) -> BinaryIO | io.RawIOBase:

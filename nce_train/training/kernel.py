@@ -406,9 +406,8 @@ def _choose_contexts(plan, cursor, random, kept, sentences, blocks, side, first,
         radius = _random_below(random, plan.window) + 1
     low, high = first - radius, first + centres - 1 + radius
     pairs = with_pairs = 0
-    if (
-        plan.radius_kind != RADIUS_PER_CENTRE and low >= 0 and high <= last and sentences[low] == sentences[high]
-    ):  # nothing ends near the block
+    one_radius = plan.radius_kind != RADIUS_PER_CENTRE
+    if one_radius and low >= 0 and high <= last and sentences[low] == sentences[high]:  # nothing ends near the block
         for g in range(centres):
             numbers[BEFORE, g] = radius
             numbers[AFTER, g] = radius

@@ -133,6 +133,7 @@ def train_model(
     check_heldout(corpus, settings, watcher)
     record = run_record.new_record(corpus, settings)
     record["start"] = None if start is None else start.record
+    record["cache"] = cache
     hooks = _Hooks(heldout, evaluation, callback)
     if output is None:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
@@ -201,6 +202,7 @@ def resume_model(
         doubts: list[str] = []
         corpus_found = run_record.find_corpus(record, corpus, settings, output, doubts.append)
         keep = keep_checkpoint or bool(record.get("keep_checkpoint"))
+        cache = cache and bool(record.get("cache", True))
         hooks = _Hooks(heldout, evaluation, callback)
         session = Session(record, settings, output, claimed.checkpoint, watcher, keep, hooks, cluster)
         if checkpoint is not None:

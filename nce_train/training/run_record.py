@@ -36,8 +36,8 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
         what was seen of it), `evaluated` (tokens and seconds of training at the last evaluation);
         `corpus`: absolute paths, or None for what cannot be read again;
         `sources`: `name`, `path`, `bytes`, `mtime_ns` of each (None for no regular file). Later also `sha256` of the
-        sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), `start` (of a warm start), and
-        `stopped_early`, when a callback ended it.
+        sources, `vocabulary` (fingerprint), `tokens`, `stream` (checksum of the ids), `start` (of a warm start),
+        `cache` (whether ids may come from earlier runs), and `stopped_early`, when a callback ended it.
     """
     return {
         "format": FORMAT,
@@ -98,9 +98,14 @@ def _check_tokens(listed: SourceList, settings: Settings) -> None:
 
 def note_encoded(record: dict[str, Any], encoded: EncodedCorpus) -> None:
     """Write into a record what is known when the corpus has been read."""
-    listed = {source["name"]: source for source in record["sources"]}
+    by_name = {source["name"]: source for source in record["sources"]}
+    by_path = {source["path"]: source for source in record["sources"]}
     unlisted = {"path": None, "mtime_ns": None}
-    record["sources"] = [{**listed.get(source["name"], unlisted), **source} for source in encoded.sources]
+    record["sources"] = [
+        # a run that starts again reads from absolute paths, whatever the files were called at first
+        {**by_name.get(source["name"], by_path.get(os.path.abspath(source["name"]), unlisted)), **source}
+        for source in encoded.sources
+    ]
     record["vocabulary"] = encoded.vocabulary.fingerprint
     record["tokens"] = encoded.token_count
 

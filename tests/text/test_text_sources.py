@@ -164,6 +164,23 @@ def test_a_directory_is_its_visible_files_in_byte_order_of_path(tmp_path):
     assert [source.path.name for source in hidden] == [".hidden", "z.txt", "é.txt"]
 
 
+def test_models_in_a_directory_are_not_its_text(tmp_path):
+    for name in (
+        "a.txt",
+        "done.nce/manifest.json",
+        "done.nce/vocab.tsv",
+        "sub/begun.nce/checkpoint/run.json",
+        "sub/begun.nce/checkpoint/tokens.npy",
+        "texts/manifest.json",
+        "texts/checkpoint/b.txt",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    names = [os.path.relpath(s.path, tmp_path) for s in list_sources(tmp_path).sources]
+    assert names == ["a.txt", "texts/checkpoint/b.txt", "texts/manifest.json"]
+
+
 def test_a_fifo_is_read_once(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)

@@ -77,7 +77,9 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def go(output, *, watcher=None, corpus=None, resume=False, keep_checkpoint=False, overwrite=False, **settings):
+def go(
+    output, *, watcher=None, corpus=None, resume=False, keep_checkpoint=False, overwrite=False, cache=False, **settings
+):
     output = Path(output)
     given = settings if resume else {**SETTINGS, **settings}
     return train_or_resume(
@@ -89,7 +91,7 @@ def go(output, *, watcher=None, corpus=None, resume=False, keep_checkpoint=False
         resume=output if resume else None,
         keep_checkpoint=keep_checkpoint,
         overwrite=overwrite,
-        cache=False,
+        cache=cache,
     )
 
 
@@ -355,6 +357,39 @@ def test_a_run_without_a_checkpoint_starts_again(interrupted, whole):
     go(interrupted, resume=True, watcher=watcher)
     assert watcher.notes == ["There is no whole checkpoint: the run starts from the beginning."]
     assert contents(interrupted) == whole
+
+
+@pytest.mark.parametrize("corpus", ["text.txt", ["more/../text.txt"], "."])
+def test_a_run_that_starts_again_can_be_interrupted_again(tmp_path, text, whole, monkeypatch, corpus):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more").mkdir()
+    output = tmp_path / "m.nce"
+    with pytest.raises(KeyboardInterrupt):
+        go(output, corpus=corpus, watcher=Watcher(training=interrupt))
+    for resumed_from in (tmp_path / "more", tmp_path):
+        for state in states(output / "checkpoint"):
+            state.unlink()
+        monkeypatch.chdir(resumed_from)
+        with pytest.raises(KeyboardInterrupt):
+            go(output, resume=True, watcher=Watcher(training=interrupt))
+        (checkpoint,) = states(output / "checkpoint")
+        assert checkpoint.stat().st_size > 0
+    os.utime(text)  # only then the contents are compared
+    go(output, resume=True)
+    assert contents(output) == whole
+
+
+def test_no_cache_holds_for_a_run_that_starts_again(tmp_path, text, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for cache in (False, True):
+        output = tmp_path / f"{cache}.nce"
+        with pytest.raises(KeyboardInterrupt):
+            go(output, corpus=text, cache=cache, watcher=Watcher(training=interrupt))
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        for state in states(output / "checkpoint"):
+            state.unlink()
+        go(output, resume=True, cache=True)
+        assert any((tmp_path / "cache").rglob("*.npy")) == cache
 
 
 def test_nothing_to_resume(tmp_path):

@@ -179,8 +179,8 @@ def list_sources(corpus: Corpus, called: str = "corpus") -> SourceList:
     ----------
     corpus : path, `"-"`, list of these, or iterable of token sequences
         A directory stands for its regular non-hidden files, recursively, in byte order of path, but for those of
-        model directories in it; `"-"` for standard input; a name with `://` is a URL, which fsspec opens. An iterable's tokens are taken as they are;
-        an empty one is left out.
+        model directories in it; `"-"` for standard input; a name with `://` is a URL, which fsspec opens. An
+        iterable's tokens are taken as they are; an empty one is left out.
     called : str
         What messages call the corpus.
 

@@ -243,10 +243,10 @@ def _show_estimate(estimate: Any) -> None:
         ("vocabulary", f"{estimate.vocabulary:,} words"),
         ("tokens an epoch", f"{estimate.tokens:,}"),
         ("pairs in all", f"{estimate.pairs:,}"),
-        ("memory", f"{estimate.memory_bytes / 2**20:,.0f} MiB"),
-        ("disk", f"{estimate.disk_bytes / 2**20:,.0f} MiB"),
+        ("memory", f"at most {estimate.memory_bytes / 2**20:,.0f} MiB"),
+        ("disk", f"at most {estimate.disk_bytes / 2**20:,.0f} MiB"),
         ("speed in a trial", f"{estimate.tokens_per_second:,.0f} tokens/s"),
-        ("training time", f"about {estimate.seconds:,.0f} s"),
+        ("training time", f"about {estimate.seconds:,.0f} s" + (", then smoothing" if estimate.smooths else "")),
     ]
     if estimate.on_cluster is not None:
         rows += [

@@ -222,6 +222,7 @@ def count_corpus(
     counted = count(listed, None, place, tokens, lowercase, False, threads, progress)
     refuse_without_words(listed, counted.num_words)
     vocabulary, _, warnings = _select(counted, min_count, max_vocab, unknown)
+    warnings += undecodable_words(vocabulary)
     return vocabulary, [source.description() for source in listed.sources], warnings
 
 
@@ -232,7 +233,7 @@ def refuse_without_words(listed: SourceList, num_words: int) -> None:
 
 
 def _named(listed: SourceList) -> str:
-    return f"{listed.called} ({', '.join(source.name for source in listed.sources[:3])})"
+    return f"{listed.called} ({', '.join(source.shown for source in listed.sources[:3])})"
 
 
 def refuse_without_room(extend: Vocabulary | None, max_vocab: int | None) -> None:
@@ -353,6 +354,26 @@ def warnings_of(num_tokens: int, num_punctuated: int) -> list[str]:
         return []
     share = num_punctuated / num_tokens
     return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
+
+
+def undecodable_words(vocabulary: Vocabulary) -> list[str]:
+    """What a person should know of a vocabulary with words that are not UTF-8."""
+    undecodable = [word for word in vocabulary.words if not word.isascii() and not _is_unicode(word)]
+    if not undecodable:
+        return []
+    first = undecodable[0].encode("utf-8", "surrogateescape")
+    return [
+        f"{len(undecodable):,} of the {len(vocabulary):,} words are not UTF-8, such as {first!r}: other programs may "
+        "not read them; if the text is in another encoding, convert it (iconv -f LATIN1 -t UTF-8)"
+    ]
+
+
+def _is_unicode(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:  # the bytes are kept as surrogates
+        return False
+    return True
 
 
 def punctuated_tokens(counter: "WordCounter") -> int:

@@ -52,6 +52,11 @@ class Source:
     bytes: int = 0  # as stored: before decompression
     sha256: str = ""
 
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return "standard input" if self.name == "-" else self.name
+
     def description(self) -> dict[str, Any]:
         """What a manifest says of it."""
         return {"name": self.name, "bytes": self.bytes, "sha256": self.sha256}
@@ -283,7 +288,7 @@ def _open(source: Source) -> BinaryIO | io.RawIOBase:
     try:
         return source.path.open("rb", buffering=0)
     except OSError as error:
-        raise RunError(f"cannot read {source.name}, which was there before: {error.strerror}") from None
+        raise RunError(f"cannot read {source.shown}, which was there before: {error.strerror}") from None
 
 
 def _check_untouched(source: Source, file: BinaryIO | io.RawIOBase) -> None:
@@ -297,7 +302,7 @@ def _check_untouched(source: Source, file: BinaryIO | io.RawIOBase) -> None:
 
 def _changed(source: Source) -> RunError:
     read = f"{source.size} bytes at first" + (f", {source.bytes} read" if source.span is None else "")
-    return RunError(f"{source.name} changed while it was read ({read}): start again when it is complete")
+    return RunError(f"{source.shown} changed while it was read ({read}): start again when it is complete")
 
 
 def _blocks_of(stream: io.RawIOBase, source: Source, block_bytes: int, buffers: Buffers) -> Iterator[Block]:
@@ -366,7 +371,7 @@ class _CountingReader(io.RawIOBase):
             try:
                 count = self.file.readinto(wanted)  # type: ignore[union-attr]
             except OSError as error:
-                raise RunError(f"cannot read {self.source.name}: {error.strerror}") from None
+                raise RunError(f"cannot read {self.source.shown}: {error.strerror}") from None
         if self.source.span is None:  # the hash of a part is of no use
             self.digest.update(memoryview(buffer)[:count])
         self.source.bytes += count
@@ -446,7 +451,7 @@ def _codec_of(head: bytes, source: Source) -> _Codec | None:
             import zstandard
         except ImportError:
             raise InputError(
-                f"{source.name} is compressed with zstd, which needs an extra: pip install 'nce-train[zstd]'"
+                f"{source.shown} is compressed with zstd, which needs an extra: pip install 'nce-train[zstd]'"
             ) from None
         return _Codec("zstd", _ZstdMember, zstandard.ZstdError)
     return None
@@ -487,7 +492,7 @@ class _Decompressor(io.RawIOBase):
             if not self.input and (self.member is None or getattr(self.member, "needs_input", True)):
                 self.input = self.stored.read(_COMPRESSED_CHUNK) or b""
                 if not self.input and self.member is not None:
-                    raise InputError(f"{self.source.name} is cut short: its {self.codec.name} data has no end")
+                    raise InputError(f"{self.source.shown} is cut short: its {self.codec.name} data has no end")
                 if not self.input:
                     return 0
             if self.member is None:
@@ -506,7 +511,7 @@ class _Decompressor(io.RawIOBase):
             output = self.member.decompress(self.input, limit)
         except self.codec.error as error:
             raise InputError(
-                f"{self.source.name} is damaged: its {self.codec.name} data is invalid ({error})"
+                f"{self.source.shown} is damaged: its {self.codec.name} data is invalid ({error})"
             ) from None
         if self.member.eof:
             self.input = self.member.unused_data

@@ -68,11 +68,11 @@ def _seconds(value: Any) -> Any:
 
 
 def _interval(value: Any, epoch_tokens: int = 0) -> Any:
-    text = f"{value:g}s" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or max(*parse_interval(text, epoch_tokens), 0) == 0:
+    # a number alone would be taken for tokens by one user and for seconds by the next
+    if not isinstance(value, str) or max(*parse_interval(value, epoch_tokens), 0) == 0:
         or_epochs = " or of epochs such as 1epoch" if epoch_tokens else ""
         raise ValueError(f"it should be a duration such as 30s or 5min, or a number of tokens such as 20M{or_epochs}")
-    return text.strip()
+    return value.strip()
 
 
 def _interval_or_epochs(value: Any) -> Any:
@@ -313,8 +313,12 @@ class Settings(BaseModel):
                 f"noise_reuse is {self.noise_reuse:,}, but no noise sample serves more than num_sampled "
                 f"({self.num_sampled:,}) blocks: at least one is drawn for each."
             )
+        if self.sampler != "unigram" and self.distortion != type(self).model_fields["distortion"].default:
+            found.append(f"With sampler {self.sampler} distortion has no effect.")
         if self.lr == 0:
             found.append("With lr 0 no parameter moves: the run only measures the loss.")
+        elif self.reduction == "mean" and self.lr == (rounds_lr(self.shards) if self.deterministic else HOGWILD_LR):
+            found.append(f"With reduction mean lr {self.lr:g} is little: it divides the steps by a block's pairs.")
         if not self.smooths(vocabulary) and self.smoothing not in (0, type(self).model_fields["smoothing"].default):
             found.append(f"With less than {LEAST_SMOOTHED_VOCABULARY:,} words smoothing has no effect.")
         return found
@@ -445,7 +449,7 @@ def parse_interval(text: str, epoch_tokens: int = 0) -> tuple[float, int]:
     """
     duration, tokens = _DURATION.fullmatch(text.strip()), _TOKENS.fullmatch(text.strip())
     epochs = _EPOCHS.fullmatch(text.strip())
-    if duration is not None:
+    if duration is not None and duration[2] is not None:
         return float(duration[1]) * _SECONDS[duration[2]], 0
     if tokens is not None:
         return 0.0, round(float(tokens[1]) * _MULTIPLES[tokens[2] or tokens[3] or ""])

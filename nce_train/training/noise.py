@@ -63,12 +63,23 @@ def noise_tables(counts: np.ndarray, settings: Settings) -> Noise:
     with np.errstate(divide="ignore"):  # a word that is never noise has log Q = −inf, and an error below
         log_count = np.log(settings.num_sampled * probability)
     if drawable < len(counts):
-        raise InputError(
-            f"{len(counts) - drawable} words of the vocabulary have count 0, so the unigram sampler never draws them "
-            "and NCE is not defined for them; remove them from the vocabulary or choose another --sampler."
-        )
+        raise InputError(_never_drawn(counts, settings))
     return Noise(
         columns=alias_table(probability), log_count=log_count.astype(np.float32), log_miss=np.log1p(-probability)
+    )
+
+
+def _never_drawn(counts: np.ndarray, settings: Settings) -> str:
+    number = int(np.count_nonzero(counts == 0))
+    if settings.unknown is not None and number == 1 and counts[0] == 0:
+        return (
+            f"No word is dropped that {settings.unknown!r} could stand for, and the unigram sampler never draws it: "
+            "leave --unknown out, or raise --min-count."
+        )
+    have = "1 word of the vocabulary has" if number == 1 else f"{number:,} words of the vocabulary have"
+    return (
+        f"{have} count 0, so the unigram sampler would never draw them and NCE is not defined for them; remove them "
+        "from the vocabulary or choose another --sampler."
     )
 
 

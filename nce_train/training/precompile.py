@@ -40,7 +40,7 @@ def compile_kernels(settings: Settings) -> None:
     if settings.smoothing > 0:
         from nce_train.training.smoothing import find_neighbours
 
-        find_neighbours(np.eye(12, dtype=np.float32), lambda: False, lambda done, total: None)
+        find_neighbours(np.eye(12, dtype=np.float32), 1, lambda: False, lambda done, total: None)
 
 
 def compile_elsewhere(settings: Settings) -> None:

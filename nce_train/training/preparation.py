@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from nce_train.errors import InputError
-from nce_train.text.corpus import EncodedCorpus, encode_corpus
+from nce_train.text.corpus import EncodedCorpus, encode_corpus, undecodable_words
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training import run_record
@@ -66,7 +66,7 @@ def encode(
             cache=cache,
             progress=scanning,
         )
-    for warning in encoded.warnings:
+    for warning in [*encoded.warnings, *undecodable_words(encoded.vocabulary)]:
         watcher.note(warning)
     watcher.scanned(encoded)
     refuse_without_memory(len(encoded.vocabulary), settings, cluster)

@@ -511,7 +511,7 @@ class Session:
         from nce_train.training import smoothing  # with the compiler
 
         with self.timed("smoothing"):
-            near = smoothing.find_neighbours(vectors, stopped, self.watcher.smoothing)
+            near = smoothing.find_neighbours(vectors, int(self.settings.threads), stopped, self.watcher.smoothing)
             if near is None:
                 raise _NotSmoothed
             smoothing.smooth(vectors, vocabulary.counts, float(self.settings.smoothing), near)

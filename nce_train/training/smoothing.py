@@ -10,7 +10,9 @@ all at once. The constants were fitted to Wikipedia (`benchmarks/STUDY.md`, "Smo
 neighbours' direction is another, and the classifier's loss on held-out text hardly changes.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +30,8 @@ HALF_COUNT = 200.0  # occurrences at which a word is in the middle between the m
 CLUSTER_WORDS = 180
 CLUSTERS_COMPARED = 16
 CLUSTERING_STEPS = 4
+
+MOST_THREADS = 8  # of the search: each takes some 20 MB
 
 _ROWS_AT_ONCE = 4096
 _BLOCK_NUMBERS = 1 << 22  # cosines at once, however large a cluster is
@@ -53,15 +57,17 @@ class _Clusters(NamedTuple):
     places: NDArray[np.int64]  # [searched]: where each word stands in `units`
 
 
-def find_neighbours(vectors: NDArray[np.float32], stopped: Callable[[], bool], progress: Progress) -> Neighbours | None:
-    """Find nearest neighbours of all words.
-
-    Most of the time goes into NumPy's products of matrices, which use threads of their own.
+def find_neighbours(
+    vectors: NDArray[np.float32], threads: int, stopped: Callable[[], bool], progress: Progress
+) -> Neighbours | None:
+    """Find nearest neighbours of all words; the same on any number of threads.
 
     Parameters
     ----------
     vectors : float32 [vocabulary, dim]
         Input embeddings, the most frequent words' first; more than NEIGHBOURS.
+    threads : int
+        At most MOST_THREADS of them are used.
     stopped : callable
         Asked every few thousand words; the search ends when it returns True.
     progress : callable
@@ -75,14 +81,41 @@ def find_neighbours(vectors: NDArray[np.float32], stopped: Callable[[], bool], p
     progress(0, len(vectors))
     rows = np.zeros((len(vectors), NEIGHBOURS), np.int32)
     cosines = np.full((len(vectors), NEIGHBOURS), _FREE, np.float32)
-    clusters = _cluster(_unit_length(vectors[:SEARCHED]))
-    for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        _search(_unit_length(vectors[part]), start, clusters, rows[part], cosines[part])
-        progress(min(start + _ROWS_AT_ONCE, len(vectors)), len(vectors))
-        if stopped():
-            return None
+    with _pool(min(threads, MOST_THREADS)) as pool:
+        clusters = _cluster(_unit_length(vectors[:SEARCHED]), pool)
+
+        def search(part: slice) -> int:
+            _search(_unit_length(vectors[part]), part.start, clusters, rows[part], cosines[part])
+            return len(rows[part])
+
+        done = 0
+        for found in pool.map(search, _parts(len(vectors))):
+            done += found
+            progress(done, len(vectors))
+            if stopped():
+                return None
     return Neighbours(clusters.units, rows, np.maximum(cosines, 0, out=cosines))
+
+
+@contextlib.contextmanager
+def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each multiply matrices alone.
+
+    Products this small are over sooner than the threads of a BLAS are: where other work has a CPU, they took 7 s
+    instead of 0.6 s, each product waiting for the thread that had none.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        pool = ThreadPoolExecutor(threads, "smoothing")
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _parts(count: int) -> list[slice]:
+    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, count, _ROWS_AT_ONCE)]
 
 
 def smooth(vectors: NDArray[np.float32], counts: NDArray[np.int64], smoothing: float, near: Neighbours) -> None:
@@ -98,8 +131,7 @@ def smooth(vectors: NDArray[np.float32], counts: NDArray[np.int64], smoothing: f
         Of these vectors.
     """
     weights = smoothing * neighbour_shares(counts)
-    for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
+    for part in _parts(len(vectors)):
         own, weight = vectors[part], weights[part, None].astype(np.float32)
         mean = _unit_length(np.einsum("rk,rkd->rd", near.cosines[part], near.units[near.rows[part]]))
         own[...] = (1 - weight) * own + weight * _lengths(own).astype(np.float32) * mean
@@ -110,15 +142,20 @@ def neighbour_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(FREQUENT_SHARE + (1 - FREQUENT_SHARE) * HALF_COUNT / (HALF_COUNT + counts))
 
 
-def _cluster(units: NDArray[np.float32]) -> _Clusters:
+def _cluster(units: NDArray[np.float32], pool: ThreadPoolExecutor) -> _Clusters:
     """Put vectors of length 1 into clusters, by k-means from evenly spaced ones."""
     number = max(1, len(units) // CLUSTER_WORDS)
+
+    def nearest(centres: NDArray[np.float32]) -> NDArray[np.int64]:
+        found = pool.map(lambda part: _nearest_centres(units[part], centres, 1), _parts(len(units)))
+        return np.concatenate(list(found))[:, 0]
+
     centres = units[:: len(units) // number][:number].copy()
     for _ in range(CLUSTERING_STEPS):
-        order, starts = _members(_nearest_centres(units, centres, 1)[:, 0], number)
+        order, starts = _members(nearest(centres), number)
         filled = np.flatnonzero(np.diff(starts))
         centres[filled] = _unit_length(np.add.reduceat(units[order], starts[filled], axis=0))
-    order, starts = _members(_nearest_centres(units, centres, 1)[:, 0], number)
+    order, starts = _members(nearest(centres), number)
     places = np.empty(len(units), np.int64)
     places[order] = np.arange(len(units))
     return _Clusters(centres, units[order], starts, places)
@@ -126,15 +163,10 @@ def _cluster(units: NDArray[np.float32]) -> _Clusters:
 
 def _nearest_centres(units: NDArray[np.float32], centres: NDArray[np.float32], number: int) -> NDArray[np.int64]:
     """The nearest centres to each vector, in no order, int64 [vectors, number]."""
-    found = np.empty((len(units), number), np.int64)
-    for start in range(0, len(units), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        cosines = units[part] @ centres.T
-        if number == 1:
-            found[part, 0] = np.argmax(cosines, axis=1)
-        else:
-            found[part] = np.argpartition(-cosines, number - 1, axis=1)[:, :number]
-    return found
+    cosines = units @ centres.T
+    if number == 1:
+        return np.argmax(cosines, axis=1, keepdims=True)
+    return np.argpartition(-cosines, number - 1, axis=1)[:, :number]
 
 
 def _members(cluster_of: NDArray[np.int64], number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

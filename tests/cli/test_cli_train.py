@@ -197,6 +197,14 @@ def test_standard_input_and_several_sources(folder):
     assert counts[1] == [3 * count for count in counts[0]]
 
 
+def test_compressed_standard_input_that_is_cut_short(folder):
+    content = gzip.compress(TEXT.encode())[:-100]
+    code, _, err = run("-", "-o", "in.nce", cwd=folder, stdin=content)
+    assert code == 2
+    assert "standard input is cut short" in err
+    assert not (folder / "in.nce").exists()
+
+
 def test_ids_are_reused_and_said_to_be(folder):
     assert "reused" not in run("corpus.txt", "-o", "a.nce", cwd=folder)[2]
     assert "reused" in run("corpus.txt", "-o", "b.nce", cwd=folder)[2]
@@ -235,8 +243,9 @@ def test_dry_run_writes_nothing(folder):
     code, out, err = run("corpus.txt", "--dry-run", cwd=folder)
     assert code == 0, err
     assert "vocabulary        40 words" in out
-    for name in ("pairs in all", "memory", "training time"):
+    for name in ("pairs in all", "memory            at most", "training time"):
         assert name in out
+    assert "smoothing" not in out  # the vocabulary is too small
     assert not (folder / "corpus.nce").exists()
 
 

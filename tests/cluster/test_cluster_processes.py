@@ -75,7 +75,7 @@ def test_a_worker_killed_before_training_changes_nothing(work, corpus, expected,
 @pytest.mark.slow
 def test_interrupted_on_workers_it_goes_on_without_them(corpus, expected, tmp_path):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
-    arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1", "--log-every", "0.1"]
+    arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1s", "--log-every", "0.1"]
     arguments += ["--heldout", corpus[1]]
     command = [sys.executable, "-m", "nce_train.cli.train", *arguments, *options]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -259,6 +259,15 @@ def test_a_text_with_punctuation_at_its_words_is_warned_of(encode, text, warns):
     assert encode(b"Hello, world.", tokens="words").warnings == []
 
 
+def test_words_that_are_not_utf8_are_told(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("café au lait, 你好 😀\n" * 5)
+    assert "UTF-8" not in str(count_corpus(text)[2])
+    text.write_bytes("café au lait noir où\n".encode("latin-1") * 5)
+    _, _, (warning,) = count_corpus(text)
+    assert warning.startswith("2 of the 5 words are not UTF-8, such as b'caf\\xe9': ")
+
+
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [

@@ -161,7 +161,6 @@ def test_durations(text, seconds):
         ("1.5k tokens", (0.0, 1500)),
         ("20Mtokens", (0.0, 20_000_000)),
         ("700tokens", (0.0, 700)),
-        (90, (90.0, 0)),
         ("250ms", (0.25, 0)),
     ],
 )
@@ -169,7 +168,7 @@ def test_checkpoint_intervals(text, parsed):
     assert parse_interval(load_settings(given={"checkpoint_every": text}).checkpoint_every) == parsed
 
 
-@pytest.mark.parametrize("text", ["soon", "0s", "0M", "-5s", "5T", "", "M", True, -3])
+@pytest.mark.parametrize("text", ["soon", "0s", "0M", "-5s", "5T", "", "M", True, -3, "500000", "0.1", 90])
 def test_other_checkpoint_intervals_are_refused(text):
     with pytest.raises(InputError, match="it should be a duration such as 30s or 5min, or a number of tokens"):
         load_settings(given={"checkpoint_every": text})
@@ -194,6 +193,12 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"noise_reuse": 33}, ["noise_reuse is 33, but no noise sample serves more than num_sampled (32) blocks"]),
         ({"num_sampled": 1}, []),  # the default of noise_reuse is above it
         ({"lr": 0}, ["With lr 0 no parameter moves"]),
+        ({"sampler": "uniform", "distortion": 0.5}, ["With sampler uniform distortion has no effect"]),
+        ({"sampler": "uniform"}, []),
+        ({"distortion": 0.5}, []),
+        ({"reduction": "mean"}, ["With reduction mean lr 0.05 is little"]),
+        ({"reduction": "mean", "lr": 1.0}, []),
+        ({"reduction": "mean", "lr": 0}, ["With lr 0 no parameter moves"]),
     ],
 )
 def test_doubts_about_settings(given, sentences):

@@ -50,8 +50,15 @@ def test_more_unique_samples_than_words_are_refused():
 
 
 def test_words_that_are_never_noise_are_refused():
-    with pytest.raises(InputError, match="1 words of the vocabulary have count 0"):
+    with pytest.raises(InputError, match="1 word of the vocabulary has count 0"):
         noise_tables(np.array([4, 3, 0]), Settings(sampler="unigram", num_sampled=2))
+
+
+def test_an_unknown_word_that_stands_for_none_is_refused():
+    with pytest.raises(InputError, match=r"No word is dropped that 'UNK' could stand for, .* leave --unknown out"):
+        noise_tables(np.array([0, 4, 3]), Settings(unknown="UNK", num_sampled=2))
+    with pytest.raises(InputError, match="2 words of the vocabulary have count 0"):
+        noise_tables(np.array([0, 4, 0]), Settings(unknown="UNK", num_sampled=2))
 
 
 def test_keep_probability_is_the_formula():

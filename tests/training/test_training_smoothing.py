@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 import nce_train
 from nce_train.api import train_or_resume
@@ -82,7 +84,7 @@ def test_it_is_the_formula_when_all_clusters_are_compared(
         patch.setattr(module, "CLUSTERS_COMPARED", 10**6)
         patch.setattr(module, "_ROWS_AT_ONCE", rows_at_once)
         expected = twin(vectors, counts, smoothing, min(searched, rows), NEIGHBOURS)
-        smooth(vectors, counts, smoothing, find_neighbours(vectors, never, untold))
+        smooth(vectors, counts, smoothing, find_neighbours(vectors, 2, never, untold))
     np.testing.assert_allclose(vectors, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -90,9 +92,9 @@ def test_most_nearest_neighbours_are_found_among_the_nearest_clusters(monkeypatc
     generator = np.random.default_rng(4)
     topics = generator.normal(size=(300, 16))
     vectors = (topics[generator.integers(0, 300, 9000)] + generator.normal(size=(9000, 16))).astype(np.float32)
-    found = find_neighbours(vectors, never, untold)
+    found = find_neighbours(vectors, 2, never, untold)
     monkeypatch.setattr(module, "CLUSTERS_COMPARED", 10**6)
-    exact = find_neighbours(vectors, never, untold)
+    exact = find_neighbours(vectors, 2, never, untold)
     same = np.mean([len(set(few) & set(all_)) / NEIGHBOURS for few, all_ in zip(found.rows, exact.rows, strict=True)])
     assert 0.965 < same < 1  # 0.975; with 8 clusters 0.88, without steps of k-means 0.96
     assert (np.diff(exact.cosines, axis=1) <= 0).all() and (found.cosines <= exact.cosines).all()
@@ -117,7 +119,7 @@ def test_of_equally_near_words_the_first_compared_stay():
 def test_a_row_of_zeros_stays_and_is_no_ones_neighbour():
     vectors, counts = vectors_and_counts(2500, 8, 3)
     vectors[[5, 2400]] = 0
-    near = find_neighbours(vectors, never, untold)
+    near = find_neighbours(vectors, 2, never, untold)
     smooth(vectors, counts, 1.0, near)
     assert not vectors[[5, 2400]].any() and np.isfinite(vectors).all()
     assert (near.cosines >= 0).all()
@@ -130,12 +132,12 @@ def test_tiny_and_huge_numbers_and_words_that_are_all_alike():
     vectors[[1, 2300]] *= np.float32(1e-30)
     vectors[[2, 2200]] *= np.float32(1e25)
     before = vectors.copy()
-    smooth(vectors, counts, 0.3, find_neighbours(vectors, never, untold))
+    smooth(vectors, counts, 0.3, find_neighbours(vectors, 2, never, untold))
     assert np.isfinite(vectors).all()
     ratio = np.linalg.norm(vectors.astype(np.float64), axis=1) / np.linalg.norm(before.astype(np.float64), axis=1)
     assert (ratio > 0.7).all() and (ratio < 1.001).all()
     alike = np.ones((1500, 8), np.float32)  # one cluster
-    smooth(alike, counts[:1500], 0.3, find_neighbours(alike, never, untold))
+    smooth(alike, counts[:1500], 0.3, find_neighbours(alike, 2, never, untold))
     np.testing.assert_allclose(alike, 1, rtol=1e-5)
 
 
@@ -146,7 +148,7 @@ def test_how_the_search_is_cut_does_not_change_the_bytes(monkeypatch):
         monkeypatch.setattr(module, "_ROWS_AT_ONCE", rows_at_once)
         monkeypatch.setattr(module, "_BLOCK_NUMBERS", block)
         copy = vectors.copy()
-        smooth(copy, counts, 0.5, find_neighbours(copy, never, untold))
+        smooth(copy, counts, 0.5, find_neighbours(copy, 2, never, untold))
         results.append(copy)
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_allclose(results[0], results[2], atol=1e-5)  # a product with one row rounds differently
@@ -157,11 +159,28 @@ def test_rare_words_move_further():
     np.testing.assert_allclose(shares, [1 / 3, 2 / 3, 1], rtol=1e-6)
 
 
+def test_threads_change_nothing_and_numpy_has_its_own_again(monkeypatch):
+    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 512)
+    vectors, _ = vectors_and_counts(5000, 24, 6)
+    before, within = threadpool_info(), []
+    one, *others = (
+        find_neighbours(vectors, threads, never, lambda done, total: within.append(threadpool_info()))
+        for threads in (1, 2, 3, 100)
+    )
+    for other in others:
+        for left, right in zip(one, other, strict=True):
+            np.testing.assert_array_equal(left, right)
+    blas = [library["num_threads"] for found in within[1:10] for library in found if library["user_api"] == "blas"]
+    assert blas and set(blas) == {1}
+    assert threadpool_info() == before
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("smoothing")]
+
+
 def test_progress_is_told_and_the_search_stops_when_asked(monkeypatch):
     monkeypatch.setattr(module, "_ROWS_AT_ONCE", 256)
     vectors, _ = vectors_and_counts(2000, 8, 2)
     told = []
-    assert find_neighbours(vectors, never, lambda *numbers: told.append(numbers)) is not None
+    assert find_neighbours(vectors, 2, never, lambda *numbers: told.append(numbers)) is not None
     assert told[0] == (0, 2000) and told[-1] == (2000, 2000) and told == sorted(told) and len(told) == 9
     asked = []
 
@@ -169,7 +188,7 @@ def test_progress_is_told_and_the_search_stops_when_asked(monkeypatch):
         asked.append(1)
         return len(asked) > 2
 
-    assert find_neighbours(vectors, soon, untold) is None
+    assert find_neighbours(vectors, 2, soon, untold) is None
 
 
 # --- in a run -------------------------------------------------------------------------------------------------
@@ -212,14 +231,14 @@ def interrupted_while_smoothing():
     """The first progress of a search is followed by Ctrl-C, and the run ends saying how to go on."""
     told = []
 
-    def search(vectors, stopped, progress):
+    def search(vectors, threads, stopped, progress):
         def then_interrupt(done, total):
             if not told and total > 100:  # not when it is compiled
                 told.append(done)
                 interrupt()
             progress(done, total)
 
-        return find_neighbours(vectors, stopped, then_interrupt)
+        return find_neighbours(vectors, threads, stopped, then_interrupt)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "find_neighbours", search)
@@ -247,7 +266,7 @@ def test_the_model_is_smoothed_and_its_classifier_kept(folder):
     counts = np.array([int(line.split("\t")[1]) for line in Path("raw/vocab.tsv").read_text().splitlines()])
     expected = array("raw", "input.npy")
     assert len(expected) > 2000
-    smooth(expected, counts, 0.3, find_neighbours(expected, never, untold))
+    smooth(expected, counts, 0.3, find_neighbours(expected, 2, never, untold))
     np.testing.assert_array_equal(array("smoothed", "input.npy"), expected)
     assert not np.array_equal(array("raw", "input.npy"), expected)
     for name in ("output.npy", "bias.npy"):
@@ -370,5 +389,5 @@ def test_more_epochs_go_on_from_what_was_not_smoothed(folder):
     train("at_once", resume=True, epochs=2)
     expected = array("at_once", "input.npy")
     counts = np.array([int(line.split("\t")[1]) for line in Path("m/vocab.tsv").read_text().splitlines()])
-    smooth(expected, counts, 0.3, find_neighbours(expected, never, untold))
+    smooth(expected, counts, 0.3, find_neighbours(expected, 2, never, untold))
     np.testing.assert_array_equal(array("m", "input.npy"), expected)

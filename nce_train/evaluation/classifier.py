@@ -70,6 +70,8 @@ class Model:
         """
         check_path("path", path)
         directory = Path(path)
+        if not directory.exists():
+            raise InputError(f"{directory}: there is no such model directory")
         if not directory.is_dir():
             raise InputError(f"{directory}: not a model directory; only one has the output vectors and biases")
         return read_finished(directory, lambda: cls._read(directory))

@@ -387,6 +387,7 @@ def test_starts_that_fit_nothing_are_refused(folder):
     refused(r"--dim cannot be 10: .*old.nce has vectors of 24 numbers", init=model, dim=10)
     refused("give one of them", init=model, continue_from=model)
     refused("not a model directory", continue_from=folder / "others.vec")
+    refused("there is no such model directory", continue_from=folder / "none.nce")
     (folder / "strange.txt").write_text("Q R Q R Q R\n" * 9)
     refused("no word of the corpus is a word of the model", "strange.txt", continue_from=model)
     (model / "manifest.json").unlink()

@@ -26,8 +26,8 @@ _NUMBERS_AT_ONCE = 2**20
 _MAPPED_FROM = 2**20  # bytes: larger arrays are not read into memory
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a member: the lengths of its name and of what is extra
 # What a cut or altered archive may raise, by what it hits: a missing member (KeyError), the flags for compression and
-# encryption (NotImplementedError, RuntimeError), the table of contents, a header or the numbers (the others).
-DAMAGED = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+# encryption (RuntimeError and its kinds), the table of contents, a header or the numbers (the others).
+DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 Progress = Callable[[int, int], None]
 

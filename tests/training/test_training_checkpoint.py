@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -82,6 +83,28 @@ def test_a_cut_or_changed_file_gives_the_one_before(two, data):
     else:
         assert (found.run, damaged) == ({"step": 1}, [path])
     assert_same(found.arrays, ARRAYS)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "raised"),
+    [
+        (6, 1, RuntimeError),  # encrypted
+        (6, 0x20, NotImplementedError),  # patched data
+        (8, 6, NotImplementedError),  # a compression that Python has not
+    ],
+)
+def test_a_changed_flag_is_damage_and_nothing_else(tmp_path, place, value, raised):
+    for step in (1, 2):
+        path = write_checkpoint(tmp_path, {"step": step}, ARRAYS)
+    content = bytearray(path.read_bytes())
+    # the local header and the one in the table of contents, where both flags stand two bytes further on
+    for begin, further in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
+        content[content.index(begin) + place + further] = value
+    path.write_bytes(content)
+    with zipfile.ZipFile(path) as archive, pytest.raises(raised):
+        archive.read(archive.namelist()[0])
+    found, damaged = newest_checkpoint(tmp_path)
+    assert (found.run, damaged) == ({"step": 1}, [path])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])

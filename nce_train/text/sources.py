@@ -230,7 +230,7 @@ def _sources_of(name: str, called: str) -> list[Source]:
     except ValueError as error:  # a NUL character in the name
         raise InputError(f"cannot read the {called} {name!r}: {error}") from None
     if not sources:
-        raise InputError(f"the directory {name} holds no file to read (hidden ones do not count)")
+        raise InputError(f"the directory {name} holds no file to read (hidden ones and those of models do not count)")
     return sources
 
 

@@ -269,10 +269,9 @@ class Settings(BaseModel):
 
         But `round_tokens` and `round_tau`, which depend on the vocabulary: see `with_rounds`.
         """
-        automatic_lr = rounds_lr(self.shards) if self.deterministic else HOGWILD_LR
         return self.model_copy(
             update={
-                "lr": automatic_lr if self.lr == "auto" else self.lr,
+                "lr": self._automatic_lr() if self.lr == "auto" else self.lr,
                 "threads": usable_cpus() if self.threads == "auto" else self.threads,
                 "input_init": _without_dim(self.input_init, self.dim),
                 "output_init": _without_dim(self.output_init, self.dim),
@@ -296,6 +295,12 @@ class Settings(BaseModel):
             tokens = max(1, min(fitting, token_count // (self.shards * ROUNDS_AT_LEAST)))
         return self.model_copy(update={"round_tokens": tokens, "round_tau": ROUND_TAU if tau == "auto" else tau})
 
+    def _automatic_lr(self) -> float:
+        return rounds_lr(self.shards) if self.deterministic else HOGWILD_LR
+
+    def _default(self, name: str) -> Any:
+        return type(self).model_fields[name].default
+
     def smooths(self, vocabulary: int) -> bool:
         """Whether the input embeddings of so many words are smoothed in the end."""
         return self.smoothing > 0 and vocabulary >= LEAST_SMOOTHED_VOCABULARY
@@ -306,20 +311,20 @@ class Settings(BaseModel):
         Parameters are those of `with_rounds`.
         """
         found = self._doubts_about_rounds(vocabulary, token_count)
-        if self.unique and self.noise_reuse not in (1, type(self).model_fields["noise_reuse"].default):
+        if self.unique and self.noise_reuse not in (1, self._default("noise_reuse")):
             found.append("With unique noise_reuse has no effect: each block draws all its noise samples.")
-        elif self.noise_reuse > max(self.num_sampled, type(self).model_fields["noise_reuse"].default):
+        elif self.noise_reuse > max(self.num_sampled, self._default("noise_reuse")):
             found.append(
                 f"noise_reuse is {self.noise_reuse:,}, but no noise sample serves more than num_sampled "
                 f"({self.num_sampled:,}) blocks: at least one is drawn for each."
             )
-        if self.sampler != "unigram" and self.distortion != type(self).model_fields["distortion"].default:
+        if self.sampler != "unigram" and self.distortion != self._default("distortion"):
             found.append(f"With sampler {self.sampler} distortion has no effect.")
         if self.lr == 0:
             found.append("With lr 0 no parameter moves: the run only measures the loss.")
-        elif self.reduction == "mean" and self.lr == (rounds_lr(self.shards) if self.deterministic else HOGWILD_LR):
+        elif self.reduction == "mean" and self.lr == self._automatic_lr():
             found.append(f"With reduction mean lr {self.lr:g} is little: it divides the steps by a block's pairs.")
-        if not self.smooths(vocabulary) and self.smoothing not in (0, type(self).model_fields["smoothing"].default):
+        if not self.smooths(vocabulary) and self.smoothing not in (0, self._default("smoothing")):
             found.append(f"With less than {LEAST_SMOOTHED_VOCABULARY:,} words smoothing has no effect.")
         return found
 
@@ -330,7 +335,7 @@ class Settings(BaseModel):
             without_effect = [
                 name
                 for name, usual in (
-                    ("shards", type(self).model_fields["shards"].default),
+                    ("shards", self._default("shards")),
                     ("round_tokens", automatic.round_tokens),
                     ("round_tau", automatic.round_tau),
                 )

@@ -11,6 +11,8 @@ The first rows concern the first half only, the last rows the second half only (
 the other half's windows); those between, with the noise words, concern both. Three numbers say where the parts end:
 `low_end`, `both_end`, `count`. Products of a row with a half that it does not concern are not computed.
 
+Masks, drawing noise words and laying out rows are here as well: whatever the kernel does a vector at a time.
+
 LLVM finds neither the register tiling of the products nor the vector form of the logistic by itself (loops in
 Python syntax ran 3 to 10 times slower, measured), so each is an intrinsic that writes the vector instructions out. The
 loops around them are ordinary compiled functions. `tests/training/test_training_tiles.py` holds the NumPy twins.

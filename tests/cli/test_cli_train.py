@@ -249,6 +249,14 @@ def test_dry_run_writes_nothing(folder):
     assert not (folder / "corpus.nce").exists()
 
 
+def test_dry_run_says_that_smoothing_follows(folder):
+    (folder / "many.txt").write_text((" ".join(f"w{number}" for number in range(10_000)) + "\n") * 5)
+    for more, follows in (((), True), (("--smoothing", "0"), False)):
+        code, out, err = run("many.txt", "--dry-run", "--min-count", 4, *more, cwd=folder)
+        assert code == 0, err
+        assert ("then smoothing" in out) == follows
+
+
 def test_plain_lines_and_log_file(folder):
     code, _, err = run("corpus.txt", "--log-file", "log.txt", cwd=folder)
     assert code == 0

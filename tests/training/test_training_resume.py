@@ -379,6 +379,13 @@ def test_a_run_that_starts_again_can_be_interrupted_again(tmp_path, text, whole,
     assert contents(output) == whole
 
 
+def test_a_model_beside_the_text_is_no_text(tmp_path, text):
+    for name in ("one.nce", "two.nce"):
+        go(tmp_path / name, corpus=tmp_path, epochs=1)
+    corpora = [json.loads((tmp_path / name / "manifest.json").read_text())["corpus"] for name in ("one.nce", "two.nce")]
+    assert [[source["name"] for source in corpus] for corpus in corpora] == [[str(text)]] * 2
+
+
 def test_no_cache_holds_for_a_run_that_starts_again(tmp_path, text, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for cache in (False, True):

@@ -54,6 +54,7 @@ from nce_train.training.tiles import (
     pack_centres,
     panel_logits,
     prefetch_row,
+    remove_hits,
 )
 
 LINE_END = -1  # closes a sentence in the token stream
@@ -328,7 +329,7 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
 # --- which words: subsampling, blocks, noise ------------------------------------------------------------------
 
 
-@inner
+@in_place
 def _next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base):
     """Fill side `side` with the next block that has pairs, and ask for its rows; False at the range's end."""
     cursor, copies, blocks = thread.cursor, thread.copies, thread.blocks
@@ -705,23 +706,7 @@ def _weigh(plan, blocks, scratch, side, panel):
         weights[count, g] = 0  # rows are worked on two at a time
     noise_weights(start, end, times, scratch.noise_weights, weights)
     if plan.remove_accidental_hits:
-        rows = blocks.rows[side, panel]
-        for s in range(start, end):
-            for r in range(start):
-                _remove_hit(plan.pairs, weights, rows, r, s, times[s - start])
-            for r in range(end, count):
-                _remove_hit(plan.pairs, weights, rows, r, s, times[s - start])
-
-
-@inner
-def _remove_hit(pairs, weights, rows, context, noise, times):
-    """Take the centres that context row `context` belongs to out of noise row `noise`, where it is the same word."""
-    if rows[context] == rows[noise]:
-        for g in range(PANEL):
-            if pairs:
-                weights[noise, g] += times * weights[context, g]
-            elif weights[context, g] > 0:
-                weights[noise, g] = 0
+        remove_hits(blocks.rows[side, panel], start, end, count, times, plan.pairs, weights)
 
 
 # --- hot rows -------------------------------------------------------------------------------------------------

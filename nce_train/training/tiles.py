@@ -128,6 +128,24 @@ def noise_weights(first, last, times, centre_weights, weights):
 
 
 @in_place
+def remove_hits(rows, first, last, count, times, subtract, weights):
+    """Take out of noise rows, first <= s < last, the centres of which the same word is a context.
+
+    For each context row r, before `first` or from `last` on, with rows[r] == rows[s]: where `subtract`,
+    weights[s, g] += times[s − first] · weights[r, g], else weights[s, g] = 0 where weights[r, g] > 0.
+
+    Parameters
+    ----------
+    rows : int32 [>= count]
+    first, last, count : int
+    times : float [>= last − first]
+    subtract : bool
+    weights : float [>= count, PANEL]: of noise rows not positive; those rows are written
+    """
+    _remove_hits(rows, first, last, count, times, subtract, weights)
+
+
+@in_place
 def merge_repeats(draws, draw_count, words, times, count):
     """Append the different words among draws[:draw_count] to `words`, and how often each is there to `times`.
 
@@ -583,6 +601,29 @@ def _noise_weights(typing, first, last, times, centre_weights, weights):
             store(builder, builder.fmul(factor, by_centre), weights.row(row))
 
     return types.none(types.int64, types.int64, times, centre_weights, weights), inlined(noise_weights)
+
+
+@intrinsic
+def _remove_hits(typing, rows, first, last, count, times, subtract, weights):
+    def remove_hits(builder, rows, first, last, count, times, subtract, weights):
+        vector = weights.vector(PANEL)
+        zeros = ir.Constant(vector, [0.0] * PANEL)
+        contexts = builder.sub(count, builder.sub(last, first))
+        with cgutils.for_range_slice(builder, first, last, I64(1), I64) as (noise, _):
+            word = rows.load(noise)
+            factor = splat(builder, times.load(builder.sub(noise, first)), PANEL)
+            with cgutils.for_range_slice(builder, I64(0), contexts, I64(1), I64) as (number, _):
+                behind = builder.icmp_signed(">=", number, first)
+                row = builder.add(number, builder.select(behind, builder.sub(last, first), I64(0)))
+                with builder.if_then(builder.icmp_signed("==", rows.load(row), word), likely=False):
+                    before = load(builder, weights.row(noise), vector)
+                    of_context = load(builder, weights.row(row), vector)
+                    less = builder.fadd(before, builder.fmul(factor, of_context))
+                    none = builder.select(builder.fcmp_ordered(">", of_context, zeros), zeros, before)
+                    store(builder, builder.select(subtract, less, none), weights.row(noise))
+
+    index = types.int64
+    return types.none(rows, index, index, index, times, types.boolean, weights), outlined(remove_hits)
 
 
 @intrinsic

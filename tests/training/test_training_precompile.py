@@ -48,6 +48,22 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
     assert not list(tmp_path.rglob("*.nbc"))
 
 
+@pytest.mark.slow
+def test_it_ends_as_soon_as_the_kernels_are_there(tmp_path):
+    """Nothing waits for the thread that watches the other process, and Python finds nothing amiss in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", precompile.__name__],
+        env=environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        process.stdin.write(Settings(dim=16).resolved().to_yaml().encode() + b"\0")
+        process.stdin.flush()
+        assert (process.wait(timeout=200), process.stderr.read()) == (0, b"")
+    assert list(tmp_path.rglob("*.nbc"))
+
+
 def test_no_process_is_started_where_kernels_are_compiled_already(monkeypatch):
     settings = Settings().resolved()
     precompile.compile_kernels(settings)

@@ -52,6 +52,11 @@ def noise_weights_of(first, last, times, centre_weights, weights):
 
 
 @compiled
+def remove_hits_of(rows, first, last, count, times, subtract, weights):
+    tiles.remove_hits(rows, first, last, count, times, subtract, weights)
+
+
+@compiled
 def merge(draws, draw_count, words, times, count):
     return tiles.merge_repeats(draws, draw_count, words, times, count)
 
@@ -206,6 +211,26 @@ def test_noise_weights(dtype):
     noise_weights_of(2, 4, times, centre_weights, weights)
     np.testing.assert_array_equal(weights[2:4], times[:, None] * centre_weights)
     assert (weights[[0, 1, 4, 5]] == 7).all()
+
+
+@pytest.mark.parametrize("subtract", [False, True])
+def test_remove_hits(dtype, subtract):
+    generator = np.random.default_rng(4)
+    first, last, count = 5, 12, 17
+    rows = generator.integers(0, 6, 20).astype(np.int32)
+    times = generator.integers(1, 4, last - first).astype(dtype)
+    weights = generator.integers(0, 2, (20, PANEL)).astype(dtype)
+    weights[first:last] = generator.integers(-4, 0, (last - first, PANEL))
+    want = weights.copy()
+    for s in range(first, last):
+        for r in [*range(first), *range(last, count)]:
+            if rows[r] == rows[s] and subtract:
+                want[s] += times[s - first] * weights[r]
+            elif rows[r] == rows[s]:
+                want[s][weights[r] > 0] = 0
+    assert (want != weights).any()
+    remove_hits_of(rows, first, last, count, times, subtract, weights)
+    np.testing.assert_array_equal(weights, want)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

@@ -122,14 +122,10 @@ def _parse_lines(lines: list[bytes], path: Path, dim: int, first_line: int) -> t
         texts.append(text)
     numbers = b" ".join(texts)
     # Only where each line has its fields, none of them empty, does the number of all numbers tell the number
-    # of each line's.
-    if (
-        all(text.count(b" ") == dim - 1 for text in texts)
-        and all(texts)
-        and not any(blank in numbers for blank in _UNUSUAL_BLANKS)
-    ):
+    # of each line's. `parse_plain` takes nothing but single blanks between numbers; `parse_numbers` would.
+    if all(text.count(b" ") == dim - 1 for text in texts) and all(texts):
         vectors = parse_plain(numbers, len(lines) * dim)
-        if vectors is None:
+        if vectors is None and not any(blank in numbers for blank in _UNUSUAL_BLANKS):
             vectors = parse_numbers(numbers)
         if vectors is not None and vectors.size == len(lines) * dim:
             return words, vectors.reshape(len(lines), dim)

@@ -239,6 +239,9 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def _show_estimate(estimate: Any) -> None:
+    from nce_train.progress import shown_duration
+
+    time_needed = f"about {shown_duration(estimate.seconds)}" + (", then smoothing" if estimate.smooths else "")
     rows = [
         ("vocabulary", f"{estimate.vocabulary:,} words"),
         ("tokens an epoch", f"{estimate.tokens:,}"),
@@ -246,7 +249,7 @@ def _show_estimate(estimate: Any) -> None:
         ("memory", f"at most {estimate.memory_bytes / 2**20:,.0f} MiB"),
         ("disk", f"at most {estimate.disk_bytes / 2**20:,.0f} MiB"),
         ("speed in a trial", f"{estimate.tokens_per_second:,.0f} tokens/s"),
-        ("training time", f"about {estimate.seconds:,.0f} s" + (", then smoothing" if estimate.smooths else "")),
+        ("training time", time_needed),
     ]
     if estimate.on_cluster is not None:
         rows += [

@@ -20,6 +20,25 @@ _LONG_PART = 1.0  # seconds: what took them is named in the summary
 _LONG_SAVE = 1.0  # seconds: a checkpoint that is written within them is not shown
 
 
+def shown_duration(seconds: float) -> str:
+    """A duration that is not known to the second, in the two units that matter.
+
+    Examples
+    --------
+    >>> [shown_duration(seconds) for seconds in (40, 300, 10_000, 400_000)]
+    ['40 s', '5 min', '2 h 47 min', '4 d 15 h']
+    """
+    if seconds < 119.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
 class ProgressDisplay:
     """Shows a run on stderr. A `Watcher` of `nce_train.training.watcher`; a context manager that closes its bars.
 
@@ -86,7 +105,7 @@ class ProgressDisplay:
             self._bar.set_postfix_str(f"loss {loss} per sample, lr {reading.learning_rate:.4f}", refresh=False)
         left = "time left not known yet"
         if progress > 0 and reading.tokens_per_second > 0:  # at the speed that stands beside it
-            left = f"{reading.tokens * (1 - progress) / progress / reading.tokens_per_second:,.0f} s left"
+            left = f"{shown_duration(reading.tokens * (1 - progress) / progress / reading.tokens_per_second)} left"
         self._line(
             f"epoch {reading.epoch + 1}, {progress:.0%}: {reading.tokens:,} tokens, "
             f"{reading.tokens_per_second:,.0f} tokens/s, loss {loss} per sample, lr {reading.learning_rate:.5f}, "

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from nce_train.progress import ProgressDisplay
+from nce_train.progress import ProgressDisplay, shown_duration
 from nce_train.training.metrics import Reading
 
 QUICK = {"vocabulary": 0.2, "encode": 0.1, "compile": 0.3, "train": 9.0, "heldout": 0.0, "evaluation": 0.0}
@@ -49,11 +49,29 @@ def test_reading_is_told_in_bytes_of_the_corpus_only(capsys):
     assert lines == ["reading: 1.0 MB of 4.0 MB", "reading: 1.0 MB", "turning words into ids: 62%"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (119.6, "2 min"),
+        (7_169, "119 min"),
+        (7_171, "2 h 0 min"),
+        (86_400, "24 h 0 min"),
+        (172_769, "47 h 59 min"),
+        (172_771, "2 d 0 h"),
+        (1e6, "11 d 13 h"),
+    ],
+)
+def test_durations_have_the_units_that_matter(seconds, shown):
+    assert shown_duration(seconds) == shown
+
+
 def test_the_time_left_is_at_the_speed_beside_it(capsys):
     with ProgressDisplay() as display:
         slow = Reading(step=1, epoch=0, tokens=1_000, loss=2.0, learning_rate=0.05, tokens_per_second=10.0, seconds=1.0)
         display.reading(slow, 0.25)
         display.reading(dataclasses.replace(slow, tokens=0), 0.0)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].endswith("10 tokens/s, loss 2.0000 per sample, lr 0.05000, 300 s left")
+    assert lines[0].endswith("10 tokens/s, loss 2.0000 per sample, lr 0.05000, 5 min left")
     assert lines[1].endswith("time left not known yet")

@@ -22,6 +22,20 @@ for kernel in (train_blocks, keep_nearest):
 """
 
 
+TRAIN = """
+import sys, zlib
+import nce_train
+from nce_train.training import precompile
+from nce_train.training.config import Settings
+settings = {"dim": 24, "threads": 1, "seed": 3, "epochs": 2, "min_count": 1}
+compile_there = precompile.compile_elsewhere if sys.argv[2] == "elsewhere" else precompile.compile_kernels
+compile_there(Settings(**settings).resolved())
+model = nce_train.train(sys.argv[1], **settings, cache=False)
+from nce_train.training.kernel import train_blocks
+print(sum(train_blocks.stats.cache_misses.values()), zlib.crc32(model.vectors))
+"""
+
+
 def environment(tmp_path):
     return {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "compiled")}
 
@@ -46,6 +60,20 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
     process.stdin.close()
     assert process.wait(timeout=200) == 1
     assert not list(tmp_path.rglob("*.nbc"))
+
+
+@pytest.mark.slow
+def test_kernels_compiled_elsewhere_train_the_same_model(tmp_path):
+    """They are compiled with fewer optimisations, none of which may change a result."""
+    text = tmp_path / "text.txt"
+    text.write_text("one two three four five six seven eight nine ten\n" * 300)
+    done = {}
+    for where in ("elsewhere", "here"):
+        command = [sys.executable, "-c", TRAIN, str(text), where]
+        done[where] = subprocess.run(
+            command, env=environment(tmp_path / where), capture_output=True, text=True, check=True, timeout=200
+        ).stdout.split()
+    assert done == {"elsewhere": ["0", done["here"][1]], "here": ["1", done["here"][1]]}
 
 
 @pytest.mark.slow

@@ -97,6 +97,16 @@ def print_result(text: str, end: str = "\n") -> None:
         raise RunError(f"standard output: it could not be written ({error.strerror}); mend this") from error
 
 
+def end_with(text: object) -> None:
+    """Print what ends a command that has done its work: from now on there is nothing for Ctrl-C to interrupt.
+
+    Python takes some milliseconds more to end, in which it would show a traceback or die of the signal.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    click.echo(text)
+
+
 def _raise_on_sigterm() -> None:
     def stop(number: int, frame: Any) -> NoReturn:
         raise Terminated

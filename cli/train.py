@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nce_train.cli._common import command
+from nce_train.cli._common import command, end_with
 from nce_train.errors import InputError
 from nce_train.training.config import (
     Settings,
@@ -182,8 +182,9 @@ def main(
     nce-train new.txt --continue model.nce -o newer.nce
     """
     given = {name: _typed(name, value) for name, value in settings.items() if value not in (None, ())}
+    settings_given = given
     if continue_from is None:
-        load_settings(config, given)  # a wrong one is told first
+        settings_given = load_settings(config, given).model_dump()  # a wrong one is told first
     if print_config:
         from nce_train.api import settings_and_start
 
@@ -202,11 +203,16 @@ def main(
         if corpus[0] == "-":
             raise click.UsageError("Standard input has no name to name the output after: give -o DIR.")
         output = default_output(corpus[0])
+    is_new_log = log_file is not None and not log_file.exists()
     try:
         display = ProgressDisplay(quiet, log_file)
     except OSError as error:
         raise InputError(f"The log file {log_file} cannot be written: {error.strerror}.") from None
     with display:
+        if log_file is not None and (what := _read_as(log_file, corpus, settings_given, init)) is not None:
+            if is_new_log:
+                log_file.unlink()
+            raise InputError(f"{log_file}: this file is read as {what}; name another one for the log.")
         if dry_run:
             start = {"init": init, "continue_from": continue_from}
             _show_estimate(estimate(list(corpus), config, given, display, cache=not no_cache, cluster=cluster, **start))
@@ -226,7 +232,7 @@ def main(
             tensorboard=tensorboard,
             cluster=cluster,
         )
-    click.echo(output or resume)
+    end_with(output or resume)
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -236,6 +242,20 @@ def _typed(name: str, value: Any) -> Any:
         except ValueError:
             raise InputError(f"Setting {name} cannot be {value}: it should be a whole number or auto.") from None
     return value
+
+
+def _read_as(log_file: Path, corpus: tuple[str, ...], settings: dict[str, Any], init: str | None) -> str | None:
+    """What a run reads the log file as, if it does: its lines would be appended to that."""
+    from nce_train.files import is_same_file
+    from nce_train.text.sources import list_sources
+
+    read = [("corpus", source.path) for source in list_sources(list(corpus)).sources] if corpus else []
+    read += [("held-out text", settings.get("heldout")), ("vocabulary", settings.get("vocab")), ("vectors", init)]
+    read += [("evaluation set", path) for path in settings.get("eval_set", ())]
+    for what, path in read:
+        if path is not None and is_same_file(path, log_file):
+            return what
+    return None
 
 
 def _show_estimate(estimate: Any) -> None:

@@ -93,6 +93,10 @@ class ProgressDisplay:
             how = "ids of an earlier run on the same files are reused; --no-cache to read them anew"
         self._line(f"vocabulary: {len(corpus.vocabulary):,} words, {corpus.token_count:,} tokens in it ({how})")
 
+    def compiling(self) -> None:
+        """Say what a first run waits for."""
+        self._line("compiling the kernel, which later runs load")
+
     def training(self, done: int, total: int) -> None:
         """Show how far training is."""
         if self._bars:
@@ -164,7 +168,7 @@ class ProgressDisplay:
         self._line(
             f"trained {manifest['tokens_trained']:,} tokens in {timings['train']:.1f} s "
             f"({manifest['tokens_per_second']:,.0f} tokens/s; mean loss {loss} per sample); "
-            f"{_in_all(timings)}; {timings['compile']:.1f} s compiling or loading the kernel meanwhile"
+            f"{_in_all(timings)}; {timings['compile']:.1f} s compiling or loading the kernel, begun with the reading"
         )
 
     def _line(self, text: str, *, even_if_quiet: bool = False, on_terminal: bool = True) -> None:

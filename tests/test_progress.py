@@ -67,6 +67,10 @@ def test_durations_have_the_units_that_matter(seconds, shown):
     assert shown_duration(seconds) == shown
 
 
+def test_compiling_is_told_in_a_line_of_its_own(capsys):
+    assert said(capsys, lambda display: display.compiling()) == "compiling the kernel, which later runs load\n"
+
+
 def test_the_time_left_is_at_the_speed_beside_it(capsys):
     with ProgressDisplay() as display:
         slow = Reading(step=1, epoch=0, tokens=1_000, loss=2.0, learning_rate=0.05, tokens_per_second=10.0, seconds=1.0)

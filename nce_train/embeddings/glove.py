@@ -13,7 +13,7 @@ _LOOKED_AT = 1 << 18  # bytes of the first line's numbers
 
 
 def _recognises(head: bytes) -> bool:
-    _, blank, numbers = head.partition(b"\n")[0].partition(b" ")
+    _, blank, numbers = head.partition(b"\n")[0].replace(b"\t", b" ").partition(b" ")
     fields = numbers[:_LOOKED_AT].split(b" ")
     if len(numbers) > _LOOKED_AT:
         fields.pop()
@@ -27,7 +27,7 @@ def _read(path: Path, mmap: bool) -> Table:
         first = file.readline(LONGEST_LINE)
         if len(first) == LONGEST_LINE:
             raise long_line(path, 1)
-        dim = first.rstrip().count(b" ")
+        dim = first.rstrip().replace(b"\t", b" ").count(b" ")
         for more_words, vectors in read_lines(file, path, dim, first_line=1, already_read=first):
             words += more_words
             blocks.append(vectors)

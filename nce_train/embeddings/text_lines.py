@@ -69,6 +69,7 @@ def read_blocks(
     """Read whole lines, some at a time, until the file ends; warn where the last one is open.
 
     A number that is cut is a number still, and the programs that write such files end each line with a line break.
+    Blank lines at the end of the file are passed over.
 
     Parameters
     ----------
@@ -87,6 +88,7 @@ def read_blocks(
     """
     number = first_line
     is_open = False
+    blank: list[bytes] = []  # the last lines read, which stand at the end if nothing follows
     while block := already_read + file.read(_BLOCK_BYTES):
         already_read = b""
         if not block.endswith(b"\n"):
@@ -98,7 +100,12 @@ def read_blocks(
         is_open = bool(lines[-1])
         if not is_open:
             lines.pop()
-        yield number, lines
+        lines = blank + lines
+        blank = []
+        while lines and not lines[-1].strip():
+            blank.append(lines.pop())
+        if lines:
+            yield number, lines
         number += len(lines)
     if is_open:
         warnings.warn(

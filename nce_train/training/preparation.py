@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ from nce_train.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from nce_train.training.base_trainer import BaseTrainer
+
+LONG = 2.0  # seconds: to load a compiled kernel takes less
 
 
 def check_heldout(corpus: Corpus, settings: Settings, watcher: Watcher) -> None:
@@ -75,6 +77,18 @@ def encode(
     return encoded
 
 
+@contextlib.contextmanager
+def told_when_long(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell`, from another thread, when what is done here takes longer than `LONG`."""
+    timer = threading.Timer(LONG, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 class CompileMeanwhile:
     """Has the kernel compiled, or loaded, in a thread while the text is read; leaving waits for it.
 
@@ -94,6 +108,12 @@ class CompileMeanwhile:
     ) -> None:
         if self._thread is not None and not isinstance(error, KeyboardInterrupt):
             self._thread.join()
+
+    def wait(self, told: Callable[[], None]) -> None:
+        """Wait for it; `told` is called when that takes long."""
+        if self._thread is not None:
+            with told_when_long(told):
+                self._thread.join()
 
     def start(self) -> None:
         """Start, if that has not been done."""

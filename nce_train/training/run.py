@@ -41,7 +41,7 @@ from nce_train.training.model_directory import (
     claim_interrupted,
     save_model,
 )
-from nce_train.training.preparation import CompileMeanwhile, check_heldout, encode, new_trainer
+from nce_train.training.preparation import CompileMeanwhile, check_heldout, encode, new_trainer, told_when_long
 from nce_train.training.warm_start import FindStart, WarmStart, found_again, provenance
 from nce_train.training.watcher import Watcher
 
@@ -292,6 +292,7 @@ class Session:
                 encoded = encode(
                     corpus, self.settings, self.directory, self.watcher, scanning, cache, start, self._cluster
                 )
+                kernel.wait(self.watcher.compiling)
             # what the kernel took meanwhile counts too, though the reading went on beside it
             self.timings["compile"] += kernel.seconds
             remove_states(self.directory)  # of a run that this one replaces
@@ -390,7 +391,8 @@ class Session:
     def _new_trainer(self, encoded: EncodedCorpus) -> "BaseTrainer":
         started = time.perf_counter()
         trainer = (new_trainer if self._cluster is None else self._cluster.trainer)(encoded, self.settings)
-        trainer.compile()
+        with told_when_long(self.watcher.compiling):
+            trainer.compile()
         self.timings["compile"] += time.perf_counter() - started
         return trainer
 

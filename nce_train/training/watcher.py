@@ -22,6 +22,9 @@ class Watcher(Protocol):
     def scanned(self, corpus: EncodedCorpus) -> None:
         """The vocabulary stands."""
 
+    def compiling(self) -> None:
+        """Training waits for its kernel to be compiled."""
+
     def training(self, done: int, total: int) -> None:
         """Tokens consumed, of how many over all epochs; with `max_steps` in proportion."""
 

@@ -270,6 +270,29 @@ def test_plain_lines_and_log_file(folder):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "log", "what"),
+    [
+        (["corpus.txt"], "corpus.txt", "corpus"),
+        ([".", "-o", "../out.nce"], "corpus.txt", "corpus"),
+        ([".", "-o", "../out.nce"], "new.log", "corpus"),
+        (["corpus.txt", "--heldout", "other.txt"], "other.txt", "held-out text"),
+        (["corpus.txt", "--vocab", "other.txt"], "other.txt", "vocabulary"),
+        (["corpus.txt", "--init", "other.txt"], "other.txt", "vectors"),
+        (["corpus.txt", "--eval-set", "other.txt", "--eval-every", "1epoch"], "other.txt", "evaluation set"),
+        (["corpus.txt", "--dry-run"], "link.txt", "corpus"),
+    ],
+)
+def test_no_lines_are_logged_to_a_file_that_is_read(tmp_path, arguments, log, what):
+    for name in ("corpus.txt", "other.txt"):
+        (tmp_path / name).write_text(TEXT)
+    (tmp_path / "link.txt").symlink_to("corpus.txt")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    said = refused(*arguments, "--log-file", log, cwd=tmp_path)
+    assert f"{log}: this file is read as {what}; name another one for the log." in said
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["none.txt"], "none.txt"),

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nce_train.embeddings import Embeddings
+from nce_train.embeddings import Embeddings, text_lines
 from nce_train.embeddings.formats import FORMATS
 from nce_train.errors import InputError, NceTrainWarning
 
@@ -142,6 +142,10 @@ def test_we_read_gensim_s(tmp_path, model, binary, header):
         b"2 3\na\t1\t2\t3\nb\t4\t5\t6\n",
         b"2 3\na  1  2  3\nb 4 5 6",
         b"a 1.0 2e0 3\nb 4 5 6\n",
+        b"a\t1.0\t2e0\t3\nb\t4\t5\t6\n",
+        b"2 3\na 1 2 3\nb 4 5 6\n\n",
+        b"2 3\na 1 2 3\nb 4 5 6\n\n \r\n",
+        b"a 1 2 3\nb 4 5 6\n\n",
         b"a 1 2 3 \nb 4 5 6 \n",
         gzip.compress(b"2 3\na 1 2 3\nb 4 5 6\n", mtime=0),
         lzma.compress(b"a 1 2 3\nb 4 5 6\n"),
@@ -154,6 +158,21 @@ def test_the_same_table_in_many_spellings(tmp_path, text):
     read = Embeddings.load(tmp_path / "v")
     assert read.index_to_key == ["a", "b"]
     np.testing.assert_array_equal(read.vectors, np.array([[1, 2, 3], [4, 5, 6]]))
+
+
+def test_blank_lines_count_where_lines_follow_and_however_many_are_read_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "v.txt"
+    for block in (1, 7, 1 << 20):
+        monkeypatch.setattr(text_lines, "_BLOCK_BYTES", block)
+        path.write_bytes(b"2 3\na 1 2 3\n\n\nb 4 5 6\n")
+        with pytest.raises(InputError, match=r"v.txt, line 3: 0 numbers stand after the word"):
+            Embeddings.load(path)
+        path.write_bytes(b"3 3\na 1 2 3\nb 4 5 6\n\n\n")
+        with pytest.raises(InputError, match=r"v.txt, line 3: the file ends after 2 of the 3 rows"):
+            Embeddings.load(path)
+        path.write_bytes(b"2 3\na 1 2 3\nb 4 5 x\n\n\n")
+        with pytest.raises(InputError, match=r"v.txt, line 3: 'x' is not a number"):
+            Embeddings.load(path)
 
 
 def test_a_file_that_fasttext_wrote(tmp_path):
@@ -260,7 +279,7 @@ def _damaged_npy(**changes):
         (b"2 3\na 1 2 3\nb 4 5 6\nc 7 8 9\n", "line 4: the file goes on after the 2 rows"),
         (b"2 1\na 1\t2\nb\n", "line 2: 2 numbers"),
         (b"2 2\na 1\t2 3\nb  5\n", "line 2: 3 numbers"),
-        (b"3 3\na 1 2 3\nb 4 5 6\n\n\n\n", "line 4: 0 numbers"),
+        (b"3 3\na 1 2 3\nb 4 5 6\n\n\n\n", "line 3: the file ends after 2 of the 3 rows"),
         (b"3 2\na 1.5 2.5\nb 3.5 4.5\n", "line 3: the file ends after 2 of the 3 rows"),
         (b"2 3\na 1 2 3\na 4 5 6\n", r"line 3: the word 'a' stands at .*line 2 already"),
         (b"2 3\na 1 2 3\nb 4 nan 6\n", "line 3: the vector of 'b' holds a number that is not finite"),

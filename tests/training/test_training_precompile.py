@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from nce_train.training import precompile
+from nce_train.training import precompile, preparation
 from nce_train.training.config import Settings
 
 COMPILE = """
@@ -74,6 +75,27 @@ def test_kernels_compiled_elsewhere_train_the_same_model(tmp_path):
             command, env=environment(tmp_path / where), capture_output=True, text=True, check=True, timeout=200
         ).stdout.split()
     assert done == {"elsewhere": ["0", done["here"][1]], "here": ["1", done["here"][1]]}
+
+
+@pytest.mark.slow
+def test_a_first_run_says_what_it_waits_for(tmp_path):
+    (tmp_path / "text.txt").write_text("one two three four five six seven eight nine ten\n" * 30)
+    command = [sys.executable, "-m", "nce_train.cli.train", "text.txt"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=200
+    )
+    lines = done.stderr.splitlines()
+    assert lines.count("compiling the kernel, which later runs load") == 1, lines
+    assert lines[0].startswith("vocabulary:")
+
+
+@pytest.mark.parametrize(("long", "told"), [(0.0, True), (100.0, False)])
+def test_only_what_takes_long_is_told(monkeypatch, long, told):
+    monkeypatch.setattr(preparation, "LONG", long)
+    happened = threading.Event()
+    with preparation.told_when_long(happened.set):
+        assert happened.wait(20 if told else 0) == told
+    assert happened.is_set() == told
 
 
 @pytest.mark.slow

@@ -46,6 +46,9 @@ class Watcher:
     def scanned(self, corpus):
         pass
 
+    def compiling(self):
+        self._happened("compiling")
+
     def training(self, done, total):
         if done > total / 4:
             self._happened("training")

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(tmp_path):
     assert names == {
         "lock", "run.json", "tokens.npy", "vocab.tsv", "metrics.jsonl", "state-000001.npz", "state-000002.npz"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [0, 0.003, 0.01, 0.03])
+def test_an_interrupt_after_the_last_line_finds_the_work_done(tmp_path, seconds):
+    process = start(tmp_path, SAMPLE, "-o", "m.nce", "--max-steps", 1, "--quiet")
+    assert process.stdout.readline() == "m.nce\n"
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -44,11 +44,11 @@ def compile_kernels(settings: Settings) -> None:
 
 
 def compile_elsewhere(settings: Settings) -> None:
-    """Have another process fill the cache of kernels if there is one and it is empty; wait for it.
+    """Have another process fill the cache of kernels if there is one that lacks them; wait for it.
 
     That process ends with this one, whatever ends it.
     """
-    if not sys.executable or not _cache_is_empty():
+    if not sys.executable or not _is_to_be_compiled(settings):
         return
     command = [sys.executable, "-P", "-m", __name__]  # -P: what lies in the working directory is not imported
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
@@ -76,10 +76,16 @@ def compile_elsewhere(settings: Settings) -> None:
         process.stdin.close()
 
 
-def _cache_is_empty() -> bool:
+def _is_to_be_compiled(settings: Settings) -> bool:
+    """Whether nothing of the kind that these settings need is in the cache, and there is one."""
     from nce_train.training.kernel import train_blocks
 
-    cache_file = getattr(getattr(train_blocks, "_cache", None), "_cache_file", None)
+    kernel = train_blocks
+    if settings.deterministic:  # whose other kernels tell that `train_blocks` is there for it too
+        from nce_train.training.rounds import add_changes
+
+        kernel = add_changes
+    cache_file = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
     return cache_file is not None and not os.path.exists(cache_file._index_path)
 
 

@@ -1,5 +1,6 @@
 """`nce-train`: train word embeddings on text."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -203,7 +204,7 @@ def main(
         if corpus[0] == "-":
             raise click.UsageError("Standard input has no name to name the output after: give -o DIR.")
         output = default_output(corpus[0])
-    is_new_log = log_file is not None and not log_file.exists()
+    is_new_log = log_file is not None and not os.path.exists(log_file)
     try:
         display = ProgressDisplay(quiet, log_file)
     except OSError as error:

@@ -1,5 +1,6 @@
 """`nce-train`: train word embeddings on text."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from nce_train.training.config import (
     allowed_words,
     load_settings,
     preset_names,
+    read_config,
     yaml_word,
 )
 
@@ -183,9 +185,8 @@ def main(
     nce-train new.txt --continue model.nce -o newer.nce
     """
     given = {name: _typed(name, value) for name, value in settings.items() if value not in (None, ())}
-    settings_given = given
     if continue_from is None:
-        settings_given = load_settings(config, given).model_dump()  # a wrong one is told first
+        load_settings(config, given)  # a wrong one is told first
     if print_config:
         from nce_train.api import settings_and_start
 
@@ -197,6 +198,7 @@ def main(
         raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
 
     from nce_train.api import estimate, train_or_resume
+    from nce_train.files import is_same_file
     from nce_train.progress import ProgressDisplay
     from nce_train.training.model_directory import default_output
 
@@ -210,10 +212,11 @@ def main(
     except OSError as error:
         raise InputError(f"The log file {log_file} cannot be written: {error.strerror}.") from None
     with display:
-        if log_file is not None and (what := _read_as(log_file, corpus, settings_given, init)) is not None:
-            if is_new_log:
-                log_file.unlink()
-            raise InputError(f"{log_file}: this file is read as {what}; name another one for the log.")
+        for what, path in [] if log_file is None else _files_read(corpus, config, given, init, resume):
+            if path is not None and is_same_file(path, log_file):
+                if is_new_log:
+                    log_file.unlink()
+                raise InputError(f"{log_file}: this file is read as {what}; name another one for the log.")
         if dry_run:
             start = {"init": init, "continue_from": continue_from}
             _show_estimate(estimate(list(corpus), config, given, display, cache=not no_cache, cluster=cluster, **start))
@@ -245,18 +248,24 @@ def _typed(name: str, value: Any) -> Any:
     return value
 
 
-def _read_as(log_file: Path, corpus: tuple[str, ...], settings: dict[str, Any], init: str | None) -> str | None:
-    """What a run reads the log file as, if it does: its lines would be appended to that."""
-    from nce_train.files import is_same_file
+def _files_read(
+    corpus: tuple[str, ...], config: str | None, given: dict[str, Any], init: str | None, resume: Path | None
+) -> list[tuple[str, str | None]]:
+    """What a run reads, each with its path; of a run that goes on, what its record tells as well."""
     from nce_train.text.sources import list_sources
+    from nce_train.training.model_directory import CHECKPOINT
+    from nce_train.training.run_record import read_record
 
-    read = [("corpus", source.path) for source in list_sources(list(corpus)).sources] if corpus else []
+    settings = {**({} if config is None else read_config(config)), **given}
+    paths = [source.path for source in list_sources(list(corpus)).sources] if corpus else []
+    if resume is not None:
+        with contextlib.suppress(InputError):  # told when the run is to go on
+            record = read_record(resume / CHECKPOINT)
+            paths += [source["path"] for source in record["sources"]]
+            settings = {**record["config"], "heldout": record["heldout"]["path"], **settings}
+    read = [("corpus", path) for path in paths]
     read += [("held-out text", settings.get("heldout")), ("vocabulary", settings.get("vocab")), ("vectors", init)]
-    read += [("evaluation set", path) for path in settings.get("eval_set", ())]
-    for what, path in read:
-        if path is not None and is_same_file(path, log_file):
-            return what
-    return None
+    return read + [("evaluation set", path) for path in settings.get("eval_set", ())]
 
 
 def _show_estimate(estimate: Any) -> None:

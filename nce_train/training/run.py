@@ -390,8 +390,12 @@ class Session:
 
     def _new_trainer(self, encoded: EncodedCorpus) -> "BaseTrainer":
         started = time.perf_counter()
-        trainer = (new_trainer if self._cluster is None else self._cluster.trainer)(encoded, self.settings)
-        with told_when_long(self.watcher.compiling):
+        if self._cluster is None:
+            trainer = new_trainer(encoded, self.settings)
+            with told_when_long(self.watcher.compiling):
+                trainer.compile()
+        else:  # whose time goes to sending parameters too
+            trainer = self._cluster.trainer(encoded, self.settings)
             trainer.compile()
         self.timings["compile"] += time.perf_counter() - started
         return trainer

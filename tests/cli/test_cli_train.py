@@ -279,17 +279,33 @@ def test_plain_lines_and_log_file(folder):
         (["corpus.txt", "--vocab", "other.txt"], "other.txt", "vocabulary"),
         (["corpus.txt", "--init", "other.txt"], "other.txt", "vectors"),
         (["corpus.txt", "--eval-set", "other.txt", "--eval-every", "1epoch"], "other.txt", "evaluation set"),
+        (["corpus.txt", "--config", "heldout.yaml"], "other.txt", "held-out text"),
         (["corpus.txt", "--dry-run"], "link.txt", "corpus"),
     ],
 )
 def test_no_lines_are_logged_to_a_file_that_is_read(tmp_path, arguments, log, what):
     for name in ("corpus.txt", "other.txt"):
         (tmp_path / name).write_text(TEXT)
+    (tmp_path / "heldout.yaml").write_text("heldout: other.txt\n")
     (tmp_path / "link.txt").symlink_to("corpus.txt")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     said = refused(*arguments, "--log-file", log, cwd=tmp_path)
     assert f"{log}: this file is read as {what}; name another one for the log." in said
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_run_that_goes_on_does_not_log_to_what_it_reads_either(tmp_path):
+    for name in ("corpus.txt", "other.txt"):
+        (tmp_path / name).write_text(TEXT)
+    code, _, err = run("corpus.txt", "--heldout", "other.txt", "-o", "m.nce", "--keep-checkpoint", cwd=tmp_path)
+    assert code == 0, err
+    for log, what in (("corpus.txt", "corpus"), ("other.txt", "held-out text")):
+        said = refused("--resume", "m.nce", "--epochs", 6, "--log-file", log, cwd=tmp_path)
+        assert f"{log}: this file is read as {what}; name another one for the log." in said
+        assert (tmp_path / log).read_text() == TEXT
+    code, _, err = run("--resume", "m.nce", "--epochs", 6, "--log-file", "new.log", cwd=tmp_path)
+    assert code == 0, err
+    assert "going on from step" in (tmp_path / "new.log").read_text()
 
 
 @pytest.mark.parametrize(

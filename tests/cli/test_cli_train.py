@@ -299,8 +299,10 @@ def test_a_run_that_goes_on_does_not_log_to_what_it_reads_either(tmp_path):
         (tmp_path / name).write_text(TEXT)
     code, _, err = run("corpus.txt", "--heldout", "other.txt", "-o", "m.nce", "--keep-checkpoint", cwd=tmp_path)
     assert code == 0, err
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     for log, what in (("corpus.txt", "corpus"), ("other.txt", "held-out text")):
-        said = refused("--resume", "m.nce", "--epochs", 6, "--log-file", log, cwd=tmp_path)
+        said = refused("--resume", "../m.nce", "--epochs", 6, "--log-file", f"../{log}", cwd=elsewhere)
         assert f"{log}: this file is read as {what}; name another one for the log." in said
         assert (tmp_path / log).read_text() == TEXT
     code, _, err = run("--resume", "m.nce", "--epochs", 6, "--log-file", "new.log", cwd=tmp_path)

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--no-cold", action="store_true", help="warm runs only, with this user's compile cache")
     parser.add_argument("--peers", type=comma_list, default=",".join(PACKAGES), help="'' for none")
     parser.add_argument("--gensim-lr", type=comma_list, default="0.05", help="one or several; its own default is 0.025")
-    parser.add_argument("--eval-dir", type=Path, help="questions-words.txt, wordsim353.tsv and simlex999.txt")
+    parser.add_argument("--eval-dir", type=Path, help="questions-words.txt, wordsim353.tsv, simlex999.txt, men.tsv and mturk771.tsv")
     options = parser.parse_args()
     for peer in options.peers:
         if peer not in PACKAGES:
@@ -87,7 +87,6 @@ def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> li
                 spread((rate / 1e6 for rate in rates), "{:.2f} M"),
                 spread((rate * pairs_per_token / 1e6 for rate in rates), "{:.1f} M") if pairs_per_token else "–",
                 spread((run["train_seconds"] for run in done), "{:.1f}"),
-                spread((run["smoothing_seconds"] for run in done), "{:.1f}"),
                 *(spread((run["quality"][column] for run in done), "{:.3f}") for column in sets.paths),
             ]
         )
@@ -107,10 +106,9 @@ def report(runs: Runs, sets: EvaluationSets, task: Task, about: list[str]) -> li
         + (f"{task.epochs} epochs" if task.epochs else "each preset's own epochs, peers 5"),
         "",
         f"Medians of {repeats}, and (least–greatest). Tokens are in-vocabulary tokens of the text, and tokens/s is of "
-        "training alone, without the smoothing of the vectors after it. Peers do not count pairs: theirs are what as "
-        "many tokens hold in our runs.",
+        "training alone. Peers do not count pairs: theirs are what as many tokens hold in our runs.",
         "",
-        *table(["trainer", "tokens/s", "pairs/s", "training, s", "smoothing, s", *sets.paths], quality_rows),
+        *table(["trainer", "tokens/s", "pairs/s", "training, s", *sets.paths], quality_rows),
         "",
         "Whole commands, from start to end; compiling goes on beside the reading. Memory as the system shows it: what "
         "is resident, mapped files included, and the anonymous part. Line: a cache line's way to the other core and "

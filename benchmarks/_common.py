@@ -62,7 +62,13 @@ def comma_list(names: str) -> list[str]:
 
 # --- quality ----------------------------------------------------------------------------------------------------
 
-_SETS = {"analogies": "questions-words.txt", "WS-353": "wordsim353.tsv", "SimLex": "simlex999.txt"}
+_SETS = {
+    "analogies": "questions-words.txt",
+    "WS-353": "wordsim353.tsv",
+    "SimLex": "simlex999.txt",
+    "MEN": "men.tsv",
+    "MTurk-771": "mturk771.tsv",
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class EvaluationSets:
 
 
 def evaluation_sets(directory: Path | None) -> EvaluationSets:
-    """The usual three sets in a directory, or the project's own analogies when there is no directory."""
+    """The usual five sets in a directory, or the project's own analogies when there is no directory."""
     if directory is None:
         own = {"own analogies": Path(str(SAMPLE / "analogies.txt"))}
         return EvaluationSets(own, ["Without --eval-dir only the project's own analogies are asked."])

@@ -1,8 +1,7 @@
 """The trainers that are set side by side: how each is run on a plain text, and what one run of it gives.
 
 A run is a dict with `tokens_per_second` (in-vocabulary corpus tokens of all epochs ÷ seconds of training alone),
-`train_seconds`, `compile_seconds`, `smoothing_seconds` (None where it has none), `pairs_per_second` (None where it
-counts no pairs), `quality`, and the process's cost as `_processes.weight_of` names it.
+`train_seconds`, `compile_seconds`, `pairs_per_second` (None where it counts no pairs), `quality`, and the process's cost as `_processes.weight_of` names it.
 """
 
 import argparse
@@ -83,7 +82,6 @@ def _ours(task: Task, preset: str, caches: Path | None, cold: bool) -> Callable[
             "tokens_per_second": manifest["tokens_per_second"],
             "pairs_per_second": manifest["pairs"] / timings["train"],
             "train_seconds": timings["train"],
-            "smoothing_seconds": timings["smoothing"],
             "compile_seconds": timings["compile"],
             **manifest["process"],
             "quality": task.sets.measure(output),
@@ -108,7 +106,6 @@ def _peer(task: Task, peer: str, lr: str) -> Callable[[int], dict[str, Any]]:
         return {
             **told,
             "pairs_per_second": None,
-            "smoothing_seconds": None,
             **weight_of(finished),
             "quality": task.sets.measure(vectors),
         }

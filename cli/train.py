@@ -271,7 +271,7 @@ def _files_read(
 def _show_estimate(estimate: Any) -> None:
     from nce_train.progress import shown_duration
 
-    time_needed = f"about {shown_duration(estimate.seconds)}" + (", then smoothing" if estimate.smooths else "")
+    time_needed = f"about {shown_duration(estimate.seconds)}"
     rows = [
         ("vocabulary", f"{estimate.vocabulary:,} words"),
         ("tokens an epoch", f"{estimate.tokens:,}"),

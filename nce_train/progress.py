@@ -129,17 +129,6 @@ class ProgressDisplay:
         """Show the results of the parameters that the model has."""
         self._line(f"evaluation of the model, which is that of epoch {epoch}: {_results_of(report)}")
 
-    def smoothing(self, done: int, total: int) -> None:
-        """Show how far the search for neighbours is."""
-        if self._bars:
-            self._bar_at(done, total, "smoothing", "words")
-        elif time.monotonic() - self._last_line >= _LINE_EVERY:
-            self._line(f"smoothing: {done / total:.0%}")
-
-    def evaluated_smoothed(self, report: dict[str, Any]) -> None:
-        """Show the results of the model, which is smoothed."""
-        self._line(f"evaluation of the model, smoothed: {_results_of(report)}")
-
     def resumed(self, step: int, progress: float) -> None:
         """Say from where an interrupted run goes on."""
         self._line(f"going on from step {step:,} ({progress:.0%})")
@@ -245,7 +234,6 @@ def _in_all(timings: Mapping[str, float]) -> str:
         ("held-out text", timings["heldout"]),
         ("evaluation", timings["evaluation"]),
         ("checkpoints", timings["checkpoints"]),
-        ("smoothing", timings["smoothing"]),
         ("saving", timings["save"]),
     ]
     long = [f"{seconds:.1f} s {name}" for name, seconds in parts if seconds >= _LONG_PART]

@@ -9,6 +9,7 @@ import importlib.resources
 import math
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 
 PRESETS = "nce_train.configs"
@@ -37,7 +38,6 @@ ROUND_TAU = 60.0
 STABLE_LR = 0.14
 STABLE_ROUNDS = 2
 MOST_THREADS = 1024
-LEAST_SMOOTHED_VOCABULARY = 10_000  # words: among fewer the tenth nearest neighbour is no near one
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -91,6 +91,9 @@ def _init(value: Any) -> Any:
         raise ValueError("it should be zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA), A also as 0.5/dim")
     return value.strip()
 
+
+# settings of earlier versions: files that still have them are read, with one warning
+_REMOVED = {"smoothing": "vectors are no longer smoothed after training"}
 
 # what gensim, word2vec.c and others call our settings
 _NAMES_ELSEWHERE = {
@@ -199,14 +202,6 @@ class Settings(BaseModel):
         "auto", description="Threads; auto = the CPUs this process may use.", union_mode="left_to_right"
     )
     seed: int = Field(1, ge=0, le=2**63 - 1, description="Seed of every random draw.")
-    smoothing: Number = Field(
-        0.3,
-        ge=0,
-        le=1,
-        description="How far the rarest words' input embeddings move in the end towards those of their nearest "
-        "neighbours, the most frequent ones' a third as far, in vocabularies of "
-        f"{LEAST_SMOOTHED_VOCABULARY:,} words or more; 0 = off.",
-    )
     # rounds
     deterministic: bool = Field(
         False, description="The same seed gives the same model on any number of threads: train in rounds."
@@ -301,10 +296,6 @@ class Settings(BaseModel):
     def _default(self, name: str) -> Any:
         return type(self).model_fields[name].default
 
-    def smooths(self, vocabulary: int) -> bool:
-        """Whether the input embeddings of so many words are smoothed in the end."""
-        return self.smoothing > 0 and vocabulary >= LEAST_SMOOTHED_VOCABULARY
-
     def doubts(self, vocabulary: int, token_count: int) -> list[str]:
         """Sentences on settings that have no effect, or that are beyond what rounds are known to be stable at.
 
@@ -324,8 +315,6 @@ class Settings(BaseModel):
             found.append("With lr 0 no parameter moves: the run only measures the loss.")
         elif self.reduction == "mean" and self.lr == self._automatic_lr():
             found.append(f"With reduction mean lr {self.lr:g} is little: it divides the steps by a block's pairs.")
-        if not self.smooths(vocabulary) and self.smoothing not in (0, self._default("smoothing")):
-            found.append(f"With less than {LEAST_SMOOTHED_VOCABULARY:,} words smoothing has no effect.")
         return found
 
     def _doubts_about_rounds(self, vocabulary: int, token_count: int) -> list[str]:
@@ -400,7 +389,16 @@ def read_config(config: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{name} is a directory; the settings of a model are in its config.yaml.") from None
     except OSError as error:
         raise InputError(f"Cannot read the settings file {name}: {error.strerror}.") from None
-    return parse_flat_yaml(content, name)[0]
+    return without_removed(parse_flat_yaml(content, name)[0], name)
+
+
+def without_removed(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Settings without those of earlier versions only; one warning names them and the file `name` where they stand."""
+    removed = [setting for setting in values if setting in _REMOVED]
+    if removed:
+        reasons = "; ".join(f"{setting} is ignored, {_REMOVED[setting]}" for setting in removed)
+        warnings.warn(f"{name} is of an earlier version: {reasons}.", NceTrainWarning, stacklevel=2)
+    return {setting: value for setting, value in values.items() if setting not in _REMOVED}
 
 
 def preset_names() -> list[str]:
@@ -498,6 +496,7 @@ def _validated(values: dict[str, Any], where: Mapping[str, str]) -> Settings:
             elsewhere = _NAMES_ELSEWHERE.get(name.replace("-", "_"))
             nearest = [elsewhere] if elsewhere else difflib.get_close_matches(name.replace("-", "_"), known, n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else "."
+            hint = f"; {_REMOVED[name]}." if name in _REMOVED else hint
             raise InputError(f"There is no setting {name!r}{where.get(name, '')}{hint}")
     try:
         return Settings.model_validate(values)

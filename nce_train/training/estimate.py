@@ -35,8 +35,6 @@ class Estimate:
         In a short trial of the real thing.
     seconds : float
         Of training.
-    smooths : bool
-        Whether smoothing comes after it: a second or two for 74,000 words.
     on_cluster : OnCluster or None
         What only a run on a cluster takes; the memory is then that of this machine.
     """
@@ -48,7 +46,6 @@ class Estimate:
     disk_bytes: int
     tokens_per_second: float
     seconds: float
-    smooths: bool
     on_cluster: "OnCluster | None" = None
 
 
@@ -120,7 +117,6 @@ def estimate(
             disk_bytes=disk,
             tokens_per_second=rate,
             seconds=tokens * share / rate,
-            smooths=settings.smooths(vocabulary),
             on_cluster=None if cluster is None else _estimate_on(cluster, vocabulary, settings),
         )
 

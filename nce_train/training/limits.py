@@ -28,11 +28,10 @@ def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
     `copies` of the parameters are taken into account at their largest.
     """
     base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
-    neighbours = 80 if settings.smooths(vocabulary) else 0  # ten rows and ten cosines
     numbers = row_length(settings.dim)
     return (
         base
-        + vocabulary * (2 * 4 * numbers + 4 + 4 + 4 + 4 + 8 + 8 + 200 + neighbours)
+        + vocabulary * (2 * 4 * numbers + 4 + 4 + 4 + 4 + 8 + 8 + 200)
         + int(vocabulary * copies) * (2 * 4 * numbers + 32)
     )
 

@@ -37,10 +37,6 @@ def compile_kernels(settings: Settings) -> None:
     stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
     smallest = settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
     trainer_type(settings)(stream, 2, np.array([1, 1]), smallest).compile()
-    if settings.smoothing > 0:
-        from nce_train.training.smoothing import find_neighbours
-
-        find_neighbours(np.eye(12, dtype=np.float32), 1, lambda: False, lambda done, total: None)
 
 
 def compile_elsewhere(settings: Settings) -> None:

@@ -217,10 +217,6 @@ def resume_model(
         return session.train_anew(corpus_found, cache, None if before is None else found_again(before, find_start))
 
 
-class _NotSmoothed(Exception):
-    """Training is over, and was interrupted before its embeddings were smoothed."""
-
-
 @dataclass(frozen=True)
 class _Hooks:
     """What other rooms have a run do; see `train_model`."""
@@ -455,19 +451,11 @@ class Session:
         if self.output is None:
             with contextlib.closing(metrics):
                 trained = run()
-            return self._finish(encoded, trained, trainer, stopping, gauge, lambda: False)
-        smooths = self.settings.smooths(len(encoded.vocabulary))
+            return self._finish(encoded, trained, trainer, stopping, gauge)
         with FirstSignal(trainer.stop) as first:
             with contextlib.closing(metrics):
-                # smoothing comes after the choice of the best parameters, when these are no longer the run's last
-                keep_end = self.keep_checkpoint or (smooths and stopping is not None)
-                trained = self._run_with_checkpoints(run, trainer, checkpoints, first, keep_end)
-            try:
-                model = self._finish(encoded, trained, trainer, stopping, gauge, lambda: first.received is not None)
-            except _NotSmoothed:
-                if not keep_end:
-                    checkpoints.save()
-                first.pass_on(checkpoints.way_on())
+                trained = self._run_with_checkpoints(run, trainer, checkpoints, first)
+            model = self._finish(encoded, trained, trainer, stopping, gauge)
             if first.received is not None:
                 first.pass_on(f"interrupted when all was done: the model in {self.output} is whole")
         return model
@@ -479,26 +467,14 @@ class Session:
         trainer: "BaseTrainer",
         stopping: EarlyStopping | None,
         gauge: MemoryGauge,
-        stopped: Callable[[], bool],
     ) -> TrainedModel:
-        """Choose the parameters, smooth the input embeddings, and save what there is.
-
-        Raises
-        ------
-        _NotSmoothed
-            When it was `stopped` before anything was smoothed.
-        """
+        """Choose the parameters and save what there is."""
         if self._callback_failure is not None:
             raise self._callback_failure
         refuse_without_pairs(trained.totals.pairs, self.settings)
         if stopping is not None:
             self._take_best(stopping, encoded.vocabulary, trainer)
-        if self.settings.smooths(len(encoded.vocabulary)):
-            self._smooth(trained.tables.input[:, : self.settings.dim], encoded.vocabulary, trainer, stopped)
-        model = self._save(encoded, trained, gauge)
-        if self._callback_failure is not None:  # at the evaluation of what was smoothed
-            raise self._callback_failure
-        return model
+        return self._save(encoded, trained, gauge)
 
     def _take_best(self, stopping: EarlyStopping, vocabulary: Vocabulary, trainer: "BaseTrainer") -> None:
         """Give the model the best parameters, and say which these are."""
@@ -509,27 +485,6 @@ class Session:
             with self.timed("evaluation"):
                 report = self._measure_embeddings(vocabulary, trainer.state()["input"])
             self.watcher.evaluated_kept(stopping.best["epoch"], report)
-
-    def _smooth(
-        self, vectors: np.ndarray, vocabulary: Vocabulary, trainer: "BaseTrainer", stopped: Callable[[], bool]
-    ) -> None:
-        """Smooth the input embeddings in place, and evaluate them once more where that is wanted."""
-        from nce_train.training import smoothing  # with the compiler
-
-        with self.timed("smoothing"):
-            near = smoothing.find_neighbours(vectors, int(self.settings.threads), stopped, self.watcher.smoothing)
-            if near is None:
-                raise _NotSmoothed
-            smoothing.smooth(vectors, vocabulary.counts, float(self.settings.smoothing), near)
-        if self._measure_embeddings is None:
-            return
-        with self.timed("evaluation"):
-            report = self._measure_embeddings(vocabulary, vectors)
-        self.readings.append({"step": trainer.totals.blocks, "evaluation": report})  # the later one counts
-        self.watcher.evaluated_smoothed(report)
-        before = self._stopped_early
-        self._call_back(trainer, trainer.now(), evaluation=report)
-        self._stopped_early = before  # there is nothing left to stop
 
     @contextlib.contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -595,7 +550,6 @@ class Session:
         trainer: "BaseTrainer",
         checkpoints: "Checkpoints",
         first: FirstSignal,
-        keep_end: bool,
     ) -> "Trained":
         try:
             trained = run()
@@ -612,7 +566,7 @@ class Session:
         elif not trainer.finished:
             checkpoints.save()
             first.pass_on(checkpoints.way_on())
-        elif keep_end:
+        elif self.keep_checkpoint:
             checkpoints.save()
         return trained
 

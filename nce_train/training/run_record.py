@@ -18,7 +18,7 @@ from nce_train.text.provisional import count
 from nce_train.text.sources import Corpus, Source, SourceList, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.checkpoint import FORMAT, RUN
-from nce_train.training.config import Settings, load_settings
+from nce_train.training.config import Settings, load_settings, without_removed
 from nce_train.training.model_directory import sha256_of
 
 CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every", "eval_every", "eval_set")
@@ -58,7 +58,7 @@ def new_record(corpus: Corpus, settings: Settings) -> dict[str, Any]:
 
 def no_timings() -> dict[str, float]:
     """Seconds of what a run does, before it does any."""
-    names = ("vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "smoothing", "save")
+    names = ("vocabulary", "encode", "compile", "train", "heldout", "evaluation", "checkpoints", "save")
     return dict.fromkeys([*names, "total"], 0.0)
 
 
@@ -140,8 +140,9 @@ def settings_of(record: Mapping[str, Any], changes: Mapping[str, Any], output: P
     """
     if record.get("format") != FORMAT or not record.keys() >= _KEYS:
         raise InputError(f"The checkpoint in {output} is of another version of nce-train: resume it with that.")
-    old = load_settings(None, record["config"])
-    new = load_settings(None, {**record["config"], **changes}).resolved()
+    config = without_removed(record["config"], f"The run in {output}")
+    old = load_settings(None, config)
+    new = load_settings(None, {**config, **changes}).resolved()
     for name in Settings.model_fields:
         before, after = getattr(old, name), getattr(new, name)
         if before != after and name not in CHANGEABLE:

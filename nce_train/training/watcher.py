@@ -40,12 +40,6 @@ class Watcher(Protocol):
     def evaluated_kept(self, epoch: int, report: Report) -> None:
         """The embeddings of the model, which are those after an earlier epoch, were evaluated."""
 
-    def smoothing(self, done: int, total: int) -> None:
-        """Words whose neighbours are found, of how many."""
-
-    def evaluated_smoothed(self, report: Report) -> None:
-        """The embeddings of the model, which were smoothed, were evaluated."""
-
     def resumed(self, step: int, progress: float) -> None:
         """An interrupted run goes on."""
 

@@ -90,7 +90,6 @@ def test_a_model_directory_is_whole(folder):
         "heldout",
         "evaluation",
         "checkpoints",
-        "smoothing",
         "save",
         "total",
     }
@@ -245,16 +244,7 @@ def test_dry_run_writes_nothing(folder):
     assert "vocabulary        40 words" in out
     for name in ("pairs in all", "memory            at most", "training time"):
         assert name in out
-    assert "smoothing" not in out  # the vocabulary is too small
     assert not (folder / "corpus.nce").exists()
-
-
-def test_dry_run_says_that_smoothing_follows(folder):
-    (folder / "many.txt").write_text((" ".join(f"w{number}" for number in range(10_000)) + "\n") * 5)
-    for more, follows in (((), True), (("--smoothing", "0"), False)):
-        code, out, err = run("many.txt", "--dry-run", "--min-count", 4, *more, cwd=folder)
-        assert code == 0, err
-        assert ("then smoothing" in out) == follows
 
 
 def test_plain_lines_and_log_file(folder):

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.training.config import (
     Settings,
     load_settings,
@@ -19,6 +19,7 @@ from nce_train.training.config import (
     settings_table,
     usable_cpus,
 )
+from nce_train.training.run_record import new_record, settings_of
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -41,6 +42,25 @@ def test_presets_are_valid_and_explained():
 def test_yaml_comes_back_the_same():
     chosen = load_settings("tf_word2vec_basic", {"unknown": "日本"}).resolved()
     assert Settings.model_validate(yaml.safe_load(chosen.to_yaml())) == chosen
+
+
+def test_a_setting_of_an_earlier_version_costs_one_warning(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(load_settings("fast").to_yaml() + "smoothing: 0.3\n")
+    with pytest.warns(NceTrainWarning) as warned:
+        assert load_settings(file) == load_settings("fast")
+    assert [str(warning.message) for warning in warned] == [
+        f"{file} is of an earlier version: smoothing is ignored, vectors are no longer smoothed after training."
+    ]
+    with pytest.raises(InputError, match="There is no setting 'smoothing'; vectors are no longer smoothed"):
+        load_settings(None, {"smoothing": 0.3})
+
+
+def test_an_interrupted_run_of_an_earlier_version_keeps_its_settings():
+    record = new_record([__file__], load_settings("fast").resolved())
+    record["config"]["smoothing"] = 0.3
+    with pytest.warns(NceTrainWarning, match="out.nce is of an earlier version: smoothing is ignored"):
+        assert settings_of(record, {"epochs": 9}, Path("out.nce")).epochs == 9
 
 
 def test_numbers_as_yaml_1_1_reads_them(tmp_path):

@@ -465,7 +465,7 @@ def test_a_checkpoint_that_could_not_be_written_is_tried_again(tmp_path, text, f
 
     watcher.at["note"] = make_room
     with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint"):
-        go(tmp_path / "m.nce", corpus=text, watcher=watcher, checkpoint_every="0.3s", epochs=400)
+        go(tmp_path / "m.nce", corpus=text, watcher=watcher, checkpoint_every="0.3s", epochs=10_000)
 
 
 def test_no_space_for_the_model_leaves_the_checkpoint(interrupted, whole, file_limit):

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks._common import (
     MIB,
+    SETS,
     EvaluationSets,
     comma_list,
     evaluation_sets,
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--no-cold", action="store_true", help="warm runs only, with this user's compile cache")
     parser.add_argument("--peers", type=comma_list, default=",".join(PACKAGES), help="'' for none")
     parser.add_argument("--gensim-lr", type=comma_list, default="0.05", help="one or several; its own default is 0.025")
-    parser.add_argument("--eval-dir", type=Path, help="questions-words.txt, wordsim353.tsv, simlex999.txt, men.tsv and mturk771.tsv")
+    parser.add_argument("--eval-dir", type=Path, help=f"directory of {', '.join(SETS.values())}")
     options = parser.parse_args()
     for peer in options.peers:
         if peer not in PACKAGES:

@@ -62,7 +62,7 @@ def comma_list(names: str) -> list[str]:
 
 # --- quality ----------------------------------------------------------------------------------------------------
 
-_SETS = {
+SETS = {
     "analogies": "questions-words.txt",
     "WS-353": "wordsim353.tsv",
     "SimLex": "simlex999.txt",
@@ -94,7 +94,7 @@ def evaluation_sets(directory: Path | None) -> EvaluationSets:
     if directory is None:
         own = {"own analogies": Path(str(SAMPLE / "analogies.txt"))}
         return EvaluationSets(own, ["Without --eval-dir only the project's own analogies are asked."])
-    paths = {column: directory / name for column, name in _SETS.items()}
+    paths = {column: directory / name for column, name in SETS.items()}
     return EvaluationSets(
         {column: path for column, path in paths.items() if path.is_file()},
         [f"{path.name} is not in {directory}: not measured." for path in paths.values() if not path.is_file()],

@@ -1,7 +1,8 @@
 """The trainers that are set side by side: how each is run on a plain text, and what one run of it gives.
 
 A run is a dict with `tokens_per_second` (in-vocabulary corpus tokens of all epochs ÷ seconds of training alone),
-`train_seconds`, `compile_seconds`, `pairs_per_second` (None where it counts no pairs), `quality`, and the process's cost as `_processes.weight_of` names it.
+`train_seconds`, `compile_seconds`, `pairs_per_second` (None where it counts no pairs), `quality`, and the
+process's cost as `_processes.weight_of` names it.
 """
 
 import argparse

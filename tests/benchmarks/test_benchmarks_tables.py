@@ -121,7 +121,7 @@ def test_a_wrong_peer_a_missing_corpus_and_missing_sets_are_said(tmp_path):
     refused = benchmark("benchmarks.files", tmp_path, "--corpus", "nowhere.txt")
     assert refused.returncode == 2 and "there is no file nowhere.txt" in refused.stderr
     sets = evaluation_sets(tmp_path)
-    assert not sets.paths and len(sets.notes) == 3 and "simlex999.txt is not in" in sets.notes[2]
+    assert not sets.paths and len(sets.notes) == 5 and "simlex999.txt is not in" in sets.notes[2]
 
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from nce_train.embeddings.compression import open_reading
+from nce_train.embeddings.formats.compression import open_reading
 from nce_train.errors import InputError
 
 _CHUNK = 1 << 20

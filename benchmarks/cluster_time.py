@@ -25,7 +25,7 @@ from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.cluster.cluster import Cluster, connect
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
-from nce_train.training.config import Settings
+from nce_train.training.settings import Settings
 
 # What the coordinator does in a round, by the methods in which it does it.
 STEPS = {

@@ -19,12 +19,12 @@ import numpy as np
 
 from benchmarks._common import RESULTS, comma_list, positive, say, table, write_results
 from nce_train.errors import RunError
-from nce_train.training.base_trainer import BaseTrainer
-from nce_train.training.config import Settings
-from nce_train.training.kernel import LINE_END
-from nce_train.training.metrics import Reading
+from nce_train.kernel.state import LINE_END
+from nce_train.training.hogwild import Trainer
+from nce_train.training.readings import Reading
 from nce_train.training.rounds import RoundTrainer
-from nce_train.training.trainer import Trainer
+from nce_train.training.settings import Settings
+from nce_train.training.trainer import BaseTrainer
 
 RATES = (0.1, 0.14, 0.2)  # above the automatic learning rate
 LINE = 20

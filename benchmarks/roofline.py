@@ -25,8 +25,8 @@ from benchmarks._fma_peak import fma_peak
 from benchmarks._line_transfer import line_round_trip
 from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
-from nce_train.training.config import Settings, load_settings
-from nce_train.training.trainer import Trainer
+from nce_train.training.hogwild import Trainer
+from nce_train.training.settings import Settings, load_settings
 
 DIMS = (50, 100, 128, 200, 300, 512)
 WINDOWS = (2, 5, 10)

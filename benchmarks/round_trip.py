@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks._common import RESULTS, positive, say, table, write_results
 from benchmarks._setting import setting, setting_lines
 from nce_train import Embeddings
-from nce_train.embeddings.escape import escape_word, unescape_word
+from nce_train.embeddings.formats.escape import escape_word, unescape_word
 from nce_train.text.vocabulary import Vocabulary
 
 FASTTEXT_FILE = Path(__file__).parents[1] / "tests" / "embeddings" / "fasttext" / "vectors.vec"

@@ -11,14 +11,7 @@ import click
 
 from nce_train.cli._common import command, end_with
 from nce_train.errors import InputError
-from nce_train.training.config import (
-    Settings,
-    allowed_words,
-    load_settings,
-    preset_names,
-    read_config,
-    yaml_word,
-)
+from nce_train.training.settings import Settings, allowed_words, load_settings, preset_names, read_config, yaml_word
 
 _GROUPS = {  # headings of --help, by the first setting under them
     "tokens": "Text",
@@ -200,7 +193,7 @@ def main(
     from nce_train.api import estimate, train_or_resume
     from nce_train.files import is_same_file
     from nce_train.progress import ProgressDisplay
-    from nce_train.training.model_directory import default_output
+    from nce_train.runs.model_directory import default_output
 
     if output is None and not dry_run and resume is None:
         if corpus[0] == "-":
@@ -252,9 +245,9 @@ def _files_read(
     corpus: tuple[str, ...], config: str | None, given: dict[str, Any], init: str | None, resume: Path | None
 ) -> list[tuple[str, str | None]]:
     """What a run reads, each with its path; of a run that goes on, what its record tells as well."""
+    from nce_train.runs.model_directory import CHECKPOINT
+    from nce_train.runs.run_record import read_record
     from nce_train.text.sources import list_sources
-    from nce_train.training.model_directory import CHECKPOINT
-    from nce_train.training.run_record import read_record
 
     settings = {**({} if config is None else read_config(config)), **given}
     paths = [source.path for source in list_sources(list(corpus)).sources] if corpus else []

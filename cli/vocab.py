@@ -43,7 +43,7 @@ def main(
     from nce_train.files import check_place, failures_told, is_same_file
     from nce_train.text.corpus import count_corpus
     from nce_train.text.sources import list_sources
-    from nce_train.training.config import usable_cpus
+    from nce_train.training.settings import usable_cpus
 
     check_place(output)
     read = [source.path for source in list_sources(list(corpus)).sources if source.path is not None]

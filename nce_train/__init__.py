@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nce_train import nce
     from nce_train.api import Model, evaluate, phrases, train
     from nce_train.embeddings import Embeddings
-    from nce_train.training.metrics import TrainingState
+    from nce_train.training.readings import TrainingState
 
     __version__: str
 
@@ -20,7 +20,7 @@ __all__ = ["Embeddings", "Model", "TrainingState", "__version__", "evaluate", "n
 _HOMES = {
     "Embeddings": "nce_train.embeddings",
     "Model": "nce_train.api",
-    "TrainingState": "nce_train.training.metrics",
+    "TrainingState": "nce_train.training.readings",
     "evaluate": "nce_train.api",
     "phrases": "nce_train.api",
     "train": "nce_train.api",

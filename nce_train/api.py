@@ -13,8 +13,8 @@ import numpy as np
 
 from nce_train.arguments import check_corpus, check_number, check_path, check_whole, shown
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.compression import check_writable, open_writing
 from nce_train.embeddings.embeddings import with_vectors
+from nce_train.embeddings.formats.compression import check_writable, open_writing
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
 from nce_train.errors import InputError
 from nce_train.evaluation import resampling
@@ -23,23 +23,23 @@ from nce_train.evaluation.measure import EvaluationSets, Measured, count, measur
 from nce_train.evaluation.measure import compare as compare_measured
 from nce_train.files import check_place, failures_told, is_same_file, is_stream
 from nce_train.text.sources import list_sources
-from nce_train.training.config import load_settings, read_config, usable_cpus
+from nce_train.training.settings import load_settings, read_config, usable_cpus
 
 if TYPE_CHECKING:
     from nce_train.progress import ProgressDisplay
     from nce_train.report.tensorboard import TensorBoardLog
+    from nce_train.runs.early_stopping import Heldout
+    from nce_train.runs.estimate import Estimate
+    from nce_train.runs.evaluations import Report
+    from nce_train.runs.executor import Executor
+    from nce_train.runs.run import TrainedModel
+    from nce_train.runs.warm_start import How, WarmStart
+    from nce_train.runs.watcher import Watcher
     from nce_train.text.phrases import PhrasedCorpus
     from nce_train.text.sources import Corpus
     from nce_train.text.vocabulary import Vocabulary
-    from nce_train.training.config import Settings
-    from nce_train.training.early_stopping import Heldout
-    from nce_train.training.estimate import Estimate
-    from nce_train.training.evaluations import Report
-    from nce_train.training.executor import Executor
-    from nce_train.training.metrics import Callback, TrainingState
-    from nce_train.training.run import TrainedModel
-    from nce_train.training.warm_start import How, WarmStart
-    from nce_train.training.watcher import Watcher
+    from nce_train.training.readings import Callback, TrainingState
+    from nce_train.training.settings import Settings
 
 __all__ = ["Model", "evaluate", "export", "phrases", "report", "train"]
 
@@ -329,8 +329,8 @@ def train_or_resume(
     tensorboard: Path | None = None,
     cluster: str | None = None,
 ) -> "TrainedModel":
-    """What `train` and `nce-train` have in common; see `train`, and `nce_train.training.run` for the result."""
-    from nce_train.training.run import resume_model, train_model
+    """What `train` and `nce-train` have in common; see `train`, and `nce_train.runs.run` for the result."""
+    from nce_train.runs.run import resume_model, train_model
 
     run: Callable[..., TrainedModel]
     if resume is None:
@@ -381,7 +381,7 @@ def estimate(
     cluster: str | None = None,
 ) -> "Estimate":
     """What a run would take: the dry run of `nce-train`; see `train` for the arguments."""
-    from nce_train.training.estimate import estimate as estimate_run
+    from nce_train.runs.estimate import estimate as estimate_run
 
     given = settings if cluster is None else _in_rounds(settings)
     chosen, start = settings_and_start(config, given, init, continue_from)
@@ -417,7 +417,7 @@ def settings_and_start(
     """
     if init is None and continue_from is None:
         return load_settings(config, given), None
-    from nce_train.training.warm_start import settings_to_continue, settings_to_init
+    from nce_train.runs.warm_start import settings_to_continue, settings_to_init
 
     for name, given_start in (("init", init), ("continue_from", continue_from)):
         if not isinstance(given_start, (str, os.PathLike, Embeddings, type(None))):
@@ -436,8 +436,8 @@ def settings_and_start(
 
 
 def _find_start(how: "How", path: PathLike) -> "WarmStart":
+    from nce_train.runs.warm_start import Known, WarmStart
     from nce_train.text.vocabulary import Vocabulary
-    from nce_train.training.warm_start import Known, WarmStart
 
     directory = Path(path)
     is_classifier = all((directory / name).is_file() for name in ("output.npy", "bias.npy", "config.yaml"))
@@ -451,8 +451,8 @@ def _find_start(how: "How", path: PathLike) -> "WarmStart":
 
 
 def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":
+    from nce_train.runs.warm_start import Known, WarmStart
     from nce_train.text.vocabulary import Vocabulary
-    from nce_train.training.warm_start import Known, WarmStart
 
     counts = np.zeros(len(embeddings), np.int64)  # they matter to biases only, of which there are none
     return WarmStart("init", path, Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from nce_train.text.corpus import EncodedCorpus
-    from nce_train.training.metrics import Reading
+    from nce_train.training.readings import Reading
 
 _LINE_EVERY = 5.0  # seconds between plain lines of the scan
 _PHASES = {"vocabulary": "reading", "encode": "turning words into ids"}
@@ -40,7 +40,7 @@ def shown_duration(seconds: float) -> str:
 
 
 class ProgressDisplay:
-    """Shows a run on stderr. A `Watcher` of `nce_train.training.watcher`; a context manager that closes its bars.
+    """Shows a run on stderr. A `Watcher` of `nce_train.runs.watcher`; a context manager that closes its bars.
 
     Parameters
     ----------

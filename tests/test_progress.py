@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from nce_train.progress import ProgressDisplay, shown_duration
-from nce_train.training.metrics import Reading
+from nce_train.training.readings import Reading
 
 QUICK = {"vocabulary": 0.2, "encode": 0.1, "compile": 0.3, "train": 9.0, "heldout": 0.0, "evaluation": 0.0}
 QUICK |= {"checkpoints": 0.0, "save": 0.0, "total": 9.5}

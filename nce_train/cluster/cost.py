@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nce_train.training.config import Settings
 from nce_train.training.noise import noise_probability
 from nce_train.training.parameters import keep_probability
+from nce_train.training.settings import Settings
 
 
 @dataclass(frozen=True)

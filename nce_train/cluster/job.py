@@ -16,18 +16,18 @@ import numpy as np
 from distributed import get_worker
 
 from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
+from nce_train.kernel.sizes import row_length
+from nce_train.kernel.state import Schedule, Tables, aligned_zeros
+from nce_train.runs.checkpoint import checksum
 from nce_train.text import runs
 from nce_train.text.parts import CountedPart, count_part
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
-from nce_train.training.base_trainer import kernel_plan
-from nce_train.training.checkpoint import checksum
-from nce_train.training.config import Settings
-from nce_train.training.kernel import Schedule, Tables, aligned_zeros
-from nce_train.training.limits import row_length
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.rounds import ShardResult, ShardWorkspace, next_position
+from nce_train.training.settings import Settings
+from nce_train.training.trainer import kernel_plan
 
 
 class Segment(NamedTuple):

@@ -35,7 +35,7 @@ from nce_train.text.provisional import Progress
 from nce_train.text.runs import BUCKETS, Run
 from nce_train.text.sources import PADDING, Source, SourceList, parts_of
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.config import Settings
+from nce_train.training.settings import Settings
 
 LEAST_PART_BYTES, MOST_PART_BYTES = 2**22, 2**29  # of a plain file; what a part's words may take depends on it
 PARTS_A_THREAD = 4  # so that a slow worker has fewer

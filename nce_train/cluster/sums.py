@@ -4,8 +4,8 @@ import numpy as np
 
 from nce_train.cluster.job import Base, ShardChanges
 from nce_train.compiled import cached_njit
-from nce_train.training.kernel import Tables
-from nce_train.training.rounds import RoundFactors, add_changes
+from nce_train.kernel.combine import RoundFactors, add_changes
+from nce_train.kernel.state import Tables
 
 
 class RoundSum:

@@ -34,10 +34,10 @@ from nce_train.cluster.sums import RoundSum
 from nce_train.cluster.workers import TRIES, Workers, failure_of, finished, homes_of, reason
 from nce_train.errors import RunError
 from nce_train.evaluation.heldout_batches import NceBatch
-from nce_train.training.base_trainer import OnReading
-from nce_train.training.config import Settings
-from nce_train.training.kernel import TOKENS, Tables
+from nce_train.kernel.state import TOKENS, Tables
 from nce_train.training.rounds import BaseRounds, ShardResult
+from nce_train.training.settings import Settings
+from nce_train.training.trainer import OnReading
 
 
 @dataclass

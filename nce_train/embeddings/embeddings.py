@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.arguments import check_path, check_whole, check_words, shown
-from nce_train.embeddings.formats import read_table, write_table
+from nce_train.embeddings.formats.registry import read_table, write_table
+from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.keys import Key, Word, with_weights
 from nce_train.embeddings.nearest import largest, nearest_rows
 from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.spelling import UnknownWordError
-from nce_train.embeddings.table import Table, check_table
 from nce_train.errors import InputError, NceTrainWarning
 
 if TYPE_CHECKING:

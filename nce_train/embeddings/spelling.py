@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.embeddings.escape import escape_cell, unescape_word, word_bytes
+from nce_train.embeddings.formats.escape import escape_cell, unescape_word, word_bytes
 from nce_train.errors import InputError
 
 _LONGEST = 64  # letters; what is longer is no slip of the pen

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
 from nce_train.arguments import check_path, check_whole, check_words, shown
-from nce_train.embeddings.directory import read_finished
-from nce_train.embeddings.npy import read_array, read_vocabulary
+from nce_train.embeddings.formats.directory import read_finished
+from nce_train.embeddings.formats.npy import read_array, read_vocabulary
+from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError
-from nce_train.embeddings.table import Table, check_table
 from nce_train.errors import InputError
 from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
 

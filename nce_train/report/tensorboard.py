@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.projector import METADATA, VECTORS
+from nce_train.embeddings.formats.projector import METADATA, VECTORS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
 if TYPE_CHECKING:
-    from nce_train.training.metrics import TrainingState
+    from nce_train.training.readings import TrainingState
 
 PROJECTOR_WORDS = 10_000  # the most frequent: of more, TensorBoard's page in the browser becomes slow
 PROJECTOR = "projector"

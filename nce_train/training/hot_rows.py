@@ -9,10 +9,9 @@ the less is sent, and the more threads learn the same thing twice over; `benchma
 
 import numpy as np
 
-from nce_train.training.config import Settings
-from nce_train.training.kernel import HOT_ROWS, HOT_START, Noise, Tables, Thread
 from nce_train.training.noise import noise_probability
 from nce_train.training.parameters import keep_probability
+from nce_train.training.settings import Settings
 
 ROWS_AT_MOST = 16384
 LEAST_TIER = 16  # rows; tiers are an eighth as large as all before them, so that all rows of one are touched alike
@@ -68,27 +67,3 @@ def touches_a_block(counts: np.ndarray, settings: Settings) -> np.ndarray:
     contexts = (settings.block_size + 2 * settings.window) * kept / kept.sum()
     noise = settings.num_sampled * noise_probability(counts, settings)
     return np.asarray(np.minimum(contexts, 1) + np.minimum(noise, 1))
-
-
-def take_hot_rows(tables: Tables, thread: Thread) -> None:
-    """Fill a thread's copies of the hot rows from the shared ones."""
-    count, start = thread.hot[HOT_ROWS], thread.hot[HOT_START]
-    for table in (tables.output, tables.bias):
-        table[start : start + count] = table[:count]
-    thread.hot_output[:] = tables.output[:count, : thread.hot_output.shape[1]]
-    thread.hot_bias[:] = tables.bias[:count]
-
-
-def with_hot_rows(noise: Noise, hot_rows: int, copies: int) -> Noise:
-    """The noise tables with the logarithms of the copied rows behind those of the classes, `copies` times."""
-    copied = np.tile(np.arange(hot_rows), copies)
-    return noise._replace(
-        log_count=np.concatenate([noise.log_count, noise.log_count[copied]]),
-        log_miss=np.concatenate([noise.log_miss, noise.log_miss[copied]]),
-    )
-
-
-def without_hot_rows(tables: Tables) -> Tables:
-    """The classes' rows only."""
-    classes = len(tables.input)
-    return Tables(tables.input, tables.output[:classes], tables.bias[:classes])

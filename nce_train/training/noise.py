@@ -6,9 +6,10 @@ The probabilities are those of `nce_train.nce`'s samplers; words come in order o
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.kernel.draws import alias_table
+from nce_train.kernel.state import Noise
 from nce_train.nce.probability import log_uniform_probability, uniform_probability, unigram_probability
-from nce_train.training.config import Settings
-from nce_train.training.kernel import Noise
+from nce_train.training.settings import Settings
 
 
 def noise_probability(counts: np.ndarray, settings: Settings) -> np.ndarray:
@@ -81,41 +82,3 @@ def _never_drawn(counts: np.ndarray, settings: Settings) -> str:
         f"{have} count 0, so the unigram sampler would never draw them and NCE is not defined for them; remove them "
         "from the vocabulary or choose another --sampler."
     )
-
-
-def alias_table(probability: np.ndarray) -> np.ndarray:
-    """Walker's alias method: a column k that is drawn stays k with a chance of (threshold + 1) / 2^32, else its alias.
-
-    Columns are swept in order: each column below the mean is filled up by the first large column that is not used
-    up, and a large column that falls below the mean is filled up by the next one. As sums of what is missing and
-    what is to spare, the sweep is two cumulative sums and a search.
-
-    Parameters
-    ----------
-    probability : float64 [n], sums to 1
-
-    Returns
-    -------
-    uint64 [n]
-        The threshold in the high half, the alias in the low half.
-    """
-    size = len(probability)
-    scaled = probability * (size / probability.sum())
-    small = np.flatnonzero(scaled < 1)
-    large = np.flatnonzero(scaled >= 1)
-    stays = np.minimum(scaled, 1.0)
-    alias = np.arange(size, dtype=np.int64)
-    if len(small) and len(large):
-        missing = np.cumsum(1 - scaled[small])
-        spare = np.cumsum(scaled[large] - 1)
-        before = np.concatenate([[0.0], missing[:-1]])
-        filler = np.minimum(np.searchsorted(spare, before, side="right"), len(large) - 1)
-        alias[small] = large[filler]
-        # the last small column a large one filled may have taken more than was left: the next large column fills it
-        last_filled = np.searchsorted(filler, np.arange(len(large)), side="right") - 1
-        taken = np.where(last_filled >= 0, missing[last_filled], 0.0)
-        stays[large] = np.clip(1 - (taken - spare), 0.0, 1.0)
-        alias[large[:-1]] = large[1:]
-        stays[large[-1]] = 1.0
-    threshold = np.minimum(stays * 2.0**32, 2.0**32 - 1).astype(np.uint64)
-    return threshold << np.uint64(32) | alias.astype(np.uint64)

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from nce_train.training.config import Settings, parse_initialiser
-from nce_train.training.kernel import Tables, aligned_zeros
-from nce_train.training.limits import row_length
-from nce_train.training.vectors import LANES
+from nce_train.kernel.sizes import row_length
+from nce_train.kernel.state import Tables, aligned_zeros
+from nce_train.training.settings import Settings, parse_initialiser
 
 ALWAYS_KEEP = 2**32 - 1
 
@@ -70,11 +69,6 @@ def log_unigram(counts: np.ndarray, subsample: float) -> np.ndarray:
     """Logarithm of each word's share of the tokens that subsampling keeps, float64 [vocabulary]."""
     kept = np.maximum(counts, 1) * keep_probability(counts, subsample)
     return np.asarray(np.log(kept / kept.sum()))
-
-
-def table_width(dim: int) -> int:
-    """`dim` rounded up to whole vectors: the numbers of a row that the kernel works on."""
-    return -(-dim // LANES) * LANES
 
 
 def _initialise(table: np.ndarray, initialiser: str, dim: int, generator: np.random.Generator) -> None:

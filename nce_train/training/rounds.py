@@ -19,10 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nce_train.compiled import cached_njit
-from nce_train.training.base_trainer import NO_LIMIT, BaseTrainer, OnReading
-from nce_train.training.config import Settings
-from nce_train.training.kernel import (
+from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.sizes import table_width
+from nce_train.kernel.state import (
     BLOCKS,
     LINE_END,
     POSITION,
@@ -35,20 +34,14 @@ from nce_train.training.kernel import (
     Tables,
     aligned_zeros,
     new_thread,
-    train_blocks,
 )
+from nce_train.kernel.train import train_blocks
 from nce_train.training.noise import noise_probability, noise_tables
-from nce_train.training.parameters import initial_tables, keep_probability, table_width
+from nce_train.training.parameters import initial_tables, keep_probability
+from nce_train.training.settings import Settings
+from nce_train.training.trainer import NO_LIMIT, BaseTrainer, OnReading
 
 ROWS_AT_ONCE = 2048  # rows that a thread combines before it looks for the next piece of work
-
-
-@dataclass(frozen=True)
-class RoundFactors:
-    """What the sum of the shards' changes of each row is multiplied by, m/K; float32 [classes] each."""
-
-    input: np.ndarray
-    output: np.ndarray
 
 
 def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: Settings) -> RoundFactors:
@@ -166,46 +159,6 @@ class ShardWorkspace:
         return int(train_blocks(self.tables, self.noise, keep, stream, plan, now, self.thread, blocks))
 
 
-def combine(base: Tables, shards: list[ShardWorkspace], factors: RoundFactors, first: int, last: int) -> None:
-    """Add the shards' changes to the rows [first, last) of the base, in the order of the shards."""
-    for number, factor in enumerate((factors.input, factors.output, factors.output)):
-        table = _as_columns(base[number])
-        total = np.empty((last - first, table.shape[1]), table.dtype)
-        touched = np.zeros(last - first, np.bool_)
-        for shard in shards:
-            places = shard.copies.input_place if number == 0 else shard.copies.output_place
-            _sum_changes(table, _as_columns(shard.tables[number]), places, first, last, total, touched)
-        add_changes(table, total, touched, factor, first, last)
-
-
-def _as_columns(table: np.ndarray) -> np.ndarray:
-    """The biases as a table of one column."""
-    return table.reshape(len(table), -1)
-
-
-@cached_njit(nogil=True, error_model="numpy", _nrt=False)
-def _sum_changes(table, copied, places, first, last, total, touched):
-    """Add one shard's changes of the rows [first, last) to `total`, and say which rows it has touched."""
-    for row in range(first, last):
-        place = places[row]
-        if place >= 0:
-            r = row - first
-            for d in range(table.shape[1]):
-                change = copied[place, d] - table[row, d]
-                total[r, d] = total[r, d] + change if touched[r] else change
-            touched[r] = True
-
-
-@cached_njit(nogil=True, error_model="numpy", _nrt=False)
-def add_changes(table, total, touched, factor, first, last):
-    """Add the sum of the shards' changes times the rows' factors to the touched rows of [first, last)."""
-    for row in range(first, last):
-        r = row - first
-        if touched[r]:
-            for d in range(table.shape[1]):
-                table[row, d] += factor[row] * total[r, d]
-
-
 @dataclass(frozen=True)
 class ShardResult:
     """What is added to the run's sums when a shard has trained its part of a round.
@@ -316,6 +269,7 @@ class RoundTrainer(BaseRounds):
         self._shards = [
             ShardWorkspace(self.tables, self.noise, self.plan, settings.dim) for _ in range(settings.shards)
         ]
+        self._copies = [(shard.tables, shard.copies) for shard in self._shards]
         self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
         self._to_train: deque[int] = deque()
         self._complete = False
@@ -329,7 +283,7 @@ class RoundTrainer(BaseRounds):
         shard = self._shards[0]
         shard.begin(0, 0, 0)
         shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
-        combine(self.tables, self._shards, self._factors, 0, 1)
+        combine(self.tables, self._copies, self._factors, 0, 1)
 
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
@@ -398,7 +352,7 @@ class RoundTrainer(BaseRounds):
         """Combine every so many-th piece of the rows."""
         classes, threads = len(self.tables.input), int(self.settings.threads)
         for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
-            combine(self.tables, self._shards, self._factors, first, min(classes, first + ROWS_AT_ONCE))
+            combine(self.tables, self._copies, self._factors, first, min(classes, first + ROWS_AT_ONCE))
 
     def _results(self) -> list[ShardResult]:
         return [

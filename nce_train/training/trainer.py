@@ -1,218 +1,457 @@
-"""Hogwild training: threads run the kernel over ranges of the token stream until the epochs are done.
+"""What every trainer does: readings, progress, checkpoints, stopping; and the arrays that all of them share.
 
-Each thread calls the compiled kernel for some milliseconds at a time; between calls it hands its sums in. There are no
-locks around parameters. With one thread a run that was stopped and restored goes on as if nothing had been: no draw and
-no sum depends on the stop.
+A trainer runs a number of threads over one token stream until the epochs are done. Between the pieces of work that
+they hand in, everything a run depends on stands in arrays: `state` gives them, `restore` takes them back.
 """
 
-import itertools
+import dataclasses
+import math
+import threading
 import time
-from collections import deque
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from nce_train.training.base_trainer import BaseTrainer, OnReading, fill
-from nce_train.training.config import Settings
-from nce_train.training.hot_rows import hot_tiers, take_hot_rows, with_hot_rows
-from nce_train.training.kernel import (
-    CENTRE,
-    KEPT,
-    LINE_END,
-    POSITION,
-    RANGE_END,
-    SENTENCE,
-    TIER_END,
+from nce_train.errors import RunError
+from nce_train.kernel.hot_rows import without_hot_rows
+from nce_train.kernel.state import (
+    BLOCKS,
+    CENTRES,
+    PAIRS,
+    PRODUCTS,
+    RADIUS_FIXED,
+    RADIUS_PER_BLOCK,
+    RADIUS_PER_CENTRE,
+    TOKENS,
     Noise,
-    Thread,
-    new_thread,
-    train_blocks,
+    Plan,
+    Schedule,
+    Tables,
 )
-from nce_train.training.noise import noise_tables
-from nce_train.training.parameters import initial_tables, table_width
+from nce_train.training.noise import merging_pays
+from nce_train.training.parameters import keep_probability, keep_threshold
+from nce_train.training.readings import Reading
+from nce_train.training.settings import Settings
 
-LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
-LEAST_LOOKED_THROUGH = 64  # ids, for a line's end to cut at: a text of two lines must not lose its pairs to being cut
+# About 10 ms of work: short enough to stop at once, long enough not to notice. Large settings have calls of fewer
+# centres: no more than so many products of a number of a centre and a number of a row.
+CENTRES_PER_CALL = 20_000
+PRODUCTS_PER_CALL = 4e8
+NO_LIMIT = 2**62
+POLL_SECONDS = 0.1  # between looks at progress, readings that are due, checkpoints that are due
+
+# A mean loss so many times that of the first piece of work is divergence: a run that goes well hardly exceeds it (1.1
+# times at most, measured over many settings), one that does not passes any bound within a few pieces.
+EXPLODED = 10
+PAIRS_FOR_A_MEAN = 1000
+
+OnReading = Callable[[Reading], None]
+OnProgress = Callable[[], None]
+OnEpoch = Callable[[int], bool]
 
 
-class Trainer(BaseTrainer):
-    """One Hogwild run over one token stream; see `BaseTrainer`."""
+class Saver(Protocol):
+    """Who keeps checkpoints of a run."""
+
+    def due(self) -> bool:
+        """Whether the threads should stop for a checkpoint; asked several times a second."""
+
+    def save(self) -> None:
+        """Write one; no thread is at work."""
+
+
+class Evaluator(Protocol):
+    """Who evaluates the parameters of a run now and then."""
+
+    def due_at(self) -> float:
+        """How many tokens are to be trained before the next time; infinity where tokens do not tell."""
+
+    def due(self, at_end: bool = False) -> bool:
+        """Whether it is time, or, `at_end`, whether anything was trained since the last time."""
+
+    def evaluate(self) -> None:
+        """Do it; no thread is at work."""
+
+
+@dataclass
+class Totals:
+    """Sums over all threads. `products`: of a row and a centre, as the kernel computed them, masked ones included."""
+
+    tokens: int = 0
+    blocks: int = 0
+    pairs: int = 0
+    centres: int = 0
+    products: int = 0
+    loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    tables : Tables
+    totals : Totals
+        Of the whole run.
+    seconds : float
+        Of training.
+    """
+
+    tables: Tables
+    totals: Totals
+    seconds: float
+
+
+class BaseTrainer(ABC):
+    """One training run over one token stream.
+
+    Parameters
+    ----------
+    stream : int32 [n]
+        Class ids, and LINE_END behind each sentence.
+    token_count : int
+        Ids in the stream, without the LINE_ENDs.
+    counts : int64 [vocabulary]
+    settings : Settings
+        Resolved.
+    """
+
+    tables: Tables
+    noise: Noise
 
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
-        super().__init__(stream, token_count, counts, settings)
-        seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
-        tiers = hot_tiers(counts, settings, len(seeds))
-        hot_rows = int(tiers[-1, TIER_END]) if len(tiers) else 0
-        copies = len(seeds) - 1  # the first thread works on the shared rows themselves
-        self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, copies)
-        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * copies)
-        width = table_width(settings.dim)
-        self.threads: list[Thread] = [new_thread(self.plan, width, np.float32, seeds[0])]
-        for copy, seed in enumerate(seeds[1:]):
-            self.threads.append(new_thread(self.plan, width, np.float32, seed, tiers, len(counts) + copy * hot_rows))
-        for thread in self.threads:
-            take_hot_rows(self.tables, thread)
-        self._reserved = 0  # blocks that kernel calls under way may still do
-        self._cuts = cut_at_line_ends(stream, self._pieces(len(stream)))
-        self._ranges: deque[tuple[int, int]] = deque()  # of the epoch begun last, those no thread has had
-        self._active = [False] * len(self.threads)  # whether a thread is inside a range
-        self._waiting: list[dict[str, np.ndarray]] = []  # threads of a restored run that had more, inside a range each
+        self.settings = settings
+        self.stream = stream
+        self.token_count = token_count
+        self.plan = kernel_plan(settings, counts)
+        self.keep = keep_threshold(keep_probability(counts, settings.subsample))
+        self.totals = Totals()
+        self.seconds = 0.0  # of training, up to the last stop
+        self._last_reading = (Totals(), 0.0)
+        self._first_loss = 0.0  # mean of the first piece of work with enough pairs
+        self._started: float | None = None  # when the threads last began
+        self._epochs_begun = 0
+        self._epoch_limit = settings.epochs  # so many may be begun before the threads stop
+        self._ended_early = False
+        self._pause_at = math.inf  # tokens: the piece of work that reaches them is the last before a pause
+        self._lock = threading.Lock()
+        # plain flags: a signal handler that sets an Event may wait for ever for a lock of the thread it interrupts
+        self._pause = False
+        self._stopped = False
+        self._failure: BaseException | None = None
 
+    # --- what kinds of trainers differ in -----------------------------------------------------------------------
+
+    @abstractmethod
     def compile(self) -> None:
         """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
-        self._train(self.threads[0], 0)
 
-    def _train(self, thread: Thread, blocks: int) -> int:
-        return int(
-            train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, self._schedule(), thread, blocks)
-        )
-
-    def _parallel(self) -> int:
-        return len(self.threads)
-
+    @abstractmethod
     def _all_begun(self) -> bool:
-        return not (self._ranges or self._waiting or any(self._active))
+        """Whether no work is left of the epochs begun."""
 
+    @abstractmethod
+    def _work(self, number: int, on_reading: OnReading | None) -> None:
+        """What thread `number` does until `_pause` or the end."""
+
+    @abstractmethod
     def _settle(self) -> None:
-        """Merge the copies of hot rows."""
-        for thread in self.threads:
-            self._train(thread, 0)
+        """Make `tables` complete when the threads have stopped."""
+
+    @abstractmethod
+    def _parallel(self) -> int:
+        """How many pieces of work advance side by side, for the learning rate's progress."""
+
+    @abstractmethod
+    def _position(self) -> dict[str, np.ndarray]:
+        """What `_restore_position` needs beside parameters and sums."""
+
+    @abstractmethod
+    def _restore_position(self, state: Mapping[str, np.ndarray]) -> None: ...
+
+    def start_with(self, fill: Callable[[Tables], None]) -> None:
+        """Have the parameters changed before anything is trained; `fill` is given the classes' rows."""
+        fill(without_hot_rows(self.tables))
+        self._settle()
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Have `run` end after the threads' current kernel calls; from another thread or a signal handler."""
+        self._stopped = True
+        self._pause = True
+
+    def end_early(self) -> None:
+        """Have `run` end as if all were trained; may be called from its callbacks."""
+        self._ended_early = True
+        self._pause = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is trained."""
+        if self.settings.max_steps is not None and self.totals.blocks >= self.settings.max_steps:
+            return True
+        return self._ended_early or (self._epochs_begun >= self.settings.epochs and self._all_begun())
+
+    def progress(self) -> float:
+        """How much of the run is done, from 0 to 1."""
+        schedule = self._schedule()
+        return max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
+
+    def run(
+        self,
+        on_reading: OnReading | None = None,
+        on_progress: OnProgress | None = None,
+        saver: Saver | None = None,
+        on_epoch: OnEpoch | None = None,
+        evaluator: Evaluator | None = None,
+    ) -> Trained:
+        """Train to the end of the last epoch, or `max_steps`, or until `stop`.
+
+        Parameters
+        ----------
+        on_reading : callable, optional
+            Called with each `Reading`, at the settings' interval and at the end.
+        on_progress : callable, optional
+            Called several times a second, from the calling thread.
+        saver : Saver, optional
+            Called from the calling thread.
+        on_epoch : callable, optional
+            Called with the number of epochs done after each of them and at the end, when no thread is at work; may be
+            called again with the same number when the run is restored. Training ends if it returns True.
+        evaluator : Evaluator, optional
+            Called from the calling thread, at the end too. With one thread, or in rounds, what is due by tokens falls
+            behind the same piece of work whenever the run is interrupted.
+
+        Returns
+        -------
+        Trained
+            `finished` tells whether it is all.
+
+        Raises
+        ------
+        RunError
+            When a parameter became infinite or not a number.
+        KeyboardInterrupt
+            As it came, when all threads have stopped.
+        """
+        while True:
+            epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
+            if on_epoch is not None and epoch_is_over and on_epoch(self._epochs_begun):
+                self._ended_early = True
+            if evaluator is not None and not self._stopped and evaluator.due(at_end=self.finished):
+                evaluator.evaluate()
+            if self.finished or self._stopped:
+                break
+            self._pause_at = math.inf if evaluator is None else evaluator.due_at()
+            if on_epoch is not None:
+                self._epoch_limit = self._epochs_begun + int(self._all_begun())
+            self._train_until_paused(on_reading, on_progress, [saver, evaluator])
+            if saver is not None and saver.due() and not self.finished and not self._stopped:
+                saver.save()
+        if on_reading is not None and self.finished and self.totals.blocks > self._last_reading[0].blocks:
+            on_reading(self._reading())
+        self.check()
+        return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
+
+    def check(self) -> None:
+        """Raise RunError when a parameter is infinite or not a number; no thread may be at work."""
+        if not all(np.isfinite(np.sum(table, dtype=np.float64)) for table in without_hot_rows(self.tables)):
+            raise RunError(_diverged(self.settings, "parameters became infinite or not a number", self.totals.blocks))
 
     # --- to stop here and go on elsewhere -----------------------------------------------------------------------
 
-    def _position(self) -> dict[str, np.ndarray]:
-        position = {
-            "ranges": np.array(self._ranges, np.int64).reshape(-1, 2),
-            "active": np.array(self._active + [True] * len(self._waiting)),
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs, while no thread is at work. Parameters are views of `dim` columns, not copies."""
+        tables = without_hot_rows(self.tables)
+        before, then = self._last_reading
+        return {
+            "input": tables.input[:, : self.settings.dim],
+            "output": tables.output[:, : self.settings.dim],
+            "bias": tables.bias,
+            "totals": np.array([dataclasses.astuple(totals)[:-1] for totals in (self.totals, before)]),
+            "loss": np.array([self.totals.loss, before.loss]),
+            "first_loss": np.array([self._first_loss]),
+            "seconds": np.array([self.seconds, then]),
+            "epochs_begun": np.array([self._epochs_begun]),
+            **self._position(),
         }
-        for number, arrays in enumerate([*map(_own_state, self.threads), *self._waiting]):
-            position.update({f"threads/{number}/{name}": array for name, array in arrays.items()})
-        return position
 
-    def _restore_position(self, state: Mapping[str, np.ndarray]) -> None:
-        self._ranges = deque((int(begin), int(end)) for begin, end in state["ranges"])
-        names = list(_own_state(self.threads[0]))
-        for number, active in enumerate(state["active"]):
-            arrays = {name: state[f"threads/{number}/{name}"] for name in names}
-            if number < len(self.threads):
-                _resume_thread(self.threads[number], arrays)
-                self._active[number] = bool(active)
-            elif active:
-                self._waiting.append({name: np.array(array) for name, array in arrays.items()})
-        if len(state["active"]) != len(self.threads):
-            self._share_out(len(state["active"]))
-        for thread in self.threads:
-            take_hot_rows(self.tables, thread)
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on where another trainer's `state` was taken, on the same stream and with settings that fit.
 
-    def _share_out(self, restored: int) -> None:
-        """Share what is left of the ranges begun among another number of threads than began them."""
-        seeds = np.random.SeedSequence([self.settings.seed, 1, self.totals.blocks])
-        fresh = seeds.generate_state(len(self.threads), np.uint64)
-        for thread, seed in zip(self.threads[restored:], fresh[restored:], strict=True):
-            thread.random[0] = seed
-        cursors = [thread.cursor for thread, active in zip(self.threads, self._active, strict=True) if active]
-        for cursor in [*cursors, *(arrays["cursor"] for arrays in self._waiting)]:
-            begin, end = int(cursor[POSITION]), int(cursor[RANGE_END])
-            cuts = [begin + cut for cut in cut_at_line_ends(self.stream[begin:end], self._pieces(end - begin))]
-            cursor[RANGE_END] = cuts[1]
-            self._ranges.extend(itertools.pairwise(cuts[1:]))
+        `epochs`, the number of threads and the interval of readings may be others.
 
-    # --- between kernel calls ---------------------------------------------------------------------------------
+        Raises
+        ------
+        KeyError, ValueError
+            When it is the state of another kind of trainer.
+        """
+        tables, dim = without_hot_rows(self.tables), self.settings.dim
+        fill(tables.input[:, :dim], state["input"])
+        fill(tables.output[:, :dim], state["output"])
+        fill(tables.bias, state["bias"])
+        self.totals, before = (
+            Totals(*map(int, counted), float(loss))  # type: ignore[call-arg]
+            for counted, loss in zip(state["totals"], state["loss"], strict=True)
+        )
+        self.seconds, then = map(float, state["seconds"])
+        self._last_reading = (before, then)
+        self._first_loss = float(state["first_loss"][0])
+        self._epochs_begun = int(state["epochs_begun"][0])
+        self._restore_position(state)
 
-    def _work(self, number: int, on_reading: OnReading | None) -> None:
+    # --- between pieces of work -----------------------------------------------------------------------------------
+
+    def _train_until_paused(
+        self,
+        on_reading: OnReading | None,
+        on_progress: OnProgress | None,
+        visitors: Sequence[Saver | Evaluator | None],
+    ) -> None:
+        self._pause = False
+        if self._stopped:  # looked at behind the line above, which may have undone a stop's pause
+            return
+        self._started = time.perf_counter()
+        workers = [
+            threading.Thread(target=self._work, args=(number, on_reading), daemon=True)
+            for number in range(int(self.settings.threads))
+        ]
         try:
-            while not self._pause:
-                if not self._active[number]:
-                    with self._lock:
-                        if not self._take_range(number):
-                            return
-                while not self._pause and self._active[number]:
-                    self._active[number] = self._call(self.threads[number], on_reading)
-        except BaseException as failure:
-            self._failure = failure
+            for worker in workers:
+                worker.start()
+            self._watch(workers, on_reading, on_progress, visitors)
+        finally:
             self._pause = True
+            for worker in workers:
+                if worker.ident is not None:
+                    worker.join()
+            self.seconds, self._started = self.seconds_now(), None
+        if self._failure is not None:
+            raise self._failure
+        self._settle()
 
-    def _take_range(self, number: int) -> bool:
-        """Give a thread its next range; False when there is none (the lock is held)."""
-        if self._waiting:
-            _resume_thread(self.threads[number], self._waiting.pop())
-        else:
-            if not self._ranges:
-                if self._epochs_begun >= self._epoch_limit:
-                    return False
-                self._epochs_begun += 1
-                self._ranges.extend(itertools.pairwise(self._cuts))
-            cursor = self.threads[number].cursor
-            cursor[POSITION], cursor[RANGE_END] = self._ranges.popleft()
-            cursor[KEPT] = cursor[CENTRE] = cursor[SENTENCE] = 0
-        self._active[number] = True
-        return True
+    def _add_to_totals(self, done: np.ndarray, loss: float) -> None:
+        """Add what a thread has done, as the kernel's cursor counts it (the lock is held)."""
+        totals = self.totals
+        totals.tokens += int(done[TOKENS])
+        totals.blocks += int(done[BLOCKS])
+        totals.pairs += int(done[PAIRS])
+        totals.centres += int(done[CENTRES])
+        totals.products += int(done[PRODUCTS])
+        totals.loss += loss
+        if totals.tokens >= self._pause_at:
+            self._pause = True
+        if not math.isfinite(totals.loss):
+            raise RunError(_diverged(self.settings, "parameters became infinite or not a number", totals.blocks))
+        if done[PAIRS] >= PAIRS_FOR_A_MEAN:
+            mean = loss / int(done[PAIRS])
+            self._first_loss = self._first_loss or mean
+            if mean > EXPLODED * self._first_loss:
+                how = f"loss, {self._first_loss:.3g} at the start, rose to {mean:.3g}"
+                raise RunError(_diverged(self.settings, how, totals.blocks))
 
-    def _call(self, thread: Thread, on_reading: OnReading | None) -> bool:
-        """Run the kernel once; False when the range is exhausted."""
-        with self._lock:
-            budget = self._budget()
-            schedule = self._schedule()
-            others_at_work = self._reserved > budget
-        if budget == 0:  # what is left of max_steps is reserved by other threads, whose ranges may end first
-            if not others_at_work:
-                self._pause = True
-            time.sleep(0.001)
-            return True
-        before = thread.cursor.copy()
-        thread.loss[0] = 0.0
-        done = train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, schedule, thread, budget)
-        with self._lock:
-            self._reserved -= budget
-            self._add_to_totals(thread.cursor - before, float(thread.loss[0]))
-            if on_reading is not None and self._step_reading_due():
-                on_reading(self._reading())
-        return done == budget
+    def _blocks_per_call(self) -> int:
+        settings = self.settings
+        products = settings.block_size * (settings.num_sampled + 2 * settings.window) * settings.dim
+        return max(1, min(CENTRES_PER_CALL // settings.block_size, int(PRODUCTS_PER_CALL / products)))
 
-    def _budget(self) -> int:
-        """How many blocks the next kernel call may do, reserved for it (the lock is held)."""
-        budget = self._blocks_per_call()
-        every, last = self.settings.log_every_steps, self.settings.max_steps
-        if every is not None:
-            budget = min(budget, every - self.totals.blocks % every)
-        if last is not None:
-            budget = min(budget, last - self.totals.blocks - self._reserved)
-        self._reserved += budget
-        return budget
+    def _schedule(self) -> Schedule:
+        settings, totals = self.settings, self.totals
+        return Schedule(
+            lr=float(settings.lr),
+            tokens=totals.tokens,
+            all_tokens=self.token_count * settings.epochs,
+            blocks=totals.blocks,
+            all_blocks=settings.max_steps or NO_LIMIT,
+            threads=self._parallel(),
+        )
 
-    def _pieces(self, ids: int) -> int:
-        """Into how many ranges a stretch of the stream is cut: one thread takes it whole, several take short ones."""
-        threads = len(self.threads)
-        return 1 if threads == 1 else max(threads, min(16 * threads, ids // LEAST_RANGE))
+    def _step_reading_due(self) -> bool:
+        every = self.settings.log_every_steps
+        return every is not None and self.totals.blocks // every > self._last_reading[0].blocks // every
+
+    def _watch(
+        self,
+        workers: list[threading.Thread],
+        on_reading: OnReading | None,
+        on_progress: OnProgress | None,
+        visitors: Sequence[Saver | Evaluator | None],
+    ) -> None:
+        """Report progress, take the timed readings, and pause when a visitor is due, until the workers have ended."""
+        timed_readings = on_reading is not None and self.settings.log_every_steps is None
+        for worker in workers:
+            while worker.is_alive():
+                worker.join(POLL_SECONDS)
+                if on_progress is not None:
+                    on_progress()
+                if timed_readings and self.seconds_now() >= self._last_reading[1] + self.settings.log_every:
+                    with self._lock:
+                        reading = self._reading()
+                    on_reading(reading)  # type: ignore[misc]
+                if any(visitor is not None and visitor.due() for visitor in visitors):
+                    self._pause = True
+
+    def seconds_now(self) -> float:
+        """Seconds of training so far; may be called at any time."""
+        return self.seconds + (0.0 if self._started is None else time.perf_counter() - self._started)
+
+    def _reading(self) -> Reading:
+        """Take a reading (the lock is held)."""
+        reading = self.now()
+        self._last_reading = (dataclasses.replace(self.totals), reading.seconds)
+        return reading
+
+    def now(self) -> Reading:
+        """The state now, its loss and speed since the last reading; no thread may be at work, or the lock is held."""
+        now = self.seconds_now()
+        before, then = self._last_reading
+        totals = self.totals
+        pairs = totals.pairs - before.pairs
+        schedule = self._schedule()
+        rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
+        return Reading(
+            step=totals.blocks,
+            epoch=max(0, self._epochs_begun - 1),
+            tokens=totals.tokens,
+            loss=(totals.loss - before.loss) / pairs if pairs else None,
+            learning_rate=rate,
+            tokens_per_second=(totals.tokens - before.tokens) / max(now - then, 1e-9),
+            seconds=now,
+        )
 
 
-def _own_state(thread: Thread) -> dict[str, np.ndarray]:
-    """What a thread needs to go on; its copies of hot rows are merged and taken anew, the rest is scratch."""
-    return {name: getattr(thread, name) for name in ("cursor", "random", "kept", "sentences", "ring")}
+def kernel_plan(settings: Settings, counts: np.ndarray) -> Plan:
+    """The settings that the kernel looks at, as it wants them."""
+    radius_kinds = {"block": RADIUS_PER_BLOCK, "centre": RADIUS_PER_CENTRE, "none": RADIUS_FIXED}
+    return Plan(
+        window=settings.window,
+        radius_kind=radius_kinds[settings.dynamic_window],
+        block_size=settings.block_size,
+        num_sampled=settings.num_sampled,
+        fresh_noise=settings.num_sampled if settings.unique else -(-settings.num_sampled // settings.noise_reuse),
+        merge_noise=merging_pays(counts, settings),
+        pairs=settings.objective == "pairs",
+        mean=settings.reduction == "mean",
+        unique=settings.unique,
+        remove_accidental_hits=settings.remove_accidental_hits,
+        linear=settings.lr_schedule == "linear",
+    )
 
 
-def _resume_thread(thread: Thread, arrays: Mapping[str, np.ndarray]) -> None:
-    for name, array in _own_state(thread).items():
-        fill(array, arrays[name])
+def fill(array: np.ndarray, values: np.ndarray) -> None:
+    """Copy `values` into `array`; ValueError when they are not of its shape and type."""
+    if array.shape != values.shape or array.dtype != values.dtype:
+        raise ValueError(f"{values.dtype} {values.shape} where {array.dtype} {array.shape} should be")
+    array[...] = values
 
 
-def cut_at_line_ends(stream: np.ndarray, pieces: int) -> list[int]:
-    """Cut points of a stream into at most `pieces` ranges of like size, behind line ends where there are any near.
-
-    Examples
-    --------
-    >>> cut_at_line_ends(np.array([5, 5, 5, -1, 5, -1]), 2)
-    [0, 4, 6]
-    """
-    cuts = [0]
-    size = len(stream)
-    for piece in range(1, pieces):
-        target = size * piece // pieces
-        if target <= cuts[-1]:
-            continue
-        near = stream[target - 1 : min(size, target + max(size // pieces, LEAST_LOOKED_THROUGH))]
-        line_ends = np.flatnonzero(near == LINE_END)
-        cut = target + int(line_ends[0]) if len(line_ends) else target
-        if cuts[-1] < cut < size:
-            cuts.append(cut)
-    return [*cuts, size]
+def _diverged(settings: Settings, how: str, step: int) -> str:
+    return (
+        f"The {how} before step {step:,}: most likely the learning rate {settings.lr:g} is too high for objective "
+        f"{settings.objective}, reduction {settings.reduction}; lower --lr and train again."
+    )

@@ -10,9 +10,9 @@ import pytest
 from nce_train.cli import export, phrases, report
 from nce_train.cli.export import FORMAT_NAMES
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats import FORMATS, VECTORS
+from nce_train.embeddings.formats.precision import DTYPES
+from nce_train.embeddings.formats.registry import FORMATS, VECTORS
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
-from nce_train.embeddings.precision import DTYPES
 from nce_train.report.word_map import LAYOUTS
 from nce_train.text.phrases import THRESHOLDS
 

@@ -446,7 +446,7 @@ def test_two_runs_into_one_output(folder):
 def test_help_names_every_setting_and_loads_no_compiler(folder):
     code, out, _ = run("--help", cwd=folder)
     assert code == 0
-    from nce_train.training.config import Settings
+    from nce_train.training.settings import Settings
 
     for name in Settings.model_fields:
         assert "--" + name.replace("_", "-") in out

@@ -13,14 +13,14 @@ from nce_train.cluster.job import Job
 from nce_train.cluster.reading import Reading, cuts_of
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
+from nce_train.runs.checkpoint import checksum
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.parts import count_part
 from nce_train.text.runs import of_words
 from nce_train.text.sources import SourceList, list_sources, parts_of
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.checkpoint import checksum
-from nce_train.training.config import Settings
 from nce_train.training.rounds import shard_cuts
+from nce_train.training.settings import Settings
 
 
 def no_progress(done, total, phase):

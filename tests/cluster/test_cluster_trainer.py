@@ -12,9 +12,9 @@ from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import list_sources
-from nce_train.training.config import Settings
 from nce_train.training.parameters import keep_probability
 from nce_train.training.rounds import RoundTrainer
+from nce_train.training.settings import Settings
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def trainers(corpus, workers, encoded):
 
 @pytest.fixture
 def brief_looks(monkeypatch):
-    monkeypatch.setattr("nce_train.training.base_trainer.POLL_SECONDS", 0.0005)
-    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 80)
+    monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.0005)
+    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 80)
 
 
 def parameters(trainer):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import zstandard
 
-from nce_train.embeddings import compression
-from nce_train.embeddings.compression import open_reading, open_writing
+from nce_train.embeddings.formats import compression
+from nce_train.embeddings.formats.compression import open_reading, open_writing
 from nce_train.errors import InputError
 
 PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}

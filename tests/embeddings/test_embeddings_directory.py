@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings import directory as reader
+from nce_train.embeddings.formats import directory as reader
 from nce_train.errors import InputError
-from nce_train.training.model_directory import CHECKPOINT, MANIFEST, OUR_FILES
+from nce_train.runs.model_directory import CHECKPOINT, MANIFEST, OUR_FILES
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nce_train.embeddings.escape import escape_cell, escape_word, unescape_word
+from nce_train.embeddings.formats.escape import escape_cell, escape_word, unescape_word
 from nce_train.errors import InputError
 
 ANY_BYTES = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))

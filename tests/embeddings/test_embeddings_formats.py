@@ -18,8 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nce_train.embeddings import Embeddings, text_lines
-from nce_train.embeddings.formats import FORMATS
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.formats import text_lines
+from nce_train.embeddings.formats.registry import FORMATS
 from nce_train.errors import InputError, NceTrainWarning
 
 ENDINGS = [".txt", ".vec", ".bin", ".glove", ".npy", ".safetensors"]
@@ -237,11 +238,11 @@ def test_a_first_word_that_looks_like_another_file(tmp_path, ending, word):
 
 
 def test_a_file_longer_than_a_block(tmp_path, monkeypatch, model):
-    monkeypatch.setattr("nce_train.embeddings.text_lines._BLOCK_BYTES", 100)
-    monkeypatch.setattr("nce_train.embeddings.text_lines._BLOCK_ROWS", 7)
-    monkeypatch.setattr("nce_train.embeddings.word2vec_binary._BLOCK_BYTES", 11)
-    monkeypatch.setattr("nce_train.embeddings.word2vec_binary._BLOCK_ROWS", 7)
-    monkeypatch.setattr("nce_train.embeddings.table._CHECKED_ROWS", 7)
+    monkeypatch.setattr("nce_train.embeddings.formats.text_lines._BLOCK_BYTES", 100)
+    monkeypatch.setattr("nce_train.embeddings.formats.text_lines._BLOCK_ROWS", 7)
+    monkeypatch.setattr("nce_train.embeddings.formats.word2vec_binary._BLOCK_BYTES", 11)
+    monkeypatch.setattr("nce_train.embeddings.formats.word2vec_binary._BLOCK_ROWS", 7)
+    monkeypatch.setattr("nce_train.embeddings.formats.table._CHECKED_ROWS", 7)
     for ending in (".txt", ".glove", ".bin"):
         model.save(tmp_path / f"v{ending}")
         assert_same(Embeddings.load(tmp_path / f"v{ending}"), model)
@@ -334,10 +335,10 @@ def test_damage_is_told_in_one_sentence(tmp_path, content, sentence):
 @pytest.mark.parametrize("ending", [".txt", ".bin", ".npy", ".npy.gz", ".safetensors"])
 def test_more_numbers_than_memory_holds_are_refused(tmp_path, monkeypatch, model, ending):
     model.save(tmp_path / f"v{ending}")
-    monkeypatch.setattr("nce_train.embeddings.table.available_memory", lambda: 4 * model.vectors.size - 1)
+    monkeypatch.setattr("nce_train.embeddings.formats.table.available_memory", lambda: 4 * model.vectors.size - 1)
     with pytest.raises(InputError, match=r"its 66 vectors of 7 numbers need 0\.0 GB of memory"):
         Embeddings.load(tmp_path / f"v{ending}", mmap=False)
-    monkeypatch.setattr("nce_train.embeddings.table.available_memory", lambda: 4 * model.vectors.size)
+    monkeypatch.setattr("nce_train.embeddings.formats.table.available_memory", lambda: 4 * model.vectors.size)
     assert_same(Embeddings.load(tmp_path / f"v{ending}", mmap=False), model)
 
 
@@ -376,8 +377,8 @@ def test_npy_is_not_written_through_a_link(tmp_path, model, link):
 
 
 def test_a_word_without_an_end_does_not_fill_the_memory(tmp_path, monkeypatch):
-    for name in ("word2vec_binary._BLOCK_BYTES", "word2vec_binary.LONGEST_LINE", "formats.LONGEST_LINE"):
-        monkeypatch.setattr(f"nce_train.embeddings.{name}", 1 << 20)
+    for name in ("word2vec_binary._BLOCK_BYTES", "word2vec_binary.LONGEST_LINE", "registry.LONGEST_LINE"):
+        monkeypatch.setattr(f"nce_train.embeddings.formats.{name}", 1 << 20)
     (tmp_path / "v.bin.gz").write_bytes(gzip.compress(b"2 1\n" + bytes(30 << 20), 1))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"v\.bin\.gz, row 0: its word is longer than 1 MiB; the file is damaged"):

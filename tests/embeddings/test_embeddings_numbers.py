@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nce_train.embeddings.numbers import format_rows, parse_numbers
+from nce_train.embeddings.formats.numbers import format_rows, parse_numbers
 
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 ORDINARY = st.floats(width=32, min_value=2.0**-23, max_value=9.5)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nce_train.embeddings.plain_numbers import parse_plain
+from nce_train.embeddings.formats.plain_numbers import parse_plain
 
 COMMON = st.from_regex(r"-?([0-9]\.[0-9]{1,14}|0\.0[0-9]{1,15})", fullmatch=True)
 WITH_EXPONENT = st.from_regex(r"-?[0-9]{1,3}(\.[0-9]{0,6})?[eE][-+]?[0-9]{1,2}", fullmatch=True)

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.precision import dequantise, quantise
+from nce_train.embeddings.formats.precision import dequantise, quantise
 from nce_train.errors import InputError
 
 WORDS = [f"w{row}" for row in range(300)]

@@ -73,8 +73,8 @@ def test_any_words_come_back(tmp_path_factory, words, counted):
 
 
 def test_a_file_longer_than_a_block(tmp_path, monkeypatch):
-    monkeypatch.setattr("nce_train.embeddings.text_lines._BLOCK_BYTES", 50)
-    monkeypatch.setattr("nce_train.embeddings.projector._BLOCK_ROWS", 5)
+    monkeypatch.setattr("nce_train.embeddings.formats.text_lines._BLOCK_BYTES", 50)
+    monkeypatch.setattr("nce_train.embeddings.formats.projector._BLOCK_ROWS", 5)
     Embeddings(WORDS, VECTORS, COUNTS).save(tmp_path / "p", "projector")
     read = Embeddings.load(tmp_path / "p")
     assert read.index_to_key == WORDS

@@ -16,7 +16,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 import nce_train
 from nce_train.errors import InputError
 from nce_train.report import tensorboard
-from nce_train.training.metrics import TrainingState
+from nce_train.training.readings import TrainingState
 
 GENERATOR = np.random.default_rng(5)
 LINES = [" ".join(f"w{min(word, 99)}" for word in GENERATOR.zipf(1.3, 30)) for _ in range(600)]
@@ -33,7 +33,7 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 400)
+    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 400)
     (tmp_path / "text.txt").write_text("\n".join(LINES) + "\n")
     (tmp_path / "heldout.txt").write_text("\n".join(LINES[:50]))
     (tmp_path / "asked.txt").write_text("\n".join(f"w{i} w{i + 1} w{i + 2} w{i + 3}" for i in range(1, 40)))

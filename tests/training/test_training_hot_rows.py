@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from kernel_case import KernelCase, plan, random_lines
 
-from nce_train.training import kernel
-from nce_train.training.config import load_settings
+from nce_train.kernel.state import COUNT
 from nce_train.training.hot_rows import (
     BLOCKS_BETWEEN_LOOKS,
     LEAST_OWN_TOUCHES,
@@ -16,6 +15,7 @@ from nce_train.training.hot_rows import (
     hot_tiers,
     touches_a_block,
 )
+from nce_train.training.settings import load_settings
 
 
 def settings(**changes):
@@ -77,7 +77,7 @@ def test_touches_are_those_of_the_kernel():
     for _ in range(blocks):
         case.run(1, lr=0.0)
         rows, parts = case.thread.blocks.rows[0, 0], case.thread.blocks.parts[0, 0]
-        touched += np.bincount(np.unique(rows[: parts[kernel.COUNT]]), minlength=classes) > 0
+        touched += np.bincount(np.unique(rows[: parts[COUNT]]), minlength=classes) > 0
     # the estimate counts repeats within a block: it is above, by at most a half for these few words
     expected = touches_a_block(counts, chosen)
     assert (touched / blocks <= expected * 1.05).all()

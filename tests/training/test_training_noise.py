@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError
-from nce_train.training.config import Settings
-from nce_train.training.limits import row_length
-from nce_train.training.noise import alias_table, merging_pays, noise_probability, noise_tables
-from nce_train.training.parameters import initial_tables, keep_probability, table_width
+from nce_train.kernel.draws import alias_table
+from nce_train.kernel.sizes import row_length, table_width
+from nce_train.training.noise import merging_pays, noise_probability, noise_tables
+from nce_train.training.parameters import initial_tables, keep_probability
+from nce_train.training.settings import Settings
 
 
 def probability_of_table(columns):

@@ -7,20 +7,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from kernel_case import random_lines, stream_of
 
-from nce_train.training import kernel
-from nce_train.training.config import Settings
+from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.sizes import table_width
+from nce_train.kernel.state import RANGE_END, Schedule, new_thread
+from nce_train.kernel.train import train_blocks
+from nce_train.training.hogwild import Trainer
 from nce_train.training.noise import noise_probability, noise_tables
-from nce_train.training.parameters import initial_tables, table_width
-from nce_train.training.rounds import (
-    RoundFactors,
-    RoundTrainer,
-    ShardWorkspace,
-    combine,
-    next_position,
-    round_factors,
-    shard_cuts,
-)
-from nce_train.training.trainer import Trainer
+from nce_train.training.parameters import initial_tables
+from nce_train.training.rounds import RoundTrainer, ShardWorkspace, next_position, round_factors, shard_cuts
+from nce_train.training.settings import Settings
 
 CLASSES = 300
 
@@ -78,8 +73,8 @@ class StopsAfter:
 @pytest.mark.parametrize("changes", [{}, {"max_steps": 1500, "lr_schedule": "linear"}])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_stopped_and_restored_it_ends_in_the_same_bytes(changes, threads, monkeypatch):
-    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 80)
-    monkeypatch.setattr("nce_train.training.base_trainer.POLL_SECONDS", 0.0005)
+    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 80)
+    monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.0005)
     whole = new_trainer(**changes)
     whole.run()
     assert whole.finished
@@ -106,7 +101,7 @@ def test_how_a_round_is_cut_into_calls_changes_nothing(monkeypatch):
     """A thread looks whether it is to stop between calls; the learning rate within a round must not tell."""
     whole = new_trainer(round_tokens=2000)
     whole.run()
-    monkeypatch.setattr("nce_train.training.base_trainer.CENTRES_PER_CALL", 24)
+    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 24)
     pieces = new_trainer(round_tokens=2000)
     pieces.run()
     assert parameters(pieces) == parameters(whole)
@@ -136,11 +131,11 @@ def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training():
     trainer.run()
     settings = trainer.settings
     tables, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)
-    thread = kernel.new_thread(trainer.plan, table_width(settings.dim), np.float32, 0)
+    thread = new_thread(trainer.plan, table_width(settings.dim), np.float32, 0)
     thread.random[0] = np.random.SeedSequence([settings.seed, 2, 0, 0]).generate_state(1, np.uint64)[0]
-    thread.cursor[kernel.RANGE_END] = len(STREAM)
-    schedule = kernel.Schedule(float(settings.lr), 0, TOKENS, 0, 2**62, 1)
-    blocks = kernel.train_blocks(tables, noise, trainer.keep, STREAM, trainer.plan, schedule, thread, 10**6)
+    thread.cursor[RANGE_END] = len(STREAM)
+    schedule = Schedule(float(settings.lr), 0, TOKENS, 0, 2**62, 1)
+    blocks = train_blocks(tables, noise, trainer.keep, STREAM, trainer.plan, schedule, thread, 10**6)
     assert blocks == trainer.totals.blocks
     for got, want in zip(trainer.tables, tables, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)  # row + (copy − row) rounds
@@ -186,7 +181,7 @@ def test_combining_is_the_formula():
                 scale = factor[touched] if change.ndim == 1 else factor[touched, None]
                 want[t][touched] += scale * change
     for first in range(0, CLASSES, 128):
-        combine(base, shards, factors, first, min(CLASSES, first + 128))
+        combine(base, [(shard.tables, shard.copies) for shard in shards], factors, first, min(CLASSES, first + 128))
     for got, expected in zip(base, want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 

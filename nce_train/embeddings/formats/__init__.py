@@ -1,0 +1,1 @@
+"""The files that hold words with vectors: one module a format, told apart in `registry`."""

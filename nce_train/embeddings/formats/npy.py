@@ -1,0 +1,233 @@
+"""`.npy`: the vectors as NumPy's array file, and the words in `NAME.npy.vocab.tsv` beside it.
+
+That file holds `word<TAB>count` lines, row by row, words escaped as `escape` says; the count is 0 when it is
+not known. Vectors of int8 are an array [rows] of records, each with its `scale` (float32) and `values` (int8 [dim]).
+"""
+
+import math
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import IO, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.embeddings.formats.compression import is_compressed, most_bytes, open_reading, open_writing
+from nce_train.embeddings.formats.escape import escape_word, unescape_word, word_bytes
+from nce_train.embeddings.formats.format import Format
+from nce_train.embeddings.formats.numbers import parse_numbers
+from nce_train.embeddings.formats.precision import DTYPES, dequantise
+from nce_train.embeddings.formats.table import LARGEST_COUNT, Table, check_memory
+from nce_train.errors import InputError
+from nce_train.files import sync_directory
+from nce_train.npy_file import write_npy
+from nce_train.text.vocabulary import Vocabulary
+
+_MAGIC = b"\x93NUMPY"
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class _Header(NamedTuple):
+    """What the head of an array file says."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    order: Literal["C", "F"]
+
+    @property
+    def array_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The shape of the numbers, where `shape` may be that of records."""
+        return self.shape + (self.dtype["values"].shape if self.dtype.names else ())
+
+
+def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
+    """Read an array of floating-point numbers, or of int8 with scales, as float32.
+
+    Parameters
+    ----------
+    path : Path
+        A `.npy` file, possibly compressed.
+    mmap : bool
+        Map it read-only where it is float32, in C order and not compressed.
+    axes : int
+        How many axes it has: 2 for vectors, 1 for biases.
+
+    Raises
+    ------
+    InputError
+        When it is absent, no such array, holds Python objects, or is shorter or longer than its header says.
+    """
+    with open_reading(path) as file:
+        header = _read_header(file, path, axes)
+        if not is_compressed(path):
+            start = file.tell()
+            rest = os.fstat(file.fileno()).st_size - start
+            if rest != header.array_bytes:
+                raise _wrong_size(path, header, f"{rest} bytes follow")
+            mapped: NDArray = np.memmap(file, header.dtype, "r", start, header.shape, header.order)
+            if mmap and header.dtype == np.float32 and header.order == "C":
+                return mapped
+            check_memory(path, *header.numbers)
+            return _as_float32(mapped)
+        if header.array_bytes > most_bytes(path):
+            raise _wrong_size(path, header, "far fewer bytes follow")
+        check_memory(path, *header.numbers)
+        return _as_float32(_read_numbers(file, path, header))
+
+
+def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
+    """Read the words and counts of a `vocab.tsv`, whatever the order of its counts.
+
+    Four times as fast as `Vocabulary.load`, which is asked for the sentence when something is wrong.
+
+    Raises
+    ------
+    InputError
+        Naming the line that is wrong.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the words cannot be read ({error.strerror}); it belongs to the vectors") from None
+    raw = np.frombuffer(content, np.uint8)
+    separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
+    if separators.size >= 2 and separators.tobytes() == b"\t\n" * (separators.size // 2) and raw[-1] == ord("\n"):
+        fields = content.decode("utf-8", "surrogateescape").replace("\n", "\t").split("\t")
+        words, digits = fields[:-1:2], fields[1::2]
+        if all(words) and all(digits) and (joined := "".join(digits)).isascii() and joined.isdigit():
+            counts = parse_numbers(" ".join(digits), np.int64)
+            if counts is not None and counts.max() <= LARGEST_COUNT:
+                return words, counts
+    first_word = content.partition(b"\t")[0].decode("utf-8", "surrogateescape")
+    vocabulary = Vocabulary.load(path, unknown=first_word)
+    return vocabulary.words, vocabulary.counts
+
+
+def _recognises(head: bytes) -> bool:
+    return head.startswith(_MAGIC)
+
+
+def _read(path: Path, mmap: bool) -> Table:
+    vectors = read_array(path, mmap)
+    words, counts = read_vocabulary(_vocabulary_path(path))
+    if len(words) != len(vectors):
+        raise InputError(
+            f"{_vocabulary_path(path)}: {len(words)} words for the {len(vectors)} vectors of {path.name}; "
+            "they are of different tables"
+        )
+    return Table(
+        [unescape_word(word_bytes(word)) for word in words],
+        vectors,
+        counts if counts.any() else None,
+        place=lambda row: f"{path}, row {row}",
+    )
+
+
+def _write(path: Path, table: Table) -> None:
+    """Write both files whole before either takes its place.
+
+    The old words go first: a process that is killed between the steps leaves vectors without words, which are refused,
+    and never vectors beside the words of another table.
+    """
+    words_path = _vocabulary_path(path)
+    for place in (path, words_path):
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            raise InputError(f"{place}: a link or no regular file, but npy is written as two files; name another place")
+    words = [escape_word(word).decode("utf-8", "surrogateescape") for word in table.words]
+    counts = np.zeros(len(words), np.int64) if table.counts is None else table.counts
+    beside = Path(tempfile.mkdtemp(prefix=".npy.", suffix=".partial", dir=path.parent))
+    try:
+        new = beside / f"vectors{path.suffix}"
+        new_words = beside / "words"
+        Vocabulary(words, counts).save(new_words)
+        with open_writing(new) as file:
+            write_npy(file, table.vectors if table.scales is None else _records(table.vectors, table.scales))
+        words_path.unlink(missing_ok=True)
+        os.replace(new, path)
+        os.replace(new_words, words_path)
+        sync_directory(path.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _records(values: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray:
+    records = np.empty(len(values), [("scale", "<f4"), ("values", "i1", values.shape[1:])])
+    records["scale"], records["values"] = scales, values
+    return records
+
+
+def _as_float32(stored: NDArray) -> NDArray[np.float32]:
+    if stored.dtype.names:
+        return dequantise(stored["values"], stored["scale"])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return stored.astype(np.float32, order="C", subok=False, copy=isinstance(stored, np.memmap))
+
+
+def _is_scaled(dtype: np.dtype) -> bool:
+    """Tell whether these are the records that `_records` makes."""
+    return (
+        dtype.names == ("scale", "values")
+        and dtype["scale"] == np.float32
+        and dtype["values"].base == np.int8
+        and len(dtype["values"].shape) == 1
+    )
+
+
+def _vocabulary_path(path: Path) -> Path:
+    return path.with_name(path.name + ".vocab.tsv")
+
+
+def _read_header(file: IO[bytes], path: Path, axes: int) -> _Header:
+    """Read the head and leave the file where the numbers begin."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+            version = np.lib.format.read_magic(file)
+            shape, is_fortran, dtype = _HEADER_READERS[version](file)
+    except Exception as error:  # NumPy evaluates the header as Python text: damage may raise anything
+        raise InputError(f"{path}: not an array file that can be read ({_reason(error)})") from None
+    if dtype.hasobject:
+        raise InputError(f"{path}: not an array file that can be read (it holds pickled objects)")
+    header = _Header(shape, dtype, "F" if is_fortran else "C")
+    if not (dtype.kind == "f" or _is_scaled(dtype)) or len(header.numbers) != axes or min(shape) < 0:
+        wanted = "vectors" if axes == 2 else "biases"
+        raise InputError(
+            f"{path}: an array of shape {shape} and type {str(dtype)[:80]}; {wanted} are floating-point numbers of "
+            f"shape {'(rows, dim)' if axes == 2 else '(rows,)'}"
+        )
+    return header
+
+
+def _read_numbers(file: IO[bytes], path: Path, header: _Header) -> NDArray[np.floating]:
+    numbers = np.empty(math.prod(header.shape), header.dtype)
+    missing = numbers.view(np.uint8).data
+    while missing:
+        count = file.readinto(missing)  # type: ignore[attr-defined]
+        if not count:
+            raise _wrong_size(path, header, "fewer bytes follow")
+        missing = missing[count:]
+    if file.read(1):
+        raise _wrong_size(path, header, "more bytes follow")
+    return numbers.reshape(header.shape, order=header.order)
+
+
+def _wrong_size(path: Path, header: _Header, found: str) -> InputError:
+    return InputError(
+        f"{path}: not an array file that can be read (its header says {header.array_bytes} bytes of shape "
+        f"{header.shape}, but {found}); it is damaged or cut short"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The first sentence of NumPy's message, or the error's kind where it has none."""
+    return str(error).split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__
+
+
+FORMAT = Format("npy", (".npy",), _recognises, _read, _write, DTYPES)

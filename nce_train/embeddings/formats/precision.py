@@ -1,0 +1,94 @@
+"""Fewer bytes a number: float16, or int8 with one scale a row, for the formats that hold them.
+
+Readers turn both into float32 again, so that nothing else knows of them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.embeddings.formats.table import Table
+from nce_train.errors import InputError
+
+DTYPES = ("float32", "float16", "int8")
+
+_LARGEST_INT8 = 127
+# 127 times this is finite, though the largest float32 divided by 127 and rounded is not.
+_LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / np.float32(_LARGEST_INT8), np.float32(0))
+_ROWS_AT_ONCE = 1 << 14
+
+
+def with_precision(table: Table, dtype: str) -> Table:
+    """Round the vectors of a table to float16, or to int8 with scales; float32 leaves them as they are.
+
+    float16 keeps 11 bits of each number. With int8 each row is cut into 255 steps from -max|v| to max|v|, so that a
+    number is off by at most max|v| / 254 of its row.
+
+    Raises
+    ------
+    InputError
+        When a number is beyond the range of float16; names its place.
+    """
+    if dtype == "float16":
+        return table._replace(vectors=_to_float16(table))
+    if dtype == "int8":
+        values, scales = quantise(table.vectors)
+        return table._replace(vectors=values, scales=scales)
+    return table
+
+
+def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Round each row to whole numbers from -127 to 127 times a scale; `dequantise` undoes it, but for the rounding.
+
+    Parameters
+    ----------
+    vectors : float32 [rows, dim]
+
+    Returns
+    -------
+    values : int8 [rows, dim]
+    scales : float32 [rows]
+        max|v| / 127, or 0 for a row of zeros.
+    """
+    values = np.empty(vectors.shape, np.int8)
+    scales = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        scales[rows] = np.minimum(np.abs(vectors[rows]).max(axis=1) / np.float32(_LARGEST_INT8), _LARGEST_SCALE)
+        # In float64, since a scale below the smallest normal float32 has few bits; then 128 could come out.
+        steps = np.divide(
+            vectors[rows],
+            scales[rows, None],
+            out=np.zeros(vectors[rows].shape),
+            where=scales[rows, None] > 0,
+            dtype=np.float64,
+        )
+        values[rows] = np.clip(np.rint(steps), -_LARGEST_INT8, _LARGEST_INT8)
+    return values, scales
+
+
+def dequantise(values: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Multiply each row by its scale.
+
+    Parameters
+    ----------
+    values : int8 [rows, dim]
+    scales : float32 [rows]
+
+    Returns
+    -------
+    float32 [rows, dim]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # told by check_table, with the row
+        return np.multiply(values, scales[:, None], dtype=np.float32)
+
+
+def _to_float16(table: Table) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        rounded = table.vectors.astype(np.float16)
+    if not (finite := np.isfinite(rounded).all(axis=1)).all():
+        row = int(np.argmin(finite))
+        raise InputError(
+            f"{table.place(row)}: the vector of {table.words[row][:80]!r} has a number beyond the range of float16 "
+            f"({np.finfo(np.float16).max:.0f}); scale the vectors to length 1 or take float32"
+        )
+    return rounded

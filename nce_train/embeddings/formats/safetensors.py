@@ -1,0 +1,205 @@
+"""`.safetensors`: the tensor `embeddings` and, in the metadata, `words` (a JSON list) and `config` (a JSON object).
+
+Words stand as they are; a byte that is no UTF-8 is JSON's `\\udcXX`, as Python's `surrogateescape` decodes it. Where
+known, counts are the tensor `counts` (int64 [rows]), and `config` has the settings of the run; int8 vectors have their
+tensor `scales` (float32 [rows]).
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nce_train.embeddings.formats.compression import is_compressed, open_reading, open_writing
+from nce_train.embeddings.formats.escape import word_bytes
+from nce_train.embeddings.formats.format import Format
+from nce_train.embeddings.formats.precision import DTYPES, dequantise
+from nce_train.embeddings.formats.table import Table, check_memory
+from nce_train.errors import InputError
+
+LARGEST_HEADER = 100_000_000  # bytes, in any safetensors library
+
+_TENSOR = "embeddings"
+_FLOATS = ("F64", "F32", "F16", "BF16")
+# The length of the header, which is JSON: below 2**40, so that nothing else is taken for it.
+_HEAD = re.compile(rb"[\s\S]{5}\0\0\0\{")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # that stands for no byte
+
+
+def _recognises(head: bytes) -> bool:
+    return _HEAD.match(head) is not None
+
+
+def _read(path: Path, mmap: bool) -> Table:
+    safetensors = _library(path, "reading")
+    with _unpacked(path) as plain:
+        try:
+            with safetensors.safe_open(plain, "numpy") as file:
+                metadata: Mapping[str, str] = file.metadata() or {}
+                kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+                _check_kinds(path, kinds, metadata)
+                shapes = {name: file.get_slice(name).get_shape() for name in kinds}
+                _check_shapes(path, shapes)
+                words = _words(path, metadata["words"])
+                rows, dim = shapes[_TENSOR]
+                if len(words) != rows:
+                    raise InputError(f"{path}: {len(words)} words for {rows} vectors; it is damaged")
+                check_memory(path, rows, dim)
+                if kinds[_TENSOR] == "BF16":
+                    vectors = _from_bfloat16(safetensors.deserialize(plain.read_bytes()), rows, dim)
+                elif kinds[_TENSOR] == "I8":
+                    vectors = dequantise(file.get_tensor(_TENSOR), file.get_tensor("scales"))
+                else:
+                    with np.errstate(over="ignore"):  # told by check_table, with the row
+                        vectors = file.get_tensor(_TENSOR).astype(np.float32, copy=False)
+                counts = file.get_tensor("counts") if kinds.get("counts") == "I64" else None
+        except safetensors.SafetensorError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path}: not a safetensors file that can be read ({reason}); fetch it again") from None
+    settings = _settings(metadata.get("config", "{}"))
+    return Table(
+        words,
+        vectors,
+        counts,
+        place=lambda row: f"{path}, row {row}",
+        settings=partial(dict, settings),
+    )
+
+
+def _write(path: Path, table: Table) -> None:
+    _library(path, "writing")
+    from safetensors.numpy import save
+
+    config = json.dumps(dict(table.settings()), ensure_ascii=False, default=str)
+    metadata = {"words": _json_of_words(table.words), "config": config}
+    _check_header(path, metadata)
+    tensors = {_TENSOR: np.ascontiguousarray(table.vectors)}
+    if table.scales is not None:
+        tensors["scales"] = table.scales
+    if table.counts is not None:
+        tensors["counts"] = np.ascontiguousarray(table.counts)
+    # The library lays the whole file out in memory. (Its `save_file` would do so on disk, but closes the file to
+    # everybody but its owner, and can write to no pipe.)
+    check_memory(path, *table.vectors.shape)
+    head, numbers = _in_fixed_order(memoryview(save(tensors, metadata)))
+    with open_writing(path) as file:
+        file.write(head)
+        file.write(numbers)
+
+
+def _in_fixed_order(content: memoryview) -> tuple[bytes, memoryview]:
+    """Header and tensors of a file, with the metadata sorted: the library mixes it, and no two files were the same."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(bytes(content[8:start]))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors are aligned, and the length never looks like gzip's first bytes
+    return len(text).to_bytes(8, "little") + text, content[start:]
+
+
+def _library(path: Path, doing: str) -> Any:
+    try:
+        import safetensors
+    except ImportError:
+        raise InputError(f"{path}: {doing} it needs an extra: pip install 'nce-train[safetensors]'") from None
+    return safetensors
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """A plain file with what `path` holds, since the library opens no other."""
+    if not is_compressed(path):
+        yield path
+        return
+    with open_reading(path) as packed, tempfile.NamedTemporaryFile(suffix=".safetensors") as plain:
+        shutil.copyfileobj(packed, plain, 1 << 20)
+        plain.flush()
+        yield Path(plain.name)
+
+
+def _check_kinds(path: Path, kinds: Mapping[str, str], metadata: Mapping[str, str]) -> None:
+    if _TENSOR not in kinds:
+        there = ", ".join(sorted(kinds))[:200]
+        raise InputError(f"{path}: no tensor {_TENSOR!r} is in it, but {there!r}; rename the one with the vectors")
+    if "words" not in metadata:
+        raise InputError(f"{path}: its metadata has no 'words', a JSON list with a word for each row; add one")
+    if kinds[_TENSOR] == "I8" and kinds.get("scales") != "F32":
+        raise InputError(f"{path}: its int8 vectors lack the tensor 'scales' (F32, one a row); export it again")
+    if kinds[_TENSOR] not in (*_FLOATS, "I8"):
+        raise InputError(
+            f"{path}: {_TENSOR} has numbers of type {kinds[_TENSOR]}; those that can be read are "
+            f"{', '.join(_FLOATS)}, and I8 with scales"
+        )
+
+
+def _check_shapes(path: Path, shapes: Mapping[str, list[int]]) -> None:
+    shape = shapes[_TENSOR]
+    if len(shape) != 2 or min(shape) < 1:
+        raise InputError(
+            f"{path}: {_TENSOR} has the shape {tuple(shape)[:9]}; vectors have (rows, dim), both at least 1"
+        )
+    for name in ("scales", "counts"):
+        if name in shapes and shapes[name] != shape[:1]:
+            raise InputError(
+                f"{path}: {name} has the shape {tuple(shapes[name])[:9]} for {shape[0]} vectors; it is damaged"
+            )
+
+
+def _words(path: Path, text: str) -> list[str]:
+    words = _parsed(text)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise InputError(f"{path}: 'words' in its metadata is no JSON list of words; it is damaged")
+    if _LONE_SURROGATE.search("".join(words)):
+        word = next(filter(_LONE_SURROGATE.search, words))
+        raise InputError(f"{path}: the word {word[:80]!r} in its metadata is no text (a lone surrogate); it is damaged")
+    return words
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """The settings of the run; none when `config` is something else, as in files of other programs."""
+    settings = _parsed(text)
+    return settings if isinstance(settings, dict) else {}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _from_bfloat16(tensors: list[tuple[str, dict[str, Any]]], rows: int, dim: int) -> NDArray[np.float32]:
+    """Widen bfloat16, which NumPy does not know: it is the upper half of a float32."""
+    stored = next(tensor["data"] for name, tensor in tensors if name == _TENSOR)
+    wide = np.zeros((rows, dim), "<u4")
+    np.left_shift(np.frombuffer(stored, "<u2").reshape(rows, dim), np.uint32(16), out=wide, dtype=np.uint32)
+    return wide.view("<f4")
+
+
+def _json_of_words(words: list[str]) -> str:
+    text = json.dumps(words, ensure_ascii=False, separators=(",", ":"))
+    if _LONE_SURROGATE.search(text):
+        word_bytes(next(filter(_LONE_SURROGATE.search, words)))  # refuses it
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _check_header(path: Path, metadata: Mapping[str, str]) -> None:
+    # Inside the header the metadata is JSON once more, where quotes and backslashes take two bytes.
+    size = sum(len(text.encode()) + text.count('"') + text.count("\\") for text in metadata.values())
+    if size > LARGEST_HEADER - 10_000:
+        raise InputError(
+            f"{path}: the words take {size / 1e6:.0f} MB, and the header of a safetensors file holds "
+            f"{LARGEST_HEADER / 1e6:.0f} MB; write fewer words (--top) or another format, such as npy"
+        )
+
+
+FORMAT = Format("safetensors", (".safetensors",), _recognises, _read, _write, DTYPES)

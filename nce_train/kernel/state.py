@@ -1,0 +1,227 @@
+"""What the kernel works on: the parameters, the noise, the plan, the schedule, and all that one thread owns.
+
+Arrays in named tuples, which Numba takes as they are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from nce_train.kernel.sizes import CACHE_LINE, DRAWS, PANEL, ROW_TILE
+
+LINE_END = -1  # closes a sentence in the token stream
+BEYOND = 2**20  # further than any window reaches
+# dynamic_window
+RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
+# places in Thread.cursor
+POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS, RING_PLACE = range(11)
+CURSOR_SIZE = RING_PLACE + 1
+# places in Thread.hot
+HOT_ROWS, HOT_START, HOT_EVERY = range(3)
+# places in a row of Thread.hot_tiers
+TIER_END, TIER_BLOCKS = range(2)
+NO_TIERS = np.zeros((0, 2), np.int64)
+# places in Thread.centre_numbers, for each centre of a block: its contexts are so many words before and after it
+CENTRE_ID, BEFORE, AFTER = range(3)
+# places in Thread.shape
+SHAPE_CENTRES, SHAPE_PAIRS, SHAPE_TRIES, SHAPE_NOISE = range(4)
+# places in Thread.parts: where the noise rows begin and the other parts end, the first context's place in the panel
+LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
+
+
+class Tables(NamedTuple):
+    """The parameters, in rows of `row_length(dim)` numbers; those beyond dim are and stay zero.
+
+    Behind the classes' rows `output` and `bias` hold the threads' own copies of the hottest rows (see `Thread.hot`);
+    they are counted in `rows`.
+    """
+
+    input: np.ndarray  # float [classes, length]
+    output: np.ndarray  # float [rows, length]
+    bias: np.ndarray  # float [rows]
+
+
+class Noise(NamedTuple):
+    """The noise distribution q as an alias table, and its logarithms."""
+
+    columns: np.ndarray  # uint64 [classes]: high half the greatest low half of a draw that stays, low half the alias
+    log_count: np.ndarray  # float [rows]: log(S·q), the log expected count with replacement
+    log_miss: np.ndarray  # float64 [rows]: log1p(−q)
+
+
+class Plan(NamedTuple):
+    """The settings that the kernel looks at, as numbers."""
+
+    window: int
+    radius_kind: int
+    block_size: int
+    num_sampled: int
+    fresh_noise: int  # so many of them are drawn anew for each block; all with `unique`
+    merge_noise: bool  # noise words drawn several times are one row
+    pairs: bool
+    mean: bool
+    unique: bool
+    remove_accidental_hits: bool
+    linear: bool
+
+
+class Schedule(NamedTuple):
+    """Where training stands. Progress is the greater of that by tokens and that by blocks (`max_steps`).
+
+    At a block it is (tokens + threads · tokens of this thread since the kernel was called) ÷ all_tokens: the other
+    threads are taken to be as fast as this one. In whole numbers, so that nothing depends on how calls are cut.
+    """
+
+    lr: float
+    tokens: int
+    all_tokens: int
+    blocks: int
+    all_blocks: int
+    threads: int
+
+
+class Copies(NamedTuple):
+    """A shard's own copies of the rows that it has touched in a round, in the order in which it touched them.
+
+    The kernel then trains `Tables` that hold only these copies, and `Noise` whose logarithms are copied with them.
+    """
+
+    base: Tables  # what is copied
+    noise: Noise
+    input_place: np.ndarray  # int32 [classes]: where a word's copy stands, -1 where there is none
+    output_place: np.ndarray  # int32 [classes]
+    used: np.ndarray  # int64 [2]: copies of input rows, of output rows
+    fresh: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
+    fresh_count: np.ndarray  # int64 [2, 2]
+
+
+class Blocks(NamedTuple):
+    """The current and the next block: first index 0 or 1."""
+
+    shape: np.ndarray  # int64 [2, 4]: centres, pairs, tries that the noise words took, different noise words
+    lr: np.ndarray  # float64 [2]
+    centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
+    rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
+    parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
+    noise_rows: np.ndarray  # int32 [2, S + 1]: the rows of the different noise words
+    noise_times: np.ndarray  # float [2, S + 1]: how often each was drawn; ones unless `merge_noise`
+
+
+class Scratch(NamedTuple):
+    """What one step writes and reads."""
+
+    centres: np.ndarray  # float [padded block, width]
+    packed: np.ndarray  # float [width · PANEL]
+    logits: np.ndarray  # float [panels, row capacity, PANEL]
+    weights: np.ndarray  # float [row capacity, PANEL]
+    offsets: np.ndarray  # float [row capacity]: b − log Q of a panel's rows
+    log_ratio: np.ndarray  # float [PANEL]: log m of the panel's centres for the window objective, else 0
+    noise_weights: np.ndarray  # float [PANEL]: how much a noise word counts at the panel's centres
+    log_contexts: np.ndarray  # float [2 window + 1]: log m by m, or zeros; constant
+
+
+class Thread(NamedTuple):
+    """All that one thread owns. The arrays up to `loss` are its state.
+
+    Functions are handed the parts they need, not all of it: hundreds of numbers, which compiling would write out at
+    each call.
+    """
+
+    cursor: np.ndarray  # int64 [CURSOR_SIZE]: see POSITION …
+    random: np.ndarray  # uint64 [1]
+    kept: np.ndarray  # int32 [capacity]: the words that subsampling kept, from the last window on, as far as read
+    sentences: np.ndarray  # int32 [capacity]: the number of each one's sentence in the range
+    ring: np.ndarray  # int32 [S, rounded up to DRAWS]: the noise words, the oldest at RING_PLACE; −1 before the first
+    loss: np.ndarray  # float64 [1]: summed since it was last set to 0
+    hot: np.ndarray  # int64 [3]: how many rows have a copy of this thread's own, where these start, HOT_EVERY
+    hot_tiers: np.ndarray  # int64 [tiers, 2]: the row behind a tier's last, and blocks between its merges
+    hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
+    hot_bias: np.ndarray  # float [hot rows]
+    copies: Copies | None  # where the thread works on copies of its own
+    seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
+    blocks: Blocks
+    scratch: Scratch
+
+
+def new_thread(
+    plan: Plan,
+    width: int,
+    dtype: type,
+    random_state: int,
+    hot_tiers: np.ndarray = NO_TIERS,
+    hot_start: int = 0,
+    kept_capacity: int = 4096,
+    copied: tuple[Tables, Noise] | None = None,
+) -> Thread:
+    """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
+
+    `width` is `table_width(dim)`, the numbers of a row that are worked on.
+
+    `hot_tiers` tells how many hot rows the thread has copies of, and how often they are merged; the copies stand in the
+    table from row `hot_start` on.
+
+    With `copied`, the thread works on copies of the rows of these.
+    """
+    panels = -(-plan.block_size // PANEL)
+    padded_block = panels * PANEL
+    row_capacity = PANEL + 2 * plan.window + plan.num_sampled + ROW_TILE
+    log_contexts = np.zeros(2 * plan.window + 1)
+    if not plan.pairs:
+        log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
+    hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
+    seen_size = 1 << (2 * plan.num_sampled).bit_length()
+    kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
+    return Thread(
+        cursor=np.zeros(CURSOR_SIZE, np.int64),
+        random=np.array([random_state], np.uint64),
+        kept=np.zeros(kept_capacity, np.int32),
+        sentences=np.zeros(kept_capacity, np.int32),
+        ring=np.full(-(-plan.num_sampled // DRAWS) * DRAWS, -1, np.int32),
+        loss=np.zeros(1, np.float64),
+        hot=np.array([hot_rows, hot_start, max(1, np.gcd.reduce(hot_tiers[:, TIER_BLOCKS]))], np.int64),
+        hot_tiers=hot_tiers,
+        hot_output=aligned_zeros((hot_rows, width), dtype),
+        hot_bias=aligned_zeros((hot_rows,), dtype),
+        copies=None if copied is None else _new_copies(*copied, panels * row_capacity),
+        seen=np.zeros(seen_size, np.int32),
+        blocks=Blocks(
+            shape=np.zeros((2, 4), np.int64),
+            lr=np.zeros(2, np.float64),
+            centre_numbers=np.zeros((2, 3, padded_block), np.int32),
+            rows=np.zeros((2, panels, row_capacity), np.int32),
+            parts=np.zeros((2, panels, 5), np.int64),
+            noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
+            noise_times=np.ones((2, plan.num_sampled + 1), dtype),
+        ),
+        scratch=Scratch(
+            centres=aligned_zeros((padded_block, width), dtype),
+            packed=aligned_zeros((width * PANEL,), dtype),
+            logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
+            weights=aligned_zeros((row_capacity, PANEL), dtype),
+            offsets=aligned_zeros((row_capacity,), dtype),
+            log_ratio=aligned_zeros((PANEL,), dtype),
+            noise_weights=aligned_zeros((PANEL,), dtype),
+            log_contexts=log_contexts.astype(dtype),
+        ),
+    )
+
+
+def _new_copies(base: Tables, noise: Noise, capacity: int) -> Copies:
+    classes = len(base.input)
+    return Copies(
+        base=base,
+        noise=noise,
+        input_place=np.full(classes, -1, np.int32),
+        output_place=np.full(classes, -1, np.int32),
+        used=np.zeros(2, np.int64),
+        fresh=np.zeros((2, 2, capacity), np.int32),
+        fresh_count=np.zeros((2, 2), np.int64),
+    )
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Zeros that start at a cache line: vectors that straddle two lines load at half the speed."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size].view(dtype).reshape(shape)

@@ -1,0 +1,127 @@
+"""The dry run: what a run would take, from a count of the corpus and a moment of training."""
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from nce_train.runs.executor import Executor
+from nce_train.runs.limits import copies_beside, memory_needed, parameter_bytes, refuse_without_pairs
+from nce_train.runs.preparation import check_heldout, encode, new_trainer
+from nce_train.runs.warm_start import WarmStart
+from nce_train.runs.watcher import Watcher
+from nce_train.text.sources import Corpus
+from nce_train.training.readings import Reading
+from nce_train.training.settings import Settings
+
+TRIAL_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run would take.
+
+    Attributes
+    ----------
+    vocabulary, tokens : int
+        Words, and in-vocabulary tokens of an epoch.
+    pairs : int
+        (centre, context) pairs over all epochs, expected.
+    memory_bytes : int
+        Of anonymous memory at the peak.
+    disk_bytes : int
+        Of the model directory at its largest, the token file included.
+    tokens_per_second : float
+        In a short trial of the real thing.
+    seconds : float
+        Of training.
+    on_cluster : OnCluster or None
+        What only a run on a cluster takes; the memory is then that of this machine.
+    """
+
+    vocabulary: int
+    tokens: int
+    pairs: int
+    memory_bytes: int
+    disk_bytes: int
+    tokens_per_second: float
+    seconds: float
+    on_cluster: "OnCluster | None" = None
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """What a run takes of a cluster.
+
+    Attributes
+    ----------
+    worker_memory_bytes : int
+        Of the worker with most threads, at most.
+    travels, verdict : str
+        See `RoundCost`.
+    """
+
+    worker_memory_bytes: int
+    travels: str
+    verdict: str
+
+
+def estimate(
+    corpus: Corpus,
+    settings: Settings,
+    watcher: Watcher,
+    *,
+    cache: bool = True,
+    start: WarmStart | None = None,
+    cluster: Executor | None = None,
+) -> Estimate:
+    """Count the corpus, train for a moment, and say what the whole run would take; nothing is kept.
+
+    Parameters are those of `train_model`.
+    """
+    settings = settings.resolved()
+    check_heldout(corpus, settings, watcher)
+    with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
+        encoded = encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start, cluster)
+        vocabulary = len(encoded.vocabulary)
+        settings = settings.with_rounds(vocabulary, encoded.token_count)
+        if start is not None:
+            settings = start.with_lr(settings, encoded.token_count)
+        memory = memory_needed(vocabulary, settings, copies_beside(vocabulary, settings, cluster))
+        # rounds end where they end, so they are asked behind each; threads are asked when it is time
+        every = 1 if settings.deterministic else None
+        settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})
+        trial = (new_trainer if cluster is None else cluster.trainer)(encoded, settings_of_trial)
+        trial.compile()
+        if start is not None:
+            trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
+            watcher.note(start.sentence())
+
+        def on_reading(reading: Reading) -> None:
+            if reading.seconds >= TRIAL_SECONDS:
+                trial.stop()
+
+        trial.run(on_reading)
+        done = trial.totals
+        refuse_without_pairs(done.pairs, settings)
+        tokens = encoded.token_count * settings.epochs
+        # two checkpoints while training, one and the model at the end
+        disk = 4 * len(encoded.stream) + 2 * parameter_bytes(vocabulary, settings.dim)
+        share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
+        rate = done.tokens / trial.seconds
+        return Estimate(
+            vocabulary=vocabulary,
+            tokens=encoded.token_count,
+            pairs=round(done.pairs / done.tokens * tokens * share),
+            memory_bytes=memory,
+            disk_bytes=disk,
+            tokens_per_second=rate,
+            seconds=tokens * share / rate,
+            on_cluster=None if cluster is None else _estimate_on(cluster, vocabulary, settings),
+        )
+
+
+def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCluster:
+    cost = cluster.round_cost()
+    memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
+    return OnCluster(memory, cost.travels(), cost.verdict())

@@ -1,0 +1,113 @@
+"""Small runs of the training kernel for tests: random tables, a stream of sentences, one thread."""
+
+import numpy as np
+from twin import Block
+
+from nce_train.kernel.draws import alias_table
+from nce_train.kernel.hot_rows import take_hot_rows, with_hot_rows, without_hot_rows
+from nce_train.kernel.sizes import PANEL, table_width
+from nce_train.kernel.state import (
+    LINE_END,
+    RADIUS_PER_BLOCK,
+    RANGE_END,
+    Noise,
+    Plan,
+    Schedule,
+    Tables,
+    aligned_zeros,
+    new_thread,
+)
+from nce_train.kernel.train import train_blocks
+from nce_train.training.parameters import ALWAYS_KEEP
+
+
+def plan(**changes):
+    values = {
+        "window": 3,
+        "radius_kind": RADIUS_PER_BLOCK,
+        "block_size": 8,
+        "num_sampled": 6,
+        "merge_noise": True,
+        "pairs": False,
+        "mean": False,
+        "unique": False,
+        "remove_accidental_hits": False,
+        "linear": False,
+    }
+    values.update(changes)
+    values.setdefault("fresh_noise", -(-values["num_sampled"] // 3))
+    return Plan(**values)
+
+
+def stream_of(lines):
+    return np.array([word for line in lines for word in [*line, LINE_END]], np.int32)
+
+
+def probability_of(classes, kind="log-uniform"):
+    weights = {"log-uniform": np.log1p(1 / (np.arange(classes) + 1.0)), "uniform": np.ones(classes)}[kind]
+    return weights / weights.sum()
+
+
+class KernelCase:
+    """Tables, noise and one thread over the given sentences; `tiers`: see `Thread.hot_tiers`."""
+
+    def __init__(
+        self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096, tiers=()
+    ):
+        hot_rows = tiers[-1][0] if tiers else 0
+        generator = np.random.default_rng(seed)
+        width = table_width(dim)
+        self.dim, self.plan = dim, chosen_plan
+        self.tables = Tables(
+            aligned_zeros((classes, width), dtype),
+            aligned_zeros((classes + hot_rows, width), dtype),
+            aligned_zeros((classes + hot_rows,), dtype),
+        )
+        self.tables.input[:, :dim] = generator.normal(0, scale, (classes, dim))
+        self.tables.output[:classes, :dim] = generator.normal(0, scale, (classes, dim))
+        self.tables.bias[:classes] = generator.normal(-3, 1, classes)
+        self.probability = probability_of(classes)
+        noise = Noise(
+            alias_table(self.probability),
+            np.log(chosen_plan.num_sampled * self.probability),
+            np.log1p(-self.probability),
+        )
+        self.noise = with_hot_rows(noise, hot_rows, 1)
+        self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
+        self.stream = stream_of(lines)
+        hot_tiers = np.array(tiers, np.int64).reshape(-1, 2)
+        self.thread = new_thread(chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity)
+        take_hot_rows(self.tables, self.thread)
+        self.thread.cursor[RANGE_END] = len(self.stream)
+
+    def run(self, blocks, lr=1.0):
+        schedule = Schedule(lr, 0, 1, 0, 1, 0)
+        return train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, schedule, self.thread, blocks)
+
+    def parameters(self):
+        tables = without_hot_rows(self.tables)
+        return tables.input[:, : self.dim].copy(), tables.output[:, : self.dim].copy(), tables.bias.copy()
+
+    def block(self):
+        """The block that the last call of one block was about, read from what the thread has kept of it."""
+        thread = self.thread
+        centres, _, tries, noise = (int(number) for number in thread.blocks.shape[0])
+        ids, before, after = thread.blocks.centre_numbers[0][:, :centres]
+        contexts = []
+        for g in range(centres):
+            panel, place = divmod(g, PANEL)
+            _, start, _, count, first_place = thread.blocks.parts[0, panel]
+            rows = np.concatenate(
+                [thread.blocks.rows[0, panel, :start], thread.blocks.rows[0, panel, start + noise : count]]
+            )
+            distances = first_place + np.arange(len(rows)) - place
+            inside = (-before[g] <= distances) & (distances <= after[g]) & (distances != 0)
+            contexts.append([int(word) for word in rows[inside]])
+            assert len(contexts[-1]) == before[g] + after[g]
+        times = thread.blocks.noise_times[0, :noise].astype(int)
+        words = [int(word) for word in np.repeat(thread.blocks.noise_rows[0, :noise], times)]
+        return Block([int(i) for i in ids], contexts, words, tries)
+
+
+def random_lines(generator, classes, lengths):
+    return [[int(word) for word in generator.integers(0, classes, length)] for length in lengths]

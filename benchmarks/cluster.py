@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks._common import comma_list, new_parser, positive, say, table, write_results
 from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.cluster.cost import bytes_of_rows, expected_touched
-from nce_train.kernel.state import TOKENS, Schedule
+from nce_train.kernel.schedule import Schedule
+from nce_train.kernel.state import TOKENS
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import initial_tables, keep_probability, keep_threshold

@@ -246,7 +246,7 @@ def _files_read(
 ) -> list[tuple[str, str | None]]:
     """What a run reads, each with its path; of a run that goes on, what its record tells as well."""
     from nce_train.runs.model_directory import CHECKPOINT
-    from nce_train.runs.run_record import read_record
+    from nce_train.runs.record import read_record
     from nce_train.text.sources import list_sources
 
     settings = {**({} if config is None else read_config(config)), **given}
@@ -254,8 +254,8 @@ def _files_read(
     if resume is not None:
         with contextlib.suppress(InputError):  # told when the run is to go on
             record = read_record(resume / CHECKPOINT)
-            paths += [source["path"] for source in record["sources"]]
-            settings = {**record["config"], "heldout": record["heldout"]["path"], **settings}
+            paths += [source["path"] for source in record.sources]
+            settings = {**record.config, "heldout": record.heldout["path"], **settings}
     read = [("corpus", path) for path in paths]
     read += [("held-out text", settings.get("heldout")), ("vocabulary", settings.get("vocab")), ("vectors", init)]
     return read + [("evaluation set", path) for path in settings.get("eval_set", ())]

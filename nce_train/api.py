@@ -28,13 +28,10 @@ from nce_train.training.settings import load_settings, read_config, usable_cpus
 if TYPE_CHECKING:
     from nce_train.progress import ProgressDisplay
     from nce_train.report.tensorboard import TensorBoardLog
-    from nce_train.runs.early_stopping import Heldout
     from nce_train.runs.estimate import Estimate
-    from nce_train.runs.evaluations import Report
-    from nce_train.runs.executor import Executor
+    from nce_train.runs.protocols import Executor, Heldout, Report, Watcher
     from nce_train.runs.run import TrainedModel
     from nce_train.runs.warm_start import How, WarmStart
-    from nce_train.runs.watcher import Watcher
     from nce_train.text.phrases import PhrasedCorpus
     from nce_train.text.sources import Corpus
     from nce_train.text.vocabulary import Vocabulary
@@ -330,7 +327,9 @@ def train_or_resume(
     cluster: str | None = None,
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.runs.run` for the result."""
-    from nce_train.runs.run import resume_model, train_model
+    from nce_train.runs.protocols import Hooks
+    from nce_train.runs.resume import resume_model
+    from nce_train.runs.run import train_model
 
     run: Callable[..., TrainedModel]
     if resume is None:
@@ -359,9 +358,7 @@ def train_or_resume(
         model = run(
             cache=cache,
             keep_checkpoint=keep_checkpoint,
-            heldout=_heldout_text,
-            evaluation=_evaluation_on,
-            callback=call_each,
+            hooks=Hooks(_heldout_text, _evaluation_on, call_each),
             cluster=executor,
         )
         if log is not None:

@@ -40,7 +40,7 @@ def shown_duration(seconds: float) -> str:
 
 
 class ProgressDisplay:
-    """Shows a run on stderr. A `Watcher` of `nce_train.runs.watcher`; a context manager that closes its bars.
+    """Shows a run on stderr. A `Watcher` of `nce_train.runs.protocols`; a context manager that closes its bars.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class ProgressDisplay:
         """Show the results of an evaluation."""
         self._line(f"evaluation after {tokens:,} tokens: {_results_of(report)}")
 
-    def evaluated_kept(self, epoch: int, report: dict[str, Any]) -> None:
+    def evaluated_best(self, epoch: int, report: dict[str, Any]) -> None:
         """Show the results of the parameters that the model has."""
         self._line(f"evaluation of the model, which is that of epoch {epoch}: {_results_of(report)}")
 

@@ -17,7 +17,7 @@ from nce_train.cluster.reading import Reading, Shards, refuse_without_tokens
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
-from nce_train.runs.early_stopping import Heldout, Measure
+from nce_train.runs.protocols import Heldout, Measure
 from nce_train.text.corpus import EncodedCorpus, refuse_without_room
 from nce_train.text.provisional import Progress
 from nce_train.text.sources import Corpus, list_sources
@@ -36,7 +36,7 @@ Tell = Callable[[str], None]
 
 
 class Cluster:
-    """Reads and trains on workers: an `Executor` of `nce_train.runs.executor`.
+    """Reads and trains on workers: an `Executor` of `nce_train.runs.protocols`.
 
     Parameters
     ----------

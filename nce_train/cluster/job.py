@@ -16,9 +16,10 @@ import numpy as np
 from distributed import get_worker
 
 from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
+from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import row_length
-from nce_train.kernel.state import Schedule, Tables, aligned_zeros
-from nce_train.runs.checkpoint import checksum
+from nce_train.kernel.state import Tables, aligned_zeros
+from nce_train.runs.state_file import checksum
 from nce_train.text import runs
 from nce_train.text.parts import CountedPart, count_part
 from nce_train.text.sources import Source

@@ -37,7 +37,6 @@ from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.kernel.state import TOKENS, Tables
 from nce_train.training.rounds import BaseRounds, ShardResult
 from nce_train.training.settings import Settings
-from nce_train.training.trainer import OnReading
 
 
 @dataclass
@@ -49,7 +48,7 @@ class WorkerSpeed:
 
 
 class ClusterTrainer(BaseRounds):
-    """One run in rounds on the workers of a cluster; see `BaseTrainer`.
+    """One run in rounds on the workers of a cluster; see `Trainer`.
 
     Parameters
     ----------
@@ -165,7 +164,7 @@ class ClusterTrainer(BaseRounds):
 
     # --- a round ---------------------------------------------------------------------------------------------------
 
-    def _work(self, number: int, on_reading: OnReading | None) -> None:
+    def _work(self, number: int) -> None:
         if number > 0:  # the work is done elsewhere
             return
         try:
@@ -176,7 +175,7 @@ class ClusterTrainer(BaseRounds):
                     return
                 self._changed = self._sum.combine(self._factors)
                 self._version += 1
-                self._end_round(results, on_reading)
+                self._end_round(results)
                 self._tell_speeds()
         except BaseException as failure:
             self._failure = failure

@@ -1,4 +1,4 @@
-"""What the kernel works on: the parameters, the noise, the plan, the schedule, and all that one thread owns.
+"""What the kernel works on: the parameters, the noise, the plan, and all that one thread owns.
 
 Arrays in named tuples, which Numba takes as they are.
 """
@@ -63,21 +63,6 @@ class Plan(NamedTuple):
     unique: bool
     remove_accidental_hits: bool
     linear: bool
-
-
-class Schedule(NamedTuple):
-    """Where training stands. Progress is the greater of that by tokens and that by blocks (`max_steps`).
-
-    At a block it is (tokens + threads · tokens of this thread since the kernel was called) ÷ all_tokens: the other
-    threads are taken to be as fast as this one. In whole numbers, so that nothing depends on how calls are cut.
-    """
-
-    lr: float
-    tokens: int
-    all_tokens: int
-    blocks: int
-    all_blocks: int
-    threads: int
 
 
 class Copies(NamedTuple):

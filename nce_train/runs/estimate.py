@@ -5,14 +5,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nce_train.runs.executor import Executor
+from nce_train.runs.inputs import check_heldout
 from nce_train.runs.limits import copies_beside, memory_needed, parameter_bytes, refuse_without_pairs
-from nce_train.runs.preparation import check_heldout, encode, new_trainer
+from nce_train.runs.protocols import Executor, Watcher
+from nce_train.runs.read_corpus import new_trainer, read_corpus
 from nce_train.runs.warm_start import WarmStart
-from nce_train.runs.watcher import Watcher
 from nce_train.text.sources import Corpus
+from nce_train.training.observers import Observer
 from nce_train.training.readings import Reading
 from nce_train.training.settings import Settings
+from nce_train.training.trainer import Trainer
 
 TRIAL_SECONDS = 1.5
 
@@ -80,9 +82,10 @@ def estimate(
     Parameters are those of `train_model`.
     """
     settings = settings.resolved()
-    check_heldout(corpus, settings, watcher)
+    if warning := check_heldout(corpus, settings):
+        watcher.note(warning)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start, cluster)
+        encoded = read_corpus(corpus, settings, Path(scratch), watcher, cache=cache, start=start, cluster=cluster)
         vocabulary = len(encoded.vocabulary)
         settings = settings.with_rounds(vocabulary, encoded.token_count)
         if start is not None:
@@ -95,13 +98,9 @@ def estimate(
         trial.compile()
         if start is not None:
             trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
-            watcher.note(start.sentence())
+            watcher.note(start.summary())
 
-        def on_reading(reading: Reading) -> None:
-            if reading.seconds >= TRIAL_SECONDS:
-                trial.stop()
-
-        trial.run(on_reading)
+        trial.run([_StopAfterTrial(trial)])
         done = trial.totals
         refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
@@ -125,3 +124,12 @@ def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCl
     cost = cluster.round_cost()
     memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
     return OnCluster(memory, cost.travels(), cost.verdict())
+
+
+class _StopAfterTrial(Observer):
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_reading(self, reading: Reading) -> None:
+        if reading.seconds >= TRIAL_SECONDS:
+            self._trainer.stop()

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.npy_file import write_npy
-from nce_train.runs.checkpoint import RUN, states
+from nce_train.runs.state_file import RUN, states
 from nce_train.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

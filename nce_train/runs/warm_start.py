@@ -176,7 +176,7 @@ class WarmStart:
                 tables.bias[rows] += log_unigram(vocabulary.counts, settings.subsample)[rows] - before
         self.record.update(words_found=len(rows), words=len(vocabulary))
 
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """How many words were known to `fill`."""
         name, found, words = (self.record[key] for key in ("name", "words_found", "words"))
         if self.record["how"] == "continue":
@@ -249,7 +249,7 @@ def provenance(record: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: {name: record[name] for name in told if name in record}}
 
 
-def found_again(before: Mapping[str, Any], find: FindStart) -> WarmStart:
+def same_start(before: Mapping[str, Any], find: FindStart) -> WarmStart:
     """What a run that is to begin again started from.
 
     Parameters

@@ -296,12 +296,12 @@ class Settings(BaseModel):
     def _default(self, name: str) -> Any:
         return type(self).model_fields[name].default
 
-    def doubts(self, vocabulary: int, token_count: int) -> list[str]:
+    def warnings(self, vocabulary: int, token_count: int) -> list[str]:
         """Sentences on settings that have no effect, or that are beyond what rounds are known to be stable at.
 
         Parameters are those of `with_rounds`.
         """
-        found = self._doubts_about_rounds(vocabulary, token_count)
+        found = self._warnings_about_rounds(vocabulary, token_count)
         if self.unique and self.noise_reuse not in (1, self._default("noise_reuse")):
             found.append("With unique noise_reuse has no effect: each block draws all its noise samples.")
         elif self.noise_reuse > max(self.num_sampled, self._default("noise_reuse")):
@@ -317,7 +317,7 @@ class Settings(BaseModel):
             found.append(f"With reduction mean lr {self.lr:g} is little: it divides the steps by a block's pairs.")
         return found
 
-    def _doubts_about_rounds(self, vocabulary: int, token_count: int) -> list[str]:
+    def _warnings_about_rounds(self, vocabulary: int, token_count: int) -> list[str]:
         automatic = self.model_copy(update={"round_tokens": "auto", "round_tau": "auto"})
         automatic = automatic.with_rounds(vocabulary, token_count)
         if not self.deterministic:

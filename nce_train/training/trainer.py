@@ -1,7 +1,7 @@
-"""What every trainer does: readings, progress, checkpoints, stopping; and the arrays that all of them share.
+"""What every trainer does: run the threads, pause, take readings, stop; and the arrays that all trainers share.
 
 A trainer runs a number of threads over one token stream until the epochs are done. Between the pieces of work that
-they hand in, everything a run depends on stands in arrays: `state` gives them, `restore` takes them back.
+they hand in, everything a run depends on stands in arrays: `state` returns them, `restore` takes them back.
 """
 
 import dataclasses
@@ -11,12 +11,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from nce_train.errors import RunError
 from nce_train.kernel.hot_rows import without_hot_rows
+from nce_train.kernel.schedule import Schedule, learning_rate, progress
 from nce_train.kernel.state import (
     BLOCKS,
     CENTRES,
@@ -28,10 +28,10 @@ from nce_train.kernel.state import (
     TOKENS,
     Noise,
     Plan,
-    Schedule,
     Tables,
 )
 from nce_train.training.noise import merging_pays
+from nce_train.training.observers import Observer, Pause
 from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.readings import Reading
 from nce_train.training.settings import Settings
@@ -47,33 +47,6 @@ POLL_SECONDS = 0.1  # between looks at progress, readings that are due, checkpoi
 # times at most, measured over many settings), one that does not passes any bound within a few pieces.
 EXPLODED = 10
 PAIRS_FOR_A_MEAN = 1000
-
-OnReading = Callable[[Reading], None]
-OnProgress = Callable[[], None]
-OnEpoch = Callable[[int], bool]
-
-
-class Saver(Protocol):
-    """Who keeps checkpoints of a run."""
-
-    def due(self) -> bool:
-        """Whether the threads should stop for a checkpoint; asked several times a second."""
-
-    def save(self) -> None:
-        """Write one; no thread is at work."""
-
-
-class Evaluator(Protocol):
-    """Who evaluates the parameters of a run now and then."""
-
-    def due_at(self) -> float:
-        """How many tokens are to be trained before the next time; infinity where tokens do not tell."""
-
-    def due(self, at_end: bool = False) -> bool:
-        """Whether it is time, or, `at_end`, whether anything was trained since the last time."""
-
-    def evaluate(self) -> None:
-        """Do it; no thread is at work."""
 
 
 @dataclass
@@ -106,7 +79,7 @@ class Trained:
     seconds: float
 
 
-class BaseTrainer(ABC):
+class Trainer(ABC):
     """One training run over one token stream.
 
     Parameters
@@ -143,6 +116,7 @@ class BaseTrainer(ABC):
         self._pause = False
         self._stopped = False
         self._failure: BaseException | None = None
+        self._observers: Sequence[Observer] = ()
 
     # --- what kinds of trainers differ in -----------------------------------------------------------------------
 
@@ -155,7 +129,7 @@ class BaseTrainer(ABC):
         """Whether no work is left of the epochs begun."""
 
     @abstractmethod
-    def _work(self, number: int, on_reading: OnReading | None) -> None:
+    def _work(self, number: int) -> None:
         """What thread `number` does until `_pause` or the end."""
 
     @abstractmethod
@@ -186,7 +160,7 @@ class BaseTrainer(ABC):
         self._pause = True
 
     def end_early(self) -> None:
-        """Have `run` end as if all were trained; may be called from its callbacks."""
+        """Have `run` end as if all were trained; observers may call it."""
         self._ended_early = True
         self._pause = True
 
@@ -199,33 +173,15 @@ class BaseTrainer(ABC):
 
     def progress(self) -> float:
         """How much of the run is done, from 0 to 1."""
-        schedule = self._schedule()
-        return max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
+        return float(progress(self._schedule(), 0, 0))
 
-    def run(
-        self,
-        on_reading: OnReading | None = None,
-        on_progress: OnProgress | None = None,
-        saver: Saver | None = None,
-        on_epoch: OnEpoch | None = None,
-        evaluator: Evaluator | None = None,
-    ) -> Trained:
+    def run(self, observers: Sequence[Observer] = ()) -> Trained:
         """Train to the end of the last epoch, or `max_steps`, or until `stop`.
 
         Parameters
         ----------
-        on_reading : callable, optional
-            Called with each `Reading`, at the settings' interval and at the end.
-        on_progress : callable, optional
-            Called several times a second, from the calling thread.
-        saver : Saver, optional
-            Called from the calling thread.
-        on_epoch : callable, optional
-            Called with the number of epochs done after each of them and at the end, when no thread is at work; may be
-            called again with the same number when the run is restored. Training ends if it returns True.
-        evaluator : Evaluator, optional
-            Called from the calling thread, at the end too. With one thread, or in rounds, what is due by tokens falls
-            behind the same piece of work whenever the run is interrupted.
+        observers : sequence of Observer
+            Called in this order.
 
         Returns
         -------
@@ -239,22 +195,18 @@ class BaseTrainer(ABC):
         KeyboardInterrupt
             As it came, when all threads have stopped.
         """
+        self._observers = observers
         while True:
-            epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
-            if on_epoch is not None and epoch_is_over and on_epoch(self._epochs_begun):
-                self._ended_early = True
-            if evaluator is not None and not self._stopped and evaluator.due(at_end=self.finished):
-                evaluator.evaluate()
+            for observer in observers:
+                observer.on_pause(self._current_pause())
             if self.finished or self._stopped:
                 break
-            self._pause_at = math.inf if evaluator is None else evaluator.due_at()
-            if on_epoch is not None:
+            self._pause_at = min((observer.pause_at() for observer in observers), default=math.inf)
+            if any(observer.after_epochs for observer in observers):
                 self._epoch_limit = self._epochs_begun + int(self._all_begun())
-            self._train_until_paused(on_reading, on_progress, [saver, evaluator])
-            if saver is not None and saver.due() and not self.finished and not self._stopped:
-                saver.save()
-        if on_reading is not None and self.finished and self.totals.blocks > self._last_reading[0].blocks:
-            on_reading(self._reading())
+            self._train_until_paused()
+        if self.finished and self.totals.blocks > self._last_reading[0].blocks:
+            self._report(self._reading())
         self.check()
         return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
 
@@ -307,24 +259,23 @@ class BaseTrainer(ABC):
 
     # --- between pieces of work -----------------------------------------------------------------------------------
 
-    def _train_until_paused(
-        self,
-        on_reading: OnReading | None,
-        on_progress: OnProgress | None,
-        visitors: Sequence[Saver | Evaluator | None],
-    ) -> None:
+    def _current_pause(self) -> Pause:
+        epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
+        return Pause(self._epochs_begun if epoch_is_over else None, self.finished, self._stopped)
+
+    def _train_until_paused(self) -> None:
         self._pause = False
         if self._stopped:  # looked at behind the line above, which may have undone a stop's pause
             return
         self._started = time.perf_counter()
         workers = [
-            threading.Thread(target=self._work, args=(number, on_reading), daemon=True)
+            threading.Thread(target=self._work, args=(number,), daemon=True)
             for number in range(int(self.settings.threads))
         ]
         try:
             for worker in workers:
                 worker.start()
-            self._watch(workers, on_reading, on_progress, visitors)
+            self._watch(workers)
         finally:
             self._pause = True
             for worker in workers:
@@ -375,26 +326,23 @@ class BaseTrainer(ABC):
         every = self.settings.log_every_steps
         return every is not None and self.totals.blocks // every > self._last_reading[0].blocks // every
 
-    def _watch(
-        self,
-        workers: list[threading.Thread],
-        on_reading: OnReading | None,
-        on_progress: OnProgress | None,
-        visitors: Sequence[Saver | Evaluator | None],
-    ) -> None:
-        """Report progress, take the timed readings, and pause when a visitor is due, until the workers have ended."""
-        timed_readings = on_reading is not None and self.settings.log_every_steps is None
+    def _watch(self, workers: list[threading.Thread]) -> None:
+        """Take the timed readings, and pause when an observer wants to, until the workers have ended."""
+        are_timed = self.settings.log_every_steps is None
         for worker in workers:
             while worker.is_alive():
                 worker.join(POLL_SECONDS)
-                if on_progress is not None:
-                    on_progress()
-                if timed_readings and self.seconds_now() >= self._last_reading[1] + self.settings.log_every:
+                if are_timed and self.seconds_now() >= self._last_reading[1] + self.settings.log_every:
                     with self._lock:
                         reading = self._reading()
-                    on_reading(reading)  # type: ignore[misc]
-                if any(visitor is not None and visitor.due() for visitor in visitors):
-                    self._pause = True
+                    self._report(reading)
+                for observer in self._observers:
+                    if observer.wants_pause():
+                        self._pause = True
+
+    def _report(self, reading: Reading) -> None:
+        for observer in self._observers:
+            observer.on_reading(reading)
 
     def seconds_now(self) -> float:
         """Seconds of training so far; may be called at any time."""
@@ -412,14 +360,12 @@ class BaseTrainer(ABC):
         before, then = self._last_reading
         totals = self.totals
         pairs = totals.pairs - before.pairs
-        schedule = self._schedule()
-        rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
         return Reading(
             step=totals.blocks,
             epoch=max(0, self._epochs_begun - 1),
             tokens=totals.tokens,
             loss=(totals.loss - before.loss) / pairs if pairs else None,
-            learning_rate=rate,
+            learning_rate=float(learning_rate(self._schedule(), self.plan.linear, self.progress())),
             tokens_per_second=(totals.tokens - before.tokens) / max(now - then, 1e-9),
             seconds=now,
         )

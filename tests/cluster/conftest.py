@@ -10,7 +10,7 @@ from distributed import Client, LocalCluster
 
 from nce_train.cluster.workers import Workers
 
-sys.path.insert(0, str(Path(__file__).parent))  # what tests of processes share is a module of its own
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "training")]  # for what tests share
 
 LINES = 400
 

@@ -13,7 +13,7 @@ from nce_train.cluster.job import Job
 from nce_train.cluster.reading import Reading, cuts_of
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
-from nce_train.runs.checkpoint import checksum
+from nce_train.runs.state_file import checksum
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.parts import count_part
 from nce_train.text.runs import of_words

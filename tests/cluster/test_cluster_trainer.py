@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from observing import Calling
 
 from nce_train.cluster.cost import RoundCost, bytes_of_rows, expected_touched
 from nce_train.cluster.job import Base, BaseMissing, Desk, Job
@@ -106,8 +107,8 @@ def test_held_out_losses_are_those_of_one_machine(trainers, encoded):
             lose_the_base(on_workers)
         there.append(on_workers.sums_of_losses(batches))
 
-    on_threads.run(on_epoch=look_here)
-    on_workers.run(on_epoch=look_there)
+    on_threads.run([Calling(on_epoch=look_here)])
+    on_workers.run([Calling(on_epoch=look_there)])
     assert there == here and len(here) == 2 and len(here[0]) == 8
     assert here[0] != here[1]
     assert parameters(on_workers) == parameters(on_threads)
@@ -119,10 +120,10 @@ def test_stopped_and_restored_here_or_there(trainers):
     whole, on_workers = trainers()
     whole.run()
     on_threads, on_workers_again = trainers()
-    on_workers.run(on_progress=StopsAfter(on_workers, 2))
+    on_workers.run([Calling(on_poll=StopsAfter(on_workers, 2))])
     assert not on_workers.finished
     on_threads.restore(on_workers.state())
-    on_threads.run(on_progress=StopsAfter(on_threads, 4))
+    on_threads.run([Calling(on_poll=StopsAfter(on_threads, 4))])
     assert not on_threads.finished
     on_workers_again.restore(on_threads.state())
     assert on_workers_again.run().totals == whole.totals

@@ -13,6 +13,7 @@ import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError
 from nce_train.progress import ProgressDisplay
+from nce_train.runs.protocols import Hooks
 from nce_train.runs.run import train_model
 from nce_train.training.settings import Settings
 
@@ -169,7 +170,7 @@ def test_evaluating_is_no_training_time(folder):
 
     settings = Settings(**SETTINGS, eval_every="1epoch")
     with ProgressDisplay(quiet=True) as display:
-        model = train_model("text.txt", settings, None, display, cache=False, evaluation=evaluation)
+        model = train_model("text.txt", settings, None, display, cache=False, hooks=Hooks(evaluation=evaluation))
     assert len(pauses) == 4
     timings = model.manifest["timings"]
     assert timings["total"] - timings["train"] >= sum(pauses)

@@ -12,8 +12,8 @@ import yaml
 import nce_train
 from nce_train.api import settings_and_start, train_or_resume
 from nce_train.errors import InputError
-from nce_train.runs.checkpoint import states
-from nce_train.training.hogwild import Trainer
+from nce_train.runs.state_file import states
+from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.settings import load_settings
 
 PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
@@ -147,7 +147,7 @@ def test_threads_begin_with_copies_of_the_changed_rows():
     stream = np.array([0, 1, 2, -1] * 50, np.int32)
     stream.flags.writeable = False
     settings = load_settings(None, {"dim": 4, "threads": 2, "subsample": 0}).resolved()
-    trainer = Trainer(stream, 150, np.array([50, 50, 50]), settings)
+    trainer = HogwildTrainer(stream, 150, np.array([50, 50, 50]), settings)
 
     def fill(tables):
         tables.output[:, :4], tables.bias[:] = 7, 8

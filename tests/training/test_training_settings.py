@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, NceTrainWarning
-from nce_train.runs.run_record import new_record, settings_of
+from nce_train.runs.inputs import new_record
+from nce_train.runs.record import changed_settings
 from nce_train.training.settings import (
     Settings,
     load_settings,
@@ -58,9 +59,9 @@ def test_a_setting_of_an_earlier_version_costs_one_warning(tmp_path):
 
 def test_an_interrupted_run_of_an_earlier_version_keeps_its_settings():
     record = new_record([__file__], load_settings("fast").resolved())
-    record["config"]["smoothing"] = 0.3
+    record.config["smoothing"] = 0.3
     with pytest.warns(NceTrainWarning, match="out.nce is of an earlier version: smoothing is ignored"):
-        assert settings_of(record, {"epochs": 9}, Path("out.nce")).epochs == 9
+        assert changed_settings(record, {"epochs": 9}, Path("out.nce")).epochs == 9
 
 
 def test_numbers_as_yaml_1_1_reads_them(tmp_path):
@@ -221,8 +222,8 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"reduction": "mean", "lr": 0}, ["With lr 0 no parameter moves"]),
     ],
 )
-def test_doubts_about_settings(given, sentences):
-    found = load_settings(given=given).resolved().doubts(1000, 10**7)
+def test_warnings_about_settings(given, sentences):
+    found = load_settings(given=given).resolved().warnings(1000, 10**7)
     assert len(found) == len(sentences)
     assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))
 

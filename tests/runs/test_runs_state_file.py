@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nce_train.runs.checkpoint import newest_checkpoint, remove_states, states, write_checkpoint
+from nce_train.runs.state_file import newest_checkpoint, remove_states, states, write_checkpoint
 
 ARRAYS = {
     "table": np.random.default_rng(0).normal(size=(3000, 50)).astype(np.float32),
@@ -123,7 +123,7 @@ def test_no_space_leaves_the_older_one(tmp_path, share):
 
 WRITER = """
 import sys, pathlib, numpy as np
-from nce_train.runs.checkpoint import write_checkpoint
+from nce_train.runs.state_file import write_checkpoint
 step = 0
 while True:
     step += 1

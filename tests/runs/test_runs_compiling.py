@@ -7,28 +7,28 @@ import threading
 
 import pytest
 
-from nce_train.runs import precompile, preparation
+from nce_train.runs import compiling
 from nce_train.training.settings import Settings
 
 COMPILE = """
 from nce_train.training.settings import Settings
-from nce_train.runs import precompile
+from nce_train.runs import compiling
 settings = Settings(dim=16).resolved()
-precompile.compile_elsewhere(settings)
-precompile.compile_kernels(settings)
+compiling.compile_elsewhere(settings)
+compiling.compile_kernels(settings)
 from nce_train.kernel.train import train_blocks
 print(sum(train_blocks.stats.cache_hits.values()), sum(train_blocks.stats.cache_misses.values()))
-print(precompile._is_to_be_compiled(settings), precompile._is_to_be_compiled(Settings(deterministic=True).resolved()))
+print(compiling._is_to_be_compiled(settings), compiling._is_to_be_compiled(Settings(deterministic=True).resolved()))
 """
 
 
 TRAIN = """
 import sys, zlib
 import nce_train
-from nce_train.runs import precompile
+from nce_train.runs import compiling
 from nce_train.training.settings import Settings
 settings = {"dim": 24, "threads": 1, "seed": 3, "epochs": 2, "min_count": 1}
-compile_there = precompile.compile_elsewhere if sys.argv[2] == "elsewhere" else precompile.compile_kernels
+compile_there = compiling.compile_elsewhere if sys.argv[2] == "elsewhere" else compiling.compile_kernels
 compile_there(Settings(**settings).resolved())
 model = nce_train.train(sys.argv[1], **settings, cache=False)
 from nce_train.kernel.train import train_blocks
@@ -54,7 +54,7 @@ def test_kernels_compiled_elsewhere_are_loaded_and_the_working_directory_is_not_
 
 def test_it_ends_with_the_process_that_started_it(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", precompile.__name__], env=environment(tmp_path), stdin=subprocess.PIPE
+        [sys.executable, "-P", "-m", compiling.__name__], env=environment(tmp_path), stdin=subprocess.PIPE
     )
     process.stdin.write(Settings(dim=16).resolved().to_yaml().encode() + b"\0")
     process.stdin.close()
@@ -97,9 +97,9 @@ def test_a_first_run_says_what_it_waits_for(tmp_path):
 
 @pytest.mark.parametrize(("long", "told"), [(0.0, True), (100.0, False)])
 def test_only_what_takes_long_is_told(monkeypatch, long, told):
-    monkeypatch.setattr(preparation, "LONG", long)
+    monkeypatch.setattr(compiling, "SLOW", long)
     happened = threading.Event()
-    with preparation.told_when_long(happened.set):
+    with compiling.report_if_slow(happened.set):
         assert happened.wait(20 if told else 0) == told
     assert happened.is_set() == told
 
@@ -108,7 +108,7 @@ def test_only_what_takes_long_is_told(monkeypatch, long, told):
 def test_it_ends_as_soon_as_the_kernels_are_there(tmp_path):
     """Nothing waits for the thread that watches the other process, and Python finds nothing amiss in it."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", precompile.__name__],
+        [sys.executable, "-P", "-m", compiling.__name__],
         env=environment(tmp_path),
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -122,15 +122,15 @@ def test_it_ends_as_soon_as_the_kernels_are_there(tmp_path):
 
 def test_no_process_is_started_where_kernels_are_compiled_already(monkeypatch):
     settings = Settings().resolved()
-    precompile.compile_kernels(settings)
+    compiling.compile_kernels(settings)
 
     def refuse(*arguments, **options):
         raise AssertionError("a process was started")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    precompile.compile_elsewhere(settings)
-    monkeypatch.setattr(precompile, "_is_to_be_compiled", lambda settings: True)
+    compiling.compile_elsewhere(settings)
+    monkeypatch.setattr(compiling, "_is_to_be_compiled", lambda settings: True)
     with pytest.raises(AssertionError, match="was started"):
-        precompile.compile_elsewhere(settings)
+        compiling.compile_elsewhere(settings)
     monkeypatch.setattr(sys, "executable", "")
-    precompile.compile_elsewhere(settings)
+    compiling.compile_elsewhere(settings)

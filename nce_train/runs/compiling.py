@@ -1,15 +1,18 @@
-"""The kernels compiled in a process of their own, while this one reads the text.
+"""The kernels are compiled while the text is read: in a process of their own, from whose cache they are loaded.
 
-Numba compiles one function at a time in a process, so that on a fresh installation the kernels of training would wait
-for those of reading. What the other process leaves in Numba's cache is loaded from there; whatever goes wrong with it,
-the kernels are compiled here as if it had not been.
+Numba compiles one function at a time in a process, so on a fresh installation the kernels of training would wait for
+those of reading. Whatever goes wrong with the other process, the kernels are compiled here instead.
 """
 
+import contextlib
 import gc
 import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +20,73 @@ import numpy as np
 from nce_train.training.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from nce_train.training.trainer import BaseTrainer
+    from nce_train.training.trainer import Trainer
+
+SLOW = 2.0  # seconds: loading a compiled kernel takes less
 
 
-def trainer_type(settings: Settings) -> "type[BaseTrainer]":
+@contextlib.contextmanager
+def report_if_slow(report: Callable[[], None]) -> Iterator[None]:
+    """Call `report`, from another thread, when what is done within takes longer than `SLOW`."""
+    timer = threading.Timer(SLOW, report)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class BackgroundCompilation:
+    """Compiles the kernel, or loads it, in a thread; leaving waits for it.
+
+    It starts with the first `start` and not before, so that a wrong path is reported at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._thread: threading.Thread | None = None
+        self.seconds = 0.0
+
+    def __enter__(self) -> "BackgroundCompilation":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is not None and not isinstance(error, KeyboardInterrupt):
+            self._thread.join()
+
+    def start(self) -> None:
+        """Start, if that has not been done."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._compile, daemon=True)
+            thread.start()
+            self._thread = thread
+
+    def wait(self, report: Callable[[], None]) -> None:
+        """Wait until it is done; `report` is called when that takes long."""
+        if self._thread is not None:
+            with report_if_slow(report):
+                self._thread.join()
+
+    def _compile(self) -> None:
+        started = time.perf_counter()
+        with contextlib.suppress(Exception):  # the trainer compiles too, and reports what fails
+            compile_elsewhere(self._settings)
+            compile_kernels(self._settings)
+        self.seconds = time.perf_counter() - started
+
+
+def trainer_type(settings: Settings) -> "type[Trainer]":
     """The kind of trainer that the settings ask for; loads the compiler."""
     if settings.deterministic:
         from nce_train.training.rounds import RoundTrainer
 
         return RoundTrainer
-    from nce_train.training.hogwild import Trainer
+    from nce_train.training.hogwild import HogwildTrainer
 
-    return Trainer
+    return HogwildTrainer
 
 
 def compile_kernels(settings: Settings) -> None:

@@ -181,7 +181,7 @@ def main(
     if continue_from is None:
         load_settings(config, given)  # a wrong one is told first
     if print_config:
-        from nce_train.api import settings_and_start
+        from nce_train.api.start import settings_and_start
 
         click.echo(settings_and_start(config, given, init, continue_from)[0].to_yaml(), nl=False)
         return
@@ -191,8 +191,8 @@ def main(
         raise click.UsageError("Name a text to train on: nce-train CORPUS…, or - for standard input.")
 
     from nce_train.api import estimate, train_or_resume
+    from nce_train.api.progress import ProgressDisplay
     from nce_train.files import is_same_file
-    from nce_train.progress import ProgressDisplay
     from nce_train.runs.model_directory import default_output
 
     if output is None and not dry_run and resume is None:
@@ -262,7 +262,7 @@ def _files_read(
 
 
 def _show_estimate(estimate: Any) -> None:
-    from nce_train.progress import shown_duration
+    from nce_train.api.progress import shown_duration
 
     time_needed = f"about {shown_duration(estimate.seconds)}"
     rows = [

@@ -1,5 +1,6 @@
 """Evaluation while training: when it falls, what it leaves, and that it changes nothing; callbacks that end a run."""
 
+import importlib
 import json
 import os
 import signal
@@ -11,8 +12,8 @@ import pytest
 
 import nce_train
 from nce_train.api import train_or_resume
+from nce_train.api.progress import ProgressDisplay
 from nce_train.errors import InputError
-from nce_train.progress import ProgressDisplay
 from nce_train.runs.protocols import Hooks
 from nce_train.runs.run import train_model
 from nce_train.training.settings import Settings
@@ -110,7 +111,7 @@ def test_the_last_evaluation_is_that_of_the_model(folder):
 
 
 def test_of_a_large_vocabulary_analogies_ask_the_frequent_words_only(folder, monkeypatch):
-    monkeypatch.setattr("nce_train.api.RESTRICT_VOCAB", 50)
+    monkeypatch.setattr(importlib.import_module("nce_train.api.evaluate"), "RESTRICT_VOCAB", 50)
     train(eval_every="1epoch", eval_set=["asked.txt", "scored.tsv"])
     expected = nce_train.evaluate("m.nce", ["asked.txt", "scored.tsv"], restrict_vocab=50)
     assert expected["analogies"]["asked"].pop("whole_vocabulary")["words"] > 50

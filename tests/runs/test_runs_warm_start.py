@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 import nce_train
-from nce_train.api import settings_and_start, train_or_resume
+from nce_train.api import train_or_resume
+from nce_train.api.start import settings_and_start
 from nce_train.errors import InputError
 from nce_train.runs.state_file import states
 from nce_train.training.hogwild import HogwildTrainer

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from nce_train.progress import ProgressDisplay, shown_duration
+from nce_train.api.progress import ProgressDisplay, shown_duration
 from nce_train.training.readings import Reading
 
 QUICK = {"vocabulary": 0.2, "encode": 0.1, "compile": 0.3, "train": 9.0, "heldout": 0.0, "evaluation": 0.0}

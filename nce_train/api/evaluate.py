@@ -1,0 +1,185 @@
+"""Measure embeddings on evaluation sets and on held-out text, and compare models."""
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nce_train.api.arguments import PathLike, as_list
+from nce_train.arguments import check_path, check_whole, shown
+from nce_train.embeddings import Embeddings
+from nce_train.errors import InputError
+from nce_train.evaluation import resampling
+from nce_train.evaluation.classifier import Model
+from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
+from nce_train.evaluation.measure import compare as compare_measured
+from nce_train.training.settings import usable_cpus
+
+if TYPE_CHECKING:
+    from nce_train.runs.protocols import EvaluateVectors
+    from nce_train.text.vocabulary import Vocabulary
+
+AnyModel = Embeddings | Model | PathLike
+RESTRICT_VOCAB = 30_000
+BOOTSTRAP = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
+
+
+def evaluate(
+    model: AnyModel,
+    sets: PathLike | Iterable[PathLike] = (),
+    *,
+    analogies: PathLike | Iterable[PathLike] = (),
+    similarity: PathLike | Iterable[PathLike] = (),
+    restrict_vocab: int | None = RESTRICT_VOCAB,
+    heldout: PathLike | None = None,
+    heldout_pairs: int = 100_000,
+    compare: AnyModel | Iterable[AnyModel] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Measure embeddings on sets of analogies and of word similarities.
+
+    Parameters
+    ----------
+    model : Embeddings, Model, str or os.PathLike
+        Embeddings, a classifier, or a model directory or vectors file.
+    sets : path or iterable of paths
+        Sets whose contents tell which kind they are: see `nce_train.evaluation.sets`. With no set at all, the project's
+        own analogy set. `FILE:COLUMN` names the column of a similarity set's scores.
+    analogies, similarity : path or iterable of paths
+        Sets of this kind.
+    restrict_vocab : int
+        The number of most frequent words of which sets are asked besides asking them of all words; 0 or None for all.
+    heldout : path, optional
+        Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
+        directory.
+    heldout_pairs : int
+        Look at no more than so many of its (centre, context) pairs, at least 1.
+    compare : model, or iterable of models
+        Further models, to be measured on the same sets and compared with `model`. One at a time is in memory.
+    progress : callable, optional
+        Called as `progress(what, done, total)`, where `what` is the name of the set, or "held-out".
+
+    Returns
+    -------
+    dict
+        `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where asked for,
+        `analogies` and `similarity`: by name (the file's stem) what `answer_analogies` and
+        `correlate_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
+        of all intervals, the number of `resamples` and their `seed`. With `compare`, `comparison`: a list, for each of
+        them with the same keys and `paired`: what `nce_train.evaluation.measure.compare` returns of `model` and it.
+
+    Raises
+    ------
+    InputError
+        When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is
+        wrong.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import nce_train
+    >>> _ = Path("places.txt").write_text("paris france rome italy")
+    >>> words = ["paris", "france", "rome", "italy"]
+    >>> model = nce_train.Embeddings(words, [[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]])
+    >>> report = nce_train.evaluate(model, "places.txt")
+    >>> report["analogies"]["places"]["correct"], report["analogies"]["places"]["coverage"]
+    (1, 1.0)
+    """
+    check_whole("heldout_pairs", heldout_pairs)
+    check_whole("restrict_vocab", restrict_vocab, or_none=True)
+    if heldout is not None:
+        check_path("heldout", heldout)
+    if heldout_pairs < 1:
+        raise InputError(f"heldout_pairs is {heldout_pairs}; give a number of pairs, at least 1")
+    is_one = isinstance(compare, (Embeddings, Model, str, os.PathLike)) or not isinstance(compare, Iterable)
+    others: list[AnyModel] = [compare] if is_one else list(compare)  # type: ignore[arg-type, list-item]
+    _check_models([model, *others])
+    if heldout is not None and any(isinstance(one, Embeddings) for one in [model, *others]):
+        raise InputError("held-out losses need a model directory; embeddings have no output vectors")
+    # Sets are read first: a mistake in them should not cost the loading of a large model.
+    read = read_sets(as_list(sets), as_list(analogies), as_list(similarity))
+    if not read.analogies and not read.similarity and heldout is None:
+        read = _our_sets()
+    for other in others:  # nor should a wrong name cost the evaluation of the models before it
+        if isinstance(other, (str, os.PathLike)) and not os.path.exists(other):
+            raise InputError(f"{os.fspath(other)}: no such file; check the path")
+
+    report, first = _measure_model(model, read, restrict_vocab, heldout, heldout_pairs, progress)
+    if read.analogies or read.similarity:
+        report["bootstrap"] = BOOTSTRAP
+    for other in others:
+        other_report, measured = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
+        other_report["paired"] = compare_measured(first, measured)
+        report.setdefault("comparison", []).append(other_report)
+    return report
+
+
+def _check_models(models: Iterable[object]) -> None:
+    for model in models:
+        if not isinstance(model, (Embeddings, Model, str, os.PathLike)):
+            kind = type(model).__name__
+            raise InputError(f"a model is {shown(model)}, of type {kind}; give Embeddings, a Model, or the path of one")
+
+
+def _measure_model(
+    model: AnyModel,
+    sets: EvaluationSets,
+    restrict_vocab: int | None,
+    heldout: PathLike | None,
+    heldout_pairs: int,
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[dict[str, Any], Measured]:
+    source = None if isinstance(model, (Embeddings, Model)) else os.fspath(model)
+    if heldout is not None and not isinstance(model, (Embeddings, Model)):
+        model = Model.load(model)
+    if isinstance(model, Model):
+        embeddings = Embeddings(model.words, model.input, model.counts)
+    else:
+        embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
+    measured = measure(embeddings, sets, restrict_vocab, progress)
+    report: dict[str, Any] = {
+        "model": source,
+        "vocabulary": len(embeddings),
+        "dim": embeddings.vectors.shape[1],
+        **count(sets, measured),
+    }
+    if heldout is not None and isinstance(model, Model):
+        from nce_train.evaluation.heldout import heldout_loss  # numba: only when it is needed
+
+        report["heldout"] = heldout_loss(
+            model,
+            heldout,
+            most_pairs=heldout_pairs,
+            threads=usable_cpus(),
+            progress=None if progress is None else functools.partial(progress, "held-out"),
+        )
+    return report, measured
+
+
+def evaluation_on(paths: list[str]) -> "EvaluateVectors":
+    sets = read_sets(paths) if paths else _our_sets()
+
+    def evaluate_now(vocabulary: "Vocabulary", vectors: np.ndarray) -> dict[str, Any]:
+        words, counts = vocabulary.words, vocabulary.counts
+        embeddings = Embeddings(words, vectors, counts)
+        report = {"model": None, "vocabulary": len(embeddings), "dim": vectors.shape[1]}
+        if len(words) <= RESTRICT_VOCAB:
+            return {**report, **count(sets, measure(embeddings, sets, None)), "bootstrap": BOOTSTRAP}
+        # analogies among all words would take several times as long
+        frequent = Embeddings(words[:RESTRICT_VOCAB], vectors[:RESTRICT_VOCAB], counts[:RESTRICT_VOCAB])
+        analogies = count(sets, measure(frequent, sets._replace(similarity={}), None))
+        for result in analogies.get("analogies", {}).values():
+            del result["whole_vocabulary"]
+        similarity = count(sets, measure(embeddings, sets._replace(analogies={}), RESTRICT_VOCAB))
+        return {**report, **analogies, **similarity, "bootstrap": BOOTSTRAP}
+
+    return evaluate_now
+
+
+def _our_sets() -> EvaluationSets:
+    """The project's own analogies."""
+    with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
+        return read_sets([], [path])

@@ -408,7 +408,7 @@ def preset_names() -> list[str]:
 
 
 def settings_table() -> str:
-    """The settings as a Markdown table (the README's)."""
+    """The settings as a Markdown table (that of `docs/settings.md`)."""
     lines = ["| option | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         choices = allowed_words(name)

@@ -22,7 +22,7 @@ from nce_train.training.settings import (
     usable_cpus,
 )
 
-README = Path(__file__).parents[2] / "README.md"
+SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 def test_precedence(tmp_path):
@@ -266,7 +266,7 @@ def test_evaluation_sets_are_one_path_or_several(tmp_path):
         load_settings(file, {"eval_set": 5})
 
 
-def test_readme_shows_the_settings_as_they_are():
-    table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README.read_text(), re.DOTALL)
+def test_the_settings_page_shows_the_settings_as_they_are():
+    table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", SETTINGS_PAGE.read_text(), re.DOTALL)
     assert table is not None
     assert table[1] == settings_table()

@@ -26,7 +26,8 @@ from benchmarks._line_transfer import line_round_trip
 from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.training.hogwild import HogwildTrainer
-from nce_train.training.settings import Settings, load_settings
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import load_settings
 
 DIMS = (50, 100, 128, 200, 300, 512)
 WINDOWS = (2, 5, 10)

@@ -11,7 +11,8 @@ import click
 
 from nce_train.cli._common import command, end_with
 from nce_train.errors import InputError
-from nce_train.training.settings import Settings, allowed_words, load_settings, preset_names, read_config, yaml_word
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import allowed_words, load_settings, preset_names, read_config, yaml_word
 
 _GROUPS = {  # headings of --help, by the first setting under them
     "tokens": "Text",

@@ -11,7 +11,7 @@ from nce_train.api.arguments import PathLike
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 if TYPE_CHECKING:
     from nce_train.runs.warm_start import How, WarmStart

@@ -18,7 +18,7 @@ from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.files import is_same_file
 from nce_train.text.sources import list_sources
-from nce_train.training.settings import read_config
+from nce_train.training.settings_files import read_config
 
 if TYPE_CHECKING:
     from nce_train.report.tensorboard import TensorBoardLog

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nce_train.training.settings import Settings, load_settings
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import load_settings
 
 if TYPE_CHECKING:
     from nce_train.training.trainer import Trainer

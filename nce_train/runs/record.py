@@ -15,7 +15,8 @@ from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
 from nce_train.runs.state_file import FORMAT, RUN
 from nce_train.text.corpus import EncodedCorpus
-from nce_train.training.settings import Settings, load_settings, without_removed
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import load_settings, without_removed
 
 CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every", "eval_every", "eval_set")
 

@@ -16,7 +16,8 @@ import numpy as np
 from nce_train.errors import InputError
 from nce_train.runs.model_directory import CONFIG, MANIFEST, sha256_of
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.settings import Settings, load_settings, read_config
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import load_settings, read_config
 
 if TYPE_CHECKING:
     from nce_train.kernel.state import Tables

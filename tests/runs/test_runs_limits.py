@@ -9,7 +9,7 @@ import pytest
 from nce_train.errors import InputError
 from nce_train.runs.limits import copies_beside, memory_needed, refuse_without_memory
 from nce_train.training.hogwild import HogwildTrainer
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 
 def settings(**changes):

@@ -17,7 +17,7 @@ from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.runs.estimate import estimate
 from nce_train.runs.state_file import FORMAT, newest_checkpoint, states, write_checkpoint
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]

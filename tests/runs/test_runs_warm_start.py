@@ -15,7 +15,7 @@ from nce_train.api.start import settings_and_start
 from nce_train.errors import InputError
 from nce_train.runs.state_file import states
 from nce_train.training.hogwild import HogwildTrainer
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 SETTINGS = {

@@ -15,7 +15,7 @@ from nce_train.training.hot_rows import (
     hot_tiers,
     touches_a_block,
 )
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 
 def settings(**changes):

@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 from nce_train.errors import InputError, NceTrainWarning
 from nce_train.runs.inputs import new_record
 from nce_train.runs.record import changed_settings
-from nce_train.training.settings import (
-    Settings,
-    load_settings,
-    parse_initialiser,
-    parse_interval,
-    preset_names,
-    settings_table,
-    usable_cpus,
-)
+from nce_train.training.settings import Settings, parse_initialiser, parse_interval, usable_cpus
+from nce_train.training.settings_files import load_settings, preset_names, settings_table
 
 SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

@@ -1,4 +1,4 @@
-"""When a run writes its checkpoints, and what a person is told about resuming it."""
+"""When a run writes its checkpoints, and how it can be resumed."""
 
 import contextlib
 import os

@@ -101,11 +101,11 @@ def compile_kernels(settings: Settings) -> None:
 def compile_elsewhere(settings: Settings) -> None:
     """Have another process fill the cache of kernels if there is one that lacks them; wait for it.
 
-    That process ends with this one, whatever ends it.
+    That process ends when this one ends, for whatever reason.
     """
     if not sys.executable or not _is_to_be_compiled(settings):
         return
-    command = [sys.executable, "-P", "-m", __name__]  # -P: what lies in the working directory is not imported
+    command = [sys.executable, "-P", "-m", __name__]  # -P: nothing is imported from the working directory
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     if not settings.deterministic:
         # the kernel's vector code is written out: higher levels gain nothing, and take a twelfth of the time
@@ -123,7 +123,7 @@ def compile_elsewhere(settings: Settings) -> None:
     assert process.stdin is not None
     try:
         process.stdin.write(settings.to_yaml().encode() + b"\0")
-        process.stdin.flush()  # and stays open: its end tells the other process that this one is gone
+        process.stdin.flush()  # stays open: the other process ends when it is closed
         process.wait()
     except OSError:
         process.kill()
@@ -136,7 +136,7 @@ def _is_to_be_compiled(settings: Settings) -> bool:
     from nce_train.kernel.train import train_blocks
 
     kernel = train_blocks
-    if settings.deterministic:  # whose other kernels tell that `train_blocks` is there for it too
+    if settings.deterministic:  # it is compiled after `train_blocks`, so both are there
         from nce_train.kernel.combine import add_changes
 
         kernel = add_changes
@@ -145,7 +145,7 @@ def _is_to_be_compiled(settings: Settings) -> bool:
 
 
 def _end_with_the_other_process() -> None:
-    # not through sys.stdin: its lock would still be held in the end, and Python waits a second for it, then aborts
+    # not through sys.stdin: its lock would be held at exit, and Python waits a second for it, then aborts
     while os.read(0, 1):
         pass
     os._exit(1)

@@ -19,7 +19,7 @@ class RunContext:
     directory : Path
         For the token file and, when there is an output, for checkpoints.
     record : RunRecord
-        Changed as the run goes on.
+        Updated during the run.
     timings : Timings
     watcher : Watcher
     hooks : Hooks

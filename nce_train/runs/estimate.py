@@ -91,7 +91,7 @@ def estimate(
         if start is not None:
             settings = start.with_lr(settings, encoded.token_count)
         memory = memory_needed(vocabulary, settings, copies_beside(vocabulary, settings, cluster))
-        # rounds end where they end, so they are asked behind each; threads are asked when it is time
+        # a reading behind each round, or, with shared parameters, when the trial is over
         every = 1 if settings.deterministic else None
         settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})
         trial = (new_trainer if cluster is None else cluster.trainer)(encoded, settings_of_trial)

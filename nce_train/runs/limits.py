@@ -1,4 +1,4 @@
-"""Limits told before the work: memory, room on the disk, a text without pairs."""
+"""Limits that are checked before the work: memory, room on the disk, a text without pairs."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `manifest.json` tells of a run."""
+"""The contents of `manifest.json`."""
 
 import os
 import platform

@@ -1,6 +1,6 @@
 """The model directory: who may write it, and how its files get there whole.
 
-`claim` looks at the output before any work is done; `save_model` writes the files into `checkpoint/` and moves them up
+`claim` checks the output before any work is done; `save_model` writes the files into `checkpoint/` and moves them up
 when all are complete, the manifest last: a directory with a manifest is a finished model, and an old one stays until
 then. What `checkpoint/` holds of an interrupted run stays for `claim_interrupted`.
 """
@@ -104,7 +104,7 @@ def claim(output: Path, overwrite: bool) -> Claim:
                 f"The output directory {output} holds something else ({sorted(foreign)[0]}): choose another with -o."
             )
         if (output / CHECKPOINT / LOCK).exists():
-            _lock(output / CHECKPOINT).close()  # a run that is at work there is said first
+            _lock(output / CHECKPOINT).close()  # refuses first when another run is writing there
         if names and not overwrite:
             kind = "a finished model" if MANIFEST in names else "an interrupted run"
             go_on = "--resume to go on with it, " if CHECKPOINT in names else ""
@@ -211,7 +211,7 @@ def save_model(
     readings : iterable of dict
         The lines of `metrics.jsonl`.
     manifest : callable
-        Returns all keys but `files`; called when the other files are written, so that it can tell the time.
+        Returns all keys but `files`; called when the other files are written, so that it has their time.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a run needs from outside, as protocols: who is told, who measures, and who trains in this process's stead."""
+"""What a run needs from outside, as protocols: a watcher, measurements, and an executor that trains elsewhere."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ EvaluateVectors = Callable[[Vocabulary, np.ndarray], Report]  # of input embeddi
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes. The library prints nothing; what a person sees is up to the watcher.
+    """Follows a run. The library prints nothing; what a person sees is up to the watcher.
 
     Its methods are called from the thread that called `train_model`, or from one thread at a time.
     """

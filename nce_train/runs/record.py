@@ -111,7 +111,7 @@ class RunRecord:
         by_path = {source["path"]: source for source in self.sources}
         unlisted = {"path": None, "mtime_ns": None}
         self.sources = [
-            # a run that starts again reads from absolute paths, whatever the files were called at first
+            # a run that starts again reads from absolute paths; its sources may have had relative ones
             {**by_name.get(source["name"], by_path.get(os.path.abspath(source["name"]), unlisted)), **source}
             for source in encoded.sources
         ]

@@ -1,4 +1,4 @@
-"""Going on with an interrupted run, from its newest whole checkpoint or, without one, from the beginning."""
+"""Resuming an interrupted run, from its newest whole checkpoint or, without one, from the beginning."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def resume_model(
     find_start: FindStart,
     cluster: Executor | None = None,
 ) -> TrainedModel:
-    """Go on with the interrupted run in a model directory.
+    """Resume the interrupted run in a model directory.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """A whole training run: text to ids, ids to parameters, parameters to a model directory.
 
-`train_model` begins a run; `nce_train.runs.resume` goes on with an interrupted one. Both end in `train_and_save`.
+`train_model` begins a run; `nce_train.runs.resume` resumes an interrupted one. Both end in `train_and_save`.
 """
 
 import contextlib

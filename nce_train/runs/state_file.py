@@ -1,8 +1,8 @@
-"""Checkpoints: the whole state of a run in one file, from which training goes on.
+"""Checkpoints: the whole state of a run in one file.
 
 A checkpoint is an `.npz` archive `state-N.npz` of named arrays, joined by `run.json`, which says what run it is of. It
 is written beside the older one, flushed to the disk and renamed; the archive's table of contents comes last and every
-member has a checksum, so a file that is cut or damaged is told from a whole one. `numpy.load` reads it too.
+member has a checksum, so a file that is cut or damaged is detected. `numpy.load` reads it too.
 """
 
 import json

@@ -1,8 +1,8 @@
 """A run that does not begin from nothing: with vectors that are there (init), or with a model (continue).
 
-In go words with parameters; out come tables in which every word that is known has its parameters, whatever row it had
-before. Words that are not known keep the start that the settings give them. What was started from is written down by
-name and SHA-256, so that a run can tell whether it is still there.
+In go words with parameters; out come tables in which every known word has its parameters, in its new row. Words that
+are not known keep the start that the settings give them. What was started from is written down by name and SHA-256, so
+that a resumed run can check that it has not changed.
 """
 
 import json
@@ -246,8 +246,8 @@ def provenance(record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
         return {}
     key = "continued_from" if record["how"] == "continue" else "init_from"
-    told = ("name", "files", "first_lr", "words_found", "words")
-    return {key: {name: record[name] for name in told if name in record}}
+    keys = ("name", "files", "first_lr", "words_found", "words")
+    return {key: {name: record[name] for name in keys if name in record}}
 
 
 def same_start(before: Mapping[str, Any], find: FindStart) -> WarmStart:

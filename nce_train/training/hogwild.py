@@ -1,8 +1,8 @@
 """Hogwild training: threads run the kernel over ranges of the token stream until the epochs are done.
 
-Each thread calls the compiled kernel for some milliseconds at a time; between calls it hands its sums in. There are no
-locks around parameters. With one thread a run that was stopped and restored goes on as if nothing had been: no draw and
-no sum depends on the stop.
+Each thread calls the compiled kernel for about ten milliseconds at a time and adds its sums to the totals between
+calls. There are no locks around parameters: `docs/kernel.md` says why that is safe. With one thread a run that was
+stopped and restored gives the same bytes as one that was not.
 """
 
 import itertools

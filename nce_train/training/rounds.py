@@ -41,7 +41,7 @@ from nce_train.training.parameters import initial_tables, keep_probability
 from nce_train.training.settings import Settings
 from nce_train.training.trainer import NO_LIMIT, Trainer
 
-ROWS_AT_ONCE = 2048  # rows that a thread combines before it looks for the next piece of work
+ROWS_AT_ONCE = 2048  # rows that a thread combines at a time
 
 
 def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: Settings) -> RoundFactors:
@@ -349,7 +349,7 @@ class RoundTrainer(BaseRounds):
         self._complete = self._complete and not self._to_train
 
     def _combine_rows(self, number: int) -> None:
-        """Combine every so many-th piece of the rows."""
+        """Combine this thread's share of the rows."""
         classes, threads = len(self.tables.input), int(self.settings.threads)
         for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
             combine(self.tables, self._copies, self._factors, first, min(classes, first + ROWS_AT_ONCE))

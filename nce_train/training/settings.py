@@ -24,7 +24,7 @@ ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch
 ROUND_TAU = 60.0
 # Rounds are known to be stable up to this learning rate, measured for 1,000 to 1,000,000 words (benchmarks/results/
-# margin.md), and up to so many times the automatic tokens and tau, tried in a prototype with 74,000 words
+# margin.md), and up to twice the automatic tokens and tau, tried with 74,000 words
 STABLE_LR = 0.14
 STABLE_ROUNDS = 2
 MOST_THREADS = 1024
@@ -337,7 +337,7 @@ def parse_initialiser(text: str, dim: int) -> tuple[str, float]:
 def parse_interval(text: str, epoch_tokens: int = 0) -> tuple[float, int]:
     """`5min` → (300.0, 0), `20M` or `20Mtokens` → (0.0, 20_000_000): seconds and tokens; (0.0, 0) for no interval.
 
-    `2epochs` is so many times `epoch_tokens`; no interval where these are 0.
+    `2epochs` is twice `epoch_tokens`; no interval where these are 0.
     """
     duration, tokens = _DURATION.fullmatch(text.strip()), _TOKENS.fullmatch(text.strip())
     epochs = _EPOCHS.fullmatch(text.strip())
@@ -351,7 +351,7 @@ def parse_interval(text: str, epoch_tokens: int = 0) -> tuple[float, int]:
 
 
 def rounds_lr(shards: int) -> float:
-    """The automatic learning rate of rounds of so many shards."""
+    """The automatic learning rate of rounds."""
     return min(ROUNDS_LR_AT_MOST, round(HOGWILD_LR * shards**ROUNDS_LR_POWER, 3))
 
 

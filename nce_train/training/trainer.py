@@ -1,7 +1,7 @@
 """What every trainer does: run the threads, pause, take readings, stop; and the arrays that all trainers share.
 
-A trainer runs a number of threads over one token stream until the epochs are done. Between the pieces of work that
-they hand in, everything a run depends on stands in arrays: `state` returns them, `restore` takes them back.
+A trainer runs a number of threads over one token stream until the epochs are done. Between
+kernel calls everything a run depends on is in arrays: `state` returns them, `restore` takes them back.
 """
 
 import dataclasses
@@ -36,15 +36,15 @@ from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.readings import Reading
 from nce_train.training.settings import Settings
 
-# About 10 ms of work: short enough to stop at once, long enough not to notice. Large settings have calls of fewer
-# centres: no more than so many products of a number of a centre and a number of a row.
+# A kernel call is about 10 ms of work: short enough to stop at once, long enough to cost nothing. With large settings
+# it has fewer centres, so that it computes at most PRODUCTS_PER_CALL products of two numbers.
 CENTRES_PER_CALL = 20_000
 PRODUCTS_PER_CALL = 4e8
 NO_LIMIT = 2**62
-POLL_SECONDS = 0.1  # between looks at progress, readings that are due, checkpoints that are due
+POLL_SECONDS = 0.1  # between checks for readings and pauses that are due
 
-# A mean loss so many times that of the first piece of work is divergence: a run that goes well hardly exceeds it (1.1
-# times at most, measured over many settings), one that does not passes any bound within a few pieces.
+# A mean loss of more than EXPLODED times that of the first kernel call is divergence: runs that converge exceed it by a
+# tenth at most, measured over many settings; runs that diverge pass any bound within a few calls.
 EXPLODED = 10
 PAIRS_FOR_A_MEAN = 1000
 
@@ -108,7 +108,7 @@ class Trainer(ABC):
         self._first_loss = 0.0  # mean of the first piece of work with enough pairs
         self._started: float | None = None  # when the threads last began
         self._epochs_begun = 0
-        self._epoch_limit = settings.epochs  # so many may be begun before the threads stop
+        self._epoch_limit = settings.epochs  # epochs that may be begun before the next pause
         self._ended_early = False
         self._pause_at = math.inf  # tokens: the piece of work that reaches them is the last before a pause
         self._lock = threading.Lock()
@@ -186,7 +186,7 @@ class Trainer(ABC):
         Returns
         -------
         Trained
-            `finished` tells whether it is all.
+            Training is complete where `finished` is True.
 
         Raises
         ------
@@ -265,7 +265,7 @@ class Trainer(ABC):
 
     def _train_until_paused(self) -> None:
         self._pause = False
-        if self._stopped:  # looked at behind the line above, which may have undone a stop's pause
+        if self._stopped:  # checked after the line above, which may have undone the pause of `stop`
             return
         self._started = time.perf_counter()
         workers = [
@@ -372,7 +372,7 @@ class Trainer(ABC):
 
 
 def kernel_plan(settings: Settings, counts: np.ndarray) -> Plan:
-    """The settings that the kernel looks at, as it wants them."""
+    """The settings that the kernel needs, as numbers."""
     radius_kinds = {"block": RADIUS_PER_BLOCK, "centre": RADIUS_PER_CENTRE, "none": RADIUS_FIXED}
     return Plan(
         window=settings.window,

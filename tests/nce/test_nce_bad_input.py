@@ -344,7 +344,7 @@ def test_a_file_of_too_few_lines_is_refused(tmp_path):
         ),
         (
             lambda: nce.log_uniform_probability([5], 5),
-            r"ids must lie in \[0, 5\) \(range_max 5\), but one is 5",
+            r"ids must lie in \[0, 5\), as range_max is 5, but number 0 \(from 0\) is 5",
         ),
         (lambda: nce.log_uniform_probability([0.5], 5), "ids must be integers, not float64"),
         (lambda: nce.uniform_probability([0], 0), "range_max must be at least 1, not 0"),

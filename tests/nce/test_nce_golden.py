@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from nce_train import nce
+from nce_train.nce.candidate_sampler import CandidateSampler
 from nce_train.nce.random_stream import SamplerStream
-from nce_train.nce.samplers import CandidateSampler
-from nce_train.nce.unigrams import read_unigrams
+from nce_train.nce.samplers import read_unigrams
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "golden_public.json").read_text())["cases"]

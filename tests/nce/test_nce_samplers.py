@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nce_train import nce
-from nce_train.nce.samplers import CandidateSampler
+from nce_train.nce.candidate_sampler import CandidateSampler
 
 UNIGRAMS = [100.0, 50.0, 33.0, 25.0, 20.0, 17.0, 14.0, 12.0, 11.0, 10.0]
 SAMPLERS = {
@@ -229,7 +229,7 @@ def test_ids_of_our_stream_are_fixed_for_ever():
 
 def test_philox_block_equals_its_published_known_answer():
     """Counter and key all ones, from the known-answer file of Random123 (Salmon et al. 2011)."""
-    from nce_train.nce.draw_kernel import philox_block
+    from nce_train.nce.kernels import philox_block
 
     ones = np.uint64(2**64 - 1)
     words = philox_block(ones, ones, ones)
@@ -240,7 +240,7 @@ def test_philox_block_equals_its_published_known_answer():
 
 def test_philox_block_equals_a_twin_in_plain_integers():
     """On random counters and keys."""
-    from nce_train.nce.draw_kernel import philox_block
+    from nce_train.nce.kernels import philox_block
 
     def twin(counter, key):
         low = 0xFFFFFFFF

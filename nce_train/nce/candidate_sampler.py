@@ -79,7 +79,7 @@ class CandidateSampler:
             with np.errstate(over="ignore"):
                 total = np.cumsum(self._weights)[-1]
             if not np.isfinite(total):
-                raise ValueError(f"weights must have a finite sum in float32, but theirs is {total}")
+                raise ValueError(f"weights must have a finite sum in float32, not {total}")
             self._probability = self._weights / total
 
     def __call__(
@@ -118,13 +118,8 @@ class CandidateSampler:
         """Draw from `stream`: (ids int64 [num_sampled], number of draws including the rejected ones)."""
         from nce_train.nce import kernels
 
-        num_sampled = positive_integer(num_sampled, "num_sampled")
         drawable = self.range_max if self._weights is None else int(np.count_nonzero(self._weights))
-        if unique and num_sampled > drawable:
-            raise ValueError(
-                f"num_sampled {num_sampled} distinct ids cannot be drawn from {drawable} classes"
-                + (f" (range_max {self.range_max})" if drawable == self.range_max else " of weight above 0")
-            )
+        num_sampled = _check_num_sampled(num_sampled, unique, drawable, self.range_max)
         kind = {
             "log-uniform": kernels.LOG_UNIFORM,
             "uniform": kernels.UNIFORM,
@@ -209,14 +204,10 @@ class LearnedUnigramCandidateSampler:
         """
         from nce_train.nce.kernels import CUMULATIVE
 
-        num_sampled = positive_integer(num_sampled, "num_sampled")
         labels = read_true_classes(true_classes, num_true)
         check_range(labels.ids, self.range_max, "true_classes", "range_max")
-        if unique and num_sampled > self.range_max:
-            raise ValueError(
-                f"num_sampled {num_sampled} distinct ids cannot be drawn from range_max {self.range_max} classes"
-            )
         check_weights(self.weights, "weights")  # they can be changed in place
+        num_sampled = _check_num_sampled(num_sampled, unique, int(np.count_nonzero(self.weights)), self.range_max)
         cumulative = np.cumsum(self.weights)
         sampled, num_tries = _draw(CUMULATIVE, self.range_max, num_sampled, unique, self.stream, cumulative=cumulative)
         probability = (self.weights / cumulative[-1]).astype(np.float32)
@@ -273,6 +264,17 @@ def sampler_from_counts(counts: ArrayLike, kind: str = "unigram", distortion: fl
             stacklevel=2,
         )
     return CandidateSampler(kind, weights.size)
+
+
+def _check_num_sampled(num_sampled: int, unique: bool, drawable: int, range_max: int) -> int:
+    """`num_sampled` as an int, else ValueError; `drawable` classes have a weight above 0."""
+    num_sampled = positive_integer(num_sampled, "num_sampled")
+    if unique and num_sampled > drawable:
+        raise ValueError(
+            f"num_sampled {num_sampled} distinct ids cannot be drawn from {drawable} classes"
+            + (f" (range_max {range_max})" if drawable == range_max else " of weight above 0")
+        )
+    return num_sampled
 
 
 def _draw(

@@ -33,7 +33,7 @@ def compute_accidental_hits(
         Columns of `true_classes`; ignored when they are ragged: a pair, or a list whose rows do not all have
         `num_true` classes.
     seed, name
-        Accepted for TensorFlow's sake, without effect.
+        Accepted for compatibility with TensorFlow; they have no effect.
     strict : bool
         Report every copy of a class that was sampled several times. By default only the last one, as TensorFlow.
 

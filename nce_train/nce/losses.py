@@ -83,7 +83,7 @@ def nce_loss(
     partition_strategy : {"mod", "div"}
         Layout of partitions, see `partition`.
     name : str
-        Accepted for TensorFlow's sake, without effect.
+        Accepted for compatibility with TensorFlow; it has no effect.
     seed : int, pair of int, SamplerStream or None
         Seed of the samples drawn, see `SamplerStream`.
     rng : {"nce_train", "tensorflow"}

@@ -107,7 +107,7 @@ def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLik
     Raises
     ------
     ValueError
-        When `num_tries` is below `num_sampled`, or `probability` holds no floats.
+        When `num_tries` is below `num_sampled`, or `probability` is not an array of floats.
 
     Examples
     --------

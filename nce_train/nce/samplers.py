@@ -50,7 +50,7 @@ def log_uniform_candidate_sampler(
     seed : int, pair of int, SamplerStream or None
         See `SamplerStream`, which continues from call to call.
     name : str, optional
-        Accepted for TensorFlow's sake, without effect.
+        Accepted for compatibility with TensorFlow; it has no effect.
     rng : {"nce_train", "tensorflow"}
         The random stream that `seed` refers to; leave it out when `seed` is a `SamplerStream`, which has its own.
     inclusion : {"approximate", "exact"}

@@ -1,8 +1,7 @@
-"""Random draws, compiled: Philox 4x32-10 words, and the four noise distributions built on them.
+"""The compiled functions of this package: random draws, exact inclusion, and sums of gradients.
 
-In: a reader (the state of one random stream) and the tables of a distribution. Out: sampled class ids and the
-number of draws they took. The conversions from words to numbers are TensorFlow's, so that its stream can be
-repeated; `random_stream.py` says where a stream begins and how it goes on.
+In: arrays only. Out: arrays, new or filled in place. The conversions from random words to numbers are TensorFlow's,
+so that its stream can be repeated; `random_stream.py` says where a stream begins and how a call moves it.
 """
 
 import math
@@ -16,7 +15,6 @@ LOG_UNIFORM, UNIFORM, ALIAS, CUMULATIVE = 0, 1, 2, 3
 
 # A reader is a uint64 array of eight: these four fields, then the four words of the current block.
 KEY, COUNTER_LOW, COUNTER_HIGH, POSITION, WORDS = 0, 1, 2, 3, 4
-READER_SIZE = 8
 
 _LOW_WORD = np.uint64(0xFFFFFFFF)
 _WORD_BITS = np.uint64(32)
@@ -30,16 +28,16 @@ _BLOCK = np.uint64(4)
 
 
 @cached_njit(nogil=True)
-def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, kept, alias, cumulative, sampled):
+def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, threshold, alias, cumulative, sampled):
     """Fill `sampled` (int64 [num_sampled]) and return the number of draws made.
 
-    `unique` throws away ids met before and draws on. `kept` (float32 [range_max]) and `alias` (int64
-    [range_max]) serve ALIAS, `cumulative` (int64 [range_max]) serves CUMULATIVE, `log_range` =
-    ln(range_max + 1) serves LOG_UNIFORM; what a kind does not need may be empty.
+    With `unique`, every draw of an id that was drawn before is rejected. ALIAS reads `threshold` (float32
+    [range_max]) and `alias` (int64 [range_max]), CUMULATIVE reads `cumulative` (int64 [range_max]), and
+    LOG_UNIFORM reads `log_range` = ln(range_max + 1). The tables that a kind does not read may be empty.
     """
     if not unique:
         for position in range(num_sampled):
-            sampled[position] = _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative)
+            sampled[position] = _draw_one(kind, reader, range_max, log_range, threshold, alias, cumulative)
         return num_sampled
 
     slots = 4
@@ -49,7 +47,7 @@ def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, kep
     num_tries = 0
     accepted = 0
     while accepted < num_sampled:
-        candidate = _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative)
+        candidate = _draw_one(kind, reader, range_max, log_range, threshold, alias, cumulative)
         num_tries += 1
         slot = np.int64((np.uint64(candidate) * _HASH_MULTIPLIER) >> _WORD_BITS) & (slots - 1)
         while seen[slot] != -1 and seen[slot] != candidate:
@@ -63,9 +61,9 @@ def draw_candidates(kind, reader, num_sampled, unique, range_max, log_range, kep
 
 @cached_njit(nogil=True, error_model="numpy")
 def build_alias_table(weights):
-    """Walker's alias table of float32 weights [n]: `kept` float32 [n] and `alias` int64 [n].
+    """Walker's alias table of float32 weights [n]: `threshold` float32 [n] and `alias` int64 [n].
 
-    A draw takes an index i at random and answers i with probability kept[i], else alias[i].
+    A draw takes a random index i and returns i with probability threshold[i], else alias[i].
     """
     size = weights.size
     total = 0.0
@@ -85,21 +83,21 @@ def build_alias_table(weights):
             high[high_count] = index
             high_count += 1
 
-    kept = np.ones(size, np.float32)
+    threshold = np.ones(size, np.float32)
     alias = np.arange(size)
-    # Both are stacks: which partner an index gets decides which id a given random word stands for.
+    # Both are stacks, as in TensorFlow: the pairing decides which id a given random word stands for.
     while low_count > 0 and high_count > 0:
         low_count -= 1
         poor = low[low_count]
         rich = high[high_count - 1]
-        kept[poor] = np.float32(scaled[poor])
+        threshold[poor] = np.float32(scaled[poor])
         alias[poor] = rich
         scaled[rich] -= 1.0 - scaled[poor]
         if scaled[rich] < 1.0:
             high_count -= 1
             low[low_count] = rich
             low_count += 1
-    return kept, alias
+    return threshold, alias
 
 
 @cached_njit(nogil=True)
@@ -155,7 +153,7 @@ def draw_float(reader):
 
 @cached_njit(nogil=True)
 def draw_below(reader, limit, wide):
-    """An integer in [0, limit), every one equally likely, from 32-bit draws or (`wide`) 64-bit draws."""
+    """A uniform integer in [0, limit), from 32-bit words or, if `wide`, from 64-bit words."""
     limit = np.uint64(limit)
     all_bits = _ALL_BITS if wide else _LOW_WORD
     power_of_two = (limit & (limit - _ONE)) == _ZERO
@@ -171,15 +169,71 @@ def draw_below(reader, limit, wide):
 
 
 @cached_njit(nogil=True)
-def _draw_one(kind, reader, range_max, log_range, kept, alias, cumulative):
+def _draw_one(kind, reader, range_max, log_range, threshold, alias, cumulative):
     if kind == LOG_UNIFORM:
-        # exp may reach range_max + 1 by rounding: hence the remainder.
+        # exp can round up to range_max + 1, hence the remainder.
         return (np.int64(math.exp(draw_double(reader) * log_range)) - 1) % range_max
     if kind == UNIFORM:
         return draw_below(reader, range_max, True)
     if kind == ALIAS:
-        threshold = draw_float(reader)
+        uniform = draw_float(reader)
         index = draw_below(reader, range_max, False)
-        return index if threshold < kept[index] else alias[index]
+        return index if uniform < threshold[index] else alias[index]
     total = cumulative[-1]
     return np.searchsorted(cumulative, draw_below(reader, total, total > 0xFFFFFFFF), side="right")
+
+
+@cached_njit(nogil=True)
+def count_cdf(probabilities, limit, size):
+    """Poisson-binomial: P(at most `limit` of independent events happen), if `size` or more cannot happen."""
+    return _count_pmf(probabilities, size)[: limit + 1].sum()
+
+
+@cached_njit(nogil=True, error_model="numpy")
+def leave_one_out_cdf(probabilities, limit, size):
+    """For each event, P(at most `limit` of the others happen); float64 [events].
+
+    ``pmf[n] = others[n] (1 - p) + others[n - 1] p`` is solved for `others`: upwards from n = 0 where p is at most
+    1/2, else downwards from the top. In these directions rounding errors do not grow.
+    """
+    pmf = _count_pmf(probabilities, size)
+    cdf = np.empty(probabilities.size)
+    for event in range(probabilities.size):
+        happens = probabilities[event]
+        fails = 1.0 - happens
+        others = 0.0
+        total = 0.0
+        if happens <= 0.5:
+            for count in range(min(limit + 1, size)):
+                others = (pmf[count] - happens * others) / fails
+                total += others
+        else:
+            for count in range(size - 1, 0, -1):
+                others = (pmf[count] - fails * others) / happens
+                if count - 1 <= limit:
+                    total += others
+        cdf[event] = total
+    return cdf
+
+
+@cached_njit(nogil=True)
+def _count_pmf(probabilities, size):
+    pmf = np.zeros(size)
+    pmf[0] = 1.0
+    for event in range(probabilities.size):
+        happens = probabilities[event]
+        fails = 1.0 - happens
+        for count in range(min(event + 1, size - 1), 0, -1):
+            pmf[count] = pmf[count] * fails + pmf[count - 1] * happens
+        pmf[0] *= fails
+    return pmf
+
+
+@cached_njit(nogil=True)
+def sum_by_place(place, rows, values, row_sums, value_sums):
+    """Add `rows` [n, dim] and `values` [n] into `row_sums` and `value_sums` at `place` int64 [n]."""
+    for source in range(place.size):
+        target = place[source]
+        value_sums[target] += values[source]
+        for column in range(rows.shape[1]):
+            row_sums[target, column] += rows[source, column]

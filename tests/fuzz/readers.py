@@ -23,7 +23,7 @@ import yaml
 import zstandard
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats.directory import check_manifest
+from nce_train.embeddings.formats.model_directory import check_manifest
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities

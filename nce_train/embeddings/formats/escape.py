@@ -1,10 +1,10 @@
 """Words as bytes for formats that cannot hold all of them: fields separated by blanks, and cells of a TSV file.
 
-A field cannot hold a word that is empty, has ASCII white space inside or begins like a binary file; a cell cannot hold
-one that is blank, has a tab or line break inside or is not UTF-8. Such a word is written as the mark `%_` followed by
-the word with these bytes and each `%` percent-encoded: `new york` becomes `%_new%20york`, and the empty word `%_%00`.
-All other words are written unchanged, also `100%` and URLs with `%20` inside, except that a word that reads like an
-escaped one is escaped too. Other programs see the escaped word as one ordinary word.
+A field cannot hold a word that is empty or has ASCII white space inside. A cell cannot hold one that is blank, has a
+tab or line break inside or is not UTF-8. Neither can hold one that begins like a binary file. Such a word is written as
+the mark `%_` followed by the word with these bytes and each `%` percent-encoded: `new york` becomes `%_new%20york`, and
+the empty word `%_%00`. All other words are written unchanged, also `100%` and URLs with `%20` inside, except that a
+word that reads like an escaped one is escaped too. Other programs see the escaped word as one ordinary word.
 """
 
 import re
@@ -41,14 +41,9 @@ def escape_word(word: str) -> bytes:
     raw = word_bytes(word)
     if not raw:
         return _EMPTY
-    magic = _MAGIC.match(raw)
-    if not magic and not _BLANK.search(raw) and not _is_like_escaped(raw):
-        return raw
-    encoded = _ENCODED.sub(_percent, raw)
-    if magic:
-        last = magic.end() - 1
-        encoded = _ENCODED.sub(_percent, raw[:last]) + b"%%%02X" % raw[last] + _ENCODED.sub(_percent, raw[last + 1 :])
-    return _MARK + encoded
+    if _BLANK.search(raw) or _MAGIC.match(raw) or _is_like_escaped(raw):
+        return _MARK + _percent_encoded(raw)
+    return raw
 
 
 def escape_cell(word: str) -> str:
@@ -71,10 +66,10 @@ def escape_cell(word: str) -> str:
         return _EMPTY.decode()
     if not word.replace("\ufeff", " ").strip():  # TensorBoard skips lines of Unicode white space
         return (_MARK + b"".join(b"%%%02X" % byte for byte in raw)).decode()
-    if not _NOT_IN_CELL.search(word) and not _is_like_escaped(raw):
-        return word
-    encoded = _ENCODED.sub(_percent, raw).decode("utf-8", "surrogateescape")
-    return _MARK.decode() + _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", encoded)
+    if _NOT_IN_CELL.search(word) or _MAGIC.match(raw) or _is_like_escaped(raw):
+        encoded = _percent_encoded(raw).decode("utf-8", "surrogateescape")
+        return _MARK.decode() + _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", encoded)
+    return word
 
 
 def unescape_word(raw: bytes) -> str:
@@ -109,6 +104,15 @@ def word_bytes(word: str) -> bytes:
 
 def _is_like_escaped(raw: bytes) -> bool:
     return raw == _EMPTY or _ESCAPED.fullmatch(raw) is not None
+
+
+def _percent_encoded(raw: bytes) -> bytes:
+    """Encode blanks and `%`, and the last byte of a magic number at the beginning."""
+    magic = _MAGIC.match(raw)
+    if not magic:
+        return _ENCODED.sub(_percent, raw)
+    last = magic.end() - 1
+    return _ENCODED.sub(_percent, raw[:last]) + b"%%%02X" % raw[last] + _ENCODED.sub(_percent, raw[last + 1 :])
 
 
 def _percent(match: re.Match[bytes]) -> bytes:

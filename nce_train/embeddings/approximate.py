@@ -124,22 +124,7 @@ class ApproximateIndex:
     def nearest_rows(
         self, targets: NDArray[np.float32], norms: NDArray[np.float32], excluded: NDArray[np.intp], number: int
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-        """As `nearest.nearest_rows`, but a row is missed now and then; the cosines are exact.
-
-        Parameters
-        ----------
-        targets : float32 [targets, dim]
-            Of unit length.
-        norms : float32 [rows]
-            The lengths of `vectors`.
-        excluded : int [targets]
-        number : int
-
-        Yields
-        ------
-        rows : int [at most number]
-        similarities : float32 [at most number]
-        """
+        """As `nearest.nearest_rows` in `vectors`, but a row is missed now and then; the cosines are exact."""
         for start in range(0, len(targets), _BLOCK_ROWS):
             block, own_rows = targets[start : start + _BLOCK_ROWS], excluded[start : start + _BLOCK_ROWS]
             matches = _call_in_thread(self._graph.search, block, min(number + 1, len(self.vectors)))

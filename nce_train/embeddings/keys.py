@@ -14,15 +14,7 @@ Key = Word | NDArray[np.floating] | tuple[Word | NDArray[np.floating], float]
 
 
 def with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, float]]:
-    """List one key or several, each with its weight; a tuple of a key and a number is one key.
-
-    Raises
-    ------
-    TypeError
-        When a tuple is not a key and a number.
-    ValueError
-        When a weight is not finite.
-    """
+    """List one key or several, each with its weight; a tuple of a key and a number is one key."""
     several: Iterable[Any] = keys if isinstance(keys, Iterable) else [keys]
     if (
         isinstance(keys, (str, bytes))
@@ -34,15 +26,7 @@ def with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, f
 
 
 def check_vector(vector: NDArray, dim: int) -> None:
-    """Refuse a vector that cannot be compared with vectors [dim].
-
-    Raises
-    ------
-    TypeError
-        When it does not hold real numbers.
-    ValueError
-        When it has another shape, or a number is not finite.
-    """
+    """Raise TypeError for a vector of other than real numbers; ValueError unless it is finite and of shape [dim]."""
     if vector.dtype.kind not in "fiu":
         raise TypeError(f"a vector of type {vector.dtype} was given; a vector holds real numbers")
     if vector.shape != (dim,):

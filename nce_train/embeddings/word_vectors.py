@@ -87,7 +87,8 @@ class WordVectors:
         ['red', 'blue']
         """
         check_path("path", path)
-        write_table(path, self._table(), format, dtype)
+        table = Table(self.index_to_key, self.vectors, self.counts, settings=self._settings)
+        write_table(path, table, format, dtype)
 
     @classmethod
     def from_gensim(cls, vectors: Any) -> Self:
@@ -199,9 +200,6 @@ class WordVectors:
         self.vectors: NDArray[np.float32] = table.vectors
         self.counts = table.counts
         self._settings = table.settings
-
-    def _table(self) -> Table:
-        return Table(self.index_to_key, self.vectors, self.counts, settings=self._settings)
 
     def _row(self, word: object) -> int:
         if isinstance(word, str):

@@ -8,15 +8,13 @@ from nce_train.embeddings.formats.compression import open_reading, open_writing
 from nce_train.embeddings.formats.table import Table
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE, is_number, long_line, read_lines, write_lines
 
-_CHECKED_BYTES = 1 << 18  # of the first line's numbers
+_CHECKED_FIELDS = 1000  # of the first line
 
 
 def recognises(_path: Path, head: bytes) -> bool:
     """Whether the first line is a word and numbers; word2vec text, whose header also looks so, is tried before."""
     _, blank, numbers = head.partition(b"\n")[0].replace(b"\t", b" ").partition(b" ")
-    fields = numbers[:_CHECKED_BYTES].split(b" ")
-    if len(numbers) > _CHECKED_BYTES:
-        fields.pop()
+    fields = numbers.split(b" ", _CHECKED_FIELDS)[:_CHECKED_FIELDS]
     return bool(blank) and all(is_number(field) for field in fields if field.strip())
 
 

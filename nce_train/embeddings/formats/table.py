@@ -21,11 +21,6 @@ LARGEST_COUNT = 10**18 - 1  # 18 digits, which all formats can hold
 _CHECKED_ROWS = 1 << 14
 
 
-def in_memory(row: int) -> str:
-    """Name the place of a row of a table that was not read from a file."""
-    return f"row {row}"
-
-
 def no_settings() -> Mapping[str, Any]:
     """Return no settings, for a table whose training is unknown."""
     return {}
@@ -54,7 +49,7 @@ class Table(NamedTuple):
     words: list[str]
     vectors: NDArray
     counts: NDArray[np.int64] | None = None
-    place: Callable[[int], str] = in_memory
+    place: Callable[[int], str] = "row {}".format
     settings: Callable[[], Mapping[str, Any]] = no_settings
     scales: NDArray[np.float32] | None = None
 
@@ -65,23 +60,7 @@ def make_table(
     counts: ArrayLike | None = None,
     settings: Callable[[], Mapping[str, Any]] = no_settings,
 ) -> Table:
-    """Convert a caller's words and numbers to a table, and check it.
-
-    Parameters
-    ----------
-    words : sequence of str
-    vectors : array [rows, dim]
-        Not copied if they are float32.
-    counts : array [rows], optional
-    settings : callable
-
-    Raises
-    ------
-    InputError
-        As `check_table`, or when a count is negative or not whole.
-    TypeError
-        When a word is not a str, or a number not a real number.
-    """
+    """Convert a caller's words and numbers to a table, and check it; errors are those of `Embeddings`."""
     check_words("index_to_key", words)
     words = list(words)
     for row, word in enumerate(words):

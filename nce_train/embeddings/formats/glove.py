@@ -12,7 +12,7 @@ _CHECKED_FIELDS = 1000  # of the first line
 
 
 def recognises(_path: Path, head: bytes) -> bool:
-    """Whether the first line is a word and numbers; word2vec text, whose header also looks so, is tried before."""
+    """Whether the first line is a word and numbers; word2vec text, whose header matches too, is tried first."""
     _, blank, numbers = head.partition(b"\n")[0].replace(b"\t", b" ").partition(b" ")
     fields = numbers.split(b" ", _CHECKED_FIELDS)[:_CHECKED_FIELDS]
     return bool(blank) and all(is_number(field) for field in fields if field.strip())

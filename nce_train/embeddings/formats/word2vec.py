@@ -39,7 +39,7 @@ def recognises_text(_path: Path, head: bytes) -> bool:
 
 
 def recognises_binary(_path: Path, head: bytes) -> bool:
-    """Whether there is a header; text, which begins with the same line, is tried before."""
+    """Whether there is a header; text, which begins with the same line, is tried first."""
     return _HEADER.match(head) is not None
 
 

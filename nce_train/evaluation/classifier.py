@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
 from nce_train.arguments import check_path, check_whole, check_words, shown
-from nce_train.embeddings.formats.directory import read_finished
+from nce_train.embeddings.formats.model_directory import read_finished
 from nce_train.embeddings.formats.npy import read_array, read_vocabulary
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError

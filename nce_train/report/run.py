@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats.directory import read_finished
+from nce_train.embeddings.formats.model_directory import read_finished
 from nce_train.errors import InputError
 
 Number = Annotated[float, Field(allow_inf_nan=False)]

@@ -131,7 +131,7 @@ def test_a_vectors_file_can_be_exported_onto_itself(here):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["corpus.nce", "v.data"], "v.data: the ending tells no format"),
+        (["corpus.nce", "v.data"], "v.data: the ending is not that of a format"),
         (["corpus.nce", "v.txt", "--format", "parquet"], "'parquet' is not one of"),
         (["corpus.nce", "v.txt", "--top", "0"], "--top"),
         (["corpus.nce", "absent/v.txt"], "there is no directory absent"),
@@ -161,7 +161,7 @@ def test_an_interrupted_run_is_told_how_to_go_on(here):
     (here / "killed.nce" / "checkpoint").mkdir()
     done = run(here, "killed.nce", "v.txt")
     assert done.returncode == 2
-    assert "go on with it: nce-train --resume killed.nce" in done.stderr
+    assert "resume it: nce-train --resume killed.nce" in done.stderr
     assert "--overwrite" not in done.stderr
 
 

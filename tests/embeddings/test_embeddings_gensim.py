@@ -1,4 +1,4 @@
-"""To gensim's KeyedVectors and back; gensim itself answers."""
+"""Conversion to gensim's KeyedVectors and back, compared with gensim itself."""
 
 import sys
 
@@ -27,7 +27,7 @@ def test_gensim_has_words_vectors_and_counts():
         assert ours == word and near == pytest.approx(close, abs=1e-6)
 
 
-def test_gensim_s_copy_may_be_changed(tmp_path):
+def test_changing_the_copy_in_gensim_leaves_the_model_unchanged(tmp_path):
     Embeddings(WORDS, VECTORS).save(tmp_path / "v.npy")
     mapped = Embeddings.load(tmp_path / "v.npy")
     theirs = mapped.to_gensim()
@@ -36,7 +36,7 @@ def test_gensim_s_copy_may_be_changed(tmp_path):
     np.testing.assert_array_equal(mapped.vectors, VECTORS)
 
 
-def test_there_and_back(tmp_path):
+def test_the_round_trip_keeps_words_vectors_and_counts(tmp_path):
     for counts in (COUNTS, None):
         back = Embeddings.from_gensim(Embeddings(WORDS, VECTORS, counts).to_gensim())
         assert back.index_to_key == WORDS
@@ -45,7 +45,7 @@ def test_there_and_back(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [Word2Vec, FastText])
-def test_models_that_gensim_trained(kind):
+def test_models_trained_by_gensim(kind):
     theirs = kind(SENTENCES, vector_size=6, min_count=1, epochs=1, workers=1)
     for given in (theirs, theirs.wv):
         ours = Embeddings.from_gensim(given)
@@ -54,14 +54,14 @@ def test_models_that_gensim_trained(kind):
         assert dict(zip(ours.index_to_key, ours.counts.tolist(), strict=True)) == {"a": 30, "b": 20, "c": 20, "d d": 10}
 
 
-def test_counts_that_gensim_makes_up_are_none(tmp_path):
+def test_counts_that_gensim_invented_are_dropped(tmp_path):
     Embeddings(["a", "b", "c"], VECTORS[:3]).save(tmp_path / "v.txt")
     theirs = KeyedVectors.load_word2vec_format(tmp_path / "v.txt")
     assert [theirs.get_vecattr(word, "count") for word in "abc"] == [3, 2, 1]
     assert Embeddings.from_gensim(theirs).counts is None
 
 
-def test_anything_else_is_refused():
+def test_other_objects_are_refused():
     with pytest.raises(TypeError, match="dict is given; give gensim 4's KeyedVectors"):
         Embeddings.from_gensim({"a": [1.0]})
     numbered = KeyedVectors(2)
@@ -70,7 +70,7 @@ def test_anything_else_is_refused():
         Embeddings.from_gensim(numbered)
 
 
-def test_gensim_is_named_when_it_is_missing(monkeypatch):
+def test_a_missing_gensim_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(InputError, match=r"to_gensim needs gensim; pip install 'nce-train\[bench\]'"):
         Embeddings(WORDS, VECTORS).to_gensim()

@@ -1,4 +1,7 @@
-"""Vector files, compressed or not: opened for reading by what they hold, for writing by their ending."""
+"""Vectors files, compressed or not.
+
+`open_reading` detects the compression by contents; `open_writing` chooses it by the ending of the file.
+"""
 
 import bz2
 import contextlib
@@ -14,17 +17,17 @@ from typing import IO, Any, NamedTuple, cast
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
-OTHER_ENDINGS = (".br", ".lz4", ".lzma", ".zip")  # of compressions that are neither read nor written
+_UNSUPPORTED_ENDINGS = (".br", ".lz4", ".lzma", ".zip")  # of compressions that are neither read nor written
 
-# Numbers hardly shrink to a third. What unpacks to more than this is damaged or meant to fill the memory.
+# Numbers hardly shrink to a third. A file that unpacks to more than this is damaged or malicious.
 _LARGEST_RATIO = 1_000
-_ALWAYS_BELIEVED = 1 << 26  # bytes, for small tables of equal numbers
+_ALWAYS_ALLOWED = 1 << 26  # bytes, for small tables of equal numbers
 _CHUNK = 1 << 16
 _BUFFER = 1 << 17
 
 
 class _Codec(NamedTuple):
-    """A kind of compression: how its files end and begin, what unpacks one member, what packs a file."""
+    """A compression: ending and first bytes of its files, a decompressor for one member, a compressor for a file."""
 
     ending: str
     magic: re.Pattern[bytes]
@@ -32,8 +35,8 @@ class _Codec(NamedTuple):
     writer: Callable[[IO[bytes]], Any]
 
 
-# RFC 1952; bzip2's header and first block; the .xz format 1.2; RFC 8878. The fastest levels: the digits of numbers are
-# nearly incompressible beyond the entropy coding that these do already. No time or name is stored.
+# Sources: RFC 1952; bzip2's header and first block; the .xz format 1.2; RFC 8878. The levels are the fastest ones: the
+# digits of numbers hardly compress beyond the entropy coding that these do already. No time or name is stored.
 _CODECS = (
     _Codec(
         ".gz",
@@ -61,17 +64,19 @@ _LONGEST_MAGIC = 10
 
 @contextlib.contextmanager
 def open_reading(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file, plain or compressed (gzip, bzip2, xz, zstd) as its first bytes tell.
+    """Open a file, plain or compressed (gzip, bzip2, xz, zstd), according to its first bytes.
 
     Raises
     ------
     InputError
-        When there is no such file, it may not be read, its compressed data is damaged, cut short or unpacks to far more
-        than vectors do, or it needs the extra `zstd`.
+        When the file is absent or unreadable, its compressed data is damaged, cut short or unpacks to far more than
+        vectors do, or the extra `zstd` is missing.
     """
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: not a regular file, which vectors are read from; save it as one first")
+            raise InputError(
+                f"{path}: not a regular file; vectors are read from regular files only, so save it as one first"
+            )
         with path.open("rb") as raw:
             codec = _codec_of(raw)
             if codec is None:
@@ -91,12 +96,12 @@ def open_reading(path: Path) -> Iterator[IO[bytes]]:
 def open_writing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears whole or not at all; an ending of `ENDINGS` compresses it.
 
-    The bytes depend on what is written only.
+    The same contents give the same bytes.
 
     Raises
     ------
     InputError
-        When it needs the extra `zstd`.
+        When the extra `zstd` is missing.
     """
     codec = _codec_of_ending(path)
     with atomic_write(path) as raw:
@@ -108,13 +113,13 @@ def open_writing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def is_compressed(path: Path) -> bool:
-    """Tell whether `open_reading` unpacks this file."""
+    """Whether `open_reading` unpacks this file."""
     with path.open("rb") as raw:
         return _codec_of(raw) is not None
 
 
 def most_bytes(path: Path) -> int:
-    """Bound the bytes that `open_reading` can yield, so that a size claimed inside can be doubted."""
+    """The most bytes that `open_reading` can yield, to check a size that the file states."""
     stored = path.stat().st_size
     return _most_unpacked(stored) if is_compressed(path) else stored
 
@@ -125,13 +130,13 @@ def without_ending(path: Path) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse an ending of a compression that is not written, or not without an extra.
+    """Refuse the ending of a compression that is not supported, or whose extra is missing.
 
     Raises
     ------
     InputError
     """
-    if path.suffix.lower() in OTHER_ENDINGS:
+    if path.suffix.lower() in _UNSUPPORTED_ENDINGS:
         raise InputError(f"{path}: {path.suffix} is not written; compress with an ending {', '.join(ENDINGS)}")
     if path.suffix.lower() == ".zst":
         _zstandard()
@@ -140,7 +145,7 @@ def check_writable(path: Path) -> None:
 class _Unpacked(io.RawIOBase):
     """All members of a compressed file, one after the other.
 
-    Stricter than the standard library's file objects, which take damage behind the first member for the end.
+    Stricter than the standard library's file objects, which treat damage after the first member as the end.
     """
 
     def __init__(self, packed: IO[bytes], codec: _Codec, path: Path) -> None:
@@ -175,7 +180,7 @@ class _Unpacked(io.RawIOBase):
         if self._left < 0:
             raise InputError(
                 f"{self._path}: it unpacks to more than {_LARGEST_RATIO} times its size, which vectors never do; "
-                "unpack it first if it is right"
+                "unpack it first if it is correct"
             )
         return count
 
@@ -198,7 +203,7 @@ class _Unpacked(io.RawIOBase):
 class _ZstdFrame:
     """One frame, with the interface of the standard library's decompressors."""
 
-    _CHUNK = 1 << 10  # zstandard returns all that its input holds: at most 128 KiB for each 4 bytes of it
+    _CHUNK = 1 << 10  # zstandard unpacks its whole input: up to 128 KiB for each 4 bytes
 
     def __init__(self) -> None:
         zstandard = _zstandard()
@@ -232,7 +237,7 @@ def _zstandard() -> Any:
 
 
 def _most_unpacked(stored: int) -> int:
-    return _ALWAYS_BELIEVED + _LARGEST_RATIO * stored
+    return _ALWAYS_ALLOWED + _LARGEST_RATIO * stored
 
 
 def _codec_of(raw: IO[bytes]) -> _Codec | None:

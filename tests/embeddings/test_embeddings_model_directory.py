@@ -1,10 +1,10 @@
-"""The model directory: input.npy and vocab.tsv are enough; damage is told in one sentence."""
+"""The model directory: input.npy and vocab.tsv are enough; damage is refused with one sentence."""
 
 import numpy as np
 import pytest
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats import directory as reader
+from nce_train.embeddings.formats import model_directory as reader
 from nce_train.errors import InputError
 from nce_train.runs.model_directory import CHECKPOINT, MANIFEST, OUR_FILES
 
@@ -29,13 +29,13 @@ def test_words_counts_and_vectors(directory):
 
 
 @pytest.mark.parametrize(("vectors", "first"), [("input", 0), ("output", 12), ("sum", 12)])
-def test_which_vectors(directory, vectors, first):
+def test_input_output_or_the_sum_of_both(directory, vectors, first):
     model = Embeddings.load(directory, vectors=vectors)
     assert model.vectors[0, 0] == first
     assert model.vectors[3, 2] == {"input": 11, "output": 23, "sum": 34}[vectors]
 
 
-def test_a_word_that_looks_escaped_is_the_corpus_s_own(directory):
+def test_words_of_a_model_directory_are_not_unescaped(directory):
     (directory / "vocab.tsv").write_bytes(b"%_a%20b\t9\nthe\t8\nx\t5\nof\t5\n")
     assert Embeddings.load(directory).index_to_key[0] == "%_a%20b"
 
@@ -58,7 +58,7 @@ def test_a_word_that_looks_escaped_is_the_corpus_s_own(directory):
         (lambda d: (d / "input.npy").write_bytes(b"nonsense"), "input", "input.npy: not an array file"),
     ],
 )
-def test_damage_is_told_in_one_sentence(directory, damage, vectors, sentence):
+def test_damage_is_refused_with_one_sentence(directory, damage, vectors, sentence):
     damage(directory)
     with pytest.raises(InputError, match=sentence):
         Embeddings.load(directory, vectors=vectors)
@@ -72,7 +72,7 @@ def test_input_and_words_alone_need_no_manifest(directory):
 
 @pytest.mark.parametrize("beside", ["output.npy", "bias.npy", "config.yaml", "metrics.jsonl", "checkpoint/"])
 def test_a_model_without_its_manifest_is_unfinished(directory, beside, monkeypatch):
-    monkeypatch.setattr(reader.time, "sleep", pytest.fail)  # a run that was killed is told at once
+    monkeypatch.setattr(reader.time, "sleep", pytest.fail)  # a run that was killed is reported at once
     (directory / "output.npy").unlink()
     (directory / MANIFEST).unlink()
     if beside.endswith("/"):
@@ -83,12 +83,12 @@ def test_a_model_without_its_manifest_is_unfinished(directory, beside, monkeypat
         Embeddings.load(directory)
 
 
-def test_a_finished_model_is_read_while_the_next_one_trains(directory):
+def test_a_finished_model_is_read_while_the_next_one_is_trained(directory):
     (directory / CHECKPOINT).mkdir()
     assert len(Embeddings.load(directory)) == 4
 
 
-def test_the_reader_knows_training_s_names():
+def test_reader_and_writer_name_the_same_files():
     assert {*OUR_FILES, CHECKPOINT} == {*reader._FROM_TRAINING, reader._MANIFEST, "input.npy", "vocab.tsv"}
 
 
@@ -98,7 +98,7 @@ def overwrite_while_words_are_read(monkeypatch, directory, times, manifest=True)
     done = []
 
     def read(path):
-        found = read_vocabulary(path)
+        result = read_vocabulary(path)
         if len(done) < times:
             done.append(path)
             (directory / MANIFEST).unlink(missing_ok=True)
@@ -107,31 +107,31 @@ def overwrite_while_words_are_read(monkeypatch, directory, times, manifest=True)
             (directory / "vocab.tsv").write_text("".join(f"run{len(done)}-{row}\t5\n" for row in range(4)))
             if manifest:
                 (directory / MANIFEST).write_text(f"[{len(done)}]")
-        return found
+        return result
 
     monkeypatch.setattr(reader, "read_vocabulary", read)
-    monkeypatch.setattr(reader, "_WAITS", (0, 0, 0))
+    monkeypatch.setattr(reader, "_RETRY_DELAYS", (0, 0, 0))
 
 
-def test_a_model_replaced_in_mid_read_is_read_again(directory, monkeypatch):
+def test_a_model_that_is_replaced_while_it_is_read_is_read_again(directory, monkeypatch):
     overwrite_while_words_are_read(monkeypatch, directory, times=2)
     model = Embeddings.load(directory)
     assert model.index_to_key[0] == "run2-0" and model.vectors[0, 0] == 2
 
 
-def test_a_mistake_of_a_model_replaced_in_mid_read_is_not_told(directory, monkeypatch):
-    (directory / "vocab.tsv").write_text("a\t1\n")  # does not fit, but neither does it stay
+def test_damage_of_a_model_that_is_replaced_while_it_is_read_is_not_reported(directory, monkeypatch):
+    (directory / "vocab.tsv").write_text("a\t1\n")  # does not fit, but is replaced
     overwrite_while_words_are_read(monkeypatch, directory, times=1)
     assert Embeddings.load(directory).index_to_key[0] == "run1-0"
 
 
 @pytest.mark.parametrize(("times", "manifest"), [(9, True), (1, False)])
-def test_a_model_that_does_not_come_to_rest_is_refused(directory, monkeypatch, times, manifest):
+def test_a_model_that_is_replaced_repeatedly_is_refused(directory, monkeypatch, times, manifest):
     overwrite_while_words_are_read(monkeypatch, directory, times, manifest)
     with pytest.raises(InputError, match="an unfinished model"):
         Embeddings.load(directory)
 
 
-def test_there_are_three_kinds_of_vectors(directory):
+def test_other_kinds_of_vectors_are_refused(directory):
     with pytest.raises(InputError, match="vectors is 'foo'; give one of input, output, sum"):
         Embeddings.load(directory, vectors="foo")

@@ -1,8 +1,7 @@
-"""The model directory that training writes: `input.npy` and `vocab.tsv` make a table; `output.npy` has the
-vectors of the words as contexts.
+"""Reading the model directory that training writes: `input.npy` (or `output.npy`) and `vocab.tsv` make a table.
 
-Training removes `manifest.json` before it writes the other files and writes it last, so that readers can tell a
-finished model from one in the making.
+Training removes `manifest.json` before it writes the other files and writes it last: without it the model is
+unfinished. `nce_train.runs.model_directory` writes the directory.
 """
 
 import json
@@ -22,50 +21,54 @@ from nce_train.errors import InputError
 
 _MANIFEST = "manifest.json"
 _CONFIG = "config.yaml"
-# What only training writes: beside these, the manifest is missing until the model is finished.
+# Files that only training writes: where one of them is, a missing manifest means an unfinished model.
 _CHECKPOINT = "checkpoint"
 _FROM_TRAINING = ("output.npy", "bias.npy", _CONFIG, "metrics.jsonl", _CHECKPOINT)
 _FORMAT = 1
 _MOST_SETTINGS = 1 << 17  # bytes: twice what `flat_yaml` takes
-# Seconds before reading again a model that was replaced in the meantime.
-_WAITS = (0.1, 0.3, 1.0)
+_RETRY_DELAYS = (0.1, 0.3, 1.0)  # seconds, after a model was replaced while it was read
 
-Read = TypeVar("Read")
+T = TypeVar("T")
 
 
-def read_finished(path: Path, read: Callable[[], Read]) -> Read:
-    """Call `read` on the files of one finished model; again, when the model was replaced meanwhile.
+def read_finished(path: Path, read: Callable[[], T]) -> T:
+    """Call `read`, which reads the files of a finished model; repeat it if the model was replaced meanwhile.
 
-    Arrays that are mapped stay those of the model that was read: training replaces files, never their contents.
+    Memory maps stay valid: training replaces files and never changes their contents.
 
     Parameters
     ----------
     path : Path
-        A model directory; one with `input.npy` and `vocab.tsv` only is finished without a manifest.
+        A model directory. If it has `input.npy` and `vocab.tsv` only, it needs no manifest.
     read : callable
+
+    Returns
+    -------
+    object
+        What `read` returns.
 
     Raises
     ------
     InputError
-        What `read` raises, or when the model is unfinished or is replaced again and again, its manifest is damaged or
-        of another format, or a file is a link that leads out of it.
+        What `read` raises; or when the model is unfinished or is replaced repeatedly, its manifest is damaged or of
+        another format, or a file is a link that leads out of the directory.
     """
     before = _manifest(path)
     if before is None:
         raise _unfinished(path)
     check_manifest(before, path)
     _refuse_links(path)
-    for wait in _WAITS:
+    for delay in _RETRY_DELAYS:
         failure = None
         try:
-            found = read()
+            result = read()
         except InputError as error:
             failure = error
         if before is not None and _manifest(path) == before:
             if failure is not None:
                 raise failure
-            return found
-        time.sleep(wait)
+            return result
+        time.sleep(delay)
         before = _manifest(path)
     raise _unfinished(path)
 
@@ -103,7 +106,7 @@ def _read(path: Path, mmap: bool, vectors: str) -> Table:
                 f"{path / name}: the shape {tables[-1].shape} does not fit the {len(words)} words of "
                 f"vocab.tsv and the dim {tables[0].shape[1]}; the files are of different models"
             )
-    with np.errstate(over="ignore"):  # told by check_table, with the row
+    with np.errstate(over="ignore"):  # check_table reports it, with the row
         chosen = tables[0] if len(tables) == 1 else tables[0] + tables[1]
     return Table(
         words,
@@ -115,25 +118,32 @@ def _read(path: Path, mmap: bool, vectors: str) -> Table:
 
 
 def _settings(path: Path) -> Callable[[], Mapping[str, Any]]:
-    """What parses the settings as they stand now: the model may be replaced later, and few ask."""
+    """Read the settings now, as the model may be replaced later; the callable parses them when they are needed."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_SETTINGS)
     except FileNotFoundError:
         return no_settings
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); mend this or remove it") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct this or remove it") from None
     return partial(_parsed_settings, content, path)
 
 
 def _parsed_settings(content: bytes, path: Path) -> Mapping[str, Any]:
-    from nce_train.flat_yaml import parse_flat_yaml  # PyYAML: only when it is needed
+    from nce_train.flat_yaml import parse_flat_yaml  # imports PyYAML
 
     return parse_flat_yaml(content, str(path))[0]
 
 
 def check_manifest(content: bytes, path: Path) -> None:
-    """Refuse a manifest that is damaged, of another format, or names a file outside of its directory.
+    """Refuse a manifest that is damaged, of another format, or names a file outside its directory.
+
+    Parameters
+    ----------
+    content : bytes
+    path : Path
+        The model directory.
+
 
     Raises
     ------
@@ -156,7 +166,7 @@ def check_manifest(content: bytes, path: Path) -> None:
 
 
 def _refuse_links(path: Path) -> None:
-    """A model from elsewhere must not make us read what lies outside of it."""
+    """Refuse links out of the directory, with which a model from elsewhere could make us read other files."""
     inside = os.path.realpath(path)
     for name in ("input.npy", "vocab.tsv", _MANIFEST, *_FROM_TRAINING):
         if os.path.dirname(os.path.realpath(path / name)) != inside:
@@ -164,7 +174,7 @@ def _refuse_links(path: Path) -> None:
 
 
 def _manifest(path: Path) -> bytes | None:
-    """The manifest's bytes; an empty one for a directory that needs none; None for an unfinished model."""
+    """The manifest's bytes; those of an empty one for a directory that needs none; None for an unfinished model."""
     try:
         return (path / _MANIFEST).read_bytes()
     except FileNotFoundError:
@@ -174,7 +184,7 @@ def _manifest(path: Path) -> bytes | None:
 
 
 def _unfinished(path: Path) -> InputError:
-    way_on = "train again with --overwrite"
+    hint = "train again with --overwrite"
     if (path / _CHECKPOINT).is_dir():
-        way_on = f"if it was interrupted, go on with it: nce-train --resume {shlex.quote(os.fspath(path))}"
-    return InputError(f"{path}: an unfinished model; wait for the run that writes it, or {way_on}")
+        hint = f"if it was interrupted, resume it: nce-train --resume {shlex.quote(os.fspath(path))}"
+    return InputError(f"{path}: an unfinished model; wait for the run that writes it, or {hint}")

@@ -366,7 +366,7 @@ def train_or_resume(
             cluster=executor,
         )
         if log is not None:
-            log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
+            log.write_projector(model.vocabulary.words, model.vocabulary.counts, model.input)
     return model
 
 
@@ -636,7 +636,7 @@ def report(
         When writing fails.
     """
     from nce_train.evaluation.sets import split_column
-    from nce_train.report.report import write_report
+    from nce_train.report.write import write_report
 
     asked = _as_list(sets)
     return write_report(

@@ -167,12 +167,21 @@ def answer_questions(
     """
     answers = np.empty((2, len(questions)), np.intp)
     for start, stop in _groups(questions):
-
-        def report(share: float, start: int = start, stop: int = stop) -> None:
+        group = questions[start:stop]
+        words, places = np.unique(group, return_inverse=True)
+        word_places = places.reshape(-1, 3).tolist()
+        word_units = unit_length(vectors[words])
+        best_add, best_mul = ([(-np.inf, -1)] * len(group) for _ in range(2))
+        for first in range(0, len(vectors), _ROWS_PER_BLOCK):
+            cosines = word_units @ unit_length(vectors[first : first + _ROWS_PER_BLOCK]).T
+            excluded = (group - first).tolist()
+            _improve(best_add, first, cosines, cosines, word_places, excluded)
+            shifted = np.maximum((cosines + 1) / 2, _LEAST)
+            _improve(best_mul, first, np.log(shifted), np.log(shifted + _EPSILON), word_places, excluded)
             if progress is not None:
+                share = min(1.0, (first + _ROWS_PER_BLOCK) / len(vectors))
                 progress(start + round((stop - start) * share), len(questions))
-
-        answers[:, start:stop] = _answer_group(vectors, questions[start:stop], report)
+        answers[:, start:stop] = [[row for _, row in best] for best in (best_add, best_mul)]
     return answers
 
 
@@ -229,26 +238,9 @@ def _groups(questions: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
         yield start, len(questions)
 
 
-def _answer_group(
-    vectors: NDArray[np.float32], questions: NDArray[np.intp], progress: Callable[[float], None]
-) -> list[list[int]]:
-    words, places = np.unique(questions, return_inverse=True)
-    word_places = places.reshape(-1, 3).tolist()
-    word_units = unit_length(vectors[words])
-    best_add, best_mul = ([(-np.inf, -1)] * len(questions) for _ in range(2))
-    for start in range(0, len(vectors), _ROWS_PER_BLOCK):
-        cosines = word_units @ unit_length(vectors[start : start + _ROWS_PER_BLOCK]).T
-        excluded = (questions - start).tolist()
-        _improve(best_add, start, cosines, cosines, word_places, excluded)
-        shifted = np.maximum((cosines + 1) / 2, _LEAST)
-        _improve(best_mul, start, np.log(shifted), np.log(shifted + _EPSILON), word_places, excluded)
-        progress(min(1.0, (start + _ROWS_PER_BLOCK) / len(vectors)))
-    return [[row for _, row in best] for best in (best_add, best_mul)]
-
-
 def _improve(
     best: list[tuple[float, int]],
-    start: int,
+    first: int,
     plus: NDArray[np.float32],
     minus: NDArray[np.float32],
     places: list[list[int]],
@@ -260,7 +252,7 @@ def _improve(
     ----------
     best : list of (float, int)
         The score and the row of the best answer to each question; changed in place.
-    start : int
+    first : int
         The first row of the block.
     plus, minus : float32 [words, rows of the block]
         The score of a row is plus[b] - minus[a] + plus[c].
@@ -282,7 +274,7 @@ def _improve(
                 scores[row] = -np.inf
         place = int(scores.argmax())
         if scores[place] > best[number][0]:
-            best[number] = float(scores[place]), start + place
+            best[number] = float(scores[place]), first + place
 
 
 def _counts(outcome: AnalogyOutcome, which: slice | list[int]) -> dict[str, Any]:

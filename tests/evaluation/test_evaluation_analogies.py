@@ -17,7 +17,7 @@ def summary(model, questions, restrict_vocab=30_000):
 
 
 def learnable(rng, families=40, parts=3, dim=20):
-    """Vectors of families × parts that analogies hold for, more or less."""
+    """Vectors of families × parts words, for which most analogies hold."""
     vectors = rng.standard_normal((families, 1, dim)) + rng.standard_normal((1, parts, dim))
     vectors += 0.8 * rng.standard_normal((families, parts, dim))
     vectors *= rng.uniform(0.5, 2, (families, parts, 1))

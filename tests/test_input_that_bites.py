@@ -18,8 +18,10 @@ from gensim.models import KeyedVectors
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
+from nce_train.evaluation.analogy_sets import read_analogies
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
+from nce_train.evaluation.sets import detect_kind
+from nce_train.evaluation.similarity_sets import read_similarities
 from nce_train.flat_yaml import parse_flat_yaml
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="limits, rights and links as POSIX has them")
@@ -298,7 +300,7 @@ def test_a_byte_order_mark_before_the_header(tmp_path):
 
 def test_other_white_space_is_part_of_a_word_in_sets(tmp_path):
     (tmp_path / "analogies").write_text("new\u00a0york a\u2028b c d\n", encoding="utf-8")
-    assert kind_of(tmp_path / "analogies") == "analogies"
+    assert detect_kind(tmp_path / "analogies") == "analogies"
     assert read_analogies(tmp_path / "analogies")[0][1:5] == ("new\u00a0york", "a\u2028b", "c", "d")
     (tmp_path / "pairs").write_text("new\u00a0york a\u2028b 5\nc d " + "9" * 400 + "\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 2: not two words and a number"):

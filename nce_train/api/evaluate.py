@@ -12,10 +12,11 @@ from nce_train.api.arguments import PathLike, as_list
 from nce_train.arguments import check_path, check_whole, shown
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
-from nce_train.evaluation import resampling
+from nce_train.evaluation import significance
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
-from nce_train.evaluation.measure import compare as compare_measured
+from nce_train.evaluation.measure import Outcomes, measure, summarise
+from nce_train.evaluation.measure import compare as compare_outcomes
+from nce_train.evaluation.sets import EvaluationSets, read_sets
 from nce_train.training.settings import usable_cpus
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 AnyModel = Embeddings | Model | PathLike
 RESTRICT_VOCAB = 30_000
-BOOTSTRAP = {"level": resampling.LEVEL, "resamples": resampling.RESAMPLES, "seed": resampling.SEED}
+BOOTSTRAP = {"level": significance.LEVEL, "resamples": significance.RESAMPLES, "seed": significance.SEED}
 
 
 def evaluate(
@@ -66,8 +67,8 @@ def evaluate(
     -------
     dict
         `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where asked for,
-        `analogies` and `similarity`: by name (the file's stem) what `answer_analogies` and
-        `correlate_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
+        `analogies` and `similarity`: by name (the file's stem) what `summarise_analogies` and
+        `summarise_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
         of all intervals, the number of `resamples` and their `seed`. With `compare`, `comparison`: a list, for each of
         them with the same keys and `paired`: what `nce_train.evaluation.measure.compare` returns of `model` and it.
 
@@ -111,8 +112,8 @@ def evaluate(
     if read.analogies or read.similarity:
         report["bootstrap"] = BOOTSTRAP
     for other in others:
-        other_report, measured = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
-        other_report["paired"] = compare_measured(first, measured)
+        other_report, outcomes = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
+        other_report["paired"] = compare_outcomes(first, outcomes)
         report.setdefault("comparison", []).append(other_report)
     return report
 
@@ -131,7 +132,7 @@ def _measure_model(
     heldout: PathLike | None,
     heldout_pairs: int,
     progress: Callable[[str, int, int], None] | None,
-) -> tuple[dict[str, Any], Measured]:
+) -> tuple[dict[str, Any], Outcomes]:
     source = None if isinstance(model, (Embeddings, Model)) else os.fspath(model)
     if heldout is not None and not isinstance(model, (Embeddings, Model)):
         model = Model.load(model)
@@ -139,12 +140,12 @@ def _measure_model(
         embeddings = Embeddings(model.words, model.input, model.counts)
     else:
         embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
-    measured = measure(embeddings, sets, restrict_vocab, progress)
+    outcomes = measure(embeddings, sets, restrict_vocab, progress)
     report: dict[str, Any] = {
         "model": source,
         "vocabulary": len(embeddings),
         "dim": embeddings.vectors.shape[1],
-        **count(sets, measured),
+        **summarise(sets, outcomes),
     }
     if heldout is not None and isinstance(model, Model):
         from nce_train.evaluation.heldout import heldout_loss  # numba: only when it is needed
@@ -152,11 +153,11 @@ def _measure_model(
         report["heldout"] = heldout_loss(
             model,
             heldout,
-            most_pairs=heldout_pairs,
+            max_pairs=heldout_pairs,
             threads=usable_cpus(),
             progress=None if progress is None else functools.partial(progress, "held-out"),
         )
-    return report, measured
+    return report, outcomes
 
 
 def evaluation_on(paths: list[str]) -> "EvaluateVectors":
@@ -167,13 +168,13 @@ def evaluation_on(paths: list[str]) -> "EvaluateVectors":
         embeddings = Embeddings(words, vectors, counts)
         report = {"model": None, "vocabulary": len(embeddings), "dim": vectors.shape[1]}
         if len(words) <= RESTRICT_VOCAB:
-            return {**report, **count(sets, measure(embeddings, sets, None)), "bootstrap": BOOTSTRAP}
+            return {**report, **summarise(sets, measure(embeddings, sets, None)), "bootstrap": BOOTSTRAP}
         # analogies among all words would take several times as long
         frequent = Embeddings(words[:RESTRICT_VOCAB], vectors[:RESTRICT_VOCAB], counts[:RESTRICT_VOCAB])
-        analogies = count(sets, measure(frequent, sets._replace(similarity={}), None))
+        analogies = summarise(sets, measure(frequent, sets._replace(similarity={}), None))
         for result in analogies.get("analogies", {}).values():
             del result["whole_vocabulary"]
-        similarity = count(sets, measure(embeddings, sets._replace(analogies={}), RESTRICT_VOCAB))
+        similarity = summarise(sets, measure(embeddings, sets._replace(analogies={}), RESTRICT_VOCAB))
         return {**report, **analogies, **similarity, "bootstrap": BOOTSTRAP}
 
     return evaluate_now

@@ -49,7 +49,7 @@ def report(
         When writing fails.
     """
     from nce_train.evaluation.sets import split_column
-    from nce_train.report.report import write_report
+    from nce_train.report.write import write_report
 
     asked = as_list(sets)
     return write_report(

@@ -213,7 +213,7 @@ def train_or_resume(
             cluster=executor,
         )
         if log is not None:
-            log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
+            log.write_projector(model.vocabulary.words, model.vocabulary.counts, model.input)
     return model
 
 
@@ -279,6 +279,6 @@ def _executor(cluster: str | None, display: ProgressDisplay, corpus: "Corpus | N
 
 
 def _heldout_text(text: str, vocabulary: "Vocabulary", settings: "Settings") -> "Heldout":
-    from nce_train.evaluation.heldout_text import HeldoutText
+    from nce_train.evaluation.heldout import HeldoutText
 
     return HeldoutText(text, vocabulary, settings.model_dump())

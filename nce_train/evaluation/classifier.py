@@ -1,4 +1,4 @@
-"""`Model`: the classifier that training leaves behind, p(context word | centre word), not only its vectors.
+"""`Model`: the trained classifier p(context word | centre word), where `Embeddings` has the word vectors only.
 
 In: a model directory with `input.npy`, `output.npy`, `bias.npy`, `vocab.tsv`, `config.yaml`. Out: log-probabilities.
 """
@@ -32,7 +32,7 @@ class Model:
         Row = class id.
     counts : int64 [vocabulary]
     input, output : float32 [vocabulary, dim]
-        Word vectors and class weights; read-only memory maps.
+        Word vectors and class weights; read-only memory maps after `load`.
     bias : float32 [vocabulary]
     settings : mapping
         The run's `config.yaml`.
@@ -66,14 +66,16 @@ class Model:
         Raises
         ------
         InputError
-            When a file is missing or damaged, the files do not fit together, or the model is unfinished.
+            When a file is missing or damaged, the files belong to different models, or the model is unfinished.
         """
         check_path("path", path)
         directory = Path(path)
         if not directory.exists():
             raise InputError(f"{directory}: there is no such model directory")
         if not directory.is_dir():
-            raise InputError(f"{directory}: not a model directory; only one has the output vectors and biases")
+            raise InputError(
+                f"{directory}: not a model directory; give one, since a vectors file has no output vectors and biases"
+            )
         return read_finished(directory, lambda: cls._read(directory))
 
     @classmethod
@@ -86,7 +88,7 @@ class Model:
         bias = read_array(directory / "bias.npy", mmap=True, axes=1)
         shapes = {table.shape for table in tables}
         if shapes != {(len(words), tables[0].shape[1])} or bias.shape != (len(words),):
-            raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv are of different models")
+            raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv belong to different models")
         for name, table in (("input.npy", tables[0]), ("output.npy", tables[1]), ("bias.npy", bias[:, None])):
             check_table(Table(words, table, counts, place=partial("{}, row {}".format, directory / name)))
         return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / "config.yaml"))
@@ -96,20 +98,20 @@ class Model:
 
     @property
     def loss(self) -> str:
-        """What the run's loss estimates, as `nce_train.nce.log_probabilities` names it."""
+        """The loss of the run, as `nce_train.nce.log_probabilities` names it: what its logits estimate."""
         return "sampled_logistic" if self.settings.get("remove_accidental_hits") else "nce"
 
     def log_probability(
         self, centre: str, contexts: str | Sequence[str], *, normalise: bool = False
     ) -> NDArray[np.float64]:
-        """Log-probability of each context word, given the centre.
+        """Compute the log-probability of each context word, given the centre.
 
         Parameters
         ----------
         centre : str
         contexts : str or sequence of str
         normalise : bool
-            Divide by Z, the sum over the vocabulary, which NCE training brings near 1 only; else log p = F (or
+            Divide by Z, the sum over the vocabulary, which NCE training brings near 1. Without it log p = F (or
             log σ(F) for a run with `remove_accidental_hits`).
 
         Returns
@@ -121,7 +123,7 @@ class Model:
         KeyError
             For a word that is not in the vocabulary.
         TypeError
-            For a word that is no str.
+            For a word that is not a str.
         """
         if not isinstance(contexts, str):
             check_words("contexts", contexts)
@@ -129,33 +131,41 @@ class Model:
         rows = np.array([self._row(word) for word in names], np.intp)
         vector = self.input[self._row(centre)][None]
         if normalise:
-            return self._log_probabilities(vector, "softmax")[0, rows].astype(np.float64)
+            scores = nce.log_probabilities(self.output, self.bias, vector, loss="softmax")
+            return scores[0, rows].astype(np.float64)
         if not names:
             return np.empty(0)
-        chosen = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
-        return chosen[0].astype(np.float64)
+        scores = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
+        return scores[0].astype(np.float64)
 
     def predict(self, centre: str, topn: int = 10) -> list[tuple[str, float]]:
-        """The `topn` likeliest context words of a centre with their log-probabilities, likeliest first.
+        """Return the likeliest context words of a centre.
 
-        There are none for a `topn` below 1.
+        Parameters
+        ----------
+        centre : str
+        topn : int
+            How many words; none below 1.
+
+        Returns
+        -------
+        list of (str, float)
+            Words with their log-probabilities, the likeliest first.
 
         Raises
         ------
         KeyError
             When the centre is not in the vocabulary.
         TypeError
-            When the centre is no str, or `topn` no whole number.
+            When the centre is not a str, or `topn` is not a whole number.
         """
         check_whole("topn", topn)
         if topn < 1:
             return []
-        scores = self._log_probabilities(self.input[self._row(centre)][None], self.loss)[0]
+        vector = self.input[self._row(centre)][None]
+        scores = nce.log_probabilities(self.output, self.bias, vector, loss=self.loss)[0]
         best = np.argsort(-scores, kind="stable")[:topn]
         return [(self.words[row], float(scores[row])) for row in best]
-
-    def _log_probabilities(self, vectors: NDArray[np.float32], loss: str) -> NDArray[np.float32]:
-        return nce.log_probabilities(self.output, self.bias, vectors, loss=loss)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -170,7 +180,7 @@ class Model:
 
 
 class _RunSettings(BaseModel):
-    """The settings that are needed to use a classifier as it was trained."""
+    """The settings that the use of a classifier depends on; others are not checked."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 

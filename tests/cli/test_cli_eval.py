@@ -192,7 +192,7 @@ def test_the_kind_can_be_forced(here):
     done = run(here, "model.txt", "--analogies", "pairs.tsv")
     assert done.returncode == 2
     assert done.stderr == (
-        "Error: pairs.tsv: an analogy has four words; with three a line the fourth, after a tag, is to be in "
+        "Error: pairs.tsv: an analogy has four words; where a line has three, the fourth, after a tag, should be in "
         "pairs.answers beside it, which is missing\n"
     )
 

@@ -58,9 +58,9 @@ def test_a_page_and_pictures(here):
     assert told[1].endswith(f" {(here / files[1]).stat().st_size / 1e3:.0f} kB")
     page = (here / files[0]).read_text(encoding="utf-8")
     content = json.loads(page.split('id="content">')[1].split("</script>")[0])
-    assert [one["name"] for one in content["runs"]] == ["run.nce", "model.txt"]
+    assert [model["name"] for model in content["models"]] == ["run.nce", "model.txt"]
     assert content["map"]["mapped"] == 20
-    assert content["runs"][0]["evaluation"]["similarity"]["pairs"]["pairs"] == 2
+    assert content["models"][0]["evaluation"]["similarity"]["pairs"]["pairs"] == 2
     for name in files[1:]:
         width, height = size_of_png(here / name)
         assert 300 < height < width < 1000

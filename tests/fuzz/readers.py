@@ -26,8 +26,10 @@ from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats.model_directory import check_manifest
 from nce_train.embeddings.formats.registry import FORMATS
 from nce_train.errors import InputError
+from nce_train.evaluation.analogy_sets import read_analogies
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
+from nce_train.evaluation.sets import detect_kind
+from nce_train.evaluation.similarity_sets import read_similarities
 from nce_train.flat_yaml import parse_flat_yaml
 from nce_train.text.vocabulary import Vocabulary
 
@@ -121,7 +123,7 @@ def read_counted(path: Path, unknown: str | None = None) -> None:
 
 
 def read_set(path: Path) -> None:
-    each_of(path, kind_of, read_analogies, read_similarities)
+    each_of(path, detect_kind, read_analogies, read_similarities)
 
 
 def each_of(path: Path, *readers: Callable[[Path], object]) -> None:

@@ -1,4 +1,4 @@
-"""Where a report may be written, and that nothing is written otherwise."""
+"""Where a report may be written; what is refused leaves all files as they were."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def here(model, vectors_file, tmp_path, monkeypatch):
         ({"words": 0}, "words is 0"),
     ],
 )
-def test_what_is_refused(here, arguments, sentence):
+def test_refused_arguments_change_no_file(here, arguments, sentence):
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     with pytest.raises(InputError) as refused:
         report("run.nce", **arguments)

@@ -1,7 +1,7 @@
-"""The page: template, style, plotly.js, our scripts and the content in one HTML file that fetches nothing.
+"""The HTML page: content goes in; one file with template, style, scripts and plotly.js, which loads nothing, comes out.
 
-What comes from a model (words, names, settings) reaches the page as JSON only, and the scripts write it as text. Should
-that fail one day, the page's policy still forbids any script but the ones put together here, and all of the network.
+The parts are in the directory `page`. Words, names and settings of a model reach the page as JSON only, and the scripts
+insert them as text. In addition, the page's content security policy allows no other scripts and no network access.
 """
 
 import base64
@@ -19,7 +19,7 @@ _SCRIPTS = ("elements.js", "colours.js", "tables.js", "curves.js", "map.js", "st
 
 
 def plotly_source() -> str:
-    """The source of plotly.js.
+    """Return the source of plotly.js.
 
     Raises
     ------
@@ -34,13 +34,13 @@ def plotly_source() -> str:
 
 
 def render_page(title: str, content: Mapping[str, Any], plotly: str) -> bytes:
-    """Put the page together.
+    """Assemble the page.
 
     Parameters
     ----------
     title : str
     content : mapping
-        See `nce_train.report.content.content_of`.
+        See `nce_train.report.content.page_content`.
     plotly : str
         See `plotly_source`.
 
@@ -50,7 +50,7 @@ def render_page(title: str, content: Mapping[str, Any], plotly: str) -> bytes:
         HTML in UTF-8.
     """
     script = "\n".join(['"use strict";', *map(_part, _SCRIPTS)])
-    policy = (  # plotly.js compiles the drawing of its WebGL points at run time, which is what eval is needed for
+    policy = (  # eval: plotly.js compiles the drawing of its WebGL points at run time
         f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)} 'unsafe-eval'; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
@@ -58,11 +58,11 @@ def render_page(title: str, content: Mapping[str, Any], plotly: str) -> bytes:
         policy=policy,
         title=html.escape(title),
         style=_part("page.css"),
-        content=_as_data(content),
+        content=_json(content),
         plotly=plotly,
         script=script,
     )
-    # Lone surrogates, of words that are not UTF-8, are shown as what they are: characters that could not be read.
+    # Lone surrogates, from words that are not UTF-8, become replacement characters.
     return page.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
@@ -74,7 +74,7 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def _as_data(content: Mapping[str, Any]) -> str:
-    """JSON that can stand in a script element: without "<" nothing in it ends the element or opens a comment."""
+def _json(content: Mapping[str, Any]) -> str:
+    """JSON for a script element: without "<", it cannot end the element or open a comment."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")

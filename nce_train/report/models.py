@@ -1,12 +1,13 @@
-"""What a report shows of one model: its vectors, and, where it is a model directory, its readings and its manifest.
+"""What a report shows of a model: its vectors and, for a model directory, its readings and its manifest.
 
-A model may come from elsewhere: whatever is read here is checked for its type, so that the page can rely on it.
+Paths go in, checked values come out. A model may come from another machine: the type of everything that the page shows
+is checked here.
 """
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,7 +17,7 @@ from nce_train.errors import InputError
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
-# What a setting or a detail of the machine may be.
+# The value of a setting, or a detail of the machine.
 Plain = str | int | Number | bool | None
 
 
@@ -25,7 +26,7 @@ class _Checked(BaseModel):
 
 
 class Reading(_Checked):
-    """A line of `metrics.jsonl`: of training, or (`heldout`, `evaluation`) of a look at the model in between."""
+    """A line of `metrics.jsonl`: a reading of training, or a held-out loss or evaluation in between."""
 
     step: Count
     tokens: Count | None = None
@@ -38,7 +39,7 @@ class Reading(_Checked):
 
 
 class Corpus(_Checked):
-    """A file that was trained on."""
+    """A file of the training text."""
 
     name: str
     bytes: Count | None = None
@@ -46,7 +47,7 @@ class Corpus(_Checked):
 
 
 class Manifest(_Checked):
-    """The keys of `manifest.json` that are shown."""
+    """The keys of `manifest.json` that a report shows."""
 
     tokens: Count | None = None
     tokens_trained: Count | None = None
@@ -61,13 +62,16 @@ class Manifest(_Checked):
     files: dict[str, str] = {}
 
 
-class Run(NamedTuple):
-    """A model and what is known of its training.
+Checked = TypeVar("Checked", bound=_Checked)
+
+
+class ReportedModel(NamedTuple):
+    """A model and the record of its training.
 
     Attributes
     ----------
     name : str
-        What the report calls it.
+        The name in the report.
     embeddings : Embeddings
     readings : list of Reading
         Empty for a vectors file.
@@ -80,9 +84,13 @@ class Run(NamedTuple):
     readings: list[Reading]
     manifest: Manifest | None
 
+    def training_readings(self) -> list[Reading]:
+        """Return the readings of training, without held-out losses and evaluations."""
+        return [reading for reading in self.readings if reading.heldout is None and reading.evaluation is None]
 
-def read_runs(paths: Sequence[str | os.PathLike[str]]) -> list[Run]:
-    """Read models that are to be shown together.
+
+def read_models(paths: Sequence[str | os.PathLike[str]]) -> list[ReportedModel]:
+    """Read the models of one report.
 
     Parameters
     ----------
@@ -91,8 +99,8 @@ def read_runs(paths: Sequence[str | os.PathLike[str]]) -> list[Run]:
 
     Returns
     -------
-    list of Run
-        Named after the last part of their paths, or, where two of them would be called the same, the whole paths.
+    list of ReportedModel
+        Named by the last part of their paths, or by the whole paths where two names would be the same.
 
     Raises
     ------
@@ -105,52 +113,50 @@ def read_runs(paths: Sequence[str | os.PathLike[str]]) -> list[Run]:
             raise InputError(f"{os.fspath(paths[number])}: this model is given twice; compare different ones")
     short = [os.path.basename(place) or place for place in places]
     names = short if len(set(short)) == len(short) else [os.fspath(path) for path in paths]
-    return [_read_run(Path(path), name) for path, name in zip(paths, names, strict=True)]
+    return [_read_model(Path(path), name) for path, name in zip(paths, names, strict=True)]
 
 
-def _read_run(path: Path, name: str) -> Run:
+def _read_model(path: Path, name: str) -> ReportedModel:
     if not path.is_dir():
-        return Run(name, Embeddings.load(path), [], None)
+        return ReportedModel(name, Embeddings.load(path), [], None)
     return read_finished(
-        path, lambda: Run(name, Embeddings.load(path), _readings(path / "metrics.jsonl"), _manifest(path))
+        path,
+        lambda: ReportedModel(
+            name, Embeddings.load(path), _read_readings(path / "metrics.jsonl"), _read_manifest(path / "manifest.json")
+        ),
     )
 
 
-def _manifest(path: Path) -> Manifest | None:
-    place = path / "manifest.json"
-    if not place.exists():
+def _read_manifest(path: Path) -> Manifest | None:
+    if not path.exists():
         return None
     try:
-        return Manifest.model_validate_json(place.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{place}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        raise InputError(f"{place}: not the manifest of a run ({_first_fault(error)}); copy it again") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return _validate(Manifest, content, str(path), "the manifest of a run")
 
 
-def _readings(path: Path) -> list[Reading]:
-    """Read `metrics.jsonl`; of readings at the same step the last counts, such as that of the end."""
+def _read_readings(path: Path) -> list[Reading]:
+    """Read `metrics.jsonl`; where a step has several readings of a kind, such as at the end, the last one counts."""
     if not path.exists():
         return []
     by_step: dict[tuple[int, bool, bool], Reading] = {}
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                reading = _reading(line, f"{path}, line {number}")
+                reading = _validate(Reading, line, f"{path}, line {number}", "a reading of a run")
                 by_step[reading.step, reading.evaluation is not None, reading.heldout is not None] = reading
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return [by_step[key] for key in sorted(by_step)]
 
 
-def _reading(line: bytes, place: str) -> Reading:
+def _validate(kind: type[Checked], content: bytes, place: str, called: str) -> Checked:
     try:
-        return Reading.model_validate_json(line)
+        return kind.model_validate_json(content)
     except ValidationError as error:
-        raise InputError(f"{place}: not a reading of a run ({_first_fault(error)}); copy the file again") from None
-
-
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))[:80]
-    return f"{where}: {first['msg']}" if where else first["msg"]
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"]))[:80]
+        reason = f"{field}: {first['msg']}" if field else first["msg"]
+        raise InputError(f"{place}: not {called} ({reason}); copy the file again") from None

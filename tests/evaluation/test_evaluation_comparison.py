@@ -1,37 +1,21 @@
-"""Paired tests: McNemar's against SciPy; what is compared is what both are asked."""
+"""Comparisons of two models: on the questions asked of both and the pairs known to both."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 import nce_train
 from nce_train.embeddings import Embeddings
-from nce_train.evaluation import resampling
-from nce_train.evaluation.analogies import AnalogyOutcome
-from nce_train.evaluation.paired import bootstrap_p, compare_analogies, compare_similarities, mcnemar_p
-from nce_train.evaluation.similarity import SimilarityOutcome
-
-
-@settings(deadline=None)
-@given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_s_p_is_the_binomial_test_s(only_first, only_second):
-    coins = only_first + only_second
-    expected = stats.binomtest(only_first, coins).pvalue if coins else 1.0
-    assert mcnemar_p(only_first, only_second) == pytest.approx(expected, rel=1e-9)
-
-
-def test_mcnemar_s_p_of_many_questions():
-    assert mcnemar_p(40_000, 40_500) == pytest.approx(stats.binomtest(40_000, 80_500).pvalue, rel=1e-9)
-    assert mcnemar_p(0, 98_000) == 0.0
+from nce_train.evaluation import similarity
+from nce_train.evaluation.analogies import AnalogyOutcome, compare_analogies
+from nce_train.evaluation.similarity import SimilarityOutcome, compare_similarities
 
 
 def bools(text):
     return np.array([letter == "1" for letter in text])
 
 
-def test_analogies_asked_of_both_are_compared():
+def test_analogies_are_compared_on_questions_asked_of_both():
     first = AnalogyOutcome(30, bools("1111110"), bools("1110100"), bools("1000000"))
     second = AnalogyOutcome(20, bools("1111011"), bools("1000001"), bools("1010000"))
     found = compare_analogies(first, second)
@@ -51,7 +35,7 @@ def test_analogies_asked_of_both_are_compared():
     }
 
 
-def test_nothing_asked_of_both():
+def test_no_question_asked_of_both():
     first = AnalogyOutcome(3, bools("10"), bools("10"), bools("10"))
     second = AnalogyOutcome(3, bools("01"), bools("01"), bools("01"))
     found = compare_analogies(first, second)
@@ -64,8 +48,8 @@ def noisy(rng, scores, noise, known):
     return SimilarityOutcome(100, known, similarities, scores)
 
 
-def test_similarities_known_to_both_are_compared(monkeypatch):
-    monkeypatch.setattr(resampling, "RESAMPLES", 1_000)
+def test_similarities_are_compared_on_pairs_known_to_both(monkeypatch):
+    monkeypatch.setattr(similarity, "RESAMPLES", 1_000)
     rng = np.random.default_rng(8)
     scores = rng.uniform(0, 10, 300)
     first = noisy(rng, scores, 2, np.arange(300) < 280)
@@ -78,8 +62,8 @@ def test_similarities_known_to_both_are_compared(monkeypatch):
     assert found["difference"] == pytest.approx(expected[0] - expected[1])
     assert 0 < found["interval"][0] < found["difference"] < found["interval"][1]
     assert found["p"] == 2 / 1_001
-    turned = compare_similarities(second, first)
-    assert turned["difference"] == -found["difference"] and turned["p"] == found["p"]
+    swapped = compare_similarities(second, first)
+    assert swapped["difference"] == -found["difference"] and swapped["p"] == found["p"]
 
 
 def test_a_model_does_not_differ_from_itself():
@@ -96,15 +80,9 @@ def test_an_undefined_correlation_is_not_compared():
     assert found["spearman"] == [None, None] and found["p"] is found["interval"] is found["difference"] is None
 
 
-def test_the_p_of_a_bootstrap():
-    assert bootstrap_p(np.array([1.0, 2.0, -1.0, 3.0, np.nan])) == 2 * 2 / 5
-    assert bootstrap_p(np.ones(999)) == 2 / 1000
-    assert bootstrap_p(np.zeros(10)) == 1
-
-
-def test_under_no_difference_p_is_rarely_small(monkeypatch):
+def test_p_is_rarely_small_without_a_difference(monkeypatch):
     """Two equally good models, 200 times: p < 0.1 in about a tenth of them."""
-    monkeypatch.setattr(resampling, "RESAMPLES", 400)
+    monkeypatch.setattr(similarity, "RESAMPLES", 400)
     rng = np.random.default_rng(1)
     known = np.ones(40, bool)
     small = 0

@@ -1,4 +1,4 @@
-"""From models to files: the page, and its pictures where they are asked for."""
+"""From models to files: paths of models go in; the page and, if requested, its pictures are written."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, check_place, failures_told, is_same_file
-from nce_train.report.content import content_of
-from nce_train.report.page import plotly_source, render_page
+from nce_train.report.content import page_content
+from nce_train.report.html_page import plotly_source, render_page
+from nce_train.report.models import read_models
 from nce_train.report.pictures import loss_picture, map_picture
-from nce_train.report.run import read_runs
 from nce_train.report.word_map import map_words
 
 PathLike = str | os.PathLike[str]
@@ -32,23 +32,23 @@ def write_report(
     Parameters
     ----------
     models : sequence of paths
-        Model directories or vectors files: the one that is reported on, then those it is compared with.
+        Model directories or vectors files: the reported model first, then the models to compare it with.
     out : path or None
-        The page; None for the model's name with `-report.html`, in the current directory.
+        The page; None for the first model's name with `-report.html`, in the current directory.
     evaluate : callable
-        Returns for embeddings what `nce_train.evaluate` does.
+        Called with embeddings; returns what `nce_train.evaluate` does.
     inputs : iterable of paths
-        Further files that must not be written over.
+        Further files that are read and must not be overwritten.
     words, layout : int, str
         See `nce_train.report.word_map.map_words`.
     pictures : bool
-        Write the loss curve and the map too, as PNG files beside the page: `page.loss.png` (unless no model has
+        Also write the loss curve and the map as PNG files beside the page: `page.loss.png` (unless no model has
         readings) and `page.map.png`.
 
     Returns
     -------
     list of Path
-        The files, the page first.
+        The files that were written, the page first.
 
     Raises
     ------
@@ -58,22 +58,23 @@ def write_report(
         When writing fails.
     """
     page = Path(f"{_stem(models[0])}-report.html" if out is None else out)
-    loss, map = (page.with_name(f"{page.stem}.{kind}.png") for kind in ("loss", "map"))
-    for file in [page, loss, map] if pictures else [page]:
-        _check_place(file, [*models, *inputs])
-    plotly = plotly_source()  # when it is missing, that is told before the work
-    runs = read_runs(models)
-    evaluations = [evaluate(run.embeddings) for run in runs]
-    word_map = map_words(runs[0].embeddings, words, layout)
-    title = f"{runs[0].name}: nce-train report"
-    contents = {page: render_page(title, content_of(runs, evaluations, word_map), plotly)}
+    loss_file, map_file = (page.with_name(f"{page.stem}.{kind}.png") for kind in ("loss", "map"))
+    for file in [page, loss_file, map_file] if pictures else [page]:
+        _check_output(file, [*models, *inputs])
+    plotly = plotly_source()  # first: a missing extra is reported before the work
+    reported = read_models(models)
+    evaluations = [evaluate(model.embeddings) for model in reported]
+    word_map = map_words(reported[0].embeddings, words, layout)
+    title = f"{reported[0].name}: nce-train report"
+    contents = {page: render_page(title, page_content(reported, evaluations, word_map), plotly)}
     if pictures:
-        curve = loss_picture(runs)
-        contents |= {} if curve is None else {loss: curve}
-        contents[map] = map_picture(runs[0].embeddings, word_map)
+        curve = loss_picture(reported)
+        if curve is not None:
+            contents[loss_file] = curve
+        contents[map_file] = map_picture(reported[0].embeddings, word_map)
     for path, content in contents.items():
-        with failures_told(path), atomic_write(path) as whole:
-            whole.write(content)
+        with failures_told(path), atomic_write(path) as output:
+            output.write(content)
     return list(contents)
 
 
@@ -82,8 +83,8 @@ def _stem(model: PathLike) -> str:
     return Path(os.path.abspath(model)).stem or "model"
 
 
-def _check_place(path: Path, inputs: Iterable[PathLike]) -> None:
-    """Refuse before the work a place where no file can be written, or where one is that is read."""
+def _check_output(path: Path, inputs: Iterable[PathLike]) -> None:
+    """Refuse, before the work, a path that cannot be written or that is read."""
     check_place(path)
     if any(is_same_file(path, other) for other in inputs):
         raise InputError(f"{path}: this file is read; write to another")

@@ -1,4 +1,4 @@
-"""Sums over all classes for rows of logits, in one pass over each row."""
+"""The compiled sums over all classes that held-out losses need: rows of logits go in, two sums a row come out."""
 
 import math
 

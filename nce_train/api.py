@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nce_train.arguments import check_corpus, check_number, check_path, check_whole, shown
+from nce_train.arguments import check_corpus, check_integer, check_number, check_path, format_value
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.formats.compression import check_writable, open_writing
@@ -21,7 +21,7 @@ from nce_train.evaluation import resampling
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.measure import EvaluationSets, Measured, count, measure, read_sets
 from nce_train.evaluation.measure import compare as compare_measured
-from nce_train.files import check_place, failures_told, is_same_file, is_stream
+from nce_train.files import check_output_path, is_same_file, is_stream, report_write_failure
 from nce_train.text.sources import list_sources
 from nce_train.training.settings import load_settings, read_config, usable_cpus
 
@@ -110,8 +110,8 @@ def evaluate(
     >>> report["analogies"]["places"]["correct"], report["analogies"]["places"]["coverage"]
     (1, 1.0)
     """
-    check_whole("heldout_pairs", heldout_pairs)
-    check_whole("restrict_vocab", restrict_vocab, or_none=True)
+    check_integer("heldout_pairs", heldout_pairs)
+    check_integer("restrict_vocab", restrict_vocab, or_none=True)
     if heldout is not None:
         check_path("heldout", heldout)
     if heldout_pairs < 1:
@@ -143,7 +143,9 @@ def _check_models(models: Iterable[object]) -> None:
     for model in models:
         if not isinstance(model, (Embeddings, Model, str, os.PathLike)):
             kind = type(model).__name__
-            raise InputError(f"a model is {shown(model)}, of type {kind}; give Embeddings, a Model, or the path of one")
+            raise InputError(
+                f"a model is {format_value(model)}, of type {kind}; give Embeddings, a Model, or the path of one"
+            )
 
 
 def _measure_model(
@@ -706,12 +708,12 @@ def phrases(
     RunError
         A failure in mid-run; what stood at `output` is then as it was.
     """
-    from nce_train.text.phrases import Rule, join_corpus, listing
+    from nce_train.text.phrases import Rule, join_corpus, phrase_table
 
     for name, place in {"output": output, **({} if list_file is None else {"list_file": list_file})}.items():
         check_path(name, place)
     for name, number in {"passes": passes, "min_count": min_count, "threads": threads}.items():
-        check_whole(name, number, or_none=name == "threads")
+        check_integer(name, number, or_none=name == "threads")
     if threshold is not None:
         check_number("threshold", threshold)
     if passes < 1:
@@ -724,7 +726,7 @@ def phrases(
     scratch = None if is_stream(output) else os.path.dirname(os.path.realpath(output))
     with (
         tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory,
-        failures_told(output),
+        report_write_failure(output),
         open_writing(places[0]) as text,
     ):
         joined = join_corpus(
@@ -739,8 +741,8 @@ def phrases(
             progress=progress,
         )
         for place in places[1:]:  # before the text takes its place: without the list it stays away
-            with failures_told(place), open_writing(place) as table:
-                table.writelines(listing(joined.phrases))
+            with report_write_failure(place), open_writing(place) as table:
+                table.writelines(phrase_table(joined.phrases))
     return joined
 
 
@@ -748,7 +750,7 @@ def _check_outputs(places: Sequence[Path], corpus: Any) -> None:
     sources = [source.path for source in list_sources(corpus).sources if source.path is not None]
     for number, place in enumerate(places):
         check_writable(place)
-        check_place(place)
+        check_output_path(place)
         if any(is_same_file(source, place) for source in sources):
             raise InputError(f"{place}: this file is read as corpus; name another one to write")
         if any(place.absolute() == other.absolute() or is_same_file(place, other) for other in places[:number]):

@@ -19,8 +19,8 @@ from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
 from nce_train.kernel.sizes import row_length
 from nce_train.kernel.state import Schedule, Tables, aligned_zeros
 from nce_train.runs.checkpoint import checksum
-from nce_train.text import runs
-from nce_train.text.parts import CountedPart, count_part
+from nce_train.text import word_runs
+from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 from nce_train.training.noise import noise_tables
@@ -163,7 +163,7 @@ class Desk:
         self._parts: dict[int, EncodedPart] = {}
         self._shards: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
-        self._known = runs.of_words(job.vocabulary.words)
+        self._known = word_runs.vocabulary_run(job.vocabulary.words)
         self._training: _Training | None = None
 
     def part(self, number: int, counted: CountedPart | None = None) -> EncodedPart:

@@ -153,7 +153,7 @@ def encode_text(model: Model, text: str | os.PathLike[str], threads: int) -> NDA
             vocabulary=Vocabulary(model.words, model.counts, settings["unknown"]),
             threads=threads,
             cache=False,
-            called="held-out text",
+            role="held-out text",
         )
         return np.array(encoded.stream)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
-from nce_train.files import atomic_write, check_place, failures_told, is_same_file
+from nce_train.files import atomic_write, check_output_path, is_same_file, report_write_failure
 from nce_train.report.content import content_of
 from nce_train.report.page import plotly_source, render_page
 from nce_train.report.pictures import loss_picture, map_picture
@@ -72,7 +72,7 @@ def write_report(
         contents |= {} if curve is None else {loss: curve}
         contents[map] = map_picture(runs[0].embeddings, word_map)
     for path, content in contents.items():
-        with failures_told(path), atomic_write(path) as whole:
+        with report_write_failure(path), atomic_write(path) as whole:
             whole.write(content)
     return list(contents)
 
@@ -84,7 +84,7 @@ def _stem(model: PathLike) -> str:
 
 def _check_place(path: Path, inputs: Iterable[PathLike]) -> None:
     """Refuse before the work a place where no file can be written, or where one is that is read."""
-    check_place(path)
+    check_output_path(path)
     if any(is_same_file(path, other) for other in inputs):
         raise InputError(f"{path}: this file is read; write to another")
     if any(is_same_file(path.parent, other) for other in inputs):

@@ -1,4 +1,4 @@
-"""The slow, readable twins of the compiled tokeniser and of the encoder: the specification of both."""
+"""The slow, readable twins of the compiled tokeniser and of the encoder, which specify both."""
 
 import sys
 import unicodedata
@@ -9,19 +9,19 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache_directory(tmp_path_factory):
-    """No test reads or fills the cache of the person who runs it."""
+    """Tests do not use the cache of the user who runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache-home")))
         yield
 
 
 def split_whitespace(line):
-    """bytes.split() takes exactly the six characters of ASCII white space."""
+    """bytes.split() splits at exactly the six characters of ASCII white space."""
     return line.split()
 
 
 def split_words(line):
-    """Letters and digits, and the marks behind them; what is no UTF-8 becomes a surrogate: a separator."""
+    """Letters and digits, with the marks after them. Invalid UTF-8 becomes surrogates, which are separators."""
     tokens, token = [], ""
     for character in line.decode("utf-8", "surrogateescape") + " ":
         is_mark = unicodedata.category(character).startswith("M")

@@ -1,4 +1,4 @@
-"""nce-vocab as a process: its file, what it says, and its exit codes."""
+"""nce-vocab as a process: its file, its messages and its exit codes."""
 
 import importlib.util
 import subprocess
@@ -53,7 +53,7 @@ def test_standard_input_and_all_options(tmp_path):
         (["corpus.txt", "-o", "vocab.tsv", "--max-vocab", "1"], "Invalid value for '--max-vocab'"),
     ],
 )
-def test_a_failure_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
+def test_a_failure_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_bytes(TEXT)
     done = run(*arguments)

@@ -7,6 +7,7 @@ from types import TracebackType
 _STATUS = Path("/proc/self/status")
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
+_INTERVAL = 0.1  # seconds
 _WORKING_MEMORY = 2**30
 _WORKING_SHARE = 1 / 4  # of the available memory, where that is less
 
@@ -17,8 +18,7 @@ class MemoryGauge:
     On systems without /proc it measures the peak of the whole resident set instead.
     """
 
-    def __init__(self, interval: float = 0.1) -> None:
-        self._interval = interval
+    def __init__(self) -> None:
         self._peak = 0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -39,7 +39,7 @@ class MemoryGauge:
         return self._peak
 
     def _watch(self) -> None:
-        while not self._closed.wait(self._interval):
+        while not self._closed.wait(_INTERVAL):
             self._peak = max(self._peak, anonymous_memory())
 
 

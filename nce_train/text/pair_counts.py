@@ -138,7 +138,7 @@ class _Scan:
         self.position = len(self.stream)
         chosen = np.flatnonzero(table[:, kernel.VALUE] >= self.min_count)
         keys, counts = table[chosen].T
-        self.frequent = (*kernel.ids_of(keys), counts)
+        self.frequent = (keys >> 32, (keys & 0xFFFFFFFF) - 1, counts)
         return postponed
 
 

@@ -184,12 +184,8 @@ def write_text(ids, begin, line_is_open, text, starts, output):
 
 @cached_njit(nogil=True)
 def _key(left, right):
+    """A key that is never 0; `pair_counts` decodes it."""
     return left << 32 | right + 1
-
-
-def ids_of(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The left and the right ids of an int64 array of keys."""
-    return keys >> 32, (keys & 0xFFFFFFFF) - 1
 
 
 @cached_njit(nogil=True)

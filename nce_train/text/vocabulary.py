@@ -5,7 +5,6 @@ to extend. Out comes an immutable `Vocabulary`, sorted by decreasing count, whos
 everything else.
 """
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -117,26 +116,25 @@ class Vocabulary:
             raise InputError(_too_few_words(len(words) + num_other_words, len(order), min_count))
         if max_vocab is not None and max_vocab < 2:
             raise InputError(f"--max-vocab is {max_vocab}: a vocabulary needs at least 2 rows")
-        row_of = np.full(len(words), DROPPED, dtype=np.int32)
+        order = order[:max_vocab]
+        names = [words[i] for i in order]
         if unknown is None:
-            order = order[:max_vocab]
+            row_of = np.full(len(words), DROPPED, dtype=np.int32)
             row_of[order] = np.arange(len(order), dtype=np.int32)
-            return cls([words[i] for i in order], counts[order]), row_of
+            return cls(names, counts[order]), row_of
 
         if not is_token(unknown):
             raise InputError(f"--unknown is {unknown!r}: it must be one word without white space")
-        with contextlib.suppress(ValueError):  # raised when the corpus does not contain it
-            order = order[order != words.index(unknown)]
+        if unknown in names:
+            order = np.delete(order, names.index(unknown))
+            names.remove(unknown)
         if max_vocab is not None:
             order = order[: max_vocab - 1]
-        row_of[:] = 0
+        row_of = np.zeros(len(words), dtype=np.int32)
         row_of[order] = np.arange(1, len(order) + 1, dtype=np.int32)
-        kept = counts[order]
-        return cls(
-            [unknown, *(words[i] for i in order)],
-            np.concatenate([[counts.sum() + num_other_tokens - kept.sum()], kept]),
-            unknown,
-        ), row_of
+        unknown_count = counts.sum() + num_other_tokens - counts[order].sum()
+        names = [unknown, *names[: len(order)]]
+        return cls(names, np.concatenate([[unknown_count], counts[order]]), unknown), row_of
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `word<TAB>count` lines (UTF-8; undecodable bytes as they were); line number from 0 = id.

@@ -178,16 +178,6 @@ class PackedWords(Sequence[str]):
         start = self.starts[i]
         return self.text[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
 
-    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
-        """The index of a word; ValueError when it is missing."""
-        encoded = value.encode("utf-8", "surrogateescape")
-        candidates = np.flatnonzero(self.lengths[start:stop] == len(encoded)) + start
-        for i, byte in enumerate(encoded):
-            candidates = candidates[self.text[self.starts[candidates] + i] == byte]
-        if len(candidates) == 0:
-            raise ValueError(f"{value!r} is not among the words")
-        return int(candidates[0])
-
     def lower(self) -> "PackedWords":
         """Each word as `str.lower` converts it; several words may become equal.
 

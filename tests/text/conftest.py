@@ -3,8 +3,11 @@
 import sys
 import unicodedata
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+
+from nce_train.text.corpus import encode_corpus
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -13,11 +16,6 @@ def _own_cache_directory(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache-home")))
         yield
-
-
-def split_whitespace(line):
-    """bytes.split() splits at exactly the six characters of ASCII white space."""
-    return line.split()
 
 
 def split_words(line):
@@ -35,7 +33,7 @@ def split_words(line):
 
 def sentences_of(files, tokens="whitespace"):
     """Lists of words, one for each line of the files (bytes)."""
-    split = split_words if tokens == "words" else split_whitespace
+    split = split_words if tokens == "words" else bytes.split  # which splits at ASCII white space
     return [
         [token.decode("utf-8", "surrogateescape") for token in split(line)]
         for content in files
@@ -74,10 +72,16 @@ def encode_slowly(sentences, *, lowercase=False, line_breaks="sentence", min_cou
 def twin():
     """The functions above, for the test modules."""
 
-    class Twin:
-        split_whitespace = staticmethod(split_whitespace)
-        split_words = staticmethod(split_words)
-        sentences_of = staticmethod(sentences_of)
-        encode_slowly = staticmethod(encode_slowly)
+    return SimpleNamespace(split_words=split_words, sentences_of=sentences_of, encode_slowly=encode_slowly)
 
-    return Twin
+
+@pytest.fixture
+def encode(tmp_path):
+    """Encode some bytes without the cache."""
+
+    def run(content, **options):
+        path = tmp_path / "corpus.txt"
+        path.write_bytes(content)
+        return encode_corpus(path, tmp_path / "out", **({"cache": False, "min_count": 1, "threads": 2} | options))
+
+    return run

@@ -23,24 +23,18 @@ TEXT = b"the cat sat on the mat\n\nthe dog saw the cat\n   \nrare words\nthe cat
 FILES = st.lists(
     st.lists(
         st.sampled_from(
-            [
-                b" ",
-                b" ",
-                b"\n",
-                b"\n\n",
-                b"\t",
-                b"\r\n",
-                b"\v",
-                b"\f",
-                b"a",
-                b"b",
-                b"A",
-                b"c",
-                b"dd",
-                b"-",
-                b".",
+            [b" ", b" ", b"\n", b"\n\n", b"\t", b"\r\n", b"\v", b"\f", b"a", b"b", b"A", b"c", b"dd", b"-", b"."]
+            + [
+                "ΑΣ".encode(),
+                "ας".encode(),
+                b"longer-than-8",
+                b"x" * 40,
+                b"\xff",
+                b"\xc3",
+                b"\xef\xbb\xbf",
+                b"\x1c",
+                b"\x7f",
             ]
-            + [b"longer-than-8", b"x" * 40, b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\x1c", b"\x7f"]
             + [c.encode() for c in "éÉßİΣ\u0301\u00a0\u2028日"]
         ),
         max_size=40,
@@ -48,18 +42,6 @@ FILES = st.lists(
     min_size=1,
     max_size=3,
 )
-
-
-@pytest.fixture
-def encode(tmp_path):
-    """Encode some bytes without the cache."""
-
-    def run(content, **options):
-        path = tmp_path / "corpus.txt"
-        path.write_bytes(content)
-        return encode_corpus(path, tmp_path / "out", **({"cache": False, "min_count": 1} | options))
-
-    return run
 
 
 def result_of(encoded):
@@ -100,17 +82,22 @@ def test_any_text_is_encoded_as_by_plain_python_with_any_number_of_threads(
     expected = twin.encode_slowly(twin.sentences_of(files, tokens), line_breaks=line_breaks, **choice)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(token_file, "BLOCK_BYTES", block_bytes)
-        patch.setattr(counter_pool, "words_per_counter", lambda threads: words_in_memory)
-        for threads in (1, 2, 5):
-            options = {"tokens": tokens, "threads": threads, "cache": False, **choice}
+        all_warnings = set()
+        for threads, memory in ((1, 1 << 20), (1, words_in_memory), (2, words_in_memory), (5, words_in_memory)):
+            patch.setattr(counter_pool, "words_per_counter", lambda threads, words=memory: words)
+            options = {"tokens": tokens, "threads": threads, **choice}
             if expected is None:
                 with pytest.raises(InputError, match=r"distinct word|no token"):
-                    encode_corpus(paths, directory / "out", line_breaks=line_breaks, **options)
-                assert list((directory / "out").iterdir()) == []
+                    encode_corpus(paths, directory / "out", line_breaks=line_breaks, cache=False, **options)
+                assert os.listdir(directory / "out") == []
             else:
-                encoded = encode_corpus(paths, directory / "out", line_breaks=line_breaks, **options)
-                assert result_of(encoded) == (expected[0], expected[1], expected[2])
+                encoded = encode_corpus(paths, directory / "out", line_breaks=line_breaks, cache=False, **options)
+                assert result_of(encoded) == expected
                 assert encoded.token_count == sum(i >= 0 for i in expected[2])
+                assert os.listdir(directory / "out") == ["tokens.npy"]
+                assert count_corpus(paths, **options)[0].fingerprint == encoded.vocabulary.fingerprint
+                all_warnings.add(tuple(encoded.warnings))
+        assert len(all_warnings) == (expected is not None)
 
 
 def test_a_larger_text_is_encoded_as_by_plain_python_with_any_number_of_threads(twin, encode, monkeypatch):

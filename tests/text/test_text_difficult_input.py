@@ -19,18 +19,6 @@ from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
 
-@pytest.fixture
-def encode(tmp_path):
-    """Encode some bytes without the cache."""
-
-    def run(content, **options):
-        path = tmp_path / "corpus.txt"
-        path.write_bytes(content)
-        return encode_corpus(path, tmp_path / "out", **({"cache": False, "min_count": 1, "threads": 2} | options))
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("content", "words", "stream"),
     [

@@ -8,19 +8,15 @@ import textwrap
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nce_train.errors import InputError
 from nce_train.text import corpus, counter_pool, token_file, word_runs
 from nce_train.text.blocks import PADDING, Block
 from nce_train.text.buffers import BufferPool
-from nce_train.text.corpus import count_corpus, encode_corpus
+from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import Source, list_sources
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.text.word_counter import WordCounter
 
-WORDS = st.sampled_from(["a", "b", "A", "c,", "dd", "É", "é", "ΑΣ", "ας", "longer-than-8", "LONGER-than-8", "\udcff"])
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and sets limits")
 
 
@@ -32,44 +28,6 @@ def small_memory(monkeypatch):
         monkeypatch.setattr(counter_pool, "words_per_counter", lambda threads: words)
 
     return set_words
-
-
-@given(
-    sentences=st.lists(st.lists(WORDS, max_size=8), max_size=30),
-    budget=st.integers(1, 6),
-    block_bytes=st.integers(1, 40),
-    lowercase=st.booleans(),
-    min_count=st.integers(1, 3),
-    max_vocab=st.none() | st.integers(2, 5),
-    unknown=st.sampled_from([None, "UNK", "dd"]),
-)
-@settings(max_examples=60, deadline=None)
-def test_any_text_gives_the_same_files_in_little_memory(
-    tmp_path_factory, sentences, budget, block_bytes, lowercase, min_count, max_vocab, unknown
-):
-    directory = tmp_path_factory.mktemp("corpus")
-    text = "\n".join(map(" ".join, sentences)).encode("utf-8", "surrogateescape")
-    (directory / "corpus.txt").write_bytes(text)
-    choice = {"lowercase": lowercase, "min_count": min_count, "max_vocab": max_vocab, "unknown": unknown}
-
-    def files(out, threads):
-        try:
-            encoded = encode_corpus(directory / "corpus.txt", out, threads=threads, cache=False, **choice)
-            vocabulary = count_corpus(directory / "corpus.txt", threads=threads, **choice)[0]
-        except InputError as error:
-            return str(error)
-        encoded.vocabulary.save(out / "vocab.tsv")
-        assert vocabulary.fingerprint == encoded.vocabulary.fingerprint
-        written = {path.name: path.read_bytes() for path in out.iterdir()}
-        assert set(written) == {"tokens.npy", "vocab.tsv"}
-        return written, encoded.warnings
-
-    expected = files(directory / "unbounded", 1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counter_pool, "words_per_counter", lambda threads: budget)
-        patch.setattr(token_file, "BLOCK_BYTES", block_bytes)
-        for threads in (1, 2):
-            assert files(directory / f"bounded-{threads}", threads) == expected
 
 
 def test_a_text_with_many_runs_gives_the_same_stream(tmp_path, small_memory, monkeypatch):
@@ -203,7 +161,7 @@ def test_ten_million_distinct_words_take_a_gigabyte(tmp_path):
     from nce_train.text import word_runs
     from nce_train.text.corpus import encode_corpus
     before = anonymous_memory()
-    with MemoryGauge(0.05) as gauge:
+    with MemoryGauge() as gauge:
         encoded = encode_corpus(sys.argv[1], sys.argv[2], threads=2, cache=False)
         print(gauge.peak() - before, encoded.vocabulary.words, encoded.vocabulary.counts, encoded.token_count)
     """

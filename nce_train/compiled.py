@@ -118,8 +118,7 @@ def _warn(problem: str) -> None:
         return
     _has_warned.set()
     warnings.warn(
-        f"{problem}: they are compiled anew in each run until that is mended or NUMBA_CACHE_DIR names another "
-        "directory.",
+        f"{problem}: they are compiled in each run until this is fixed or NUMBA_CACHE_DIR names another directory.",
         NceTrainWarning,
         stacklevel=2,
     )

@@ -68,13 +68,13 @@ def check_output_path(path: str | os.PathLike[str], for_directory: bool = False)
     """
     path = Path(path)
     if path.is_dir() and not for_directory:
-        raise InputError(f"{path}: a directory stands here; name a file to write")
+        raise InputError(f"{path}: this is a directory; name a file to write")
     if is_stream(path):  # no temporary file is needed
         return
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no directory {path.parent}; make it first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: nothing may be written into {path.parent}; choose another place")
+        raise InputError(f"{path}: cannot write into {path.parent}; choose another place")
 
 
 @contextlib.contextmanager
@@ -91,8 +91,8 @@ def report_write_failure(path: str | os.PathLike[str]) -> Iterator[None]:
         raise  # not a failure: the reader of a pipe has ended
     except OSError as error:
         raise RunError(
-            f"{os.fspath(path)}: it could not be written ({error.strerror or error}); a file that stood there before "
-            "is still whole; mend this or choose another place"
+            f"{os.fspath(path)}: it could not be written ({error.strerror or error}); an existing file there "
+            "is unchanged; fix this or choose another place"
         ) from error
 
 

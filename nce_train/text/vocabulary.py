@@ -189,7 +189,7 @@ class Vocabulary:
             if not word or "\t" in word:
                 raise InputError(f"{where}: the word is {'empty' if not word else 'split by a tab'}")
             if word in seen:
-                raise InputError(f"{where}: the word {word[:80]!r} stands in an earlier line already")
+                raise InputError(f"{where}: the word {word[:80]!r} already occurs in an earlier line")
             count = int(digits)
             is_below_unknown = number == 2 and unknown is not None
             if counts and count > counts[-1] and not is_below_unknown:
@@ -275,7 +275,7 @@ def extend_vocabulary(
     warnings = []
     if max_vocab is not None and len(old) + len(added) > max_vocab:
         num_excluded = len(old) + len(added) - max_vocab
-        warnings = [f"{num_excluded:,} new words find no room, for --max-vocab is {max_vocab}"]
+        warnings = [f"{num_excluded:,} new words were left out, because --max-vocab is {max_vocab}"]
         added = added[: max_vocab - len(old)]
 
     summed = np.concatenate([old.counts, counts[added]])

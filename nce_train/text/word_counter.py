@@ -71,7 +71,7 @@ class WordCounter:
             num_tokens, nul_byte = scan.find_tokens_words(*arguments, self.classes)
         if nul_byte >= 0:
             raise InputError(
-                f"{block.source.display_name} is no text: it holds a NUL byte at offset {block.offset + nul_byte} "
+                f"{block.source.display_name} is not text: it contains a NUL byte at offset {block.offset + nul_byte} "
                 "(UTF-16 does too: convert it to UTF-8)"
             )
         ids = self._ids.take(num_tokens)

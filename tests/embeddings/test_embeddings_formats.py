@@ -410,7 +410,7 @@ def test_places_that_cannot_be_written(tmp_path, model):
         model.save(tmp_path / "v.pickle")
     with pytest.raises(InputError, match="'pickle' is no format"):
         model.save(tmp_path / "v.txt", format="pickle")
-    with pytest.raises(InputError, match="a directory stands here"):
+    with pytest.raises(InputError, match="this is a directory"):
         model.save(tmp_path, format="glove")
     with pytest.raises(InputError, match="there is no directory"):
         model.save(tmp_path / "absent" / "v.txt")

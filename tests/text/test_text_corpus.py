@@ -263,7 +263,7 @@ def test_words_that_are_not_utf8_are_reported(tmp_path):
         (b"... --- ...", {"tokens": "words"}, "holds no token"),
         (b"a b c d", {"min_count": 5}, "only 0 of 4 distinct words occur 5 times or more.*lower --min-count"),
         (b"word word", {}, "only one distinct word"),
-        (b"some \0 text", {}, r"corpus\.txt is no text: it holds a NUL byte at offset 5"),
+        (b"some \0 text", {}, r"corpus\.txt is not text: it contains a NUL byte at offset 5"),
         (gzip.compress(b"\xef\xbb\xbfabc \0", mtime=0), {}, "NUL byte at offset 7"),
         (gzip.compress(TEXT, mtime=0)[:-9], {}, r"corpus\.txt is cut short"),
         (TEXT, {"tokens": "letters"}, "--tokens is 'letters'"),

@@ -86,7 +86,7 @@ def test_words_beyond_max_vocab_are_reported(tmp_path, text):
     old = Vocabulary(["the", "cat"], np.array([2, 1]))
     encoded = encode_corpus(text, tmp_path / "out", min_count=1, max_vocab=3, extend=old, cache=False)
     assert encoded.vocabulary.words == ["the", "cat", "dog"]
-    assert encoded.warnings == ["1 new words find no room, for --max-vocab is 3"]
+    assert encoded.warnings == ["1 new words were left out, because --max-vocab is 3"]
     with pytest.raises(InputError, match="--max-vocab is 2, but the model has 3 words, which all stay"):
         encode_corpus(text, tmp_path / "out", max_vocab=2, extend=encoded.vocabulary, cache=False)
 

@@ -124,7 +124,7 @@ def test_windows_line_ends_and_a_missing_last_line_end_are_accepted(tmp_path):
         (b"\x1f\x8b\x08\x00\xff" * 20, r"vocab.tsv, line 1: this is a binary file; give one with lines of"),
         (b"\x93NUMPY\x01\x00v\x00\t\x00\n\0\0", r"vocab.tsv, line 1: this is a binary file; give one with lines of"),
         (b"a\tb\t2\n", "line 1: the word is split by a tab"),
-        (b"a\t2\nb\t2\na\t1\n", "line 3: the word 'a' stands in an earlier line"),
+        (b"a\t2\nb\t2\na\t1\n", "line 3: the word 'a' already occurs in an earlier line"),
         (b"a\t2\nb\t1\nc\t2\n", "line 3: the count 2 is larger than 1"),
     ],
 )

@@ -20,7 +20,6 @@ from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
-from nce_train.flat_yaml import parse_flat_yaml
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs the limits, permissions and links of POSIX")
 SLOW = pytest.mark.slow
@@ -375,35 +374,6 @@ def test_links_out_of_a_model_are_refused(model_directory, name):
 def test_a_link_to_a_model_is_the_model(model_directory):
     (model_directory.parent / "link.nce").symlink_to(model_directory)
     assert len(Embeddings.load(model_directory.parent / "link.nce")) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (b"dim: 5\nwindow: 2\ndim: 6\n", "sets 'dim' in line 1 and again in line 3"),
-        (b"a: &x [1]\nb: *x\n", r"not valid YAML \(line 2\)"),
-        (b"dim: !!bool x\n", r"not valid YAML \(KeyError\)"),
-        (b"dim: 2001-99-99\n", r"not valid YAML \(ValueError\)"),
-        (b"dim: " + b"[" * 20_000, "not valid YAML"),
-        (b"dim: !!python/object/apply:os.system [x]\n", r"not valid YAML \(line 1\)"),
-        (b"? [a]\n: 5\n", "line 1: a name is one word"),
-        (b"dim: \xff\n", r"not UTF-8 text \(byte 5\)"),
-        (b"- 5\n", "holds no settings"),
-        (b"#" * 70_000, "has 70000 bytes"),
-        (b"#" * 65_537, "has more than 65536 bytes"),
-    ],
-)
-def test_invalid_settings(text, sentence):
-    with pytest.raises(InputError, match=rf"The settings file s\.yaml .*{sentence}"):
-        parse_flat_yaml(text, "s.yaml")
-
-
-def test_settings_with_their_lines():
-    assert parse_flat_yaml(b"\n# dim\ndim: 5\nlr: 0.5\nunknown:\n", "s") == (
-        {"dim": 5, "lr": 0.5, "unknown": None},
-        {"dim": 3, "lr": 4, "unknown": 5},
-    )
-    assert parse_flat_yaml(b"# nothing\n", "s") == ({}, {})
 
 
 # interrupts

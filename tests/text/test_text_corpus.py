@@ -259,10 +259,11 @@ def test_words_that_are_not_utf8_are_reported(tmp_path):
     ("content", "options", "message"),
     [
         (b"", {}, r"corpus\.txt\) holds no token"),
-        (b" \n\t\n", {}, "holds no token"),
+        (b" \n\t\r\n" * 100_000, {}, "holds no token"),
+        (b"\xef\xbb\xbf", {}, "holds no token"),
         (b"... --- ...", {"tokens": "words"}, "holds no token"),
         (b"a b c d", {"min_count": 5}, "only 0 of 4 distinct words occur 5 times or more.*lower --min-count"),
-        (b"word word", {}, "only one distinct word"),
+        (b"word word\n" * 50_000, {}, "only one distinct word"),
         (b"some \0 text", {}, r"corpus\.txt is not text: it contains a NUL byte at offset 5"),
         (gzip.compress(b"\xef\xbb\xbfabc \0", mtime=0), {}, "NUL byte at offset 7"),
         (gzip.compress(TEXT, mtime=0)[:-9], {}, r"corpus\.txt is cut short"),

@@ -89,21 +89,6 @@ def test_a_binary_file_in_a_directory_is_reported(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"word " * 100_000, "only one distinct word"),
-        (b"word\n" * 100_000, "only one distinct word"),
-        (b"\n" * 1_000_000, r"corpus\.txt\) holds no token"),
-        (b"\r\n" * 1_000_000, "holds no token"),
-        (b"\xef\xbb\xbf", "holds no token"),
-    ],
-)
-def test_a_text_without_two_words_is_refused(encode, content, message):
-    with pytest.raises(InputError, match=message):
-        encode(content)
-
-
 def test_one_repeated_word_can_be_encoded_with_a_given_vocabulary(encode):
     encoded = encode(b"word " * 100_000, vocabulary=Vocabulary(["other", "word"], np.array([5, 3])))
     assert encoded.token_count == 100_000

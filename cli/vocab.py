@@ -40,12 +40,12 @@ def main(
     from tqdm import tqdm
 
     from nce_train.errors import InputError
-    from nce_train.files import check_place, failures_told, is_same_file
+    from nce_train.files import check_output_path, is_same_file, report_write_failure
     from nce_train.text.corpus import count_corpus
     from nce_train.text.sources import list_sources
     from nce_train.training.settings import usable_cpus
 
-    check_place(output)
+    check_output_path(output)
     read = [source.path for source in list_sources(list(corpus)).sources if source.path is not None]
     if any(is_same_file(path, output) for path in read):
         raise InputError(f"{output}: this file is read as corpus; name another one to write")
@@ -65,7 +65,7 @@ def main(
             threads=threads or usable_cpus(),
             progress=show,
         )
-    with failures_told(output):
+    with report_write_failure(output):
         vocabulary.save(output)
     if not quiet:
         for warning in warnings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.api.arguments import PathLike, as_list
-from nce_train.arguments import check_path, check_whole, shown
+from nce_train.arguments import check_integer, check_path, format_value
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation import significance
@@ -89,8 +89,8 @@ def evaluate(
     >>> report["analogies"]["places"]["correct"], report["analogies"]["places"]["coverage"]
     (1, 1.0)
     """
-    check_whole("heldout_pairs", heldout_pairs)
-    check_whole("restrict_vocab", restrict_vocab, or_none=True)
+    check_integer("heldout_pairs", heldout_pairs)
+    check_integer("restrict_vocab", restrict_vocab, or_none=True)
     if heldout is not None:
         check_path("heldout", heldout)
     if heldout_pairs < 1:
@@ -122,7 +122,9 @@ def _check_models(models: Iterable[object]) -> None:
     for model in models:
         if not isinstance(model, (Embeddings, Model, str, os.PathLike)):
             kind = type(model).__name__
-            raise InputError(f"a model is {shown(model)}, of type {kind}; give Embeddings, a Model, or the path of one")
+            raise InputError(
+                f"a model is {format_value(model)}, of type {kind}; give Embeddings, a Model, or the path of one"
+            )
 
 
 def _measure_model(

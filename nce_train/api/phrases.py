@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nce_train.api.arguments import PathLike
-from nce_train.arguments import check_number, check_path, check_whole
+from nce_train.arguments import check_integer, check_number, check_path
 from nce_train.embeddings.formats.compression import check_writable, open_writing
 from nce_train.errors import InputError
-from nce_train.files import check_place, failures_told, is_same_file, is_stream
+from nce_train.files import check_output_path, is_same_file, is_stream, report_write_failure
 from nce_train.text.sources import list_sources
 from nce_train.training.settings import usable_cpus
 
@@ -75,12 +75,12 @@ def phrases(
     RunError
         A failure in mid-run; what stood at `output` is then as it was.
     """
-    from nce_train.text.phrases import Rule, join_corpus, listing
+    from nce_train.text.phrases import Rule, join_corpus, phrase_table
 
     for name, place in {"output": output, **({} if list_file is None else {"list_file": list_file})}.items():
         check_path(name, place)
     for name, number in {"passes": passes, "min_count": min_count, "threads": threads}.items():
-        check_whole(name, number, or_none=name == "threads")
+        check_integer(name, number, or_none=name == "threads")
     if threshold is not None:
         check_number("threshold", threshold)
     if passes < 1:
@@ -93,7 +93,7 @@ def phrases(
     scratch = None if is_stream(output) else os.path.dirname(os.path.realpath(output))
     with (
         tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory,
-        failures_told(output),
+        report_write_failure(output),
         open_writing(places[0]) as text,
     ):
         joined = join_corpus(
@@ -108,8 +108,8 @@ def phrases(
             progress=progress,
         )
         for place in places[1:]:  # before the text takes its place: without the list it stays away
-            with failures_told(place), open_writing(place) as table:
-                table.writelines(listing(joined.phrases))
+            with report_write_failure(place), open_writing(place) as table:
+                table.writelines(phrase_table(joined.phrases))
     return joined
 
 
@@ -117,7 +117,7 @@ def _check_outputs(places: Sequence[Path], corpus: Any) -> None:
     sources = [source.path for source in list_sources(corpus).sources if source.path is not None]
     for number, place in enumerate(places):
         check_writable(place)
-        check_place(place)
+        check_output_path(place)
         if any(is_same_file(source, place) for source in sources):
             raise InputError(f"{place}: this file is read as corpus; name another one to write")
         if any(place.absolute() == other.absolute() or is_same_file(place, other) for other in places[:number]):

@@ -18,9 +18,9 @@ from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
 from nce_train.runs.protocols import Heldout, Measure
-from nce_train.text.corpus import EncodedCorpus, refuse_without_room
-from nce_train.text.provisional import Progress
+from nce_train.text.corpus import EncodedCorpus, check_room_to_extend
 from nce_train.text.sources import Corpus, list_sources
+from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
 
@@ -66,7 +66,7 @@ class Cluster:
         The result's `stream` is empty, for the ids are on the workers.
         """
         started = time.perf_counter()
-        refuse_without_room(extend, settings.max_vocab)
+        check_room_to_extend(extend, settings.max_vocab)
         listed = list_sources(corpus)
         reading = Reading(self.workers, listed, settings, progress)
         self.workers.check(listed.sources)

@@ -20,8 +20,8 @@ from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import row_length
 from nce_train.kernel.state import Tables, aligned_zeros
 from nce_train.runs.state_file import checksum
-from nce_train.text import runs
-from nce_train.text.parts import CountedPart, count_part
+from nce_train.text import word_runs
+from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 from nce_train.training.noise import noise_tables
@@ -122,7 +122,7 @@ class Job:
         Resolved.
     vocabulary : Vocabulary
     parts : list of Source
-        The corpus in reading order; see `sources.parts_of`.
+        The corpus in reading order; see `blocks.split_source`.
     """
 
     settings: dict[str, Any]
@@ -164,7 +164,7 @@ class Desk:
         self._parts: dict[int, EncodedPart] = {}
         self._shards: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
-        self._known = runs.of_words(job.vocabulary.words)
+        self._known = word_runs.vocabulary_run(job.vocabulary.words)
         self._training: _Training | None = None
 
     def part(self, number: int, counted: CountedPart | None = None) -> EncodedPart:

@@ -1,8 +1,8 @@
 """From a corpus to its vocabulary and shards, on the workers: counted in parts, merged exactly, encoded in parts.
 
 The parts are byte ranges that end at line ends (or white space), or whole compressed files. Their words come in runs
-in the order of buckets, as `nce_train.text.runs` has them; some buckets of all parts are merged by one task, in which
-every word is complete, so that only the words of the vocabulary come here.
+in the order of buckets, as `nce_train.text.word_runs` has them; some buckets of all parts are merged by one task, in
+which every word is complete, so that only the words of the vocabulary come here.
 """
 
 import dataclasses
@@ -19,22 +19,21 @@ from distributed import Future, get_worker
 from nce_train.cluster.job import Job, PartSize, Segment, first_line_end, measure_part, part_checksum
 from nce_train.cluster.workers import Workers, homes_of
 from nce_train.errors import InputError
-from nce_train.text import runs
+from nce_train.text import word_runs
+from nce_train.text.blocks import PADDING, split_source
 from nce_train.text.corpus import (
-    frequent_or_old,
-    nothing_known,
-    punctuated_tokens,
-    refuse_without_words,
-    warnings_of,
-    words_without_room,
+    check_has_words,
+    count_punctuated_tokens,
+    needed_to_extend,
+    no_known_word,
+    punctuation_warnings,
 )
-from nce_train.text.counting import ArenaWords, WordCounter
-from nce_train.text.extension import extend_vocabulary
-from nce_train.text.parts import CountedPart, count_part
-from nce_train.text.provisional import Progress
-from nce_train.text.runs import BUCKETS, Run
-from nce_train.text.sources import PADDING, Source, SourceList, parts_of
-from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.counted_part import CountedPart, count_part
+from nce_train.text.sources import Source, SourceList
+from nce_train.text.token_file import Progress
+from nce_train.text.vocabulary import Vocabulary, extend_vocabulary
+from nce_train.text.word_counter import PackedWords, WordCounter
+from nce_train.text.word_runs import BUCKETS, WordRun
 from nce_train.training.settings import Settings
 
 LEAST_PART_BYTES, MOST_PART_BYTES = 2**22, 2**29  # of a plain file; what a part's words may take depends on it
@@ -79,7 +78,7 @@ def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_byte
         source if source.path is None else dataclasses.replace(source, path=Path(os.path.abspath(source.path)))
         for source in listed.sources
     ]
-    return [part for source in sources for part in parts_of(source, part_bytes, line_breaks == "sentence")]
+    return [part for source in sources for part in split_source(source, part_bytes, line_breaks == "sentence")]
 
 
 class Reading:
@@ -167,24 +166,26 @@ class Reading:
         workers.wait(self._counted, self._done("vocabulary"))
         pieces: list[_Merged] = workers.results(merged)
         num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
-        num_others = sum(piece.others for piece in pieces)
+        num_other_words = sum(piece.others for piece in pieces)
         lengths, counts, first, text = (
             np.concatenate([getattr(piece, name) for piece in pieces])
             for name in ("lengths", "counts", "first", "text")
         )
-        refuse_without_words(self._listed, len(lengths) + num_others)
-        words = ArenaWords(text, np.cumsum(lengths) - lengths, lengths)
+        check_has_words(self._listed, len(lengths) + num_other_words)
+        words = PackedWords(text, np.cumsum(lengths) - lengths, lengths)
         limits: dict[str, Any] = {
             "min_count": settings.min_count,
             "max_vocab": settings.max_vocab,
-            "tokens_of_others": sum(piece.tokens_of_others for piece in pieces),
+            "num_other_tokens": sum(piece.num_other_tokens for piece in pieces),
         }
-        warnings = warnings_of(num_tokens, num_punctuated) if raw else []
+        warnings = punctuation_warnings(num_tokens, num_punctuated) if raw else []
         if extend is not None:
-            vocabulary, _, left_out = extend_vocabulary(extend, words, counts, first, **limits)
-            return vocabulary, [*warnings, *words_without_room(left_out, settings.max_vocab)]
+            vocabulary, _, more_warnings = extend_vocabulary(extend, words, counts, first, **limits)
+            return vocabulary, warnings + more_warnings
         unknown = settings.unknown
-        vocabulary, _ = Vocabulary.select(words, counts, first, unknown=unknown, num_others=num_others, **limits)
+        vocabulary, _ = Vocabulary.select(
+            words, counts, first, unknown=unknown, num_other_words=num_other_words, **limits
+        )
         return vocabulary, warnings
 
     def _encode(self, job: Job) -> Shards:
@@ -274,7 +275,7 @@ def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) 
 def refuse_without_tokens(tokens: int, vocabulary: Vocabulary) -> None:
     """Raise InputError when the corpus holds none of the words of a given vocabulary."""
     if tokens == 0:
-        raise nothing_known(vocabulary)
+        raise no_known_word(vocabulary)
 
 
 def _segments(starts: Sequence[int], begin: int, end: int) -> list[Segment]:
@@ -295,7 +296,7 @@ class _Merged(NamedTuple):
     counts: np.ndarray
     first: np.ndarray
     others: int
-    tokens_of_others: int
+    num_other_tokens: int
     tokens: int
     punctuated: int
 
@@ -304,27 +305,27 @@ def _count_part(part: Source, tokens: str, lowercase: bool, line_breaks: str) ->
     return count_part(part, get_worker().local_directory, tokens, lowercase, line_breaks)
 
 
-def _some_buckets(part: CountedPart, number: int, begin: int, end: int) -> list[Run]:
+def _some_buckets(part: CountedPart, number: int, begin: int, end: int) -> list[WordRun]:
     """The words of some buckets, their first positions behind those of all parts before this one."""
     return [_slice_of(run, begin, end, number << _FIRST_BITS) for run in part.counted.runs.values()]
 
 
-def _slice_of(run: Run, begin: int, end: int, origin: int) -> Run:
-    words = slice(run.begins[begin], run.begins[end])
-    text = slice(run.text_begins[begin], run.text_begins[end] + PADDING)
-    return Run(
-        begins=np.clip(run.begins, words.start, words.stop) - words.start,
-        text_begins=np.clip(run.text_begins, text.start, text.stop - PADDING) - text.start,
+def _slice_of(run: WordRun, begin: int, end: int, origin: int) -> WordRun:
+    words = slice(run.bucket_starts[begin], run.bucket_starts[end])
+    text = slice(run.bucket_text_starts[begin], run.bucket_text_starts[end] + PADDING)
+    return WordRun(
+        bucket_starts=np.clip(run.bucket_starts, words.start, words.stop) - words.start,
+        bucket_text_starts=np.clip(run.bucket_text_starts, text.start, text.stop - PADDING) - text.start,
         ids=run.ids[words],
         lengths=run.lengths[words],
         counts=run.counts[words],
         first=run.first[words] + origin,
-        numbers=run.numbers[words],
+        merged_ids=run.merged_ids[words],
         text=run.text[text],
     )
 
 
-def _merge(parts: list[list[Run]], min_count: int, raw: bool, old: Vocabulary | None) -> _Merged:
+def _merge(parts: list[list[WordRun]], min_count: int, raw: bool, old: Vocabulary | None) -> _Merged:
     """The words that occur `min_count` times or are old ones, and what is left."""
     tokens = punctuated = 0
 
@@ -332,21 +333,21 @@ def _merge(parts: list[list[Run]], min_count: int, raw: bool, old: Vocabulary | 
         nonlocal tokens, punctuated
         counts = counter.counts()
         tokens += int(counts.sum())
-        punctuated += punctuated_tokens(counter) if raw else 0
-        return counts >= min_count if old is None else frequent_or_old(counter, min_count, old)
+        punctuated += count_punctuated_tokens(counter) if raw else 0
+        return counts >= min_count if old is None else needed_to_extend(counter, min_count, old)
 
     # arrays that came from another worker cannot be written
     fresh = [np.zeros(run.num_words, np.int32) for part in parts for run in part]
     columns = [(*run[:6], numbers, run.text) for run, numbers in zip(itertools.chain(*parts), fresh, strict=True)]
-    joined = [Run(*column) for column in columns]
-    words = runs.merge(joined, is_wanted)
+    joined = [WordRun(*column) for column in columns]
+    words = word_runs.merge(joined, is_wanted)
     return _Merged(
-        words.words.arena,
+        words.words.text,
         words.words.lengths,
         words.counts,
         words.first,
-        words.num_others,
-        words.tokens_of_others,
+        words.num_other_words,
+        words.num_other_tokens,
         tokens,
         punctuated,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.arguments import check_whole, check_words, shown
+from nce_train.arguments import check_integer, check_words, format_value
 from nce_train.embeddings.keys import Key, Word, check_vector, with_weights
 from nce_train.embeddings.nearest import largest, nearest_rows
 from nce_train.embeddings.postprocess import unit_length, vector_norms
@@ -106,7 +106,7 @@ class Embeddings(WordVectors):
         >>> [word for word, _ in model.most_similar(positive=["france", "rome"], negative=["paris"], topn=1)]
         ['italy']
         """
-        check_whole("topn", topn, or_none=True)
+        check_integer("topn", topn, or_none=True)
         if topn is not None and topn < 1:
             return []
         rows = self._restricted(restrict_vocab)
@@ -156,7 +156,7 @@ class Embeddings(WordVectors):
             When `positive` is empty, a key has a weight other than 1, a vector is not of length dim or holds a
             number that is not finite, or `restrict_vocab` is negative.
         """
-        check_whole("topn", topn, or_none=True)
+        check_integer("topn", topn, or_none=True)
         if topn is not None and topn < 1:
             return []
         rows = self._restricted(restrict_vocab)
@@ -211,7 +211,7 @@ class Embeddings(WordVectors):
             When `restrict_vocab` is given with an index, or the index is of other vectors.
         """
         check_words("words", words)
-        check_whole("topn", topn)
+        check_integer("topn", topn)
         searched = self._restricted(restrict_vocab)
         if topn < 1:
             return [[] for _ in words]
@@ -266,7 +266,7 @@ class Embeddings(WordVectors):
         words = list(words)
         for word in words:
             if not isinstance(word, str):
-                raise TypeError(f"{shown(word)} is of type {type(word).__name__}; give words (str)")
+                raise TypeError(f"{format_value(word)} is of type {type(word).__name__}; give words (str)")
         known = [word for word in words if word in self]
         if not known:
             raise ValueError(f"doesnt_match needs a word in the vocabulary; of {len(words)} words 0 are")
@@ -283,7 +283,7 @@ class Embeddings(WordVectors):
 
     def _restricted(self, restrict_vocab: int | None) -> NDArray[np.float32]:
         """The vectors that are searched."""
-        check_whole("restrict_vocab", restrict_vocab, or_none=True)
+        check_integer("restrict_vocab", restrict_vocab, or_none=True)
         if restrict_vocab is not None and restrict_vocab < 0:
             raise ValueError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
         return self.vectors[: restrict_vocab or None]

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
-from nce_train.arguments import check_path, check_whole, check_words, shown
+from nce_train.arguments import check_integer, check_path, check_words, format_value
 from nce_train.embeddings.formats.model_directory import read_finished
 from nce_train.embeddings.formats.npy import read_array, read_vocabulary
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError
-from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
+from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml
 
 
 class Model:
@@ -159,7 +159,7 @@ class Model:
         TypeError
             When the centre is not a str, or `topn` is not a whole number.
         """
-        check_whole("topn", topn)
+        check_integer("topn", topn)
         if topn < 1:
             return []
         vector = self.input[self._row(centre)][None]
@@ -173,7 +173,7 @@ class Model:
 
     def _row(self, word: str) -> int:
         if not isinstance(word, str):
-            raise TypeError(f"{shown(word)} is of type {type(word).__name__}; give a word (str)")
+            raise TypeError(f"{format_value(word)} is of type {type(word).__name__}; give a word (str)")
         if word not in self._index:
             raise UnknownWordError(word, self.words)
         return self._index[word]
@@ -199,7 +199,7 @@ class _RunSettings(BaseModel):
 def _read_settings(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: not the settings of a run ({error.strerror})") from None
     values, lines = parse_flat_yaml(content, str(path))

@@ -207,7 +207,7 @@ def _read_pairs(
             vocabulary=Vocabulary(list(words), counts, settings["unknown"]),
             threads=threads,
             cache=False,
-            called="held-out text",
+            role="held-out text",
         )
         stream = np.array(encoded.stream)
     centres, contexts = heldout_pairs(stream, int(settings["window"]), max_pairs)

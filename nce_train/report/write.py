@@ -7,7 +7,7 @@ from typing import Any
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
-from nce_train.files import atomic_write, check_place, failures_told, is_same_file
+from nce_train.files import atomic_write, check_output_path, is_same_file, report_write_failure
 from nce_train.report.content import page_content
 from nce_train.report.html_page import plotly_source, render_page
 from nce_train.report.models import read_models
@@ -73,7 +73,7 @@ def write_report(
             contents[loss_file] = curve
         contents[map_file] = map_picture(reported[0].embeddings, word_map)
     for path, content in contents.items():
-        with failures_told(path), atomic_write(path) as output:
+        with report_write_failure(path), atomic_write(path) as output:
             output.write(content)
     return list(contents)
 
@@ -85,7 +85,7 @@ def _stem(model: PathLike) -> str:
 
 def _check_output(path: Path, inputs: Iterable[PathLike]) -> None:
     """Refuse, before the work, a path that cannot be written or that is read."""
-    check_place(path)
+    check_output_path(path)
     if any(is_same_file(path, other) for other in inputs):
         raise InputError(f"{path}: this file is read; write to another")
     if any(is_same_file(path.parent, other) for other in inputs):

@@ -133,6 +133,7 @@ def compile_elsewhere(settings: Settings) -> None:
 
 def _is_to_be_compiled(settings: Settings) -> bool:
     """Whether nothing of the kind that these settings need is in the cache, and there is one."""
+    from nce_train.compiled import is_missing_from_cache
     from nce_train.kernel.train import train_blocks
 
     kernel = train_blocks
@@ -140,8 +141,7 @@ def _is_to_be_compiled(settings: Settings) -> bool:
         from nce_train.kernel.combine import add_changes
 
         kernel = add_changes
-    cache_file = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
-    return cache_file is not None and not os.path.exists(cache_file._index_path)
+    return is_missing_from_cache(kernel)
 
 
 def _end_with_the_other_process() -> None:

@@ -11,9 +11,9 @@ from nce_train.errors import InputError
 from nce_train.files import is_same_file
 from nce_train.runs.model_directory import sha256_of
 from nce_train.runs.record import RunRecord
-from nce_train.text.corpus import refuse_without_words
-from nce_train.text.provisional import count
+from nce_train.text.corpus import check_has_words
 from nce_train.text.sources import Corpus, Source, SourceList, list_sources
+from nce_train.text.token_file import count_words
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
 
@@ -70,8 +70,8 @@ def _check_tokens(listed: SourceList, settings: Settings) -> None:
     if any(source.status is None and source.url is None for source in listed.sources):
         return  # a pipe can be read once only
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        counted = count(listed, None, Path(scratch), settings.tokens, settings.lowercase, False, 1, None)
-    refuse_without_words(listed, counted.num_words)
+        counted = count_words(listed, None, Path(scratch), settings.tokens, settings.lowercase, False, 1, None)
+    check_has_words(listed, counted.num_words)
 
 
 def find_corpus(

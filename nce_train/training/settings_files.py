@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from nce_train.errors import InputError, NceTrainWarning
-from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
+from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml
 from nce_train.training.settings import Settings
 
 PRESETS = "nce_train.configs"
@@ -130,7 +130,7 @@ def _config_bytes(name: str) -> bytes:
             raise InputError(f"There is no preset {name!r}; presets are {', '.join(preset_names())}{hint}.")
         return importlib.resources.files(PRESETS).joinpath(f"{name}.yaml").read_bytes()
     with open(name, "rb") as file:
-        return file.read(MOST_BYTES + 1)
+        return file.read(MAX_BYTES + 1)
 
 
 def _validated(values: dict[str, Any], where: Mapping[str, str]) -> Settings:

@@ -135,7 +135,7 @@ def test_a_vectors_file_can_be_exported_onto_itself(here):
         (["corpus.nce", "v.txt", "--format", "parquet"], "'parquet' is not one of"),
         (["corpus.nce", "v.txt", "--top", "0"], "--top"),
         (["corpus.nce", "absent/v.txt"], "there is no directory absent"),
-        (["corpus.nce", "corpus.nce", "--format", "glove"], "a directory stands here"),
+        (["corpus.nce", "corpus.nce", "--format", "glove"], "this is a directory"),
         (["absent", "v.txt"], "absent: no such file"),
         (["v.txt", "w.txt"], "v.txt: no such file"),
         (["old.txt", "v.txt", "--vectors", "sum"], "a vectors file has no sum vectors"),

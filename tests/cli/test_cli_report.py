@@ -70,7 +70,7 @@ def test_a_page_and_pictures(here):
     ("arguments", "sentence"),
     [
         (["absent.nce"], "absent.nce: no such file; check the path"),
-        (["run.nce", "-o", "run.nce"], "run.nce: a directory stands here; name a file to write"),
+        (["run.nce", "-o", "run.nce"], "run.nce: this is a directory; name a file to write"),
         (["run.nce", "--layout", "tsne"], "--layout"),
         ([], "MODEL"),
     ],
@@ -120,8 +120,8 @@ def test_no_space_leaves_the_old_page(here):
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: page.html: it could not be written (File too large); a file that stood there before is still whole; "
-        "mend this or choose another place\n"
+        "Error: page.html: it could not be written (File too large); an existing file there is unchanged; "
+        "fix this or choose another place\n"
     )
     assert (here / "page.html").read_text() == "old"
     assert not list(here.glob(".page*"))

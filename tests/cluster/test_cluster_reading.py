@@ -14,11 +14,12 @@ from nce_train.cluster.reading import Reading, cuts_of
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
 from nce_train.runs.state_file import checksum
+from nce_train.text.blocks import read_blocks, split_source
 from nce_train.text.corpus import encode_corpus
-from nce_train.text.parts import count_part
-from nce_train.text.runs import of_words
-from nce_train.text.sources import SourceList, list_sources, parts_of
+from nce_train.text.counted_part import count_part
+from nce_train.text.sources import SourceList, list_sources
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.word_runs import vocabulary_run
 from nce_train.training.rounds import shard_cuts
 from nce_train.training.settings import Settings
 
@@ -93,7 +94,7 @@ def test_words_are_added_as_one_machine_adds_them(unknown, room, corpus, workers
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert set(old.words) <= set(vocabulary.words) and len(vocabulary) > len(old)
     assert warnings == expected.warnings
-    assert any("find no room" in warning for warning in warnings) == (room is not None)
+    assert any("were left out" in warning for warning in warnings) == (room is not None)
 
 
 def ids_of(job, number, segments):
@@ -167,9 +168,9 @@ def test_what_was_counted_is_encoded_once_and_where_it_is(tmp_path):
     path.write_text("one two two\nthree one\n")
     (source,) = list_sources(str(path)).sources
     without, with_unknown, travelled = (count_part(source, tmp_path, "whitespace", False, "sentence") for _ in range(3))
-    ids, token_count = without.encode(of_words(["two", "one"]), has_unknown=False)
+    ids, token_count = without.encode(vocabulary_run(["two", "one"]), has_unknown=False)
     assert ids.tolist() == [1, 0, 0, -1, 1, -1] and token_count == 4
-    ids, token_count = with_unknown.encode(of_words(["UNK", "one"]), has_unknown=True)
+    ids, token_count = with_unknown.encode(vocabulary_run(["UNK", "one"]), has_unknown=True)
     assert ids.tolist() == [1, 0, 0, -1, 0, 1, -1] and token_count == 5
     assert travelled.has_ids and not without.has_ids
     there = pickle.loads(pickle.dumps(travelled))
@@ -217,13 +218,13 @@ def test_parts_cover_a_file_and_end_behind_white_space(content, part_bytes, at_l
     path = tmp_path_factory.mktemp("parts", numbered=True) / "file"
     path.write_bytes(content.encode())
     (source,) = list_sources(str(path)).sources
-    parts = parts_of(source, part_bytes, at_lines)
+    parts = split_source(source, part_bytes, at_lines)
     spans = [part.span or (0, len(content)) for part in parts]
     assert [begin for begin, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert spans[-1][1] == len(content)
     for _, end in spans[:-1]:
         assert content[end - 1] in ("\n" if at_lines else " \n\r")
-    blocks = [block for part in parts for block in SourceList([part]).blocks(block_bytes=16)]
+    blocks = [block for part in parts for block in read_blocks(SourceList([part]), 16)]
     assert b" ".join(block.text[: block.end].tobytes() for block in blocks).split() == content.encode().split()
 
 

@@ -344,7 +344,7 @@ def test_paths_that_cannot_be_written(tmp_path, model):
         model.save(tmp_path / "v.pickle")
     with pytest.raises(InputError, match="'pickle' is not a format"):
         model.save(tmp_path / "v.txt", format="pickle")
-    with pytest.raises(InputError, match="a directory stands here"):
+    with pytest.raises(InputError, match="this is a directory"):
         model.save(tmp_path, format="glove")
     for name in ("v.txt.zip", "v.txt.LZ4"):
         with pytest.raises(InputError, match=r"is not written; compress with an ending \.gz, \.bz2, \.xz, \.zst"):

@@ -40,7 +40,7 @@ def test_refused_arguments_change_no_file(here, arguments, sentence):
 
 def test_a_directory_in_the_way_of_a_picture(here):
     (here / "page.map.png").mkdir()
-    with pytest.raises(InputError, match=r"page\.map\.png: a directory stands here"):
+    with pytest.raises(InputError, match=r"page\.map\.png: this is a directory"):
         report("run.nce", "page.html", pictures=True)
     assert not (here / "page.html").exists()
 

@@ -299,7 +299,7 @@ def test_the_unknown_word_stays_in_front(folder):
     words = (folder / "new.txt").read_text().split()
     assert after["UNK"][3] == before["UNK"][3] + sum(word not in after for word in words)
     np.testing.assert_array_equal(after["UNK"][0], before["UNK"][0])
-    assert any("new words find no room, for --max-vocab is 35" in note for note in watcher.notes)
+    assert any("new words were left out, because --max-vocab is 35" in note for note in watcher.notes)
     for given, sentence in (
         ({"unknown": "X"}, "--unknown cannot be 'X': in .*unk.nce it is 'UNK'"),
         ({"unknown": None}, "--unknown cannot be None"),

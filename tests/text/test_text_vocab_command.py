@@ -1,4 +1,4 @@
-"""nce-vocab as a process: its file, what it says, and its exit codes."""
+"""nce-vocab as a process: its file, its messages and its exit codes."""
 
 import importlib.util
 import subprocess
@@ -47,13 +47,13 @@ def test_standard_input_and_all_options(tmp_path):
         (["corpus.txt", "-o", "none/vocab.tsv"], "there is no directory none"),
         (["corpus.txt", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
         ([".", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
-        (["corpus.txt", "-o", "."], ".: a directory stands here; name a file to write"),
+        (["corpus.txt", "-o", "."], ".: this is a directory; name a file to write"),
         (["corpus.txt", "-o", "vocab.tsv"], "only 0 of 5 distinct words occur 5 times or more"),
         (["corpus.txt"], "Missing option '-o'"),
         (["corpus.txt", "-o", "vocab.tsv", "--max-vocab", "1"], "Invalid value for '--max-vocab'"),
     ],
 )
-def test_a_failure_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
+def test_a_failure_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_bytes(TEXT)
     done = run(*arguments)

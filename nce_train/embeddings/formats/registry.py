@@ -25,7 +25,7 @@ from nce_train.embeddings.formats.precision import DTYPES, with_precision
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE
 from nce_train.errors import InputError
-from nce_train.files import check_place, failures_told
+from nce_train.files import check_output_path, report_write_failure
 
 
 class Format(NamedTuple):
@@ -152,8 +152,8 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
         raise InputError(f"{path}: the format {chosen.name} does not hold {dtype}; take {able}, or leave dtype out")
     if not table.words:
         raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
-    check_place(path, chosen.is_directory)
-    with failures_told(path):
+    check_output_path(path, chosen.is_directory)
+    with report_write_failure(path):
         chosen.write(path, with_precision(table, dtype))
 
 

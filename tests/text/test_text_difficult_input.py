@@ -1,4 +1,4 @@
-"""Text that bites: bytes that are no characters, lines and words without end, files that are no text or vanish."""
+"""Difficult texts: invalid UTF-8, very long lines and words, binary files, files that change or cannot be read."""
 
 import gzip
 import lzma
@@ -14,21 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, RunError
-from nce_train.text import provisional
+from nce_train.text import token_file
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
-
-
-@pytest.fixture
-def encode(tmp_path):
-    """Encode some bytes without the cache."""
-
-    def run(content, **options):
-        path = tmp_path / "corpus.txt"
-        path.write_bytes(content)
-        return encode_corpus(path, tmp_path / "out", **({"cache": False, "min_count": 1, "threads": 2} | options))
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -45,9 +33,9 @@ def encode(tmp_path):
         (b"\x1c\x1d \x7f \x1c\x1d\n", [b"\x1c\x1d", b"\x7f"], [0, 1, 0, -1]),
         (b"-1 1e5 -1 nan </s> %_20\n", [b"-1", b"1e5", b"nan", b"</s>", b"%_20"], [0, 1, 0, 2, 3, 4, -1]),
     ],
-    ids=["carriage-returns", "byte-order-mark", "unicode-spaces", "no-utf-8", "controls", "like-numbers-and-marks"],
+    ids=["carriage-returns", "byte-order-mark", "unicode-spaces", "invalid-utf-8", "controls", "numbers-and-markup"],
 )
-def test_bytes_are_kept_as_they_are_and_come_back_from_the_vocabulary_file(tmp_path, encode, content, words, stream):
+def test_bytes_survive_encoding_and_the_vocabulary_file(tmp_path, encode, content, words, stream):
     encoded = encode(content)
     assert [word.encode("utf-8", "surrogateescape") for word in encoded.vocabulary.words] == words
     assert encoded.stream.tolist() == stream
@@ -70,9 +58,7 @@ def test_bytes_are_kept_as_they_are_and_come_back_from_the_vocabulary_file(tmp_p
     block_bytes=st.sampled_from([1, 7, 100, 1 << 20]),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_nul_byte_is_refused_wherever_it_stands(
-    tmp_path_factory, texts, place, nuls, tokens, compress, start, block_bytes
-):
+def test_a_nul_byte_is_refused_anywhere(tmp_path_factory, texts, place, nuls, tokens, compress, start, block_bytes):
     directory = tmp_path_factory.mktemp("corpus")
     number = place % len(texts)
     offset = place % (len(texts[number]) + 1)
@@ -80,55 +66,40 @@ def test_a_nul_byte_is_refused_wherever_it_stands(
     paths = [directory / f"{i}.txt" for i in range(len(texts))]
     for path, text in zip(paths, texts, strict=True):
         path.write_bytes(compress(start + text))
-    message = rf"{number}\.txt is no text: it holds a NUL byte at offset {len(start) + offset} "
+    message = rf"{number}\.txt is not text: it contains a NUL byte at offset {len(start) + offset} "
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provisional, "BLOCK_BYTES", block_bytes)
+        patch.setattr(token_file, "BLOCK_BYTES", block_bytes)
         for threads in (1, 3):
             with pytest.raises(InputError, match=message):
                 encode_corpus(paths, directory / "out", tokens=tokens, min_count=1, threads=threads, cache=False)
     assert list((directory / "out").iterdir()) == []
 
 
-def test_a_nul_character_in_a_token_is_told_with_its_sentence(tmp_path):
-    with pytest.raises(InputError, match=r"sentence 2 of the corpus: the token 'b\\x00c' holds a NUL character"):
+def test_a_nul_character_in_a_token_is_reported_with_its_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"sentence 2 of the corpus: the token 'b\\x00c' contains a NUL character"):
         encode_corpus([["a"], ["b\0c", "d"]], tmp_path)
 
 
-def test_a_binary_file_in_a_directory_is_named(tmp_path):
+def test_a_binary_file_in_a_directory_is_reported(tmp_path):
     (tmp_path / "texts" / "b").mkdir(parents=True)
     (tmp_path / "texts" / "a.txt").write_bytes(b"some words\n" * 1000)
     shutil.copy(sys.executable, tmp_path / "texts" / "b" / "program")
-    with pytest.raises(InputError, match=r"texts/b/program is no text: it holds a NUL byte at offset \d+ "):
+    with pytest.raises(InputError, match=r"texts/b/program is not text: it contains a NUL byte at offset \d+ "):
         encode_corpus(tmp_path / "texts", tmp_path / "out", threads=2)
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"word " * 100_000, "only one distinct word"),
-        (b"word\n" * 100_000, "only one distinct word"),
-        (b"\n" * 1_000_000, r"corpus\.txt\) holds no token"),
-        (b"\r\n" * 1_000_000, "holds no token"),
-        (b"\xef\xbb\xbf", "holds no token"),
-    ],
-)
-def test_a_text_without_two_words_is_refused(encode, content, message):
-    with pytest.raises(InputError, match=message):
-        encode(content)
-
-
-def test_one_repeated_word_can_be_read_with_a_given_vocabulary(encode):
+def test_one_repeated_word_can_be_encoded_with_a_given_vocabulary(encode):
     encoded = encode(b"word " * 100_000, vocabulary=Vocabulary(["other", "word"], np.array([5, 3])))
     assert encoded.token_count == 100_000
     assert encoded.stream.tolist() == [1] * 100_000 + [-1]
 
 
-def test_a_million_empty_lines_between_words_leave_no_trace(encode):
+def test_a_million_empty_lines_are_skipped(encode):
     assert encode(b"a" + b"\n" * 1_000_000 + b"b a\n").stream.tolist() == [0, -1, 1, 0, -1]
 
 
-def test_one_line_is_one_sentence_whatever_its_end(encode):
+def test_one_line_is_one_sentence_with_any_line_end(encode):
     for end in (b"", b"\n", b" ", b"\r\n", b"\n\n \n"):
         assert encode(b"a b a" + end).stream.tolist() == [0, 1, 0, -1]
 
@@ -144,7 +115,7 @@ def test_a_line_of_a_hundred_megabytes_is_one_sentence(encode):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tokens", ["whitespace", "words"])
-def test_a_word_of_a_hundred_megabytes_is_whole(encode, tokens):
+def test_a_word_of_a_hundred_megabytes_stays_whole(encode, tokens):
     word = b"x" * 50_000_000 + "é".encode() + b"y" * 50_000_000
     encoded = encode(b"a b " + word + b" a " + word[:-1] + b" b " + word, tokens=tokens)
     assert encoded.stream.tolist() == [0, 1, 2, 0, 3, 1, 2, -1]
@@ -153,8 +124,8 @@ def test_a_word_of_a_hundred_megabytes_is_whole(encode, tokens):
 
 @pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
 @pytest.mark.parametrize("left", [0.3, 0.99])
-def test_a_compressed_file_that_is_cut_while_it_is_read_has_changed(tmp_path, monkeypatch, compress, left):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
+def test_a_compressed_file_truncated_while_it_is_read_is_reported_as_changed(tmp_path, monkeypatch, compress, left):
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 1000)
     path = tmp_path / "corpus.txt"
     content = compress(np.random.default_rng(1).integers(32, 120, 1_000_000, np.uint8).tobytes())
     path.write_bytes(content)
@@ -168,7 +139,7 @@ def test_a_compressed_file_that_is_cut_while_it_is_read_has_changed(tmp_path, mo
 
 
 def test_a_file_that_another_process_writes_to_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 1000)
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"some words and more\n" * 10_000)
     writer = subprocess.Popen(["sh", "-c", f"while echo more words; do :; done >> '{path}'"])
@@ -187,7 +158,7 @@ def test_a_file_that_another_process_writes_to_is_refused(tmp_path, monkeypatch)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_named_pipe_is_read_once_and_not_kept(tmp_path):
+def test_a_named_pipe_is_read_once_and_not_cached(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
     for content in (b"a b a", gzip.compress(b"b c c b")):  # the second text must not come from the cache
@@ -200,22 +171,22 @@ def test_a_named_pipe_is_read_once_and_not_kept(tmp_path):
     assert encoded.vocabulary.words == ["b", "c"]
 
 
-def test_what_stands_in_the_place_of_the_token_file_is_told_before_reading(tmp_path):
+def test_a_token_file_that_cannot_be_written_is_reported_before_reading(tmp_path):
     (tmp_path / "corpus.txt").write_bytes(b"a b")
     (tmp_path / "tokens.npy").mkdir()
-    read = []
+    calls = []
     with pytest.raises(InputError, match=r"cannot write .*tokens\.npy: Is a directory"):
-        encode_corpus(tmp_path / "corpus.txt", tmp_path, progress=lambda *now: read.append(now))
-    assert read == []
+        encode_corpus(tmp_path / "corpus.txt", tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == []
 
 
 @pytest.fixture
 def unprivileged():
-    """Run a program with the permissions of the files' owner, and no more: the superuser without his powers."""
+    """Run a program that is bound by file permissions, even as root."""
     command = [sys.executable, "-c"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         if shutil.which("setpriv") is None:
-            pytest.skip("the superuser may read everything, and setpriv is not there to take that from him")
+            pytest.skip("root may read everything, and setpriv is not installed")
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
 
     def run(program, *arguments):
@@ -227,7 +198,7 @@ def unprivileged():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such permissions")
 @pytest.mark.parametrize("closed", ["texts", "texts/inner", "texts/inner/a.txt"])
-def test_a_directory_or_file_that_may_not_be_read_is_named(tmp_path, unprivileged, closed):
+def test_a_directory_or_file_without_read_permission_is_reported(tmp_path, unprivileged, closed):
     (tmp_path / "texts" / "inner").mkdir(parents=True)
     (tmp_path / "texts" / "inner" / "a.txt").write_bytes(b"a b")
     (tmp_path / closed).chmod(0)
@@ -237,14 +208,14 @@ def test_a_directory_or_file_that_may_not_be_read_is_named(tmp_path, unprivilege
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     try:
-        said = unprivileged(program, tmp_path / "texts")
+        output = unprivileged(program, tmp_path / "texts")
     finally:
         (tmp_path / closed).chmod(0o700)
-    assert said == f"InputError cannot read the corpus {tmp_path / closed}: Permission denied\n"
+    assert output == f"InputError cannot read the corpus {tmp_path / closed}: Permission denied\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such permissions")
-def test_a_corpus_that_may_only_be_read_is_enough(tmp_path, unprivileged):
+def test_a_read_only_corpus_is_encoded(tmp_path, unprivileged):
     texts = tmp_path / "texts"
     texts.mkdir()
     (texts / "a.txt").write_bytes(b"a b a")
@@ -259,15 +230,15 @@ def test_a_corpus_that_may_only_be_read_is_enough(tmp_path, unprivileged):
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     try:
-        said = unprivileged(program, texts, tmp_path / "out").splitlines()
+        output = unprivileged(program, texts, tmp_path / "out").splitlines()
     finally:
         texts.chmod(0o700)
-    assert said[0] == "[0, 1, 0, -1]"
-    assert said[1] == f"InputError cannot make the directory {texts}/out: Permission denied"
-    assert said[2] == f"InputError cannot write {texts}/tokens.npy: Permission denied"
+    assert output[0] == "[0, 1, 0, -1]"
+    assert output[1] == f"InputError cannot make the directory {texts}/out: Permission denied"
+    assert output[2] == f"InputError cannot write {texts}/tokens.npy: Permission denied"
 
 
-def test_counting_alone_refuses_the_same(tmp_path):
+def test_counting_refuses_the_same_input(tmp_path):
     path = tmp_path / "corpus.txt"
     for content, message in [(b"a b \0", "NUL byte at offset 4"), (b"", "no token"), (b"a a", "one distinct word")]:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Encodings reused: when they match, never when damaged, and within limits."""
+"""The cache of encoded corpora: entries are reused when they match, never when damaged, and within limits."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nce_train.text import cache
+from nce_train.text import token_cache
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -20,7 +20,7 @@ TEXT = b"the cat sat\nthe dog saw the cat\nwords, with. marks,\n" * 3
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty cache directory of this test's own."""
+    """An empty cache directory for this test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "nce-train"
 
@@ -40,7 +40,7 @@ def entries(home):
     return [path for path in home.iterdir() if not path.name.startswith(".")]
 
 
-def same(first, second):
+def is_same(first, second):
     return (
         first.vocabulary.words == second.vocabulary.words
         and first.vocabulary.counts.tolist() == second.vocabulary.counts.tolist()
@@ -53,12 +53,12 @@ def same(first, second):
 
 
 @pytest.mark.parametrize("unknown", [None, "UNK"])
-def test_the_second_run_takes_what_the_first_left(encode, tmp_path, unknown):
+def test_a_second_run_reuses_the_entry_of_the_first(encode, tmp_path, unknown):
     first = encode(unknown=unknown)
     second = encode(unknown=unknown, out="elsewhere", threads=3)
     assert (first.from_cache, second.from_cache) == (False, True)
     assert first.warnings
-    assert same(first, second)
+    assert is_same(first, second)
     assert second.path == tmp_path / "elsewhere" / "tokens.npy"
     assert first.path.samefile(second.path)
     assert [path.name for path in second.path.parent.iterdir()] == ["tokens.npy"]
@@ -66,7 +66,7 @@ def test_the_second_run_takes_what_the_first_left(encode, tmp_path, unknown):
     assert encode(unknown=unknown).from_cache
 
 
-def test_the_sources_are_named_as_this_run_names_them(encode, tmp_path, monkeypatch):
+def test_sources_have_the_names_given_to_this_run(encode, tmp_path, monkeypatch):
     encode()
     monkeypatch.chdir(tmp_path)
     encoded = encode_corpus("corpus.txt", "out", min_count=2)
@@ -86,22 +86,22 @@ def test_the_sources_are_named_as_this_run_names_them(encode, tmp_path, monkeypa
         {"vocabulary": Vocabulary(["cat", "the"], np.array([5, 4]))},
     ],
 )
-def test_other_settings_are_another_entry(encode, options):
+def test_other_settings_have_another_entry(encode, options):
     encode()
     encoded = encode(**options)
     assert not encoded.from_cache
     again = encode(**options)
     assert again.from_cache
-    assert same(encoded, again)
+    assert is_same(encoded, again)
     assert encode().from_cache
 
 
-def test_another_given_vocabulary_is_another_entry(encode):
+def test_another_given_vocabulary_has_another_entry(encode):
     encode(vocabulary=Vocabulary(["cat", "the"], np.array([5, 4])))
     assert not encode(vocabulary=Vocabulary(["cat", "the"], np.array([6, 4]))).from_cache
 
 
-def test_a_changed_file_is_encoded_anew(encode, tmp_path):
+def test_a_changed_file_is_encoded_again(encode, tmp_path):
     path = tmp_path / "corpus.txt"
     encode()
     then = path.stat()
@@ -117,7 +117,7 @@ def test_a_changed_file_is_encoded_anew(encode, tmp_path):
     assert not encode("other.txt").from_cache
 
 
-def test_nothing_is_kept_when_it_is_not_asked_for_or_cannot_be_told_again(encode, home, tmp_path):
+def test_nothing_is_stored_without_the_option_or_for_an_iterable(encode, home, tmp_path):
     encode(cache=False)
     encode_corpus([["a", "b"], ["a"]], tmp_path / "out", min_count=1)
     assert not home.exists()
@@ -179,33 +179,33 @@ def test_a_damaged_entry_is_replaced(encode, home, tmp_path, damage):
     assert len(entries(home)) == 1
     third = encode(out="third")
     assert third.from_cache
-    assert same(second, third)
+    assert is_same(second, third)
     assert [path for path in home.iterdir() if path.name.startswith(".")] == []
 
 
-def test_the_oldest_entries_go_when_there_are_too_many(encode, home, monkeypatch):
-    monkeypatch.setattr(cache, "MAX_ENTRIES", 2)
+def test_the_least_recently_used_entries_are_removed_when_there_are_too_many(encode, home, monkeypatch):
+    monkeypatch.setattr(token_cache, "MAX_ENTRIES", 2)
     encode(min_count=1)
     encode(min_count=2)
-    assert encode(min_count=1).from_cache  # used last: it stays
+    assert encode(min_count=1).from_cache  # now the most recently used entry
     encode(min_count=3)
     assert len(entries(home)) == 2
     assert encode(min_count=1).from_cache
     assert not encode(min_count=2).from_cache
 
 
-def test_the_oldest_entries_go_when_they_are_too_large(encode, home, monkeypatch):
+def test_the_least_recently_used_entries_are_removed_when_they_are_too_large(encode, home, monkeypatch):
     first = encode(min_count=1)
-    monkeypatch.setattr(cache, "MAX_BYTES", first.path.stat().st_size + 10)
+    monkeypatch.setattr(token_cache, "MAX_BYTES", first.path.stat().st_size + 10)
     encode(min_count=2)
     assert len(entries(home)) == 1
     assert encode(min_count=2).from_cache
-    monkeypatch.setattr(cache, "MAX_BYTES", 10)
+    monkeypatch.setattr(token_cache, "MAX_BYTES", 10)
     assert not encode(min_count=3).from_cache
     assert not encode(min_count=3).from_cache
 
 
-def test_leftovers_of_killed_runs_are_cleared_after_a_day(encode, home):
+def test_leftovers_of_killed_runs_are_removed_after_a_day(encode, home):
     home.mkdir(parents=True)
     for name, age in (("old", 100_000), ("new", 100)):
         path = home / f".{name}.partial"
@@ -215,7 +215,7 @@ def test_leftovers_of_killed_runs_are_cleared_after_a_day(encode, home):
     assert [path.name for path in home.iterdir() if path.name.startswith(".")] == [".new.partial"]
 
 
-def test_a_cache_that_cannot_be_written_is_no_obstacle(encode, tmp_path, monkeypatch):
+def test_a_cache_directory_that_cannot_be_written_is_not_used(encode, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "corpus.txt"))
     assert not encode().from_cache
     assert not encode().from_cache
@@ -224,10 +224,10 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(encode, tmp_path, monkeyp
 def test_a_relative_cache_home_is_ignored(monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", "/somewhere")
-    assert str(cache._cache_directory()) == "/somewhere/.cache/nce-train"
+    assert str(token_cache._cache_directory()) == "/somewhere/.cache/nce-train"
 
 
-def test_another_file_system_gets_copies(encode, tmp_path, monkeypatch):
+def test_tokens_are_copied_to_a_cache_on_another_file_system(encode, tmp_path, monkeypatch):
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("needs a second file system")
@@ -237,13 +237,13 @@ def test_another_file_system_gets_copies(encode, tmp_path, monkeypatch):
         second = encode(out="second")
         assert second.from_cache
         assert not first.path.samefile(second.path)
-        assert same(first, second)
-        monkeypatch.setattr(cache, "MAX_COPY_BYTES", 10)
+        assert is_same(first, second)
+        monkeypatch.setattr(token_cache, "MAX_COPY_BYTES", 10)
         assert not encode(min_count=1).from_cache
         assert not encode(min_count=1).from_cache
 
 
-def test_many_processes_at_once_do_not_disturb_each_other(encode, tmp_path, home):
+def test_concurrent_processes_share_the_cache(encode, tmp_path, home):
     program = (
         "import sys, hashlib; from nce_train.text.corpus import encode_corpus\n"
         "for i in range(15):\n"

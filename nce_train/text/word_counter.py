@@ -1,7 +1,7 @@
-"""One worker's hash table of distinct words: what Python does around the compiled scanner.
+"""The hash table of distinct words of one thread: the Python around the compiled scanner.
 
-In go blocks of text; out come their tokens as provisional ids (in the order in which this counter first saw
-the words), and in the end the distinct words with counts and first positions. `runs.merge` joins counters.
+Blocks of text go in. Out come their tokens as provisional ids (numbered in the order in which this counter first met
+the words), and at the end the distinct words with counts and first positions. `word_runs.merge` joins counters.
 """
 
 import functools
@@ -13,33 +13,33 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text import scan
-from nce_train.text.buffers import Buffers
-from nce_train.text.sources import PADDING, Block
+from nce_train.text.blocks import PADDING, Block
+from nce_train.text.buffers import BufferPool
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
-_BYTES_A_WORD = 8
-_BEHIND_EVERYTHING = 1 << 62  # as a position in the corpus
+_TEXT_BYTES_PER_WORD = 8
+_AFTER_EVERYTHING = 1 << 62  # as a position in the corpus
 
 
 class WordCounter:
-    """Counts tokens; not to be used by two threads at a time.
+    """Counts tokens. Only one thread may use it at a time.
 
     Parameters
     ----------
-    takes_words : bool
-        Whether tokens are runs of letters and digits; else runs of bytes between white space.
+    words_only : bool
+        Whether tokens are sequences of letters and digits, instead of sequences of bytes between white space.
     mark_lines : bool
-        Whether the ids tell where lines end.
+        Whether the ids contain a mark at each line end.
     capacity : int
-        Words to make room for at first; the table doubles as it fills.
+        Initial capacity in words. The table doubles when it is full.
     """
 
-    def __init__(self, takes_words: bool, mark_lines: bool, capacity: int = _FIRST_CAPACITY) -> None:
+    def __init__(self, words_only: bool, mark_lines: bool, capacity: int = _FIRST_CAPACITY) -> None:
         self.mark_lines = mark_lines
-        self.classes = code_point_classes() if takes_words else None
-        self.table = _new_table(capacity, capacity * _BYTES_A_WORD)
-        self._places = Buffers(np.int64)
-        self._ids = Buffers(np.int32)
+        self.classes = code_point_classes() if words_only else None
+        self.table = _new_table(capacity, capacity * _TEXT_BYTES_PER_WORD)
+        self._positions = BufferPool(np.int64)
+        self._ids = BufferPool(np.int32)
 
     def __len__(self) -> int:
         return int(self.table.used[0])
@@ -51,7 +51,7 @@ class WordCounter:
         ----------
         block : Block
         origin : int
-            Position of the block in the corpus, for the words' first appearance.
+            Position of the block in the corpus, for the first positions of the words.
 
         Returns
         -------
@@ -61,28 +61,28 @@ class WordCounter:
         Raises
         ------
         InputError
-            When the block holds a NUL byte.
+            When the block contains a NUL byte.
         """
-        starts, lengths = self._places.take(block.end), self._places.take(block.end)
-        found = (block.text, block.end, self.mark_lines, starts, lengths)
+        starts, lengths = self._positions.take(block.end), self._positions.take(block.end)
+        arguments = (block.text, block.end, self.mark_lines, starts, lengths)
         if self.classes is None:
-            num_tokens, nul_byte = scan.find_tokens_whitespace(*found)
+            num_tokens, nul_byte = scan.find_tokens_whitespace(*arguments)
         else:
-            num_tokens, nul_byte = scan.find_tokens_words(*found, self.classes)
+            num_tokens, nul_byte = scan.find_tokens_words(*arguments, self.classes)
         if nul_byte >= 0:
             raise InputError(
-                f"{block.source.shown} is no text: it holds a NUL byte at offset {block.offset + nul_byte} "
+                f"{block.source.display_name} is not text: it contains a NUL byte at offset {block.offset + nul_byte} "
                 "(UTF-16 does too: convert it to UTF-8)"
             )
         ids = self._ids.take(num_tokens)
         self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1, ids)
-        self._places.give_back(starts)
-        self._places.give_back(lengths)
+        self._positions.release(starts)
+        self._positions.release(lengths)
         return ids
 
-    def give_back(self, ids: np.ndarray) -> None:
-        """What `scan` returned is not used any more."""
-        self._ids.give_back(ids)
+    def release(self, ids: np.ndarray) -> None:
+        """Return the array that `scan` returned, for the next block."""
+        self._ids.release(ids)
 
     def add(
         self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, counts: np.ndarray, first: np.ndarray
@@ -94,7 +94,8 @@ class WordCounter:
         text : uint8
             `PADDING` bytes follow the last word.
         starts, lengths, counts, first : int64 [n]
-            Where the words lie in `text`, how often they occurred, and where first. Words may be repeated.
+            Position and length of each word in `text`, its number of occurrences, and the position of the first one.
+            The same word may be added several times.
 
         Returns
         -------
@@ -102,29 +103,29 @@ class WordCounter:
             This counter's id of each word.
         """
         ids = np.empty(len(starts), np.int32)
-        self._look_up(text, starts, lengths, _BEHIND_EVERYTHING, 0, ids)
+        self._look_up(text, starts, lengths, _AFTER_EVERYTHING, 0, ids)
         np.add.at(self.table.words[:, scan.COUNT], ids, counts)
         np.minimum.at(self.table.origins[:, scan.FIRST], ids, first)
         return ids
 
     def clear(self) -> None:
-        """Forget all words, but keep the room for them."""
+        """Remove all words, but keep the allocated memory."""
         self.table.slots[:] = 0
         self.table.used[:] = 0
 
-    def words(self) -> "ArenaWords":
-        """The distinct words, decoded when they are looked up."""
+    def words(self) -> "PackedWords":
+        """The distinct words, decoded on access."""
         num_words, num_bytes = self.table.used
         rows = self.table.words[:num_words]
         starts, lengths = (np.ascontiguousarray(rows[:, column]) for column in (scan.START, scan.LENGTH))
-        return ArenaWords(self.table.arena[:num_bytes], starts, lengths)
+        return PackedWords(self.table.arena[:num_bytes], starts, lengths)
 
     def counts(self) -> np.ndarray:
         """int64 [len(self)], occurrences of each word."""
         return self.table.words[: len(self), scan.COUNT]
 
     def first(self) -> np.ndarray:
-        """int64 [len(self)], position in the corpus where each word first stood."""
+        """int64 [len(self)], position in the corpus of the first occurrence of each word."""
         return self.table.origins[: len(self), scan.FIRST]
 
     def _look_up(
@@ -139,7 +140,7 @@ class WordCounter:
             self._reserve(len(self) + 1, int(self.table.used[1] + lengths[done]))
 
     def _reserve(self, num_words: int, num_bytes: int) -> None:
-        """Make room, at least doubling what is outgrown."""
+        """Grow the table, at least doubling what is too small."""
         old = self.table
         used_words, used_bytes = old.used
         capacity, arena_bytes = len(old.words), len(old.arena) - PADDING
@@ -155,11 +156,18 @@ class WordCounter:
         scan.refill_slots(self.table)
 
 
-class ArenaWords(Sequence[str]):
-    """Words that lie one after the other in an array of bytes; decoded one by one (`surrogateescape`)."""
+class PackedWords(Sequence[str]):
+    """Words packed into one array of bytes, decoded on access (UTF-8, `surrogateescape`).
 
-    def __init__(self, arena: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
-        self.arena = arena
+    Parameters
+    ----------
+    text : uint8
+    starts, lengths : int64 [words]
+        Position and length of each word in `text`, in bytes.
+    """
+
+    def __init__(self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
+        self.text = text
         self.starts = starts
         self.lengths = lengths
 
@@ -168,43 +176,33 @@ class ArenaWords(Sequence[str]):
 
     def __getitem__(self, i: int) -> str:  # type: ignore[override]
         start = self.starts[i]
-        return self.arena[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
+        return self.text[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
 
-    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
-        """The place of a word; ValueError when it is missing."""
-        encoded = value.encode("utf-8", "surrogateescape")
-        places = np.flatnonzero(self.lengths[start:stop] == len(encoded)) + start
-        for i, byte in enumerate(encoded):
-            places = places[self.arena[self.starts[places] + i] == byte]
-        if len(places) == 0:
-            raise ValueError(f"{value!r} is not among the words")
-        return int(places[0])
-
-    def lower(self) -> "ArenaWords":
-        """Each word as `str.lower` gives it, whatever that does to its neighbours' equality.
+    def lower(self) -> "PackedWords":
+        """Each word as `str.lower` converts it; several words may become equal.
 
         The words must follow each other without gaps, as those of a counter do.
         """
-        is_capital = (self.arena >= ord("A")) & (self.arena <= ord("Z"))  # never true inside longer characters
-        arena = self.arena + np.uint8(32) * is_capital
+        is_capital = (self.text >= ord("A")) & (self.text <= ord("Z"))  # never true inside a multi-byte character
+        text = self.text + np.uint8(32) * is_capital
         if len(self) == 0:
-            return ArenaWords(arena, self.starts, self.lengths)
-        others = np.flatnonzero(np.maximum.reduceat(self.arena, self.starts) >= 0x80)
+            return PackedWords(text, self.starts, self.lengths)
+        not_ascii = np.flatnonzero(np.maximum.reduceat(self.text, self.starts) >= 0x80)
         starts, lengths = self.starts.copy(), self.lengths.copy()
         changed = bytearray()
-        for i in others.tolist():
-            starts[i] = len(arena) + len(changed)
+        for i in not_ascii.tolist():
+            starts[i] = len(text) + len(changed)
             changed += self[i].lower().encode("utf-8", "surrogateescape")
-            lengths[i] = len(arena) + len(changed) - starts[i]
-        return ArenaWords(np.concatenate([arena, np.frombuffer(changed, np.uint8)]), starts, lengths)
+            lengths[i] = len(text) + len(changed) - starts[i]
+        return PackedWords(np.concatenate([text, np.frombuffer(changed, np.uint8)]), starts, lengths)
 
-    def end_in(self, characters: str) -> np.ndarray:
+    def ends_in(self, characters: str) -> np.ndarray:
         """bool [len(self)], whether each word ends in one of `characters` (of at most three bytes each)."""
         result = np.zeros(len(self), np.bool_)
         last = np.zeros(len(self), np.int64)  # the last bytes of each word as one big-endian number
         for width in (1, 2, 3):
             is_long_enough = self.lengths >= width
-            byte = self.arena[np.maximum(self.starts + self.lengths - width, 0)]
+            byte = self.text[np.maximum(self.starts + self.lengths - width, 0)]
             last |= byte.astype(np.int64) << (8 * (width - 1))
             encoded = [character.encode() for character in characters]
             wanted = [int.from_bytes(code, "big") for code in encoded if len(code) == width]
@@ -216,7 +214,8 @@ class ArenaWords(Sequence[str]):
 def code_point_classes() -> np.ndarray:
     """uint8 [0x110000]: `scan.STARTS` for letters and digits, `scan.CONTINUES` for combining marks.
 
-    Letters and digits are what `str.isalnum` says, marks the categories M* of this Python's Unicode tables.
+    Letters and digits are the characters for which `str.isalnum` is true. Combining marks are the categories M* of
+    this Python's Unicode tables.
     """
     is_alnum = np.fromiter(map(str.isalnum, map(chr, range(sys.maxunicode + 1))), np.bool_)
     classes = np.where(is_alnum, scan.STARTS, scan.SEPARATOR).astype(np.uint8)

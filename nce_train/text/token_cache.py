@@ -1,8 +1,8 @@
-"""Encodings of earlier runs, kept in the user's cache directory for the next run on the same files.
+"""The cache of encoded corpora, in the user's cache directory, for later runs on the same files.
 
-An entry is a directory named by a key of files and settings, with `tokens.npy` (a hard link where that can
-be), `vocab.tsv` and `entry.json`. It appears whole, by a rename, and is checked before it is trusted;
-whatever goes wrong here costs a new encoding and nothing else.
+An entry is a directory, named by a key of files and settings, with `tokens.npy` (a hard link where possible),
+`vocab.tsv` and `entry.json`. It is created complete, by a rename, and checked before it is used. A failure of the cache
+costs a new encoding and nothing else.
 """
 
 import contextlib
@@ -23,19 +23,19 @@ from nce_train.errors import InputError
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 
-FORMAT = 1  # of entries, and of what the same text and settings are encoded to: raise it when either changes
+FORMAT = 1  # increase it when the format of entries changes, or the ids for the same text and settings
 
 MAX_ENTRIES = 10
 MAX_BYTES = 20 * 10**9
-MAX_COPY_BYTES = 2 * 10**9  # where the cache lies on another file system
+MAX_COPY_BYTES = 2 * 10**9  # when the cache is on another file system
 
 _TOKENS, _VOCABULARY, _DESCRIPTION = "tokens.npy", "vocab.tsv", "entry.json"
-_CHECKED_AT_ONCE = 2**22  # ids
-_ABANDONED_AFTER = 24 * 3600.0  # seconds: the leftovers of a run that was killed
+_IDS_AT_ONCE = 2**22
+_ABANDONED_AFTER = 24 * 3600.0  # seconds; leftovers of a killed run are then removed
 
 
 class Encoding(NamedTuple):
-    """What is known of a token file."""
+    """The description of a token file."""
 
     vocabulary: Vocabulary
     token_count: int
@@ -46,8 +46,8 @@ class Encoding(NamedTuple):
 def key_of(sources: Sequence[Source], settings: Sequence[Any]) -> str | None:
     """The name of the entry for these files and settings; None when a source is not a regular file.
 
-    Files count by resolved path, size and times of the last change, as they were listed: of the content, which
-    programs can set back, and of the file as such, which they cannot.
+    The identity of a file is its resolved path, size and inode, its modification time, which programs can set back, and
+    its status change time, which they cannot. All are those of the listing.
     """
     files = []
     for source in sources:
@@ -61,7 +61,7 @@ def key_of(sources: Sequence[Source], settings: Sequence[Any]) -> str | None:
 
 
 def fetch(key: str, target: Path) -> Encoding | None:
-    """Put the token file of an entry at `target`; None when there is no such entry, or it is damaged."""
+    """Link or copy the token file of an entry to `target`; None when the entry is missing or damaged."""
     directory = _cache_directory()
     if directory is None:
         return None
@@ -76,7 +76,7 @@ def fetch(key: str, target: Path) -> Encoding | None:
             return None
         encoding = Encoding(vocabulary, description["token_count"], description["sources"], description["warnings"])
         beside.replace(target)
-        os.utime(entry / _DESCRIPTION)  # the entry is in use: others leave first
+        os.utime(entry / _DESCRIPTION)  # the least recently used entries are removed first
         return encoding
     except (OSError, ValueError, KeyError, TypeError, InputError):
         return None
@@ -85,9 +85,9 @@ def fetch(key: str, target: Path) -> Encoding | None:
 
 
 def store(key: str, tokens: Path, encoding: Encoding) -> None:
-    """Keep an encoding for later runs, and throw out the oldest ones beyond the limits.
+    """Store an encoding for later runs, and remove the least recently used entries beyond the limits.
 
-    Nothing is kept, and nothing said, where the cache directory cannot be written.
+    Does nothing where the cache directory cannot be written.
     """
     directory = _cache_directory()
     if directory is None or tokens.stat().st_size > MAX_BYTES:
@@ -108,13 +108,13 @@ def store(key: str, tokens: Path, encoding: Encoding) -> None:
                 "tokens_mtime_ns": status.st_mtime_ns,
             }
             (partial / _DESCRIPTION).write_text(json.dumps(description, indent=1), "utf-8")
-            _remove(directory / key)  # it was not fetched: it is damaged, or another process was as fast
+            _remove(directory / key)  # it was not fetched: it is damaged, or another process has just stored it
             partial.rename(directory / key)
         _prune(directory)
 
 
 def _cache_directory() -> Path | None:
-    """The directory that the XDG base directory specification names, without making it."""
+    """The directory given by the XDG base directory specification; it is not created."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(base):
         return Path(base) / "nce-train"
@@ -128,21 +128,21 @@ def _check_tokens(path: Path, description: dict[str, Any], words: int) -> None:
     """Raise OSError or ValueError unless the token file is as it was stored."""
     status = path.stat()
     if status.st_size != description["tokens_bytes"]:
-        raise ValueError("the token file has another size")
+        raise ValueError("the size of the token file has changed")
     if status.st_mtime_ns != description["tokens_mtime_ns"]:
-        raise ValueError("the token file was written to")
+        raise ValueError("the token file was modified")
     stream = np.load(path, mmap_mode="r", allow_pickle=False)
     if stream.dtype != np.int32 or stream.ndim != 1 or len(stream) <= description["token_count"]:
-        raise ValueError("the token file holds something else")
-    # the training kernel believes the ids
-    for first in range(0, len(stream), _CHECKED_AT_ONCE):
-        part = stream[first : first + _CHECKED_AT_ONCE]
+        raise ValueError("the token file does not contain a stream of ids")
+    # the training kernel does not check the ids
+    for first in range(0, len(stream), _IDS_AT_ONCE):
+        part = stream[first : first + _IDS_AT_ONCE]
         if part.min() < LINE_END or part.max() >= words:
-            raise ValueError("the token file holds ids of no word")
+            raise ValueError("the token file contains ids outside the vocabulary")
 
 
 def _link_or_copy(source: Path, target: Path, max_copy_bytes: int | None = None) -> None:
-    """A hard link, or a copy with the same time of last change; OSError when it is too large to copy."""
+    """Create a hard link, or a copy with the same modification time; OSError when the file is too large to copy."""
     try:
         os.link(source, target)
     except FileNotFoundError:
@@ -155,7 +155,7 @@ def _link_or_copy(source: Path, target: Path, max_copy_bytes: int | None = None)
 
 @contextlib.contextmanager
 def _private_directory(parent: Path) -> Iterator[Path]:
-    """A directory that no other process looks into; it is removed unless it has been renamed."""
+    """A directory that no other process reads; it is removed unless it has been renamed."""
     path = parent / f".{uuid.uuid4().hex}.partial"
     path.mkdir()
     try:
@@ -165,11 +165,11 @@ def _private_directory(parent: Path) -> Iterator[Path]:
 
 
 def _remove(entry: Path) -> None:
-    """Remove an entry so that no other process sees half of it."""
-    out_of_sight = entry.with_name(f".{uuid.uuid4().hex}.removed")
+    """Remove an entry so that no other process sees an incomplete one."""
+    hidden = entry.with_name(f".{uuid.uuid4().hex}.removed")
     with contextlib.suppress(FileNotFoundError):
-        entry.rename(out_of_sight)
-    shutil.rmtree(out_of_sight, ignore_errors=True)
+        entry.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _prune(directory: Path) -> None:
@@ -183,7 +183,7 @@ def _prune(directory: Path) -> None:
         try:
             entries.append(((path / _DESCRIPTION).stat().st_mtime, (path / _TOKENS).stat().st_size, path))
         except OSError:
-            _remove(path)  # not an entry, or half of one
+            _remove(path)  # not an entry, or an incomplete one
     total = 0
     for number, (_, size, path) in enumerate(sorted(entries, reverse=True)):
         total += size

@@ -1,4 +1,4 @@
-"""A vocabulary joined by the words of another text, against plain Python; no old word is ever lost."""
+"""Extending a vocabulary by the words of another text, compared with plain Python. Old words are never removed."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError
-from nce_train.text import counters, provisional
+from nce_train.text import counter_pool, token_file
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -47,7 +47,7 @@ def extend_slowly(old, sentences, min_count, max_vocab):
     words_in_memory=st.sampled_from([1, 3, 1 << 20]),
 )
 @settings(max_examples=100, deadline=None)
-def test_any_text_joins_as_in_plain_python(
+def test_any_text_extends_a_vocabulary_as_in_plain_python(
     tmp_path_factory, old_words, old_counts, with_unknown, sentences, min_count, room, words_in_memory
 ):
     counts = sorted(old_counts[: len(old_words)], reverse=True)
@@ -60,8 +60,8 @@ def test_any_text_joins_as_in_plain_python(
     path.write_text("\n".join(map(" ".join, sentences)), encoding="utf-8")
     options = {"min_count": min_count, "max_vocab": max_vocab, "extend": old, "cache": False}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provisional, "BLOCK_BYTES", 20)
-        patch.setattr(counters, "words_a_counter", lambda threads: words_in_memory)
+        patch.setattr(token_file, "BLOCK_BYTES", 20)
+        patch.setattr(counter_pool, "words_per_counter", lambda threads: words_in_memory)
         for threads in (1, 3):
             if not any(word in old.words for sentence in sentences for word in sentence):
                 with pytest.raises(InputError, match=r"no token|no word of the corpus is a word of the model"):
@@ -82,16 +82,16 @@ def text(tmp_path):
     return path
 
 
-def test_what_finds_no_room_is_told(tmp_path, text):
+def test_words_beyond_max_vocab_are_reported(tmp_path, text):
     old = Vocabulary(["the", "cat"], np.array([2, 1]))
     encoded = encode_corpus(text, tmp_path / "out", min_count=1, max_vocab=3, extend=old, cache=False)
     assert encoded.vocabulary.words == ["the", "cat", "dog"]
-    assert encoded.warnings == ["1 new words find no room, for --max-vocab is 3"]
+    assert encoded.warnings == ["1 new words were left out, because --max-vocab is 3"]
     with pytest.raises(InputError, match="--max-vocab is 2, but the model has 3 words, which all stay"):
         encode_corpus(text, tmp_path / "out", max_vocab=2, extend=encoded.vocabulary, cache=False)
 
 
-def test_ids_are_kept_for_the_same_vocabulary_only(tmp_path, text):
+def test_the_cache_depends_on_the_extended_vocabulary(tmp_path, text):
     def encode(counts):
         old = Vocabulary(["the", "cat"], np.array(counts))
         return encode_corpus(text, tmp_path / "out", min_count=1, extend=old)

@@ -1,4 +1,4 @@
-"""More distinct words than the memory holds: the same vocabulary and ids, and no file left behind."""
+"""More distinct words than fit in memory: the same vocabulary and ids, and no file left behind."""
 
 import os
 import signal
@@ -8,75 +8,34 @@ import textwrap
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nce_train.errors import InputError
-from nce_train.text import corpus, counters, provisional, runs
-from nce_train.text.buffers import Buffers
-from nce_train.text.corpus import count_corpus, encode_corpus
-from nce_train.text.counting import WordCounter
-from nce_train.text.sources import PADDING, Block, Source, list_sources
+from nce_train.text import corpus, counter_pool, token_file, word_runs
+from nce_train.text.blocks import PADDING, Block
+from nce_train.text.buffers import BufferPool
+from nce_train.text.corpus import encode_corpus
+from nce_train.text.sources import Source, list_sources
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.word_counter import WordCounter
 
-WORDS = st.sampled_from(["a", "b", "A", "c,", "dd", "É", "é", "ΑΣ", "ας", "longer-than-8", "LONGER-than-8", "\udcff"])
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc and sets limits")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and sets limits")
 
 
 @pytest.fixture
 def small_memory(monkeypatch):
-    """Counters for so many words."""
+    """Set the number of words that each counter may hold."""
 
     def set_words(words):
-        monkeypatch.setattr(counters, "words_a_counter", lambda threads: words)
+        monkeypatch.setattr(counter_pool, "words_per_counter", lambda threads: words)
 
     return set_words
 
 
-@given(
-    sentences=st.lists(st.lists(WORDS, max_size=8), max_size=30),
-    budget=st.integers(1, 6),
-    block_bytes=st.integers(1, 40),
-    lowercase=st.booleans(),
-    min_count=st.integers(1, 3),
-    max_vocab=st.none() | st.integers(2, 5),
-    unknown=st.sampled_from([None, "UNK", "dd"]),
-)
-@settings(max_examples=60, deadline=None)
-def test_any_text_gives_the_same_files_with_little_memory(
-    tmp_path_factory, sentences, budget, block_bytes, lowercase, min_count, max_vocab, unknown
-):
-    directory = tmp_path_factory.mktemp("corpus")
-    text = "\n".join(map(" ".join, sentences)).encode("utf-8", "surrogateescape")
-    (directory / "corpus.txt").write_bytes(text)
-    choice = {"lowercase": lowercase, "min_count": min_count, "max_vocab": max_vocab, "unknown": unknown}
-
-    def files(out, threads):
-        try:
-            encoded = encode_corpus(directory / "corpus.txt", out, threads=threads, cache=False, **choice)
-            vocabulary = count_corpus(directory / "corpus.txt", threads=threads, **choice)[0]
-        except InputError as error:
-            return str(error)
-        encoded.vocabulary.save(out / "vocab.tsv")
-        assert vocabulary.fingerprint == encoded.vocabulary.fingerprint
-        written = {path.name: path.read_bytes() for path in out.iterdir()}
-        assert set(written) == {"tokens.npy", "vocab.tsv"}
-        return written, encoded.warnings
-
-    expected = files(directory / "unbounded", 1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counters, "words_a_counter", lambda threads: budget)
-        patch.setattr(provisional, "BLOCK_BYTES", block_bytes)
-        for threads in (1, 2):
-            assert files(directory / f"bounded-{threads}", threads) == expected
-
-
-def test_a_text_of_many_runs_gives_the_same_stream(tmp_path, small_memory, monkeypatch):
+def test_a_text_with_many_runs_gives_the_same_stream(tmp_path, small_memory, monkeypatch):
     random = np.random.default_rng(5)
     ids = np.minimum(random.zipf(1.2, 300_000), 10**8)
     text = b"".join(b"w%d%s" % (i, b"\n" if place % 13 == 0 else b" ") for place, i in enumerate(ids))
     (tmp_path / "corpus.txt").write_bytes(text)
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 10_000)
 
     def encode(name, **options):
         return encode_corpus(tmp_path / "corpus.txt", tmp_path / name, cache=False, **options)
@@ -99,42 +58,43 @@ def test_a_text_of_many_runs_gives_the_same_stream(tmp_path, small_memory, monke
 def test_max_vocab_leaves_most_words_on_disk(tmp_path, small_memory, monkeypatch):
     frequent = b" ".join(b"frequent%d" % i for i in range(100))
     (tmp_path / "corpus.txt").write_bytes((frequent + b"\n") * 50 + b" ".join(b"w%d" % i for i in range(20_000)))
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 1000)
     small_memory(1000)
     listed = list_sources(tmp_path / "corpus.txt")
-    counted = provisional.count(listed, None, tmp_path, "whitespace", False, False, 1, None)
+    counted = token_file.count_words(listed, None, tmp_path, "whitespace", False, False, 1, None)
     vocabulary, row_of, _ = corpus._select(counted, min_count=1, max_vocab=5, unknown="UNK")
     assert vocabulary.counts.tolist() == [20_000 + 50 * 96, 50, 50, 50, 50]
     assert vocabulary.words[1:] == [f"frequent{i}" for i in range(4)]
     assert len(row_of) < 5000
 
 
-def test_merging_holds_few_words_at_a_time(tmp_path):
-    spill = runs.Spill(tmp_path)
+def test_merging_holds_few_words_at_a_time(tmp_path, monkeypatch):
+    spill = word_runs.SpillFile(tmp_path)
     for number in range(3):
         counter = WordCounter(False, mark_lines=False)
-        text = distinct_words(1000 * number, 1000 * number + 2000)  # half of them stand in the next run too
+        text = distinct_words(1000 * number, 1000 * number + 2000)  # half of them are also in the next run
         array = np.frombuffer(text + bytes(PADDING), np.uint8).copy()
-        counter.scan(Block(array, len(text), Source("corpus"), 0, Buffers(np.uint8)), 0)
+        counter.scan(Block(array, len(text), Source("corpus"), 0, BufferPool(np.uint8)), 0)
         spill.add(number, counter, False)
+    monkeypatch.setattr(word_runs, "_WORDS_AT_ONCE", 100)
     sizes = []
 
     def is_wanted(counter):
         sizes.append(len(counter))
         return counter.counts() == 2
 
-    merged = runs.merge(spill.runs().values(), is_wanted, 100)
+    merged = word_runs.merge(spill.runs().values(), is_wanted)
     assert max(sizes) <= 100
     assert sum(sizes) == 4000
     assert set(merged.words) == {f"w{i}" for i in range(1000, 3000)}
-    assert (merged.num_others, merged.tokens_of_others) == (2000, 2000)
+    assert (merged.num_other_words, merged.num_other_tokens) == (2000, 2000)
 
 
 PROGRAM = """
 import sys
-from nce_train.text import corpus, counters, provisional, runs
-counters.words_a_counter = lambda threads: 1000
-provisional.BLOCK_BYTES = 10_000
+from nce_train.text import corpus, counter_pool, token_file, word_runs
+counter_pool.words_per_counter = lambda threads: 1000
+token_file.BLOCK_BYTES = 10_000
 """
 
 
@@ -149,11 +109,11 @@ def distinct_words(begin, end):
 
 @LINUX
 @pytest.mark.parametrize("threads", [1, 2])
-def test_no_space_for_the_words_is_told_with_the_place(tmp_path, threads):
+def test_a_full_disk_is_reported_with_the_directory(tmp_path, threads):
     (tmp_path / "corpus.txt").write_bytes(distinct_words(0, 20_000))
     program = """
     import resource
-    from nce_train.text import runs
+    from nce_train.text import word_runs
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # less than the words, more than the ids
     try:
         corpus.encode_corpus(sys.argv[1], sys.argv[2], threads=int(sys.argv[3]), cache=False)
@@ -161,15 +121,15 @@ def test_no_space_for_the_words_is_told_with_the_place(tmp_path, threads):
         print(type(error).__name__, error)
     """
     out = tmp_path / "out"
-    said, _ = start(program, tmp_path / "corpus.txt", out, threads).communicate(timeout=60)
-    assert said.decode().startswith(f"RunError cannot write to {out}: File too large; a temporary file there takes ")
+    output, _ = start(program, tmp_path / "corpus.txt", out, threads).communicate(timeout=60)
+    assert output.decode().startswith(f"RunError cannot write to {out}: File too large; a temporary file there takes ")
     assert list(out.iterdir()) == []
 
 
 @LINUX
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_words_behind(tmp_path, sent):
-    program = "corpus.encode_corpus('-', sys.argv[1], threads=2, cache=False, progress=lambda *now: print(flush=True))"
+    program = "corpus.encode_corpus('-', sys.argv[1], threads=2, cache=False, progress=lambda *call: print(flush=True))"
     out = tmp_path / "out"
     process = start(program, out, stdin=subprocess.PIPE)
     process.stdin.write(distinct_words(0, 50_000))
@@ -198,10 +158,10 @@ def test_ten_million_distinct_words_take_a_gigabyte(tmp_path):
     program = """
     import sys
     from nce_train.memory import MemoryGauge, anonymous_memory
-    from nce_train.text import runs
+    from nce_train.text import word_runs
     from nce_train.text.corpus import encode_corpus
     before = anonymous_memory()
-    with MemoryGauge(0.05) as gauge:
+    with MemoryGauge() as gauge:
         encoded = encode_corpus(sys.argv[1], sys.argv[2], threads=2, cache=False)
         print(gauge.peak() - before, encoded.vocabulary.words, encoded.vocabulary.counts, encoded.token_count)
     """
@@ -212,6 +172,6 @@ def test_ten_million_distinct_words_take_a_gigabyte(tmp_path):
     ]
     command += [str(tmp_path / "corpus.txt"), str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, check=True)
-    taken, _, rest = done.stdout.decode().partition(" ")
+    used, _, rest = done.stdout.decode().partition(" ")
     assert rest.strip() == "['1000000', '2000000', '3000000'] [5 5 5] 15"
-    assert int(taken) < 1.1 * 2**30
+    assert int(used) < 1.1 * 2**30

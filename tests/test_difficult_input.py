@@ -1,6 +1,6 @@
-"""What goes wrong around nce-export, nce-vocab and nce-eval: full disks, closed directories, odd words, odd files.
+"""Failures of nce-export, nce-vocab and nce-eval: full disks, missing permissions, difficult words, damaged files.
 
-Each command is a real process; what stood at its output before must be there afterwards, whole.
+Each command is a real process. A file that existed at its output must be intact afterwards.
 """
 
 import contextlib
@@ -22,15 +22,14 @@ from nce_train.evaluation.analogy_sets import read_analogies
 from nce_train.evaluation.classifier import Model
 from nce_train.evaluation.sets import detect_kind
 from nce_train.evaluation.similarity_sets import read_similarities
-from nce_train.flat_yaml import parse_flat_yaml
 
-POSIX = pytest.mark.skipif(os.name != "posix", reason="limits, rights and links as POSIX has them")
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs the limits, permissions and links of POSIX")
 SLOW = pytest.mark.slow
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
-# The escape rule: only a word with ASCII white space, an empty one, or one that would be taken for an escaped word or
-# for the magic number of a file is written differently.
-BITING_WORDS = {
+# The escape rule: only an empty word, a word with ASCII white space, or a word that could be mistaken for an escaped
+# word or for the magic number of a file is escaped.
+DIFFICULT_WORDS = {
     "the": "the",
     "new york": "%_new%20york",
     "two\nlines": "%_two%0Alines",
@@ -71,8 +70,8 @@ def run(here, command, *arguments, **options):
     )
 
 
-def told(done, code, *words):
-    """The command failed with one sentence that says all of these words."""
+def assert_failed(done, code, *words):
+    """The command failed with one sentence that contains all of these words."""
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1, done.stderr
     for word in words:
@@ -93,7 +92,7 @@ def here(tmp_path):
     return tmp_path
 
 
-# no space
+# full disks
 
 
 @POSIX
@@ -109,7 +108,7 @@ def here(tmp_path):
         ),
     ],
 )
-def test_no_space_while_exporting(here, out, limit):
+def test_a_full_disk_while_exporting(here, out, limit):
     """A write beyond the limit fails: at the first byte, in the header, in the words, or in the numbers."""
     Embeddings.load(here / "old.npy").save(here / out)
     before = contents(here)
@@ -117,15 +116,15 @@ def test_no_space_while_exporting(here, out, limit):
     done = run(
         here, "export", "new.npy", out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     )
-    told(done, 1, f"{out}: it could not be written (File too large)", "is still whole")
+    assert_failed(done, 1, f"{out}: it could not be written (File too large)", "is unchanged")
     assert contents(here) == before
     assert not [path for path in here.iterdir() if path.is_dir()]
 
 
 @POSIX
 @pytest.mark.parametrize("limit", [pytest.param(10, marks=SLOW), 1000])
-def test_no_space_while_counting(here, limit):
-    # compiled beforehand: the compiler's own cache is not what this is about
+def test_a_full_disk_while_counting(here, limit):
+    # compile first: this is not about Numba's cache
     assert run(here, "vocab", "corpus.txt", "-o", "vocab.tsv", "--min-count", "1").returncode == 0
     (here / "vocab.tsv").write_text("old\t1\nwords\t1\n")
     before = contents(here)
@@ -133,7 +132,7 @@ def test_no_space_while_counting(here, limit):
         here, "vocab", "corpus.txt", "-o", "vocab.tsv", "--min-count", "1",
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
-    told(done, 1, "vocab.tsv: it could not be written (File too large)")
+    assert_failed(done, 1, "vocab.tsv: it could not be written (File too large)")
     assert contents(here) == before
 
 
@@ -148,7 +147,7 @@ sys.exit(subprocess.run(command, timeout=100).returncode)
 
 
 def run_mounted(here, options, *command):
-    """Run a command that sees a small file system of its own in `small/`."""
+    """Run a command with a small file system mounted at `small/`."""
     (here / "small").mkdir()
     try:
         done = subprocess.run(
@@ -156,9 +155,9 @@ def run_mounted(here, options, *command):
             cwd=here, capture_output=True, text=True, timeout=100,
         )  # fmt: skip
     except FileNotFoundError:
-        pytest.skip("needs the command unshare to mount a file system")
+        pytest.skip("needs the command unshare")
     if done.returncode == 77 or "unshare: " in done.stderr:
-        pytest.skip("mounting is not allowed here")
+        pytest.skip("mounting is not allowed")
     return done
 
 
@@ -169,30 +168,28 @@ def run_mounted(here, options, *command):
 )
 def test_a_small_file_system(here, out, size):
     done = run_mounted(here, f"size={size}", "nce_train.cli.export", "new.npy", f"small/{out}")
-    told(done, 1, f"small/{out}: it could not be written (No space left on device)")
+    assert_failed(done, 1, f"small/{out}: it could not be written (No space left on device)")
 
 
 @POSIX
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["export", "new.npy", "small/v.txt"], "small/v.txt: nothing may be written into small"),
-        pytest.param(
-            ["export", "new.npy", "small/v.npy"], "small/v.npy: nothing may be written into small", marks=SLOW
-        ),
-        (["vocab", "corpus.txt", "-o", "small/v.tsv"], "small/v.tsv: nothing may be written into small"),
+        (["export", "new.npy", "small/v.txt"], "small/v.txt: cannot write into small"),
+        pytest.param(["export", "new.npy", "small/v.npy"], "small/v.npy: cannot write into small", marks=SLOW),
+        (["vocab", "corpus.txt", "-o", "small/v.tsv"], "small/v.tsv: cannot write into small"),
     ],
 )
 def test_read_only_media(here, command, sentence):
     done = run_mounted(here, "ro", f"nce_train.cli.{command[0]}", *command[1:])
-    told(done, 2, sentence)
+    assert_failed(done, 2, sentence)
 
 
-# no permission
+# missing permissions
 
 
-def without_privilege():
-    """Even root is then bound by the rights of files."""
+def drop_privileges():
+    """Bind even root to file permissions."""
     for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
@@ -201,8 +198,8 @@ def without_privilege():
 @pytest.mark.parametrize(
     ("command", "closed", "sentence"),
     [
-        (["export", "new.npy", "closed/v.txt"], "closed", "nothing may be written into closed"),
-        (["vocab", "corpus.txt", "-o", "closed/v.tsv"], "closed", "nothing may be written into closed"),
+        (["export", "new.npy", "closed/v.txt"], "closed", "cannot write into closed"),
+        (["vocab", "corpus.txt", "-o", "closed/v.tsv"], "closed", "cannot write into closed"),
         (["export", "new.npy", "v.txt"], "new.npy", "new.npy: this file may not be read"),
         pytest.param(
             ["export", "new.npy", "v.txt"],
@@ -221,47 +218,47 @@ def test_no_permission(here, command, closed, sentence):
     if closed == "closed" and command[1] != "closed/new.npy":
         (here / closed).chmod(0o500)
     before = {path.name for path in here.iterdir()}
-    options = {"preexec_fn": without_privilege} if os.geteuid() == 0 else {}
+    options = {"preexec_fn": drop_privileges} if os.geteuid() == 0 else {}
     done = run(here, *command, **options)
     (here / closed).chmod(0o700)
-    told(done, 2, sentence)
+    assert_failed(done, 2, sentence)
     assert {path.name for path in here.iterdir()} == before
 
 
-# something in the way
+# existing directories and links
 
 
 @pytest.mark.parametrize(
-    ("out", "in_the_way"), [("v.txt", "v.txt"), ("v.npy", "v.npy"), ("v.npy", "v.npy.vocab.tsv"), ("v.bin", "v.bin")]
+    ("out", "existing"), [("v.txt", "v.txt"), ("v.npy", "v.npy"), ("v.npy", "v.npy.vocab.tsv"), ("v.bin", "v.bin")]
 )
-def test_a_directory_in_the_way(here, out, in_the_way):
-    (here / in_the_way).mkdir()
+def test_a_directory_at_the_output_is_refused(here, out, existing):
+    (here / existing).mkdir()
     before = contents(here)
-    with pytest.raises(InputError, match=in_the_way):
+    with pytest.raises(InputError, match=existing):
         Embeddings.load(here / "new.npy").save(here / out)
-    assert contents(here) == before and (here / in_the_way).is_dir()
+    assert contents(here) == before and (here / existing).is_dir()
 
 
 @POSIX
-def test_a_link_in_the_way_of_two_files(here):
+def test_a_link_at_an_output_of_two_files_is_refused(here):
     (here / "elsewhere").write_text("precious")
     (here / "v.npy").symlink_to("elsewhere")
-    told(run(here, "export", "new.npy", "v.npy"), 2, "v.npy: a link or no regular file")
+    assert_failed(run(here, "export", "new.npy", "v.npy"), 2, "v.npy: a link or no regular file")
     assert (here / "elsewhere").read_text() == "precious"
 
 
-def test_vectors_that_replace_others_have_their_own_words(here):
+def test_replaced_vectors_get_their_own_words(here):
     assert run(here, "export", "new.npy", "old.npy").returncode == 0
     assert Embeddings.load(here / "old.npy").index_to_key[0] == "word0"
     assert sorted(contents(here)) == ["corpus.txt", "new.npy", "new.npy.vocab.tsv", "old.npy", "old.npy.vocab.tsv"]
 
 
-# words
+# difficult words
 
 
 @pytest.mark.parametrize("ending", [".bin", *(pytest.param(ending, marks=SLOW) for ending in (".txt", ".glove"))])
-def test_biting_words_through_every_format_and_gensim(tmp_path, ending):
-    words = list(BITING_WORDS)
+def test_difficult_words_through_every_format_and_gensim(tmp_path, ending):
+    words = list(DIFFICULT_WORDS)
     vectors = np.random.default_rng(4).normal(size=(len(words), 3)).astype(np.float32)
     Embeddings(words, vectors).save(tmp_path / "first.npy")
     assert run(tmp_path, "export", "first.npy", f"v{ending}").returncode == 0
@@ -272,21 +269,21 @@ def test_biting_words_through_every_format_and_gensim(tmp_path, ending):
     theirs = KeyedVectors.load_word2vec_format(
         tmp_path / f"v{ending}", binary=ending == ".bin", no_header=ending == ".glove", unicode_errors="surrogateescape"
     )
-    # gensim's text reader takes leading byte order marks and trailing control characters as they are
-    assert theirs.index_to_key == list(BITING_WORDS.values())
+    # gensim's text reader keeps leading byte order marks and trailing control characters
+    assert theirs.index_to_key == list(DIFFICULT_WORDS.values())
     np.testing.assert_array_equal(theirs.vectors, vectors)
 
 
-@pytest.mark.parametrize("first", [word for word in BITING_WORDS if word != "the"], ids=lambda word: repr(word)[:20])
+@pytest.mark.parametrize("first", [word for word in DIFFICULT_WORDS if word != "the"], ids=lambda word: repr(word)[:20])
 @pytest.mark.parametrize("ending", [".txt", ".bin", ".glove"])
-def test_a_biting_word_in_front(tmp_path, first, ending):
+def test_a_difficult_word_on_the_first_line(tmp_path, first, ending):
     model = Embeddings([first, "b"], [[3.0, 1.0], [1.0, 2.0]])
     model.save(tmp_path / f"v{ending}")
     assert Embeddings.load(tmp_path / f"v{ending}").index_to_key == [first, "b"]
 
 
-def test_counted_words_come_back(tmp_path):
-    words = [word for word in BITING_WORDS if word and not any(blank in word for blank in " \n\t\r\v\f\0")]
+def test_difficult_words_survive_counting(tmp_path):
+    words = [word for word in DIFFICULT_WORDS if word and not any(blank in word for blank in " \n\t\r\v\f\0")]
     (tmp_path / "corpus.txt").write_bytes("\n".join(words + words).encode("utf-8", "surrogateescape"))
     assert run(tmp_path, "vocab", "corpus.txt", "-o", "v.tsv", "--min-count", "2").returncode == 0
     lines = (tmp_path / "v.tsv").read_bytes().decode("utf-8", "surrogateescape").split("\n")
@@ -310,17 +307,17 @@ def test_other_white_space_is_part_of_a_word_in_sets(tmp_path):
 @POSIX
 def test_a_pipe_is_not_read_twice(here):
     os.mkfifo(here / "pipe")
-    told(run(here, "eval", "new.npy", "pipe"), 2, "pipe: a pipe, which can be read only once")
+    assert_failed(run(here, "eval", "new.npy", "pipe"), 2, "pipe: a pipe, which can be read only once")
 
 
-# files from elsewhere
+# untrusted files
 
 
 @pytest.mark.parametrize(
     "words",
     [b"a\t1 2\nb\t\n", b"a\t 5\nb\t4\n", b"a\t+5\nb\t4\n", b"a\t5\nb\t99999999999999999999\n", b"a\t\xc2\xb2\nb\t1\n"],
 )
-def test_counts_that_are_none(tmp_path, words):
+def test_invalid_counts(tmp_path, words):
     Embeddings(["a", "b"], np.ones((2, 2))).save(tmp_path / "v.npy")
     (tmp_path / "v.npy.vocab.tsv").write_bytes(words)
     with pytest.raises(InputError, match=r"vocab\.tsv, line [12]: the count"):
@@ -339,7 +336,7 @@ def model_directory(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "..", "", "a\\b", "nul\0", "sub/input.npy"])
-def test_a_manifest_that_names_files_elsewhere(model_directory, name):
+def test_a_manifest_that_names_files_outside_the_model(model_directory, name):
     (model_directory / "manifest.json").write_text(json.dumps({"files": {name: "0"}}))
     with pytest.raises(InputError, match=r"manifest\.json: it names the file .*, which is not in the model directory"):
         Embeddings.load(model_directory)
@@ -365,7 +362,7 @@ def test_a_damaged_manifest(model_directory, manifest, sentence):
 
 @POSIX
 @pytest.mark.parametrize("name", ["input.npy", "vocab.tsv", "manifest.json", "output.npy"])
-def test_links_that_lead_out_of_a_model(model_directory, name):
+def test_links_out_of_a_model_are_refused(model_directory, name):
     outside = model_directory.parent / "outside"
     (model_directory / name).touch()
     (model_directory / name).rename(outside)
@@ -381,46 +378,17 @@ def test_a_link_to_a_model_is_the_model(model_directory):
     assert len(Embeddings.load(model_directory.parent / "link.nce")) == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (b"dim: 5\nwindow: 2\ndim: 6\n", "sets 'dim' in line 1 and again in line 3"),
-        (b"a: &x [1]\nb: *x\n", r"not valid YAML \(line 2\)"),
-        (b"dim: !!bool x\n", r"not valid YAML \(KeyError\)"),
-        (b"dim: 2001-99-99\n", r"not valid YAML \(ValueError\)"),
-        (b"dim: " + b"[" * 20_000, "not valid YAML"),
-        (b"dim: !!python/object/apply:os.system [x]\n", r"not valid YAML \(line 1\)"),
-        (b"? [a]\n: 5\n", "line 1: a name is one word"),
-        (b"dim: \xff\n", r"not UTF-8 text \(byte 5\)"),
-        (b"- 5\n", "holds no settings"),
-        (b"#" * 70_000, "has 70000 bytes"),
-        (b"#" * 65_537, "has more than 65536 bytes"),
-    ],
-)
-def test_settings_that_bite(text, sentence):
-    with pytest.raises(InputError, match=rf"The settings file s\.yaml .*{sentence}"):
-        parse_flat_yaml(text, "s.yaml")
-
-
-def test_settings_with_their_lines():
-    assert parse_flat_yaml(b"\n# dim\ndim: 5\nlr: 0.5\nunknown:\n", "s") == (
-        {"dim": 5, "lr": 0.5, "unknown": None},
-        {"dim": 3, "lr": 4, "unknown": 5},
-    )
-    assert parse_flat_yaml(b"# nothing\n", "s") == ({}, {})
-
-
 # interrupts
 
 
-def test_an_interrupt_while_python_loads_the_command(tmp_path):
+def test_an_interrupt_while_the_command_is_imported(tmp_path):
     code = "import nce_train.cli\nraise KeyboardInterrupt"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    told(done, 130, "interrupted; nothing was written")
+    assert_failed(done, 130, "interrupted; nothing was written")
     other = subprocess.run(
         [sys.executable, "-c", "import nce_train.cli\n1 / 0"], capture_output=True, text=True, timeout=60
     )
-    assert other.returncode == 1 and "Traceback" in other.stderr  # a fault of ours is shown in full
+    assert other.returncode == 1 and "Traceback" in other.stderr  # a bug is shown with its traceback
 
 
 @POSIX
@@ -432,7 +400,7 @@ def test_an_interrupt_while_python_loads_the_command(tmp_path):
         pytest.param("v.txt.xz", signal.SIGINT, 130, marks=SLOW),
     ],
 )
-def test_an_interrupt_while_exporting_leaves_what_was_there(tmp_path, out, number, code):
+def test_an_interrupt_while_exporting_keeps_the_old_file(tmp_path, out, number, code):
     rows = 60_000
     words = [f"word{row}" for row in range(rows)]
     Embeddings(words, np.random.default_rng(2).normal(size=(rows, 40))).save(tmp_path / "new.npy")
@@ -446,7 +414,7 @@ def test_an_interrupt_while_exporting_leaves_what_was_there(tmp_path, out, numbe
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     while not [path for path in tmp_path.rglob("*") if ".partial" in str(path) and path.is_file() and is_begun(path)]:
-        assert process.poll() is None, "it was over before it could be interrupted"
+        assert process.poll() is None, "it ended before it could be interrupted"
     process.send_signal(number)
     _, sentence = process.communicate(timeout=60)
     assert process.returncode == code and "Traceback" not in sentence, sentence

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from nce_train.decompression import ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.npy_file import write_npy
@@ -35,13 +36,11 @@ VOCABULARY = "vocab.tsv"
 PARAMETERS = ("input.npy", "output.npy", "bias.npy")
 OUR_FILES = (*PARAMETERS, VOCABULARY, CONFIG, METRICS, MANIFEST)
 
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-
 
 def default_output(corpus: str | os.PathLike[str]) -> Path:
     """The output directory named after the first corpus: `texts/medium.txt.xz` → `medium.nce`."""
     name = Path(os.path.abspath(corpus)).name
-    for ending in _COMPRESSED:
+    for ending in ENDINGS:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
             break

@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from nce_train.decompression import HEAD_BYTES, decompressed, detect_codec, read_fully
 from nce_train.errors import InputError, RunError
 from nce_train.text.buffers import BufferPool
-from nce_train.text.decompression import HEAD_BYTES, decompressed, detect_codec, read_fully
 from nce_train.text.sources import Source, SourceList
 from nce_train.text.vocabulary import is_token
 

@@ -50,7 +50,7 @@ def test_zeros_between_members_are_padding(tmp_path, padding):
 def test_damage_after_the_first_member_is_detected(tmp_path, ending, damage):
     pack = PACK[ending]
     (tmp_path / "v").write_bytes(pack(b"one") + damage(pack(NOISE)))
-    with pytest.raises(InputError, match="v: its compressed data is damaged or cut short"):
+    with pytest.raises(InputError, match=r"v is (cut short|damaged): its \w+ data (has no end|is invalid)"):
         unpacked(tmp_path / "v")
 
 
@@ -61,7 +61,7 @@ def test_a_flipped_bit_is_detected(tmp_path, ending):
     content = bytearray((tmp_path / f"v{ending}").read_bytes())
     content[100_000] ^= 4
     (tmp_path / f"v{ending}").write_bytes(content)
-    with pytest.raises(InputError, match="compressed data is damaged"):
+    with pytest.raises(InputError, match=r"is damaged: its \w+ data is invalid"):
         unpacked(tmp_path / f"v{ending}")
 
 

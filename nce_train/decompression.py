@@ -1,4 +1,4 @@
-"""Decompression: stored bytes go in, the bytes of the text come out.
+"""Decompression: the stored bytes of a text or of vectors go in, their contents come out.
 
 The kind of compression (gzip, bzip2, xz, zstd, or none) is detected from the first bytes, never from the file name.
 A file may consist of several members; all of them are read. Damaged and truncated files raise `InputError`.
@@ -15,6 +15,7 @@ import numpy as np
 
 from nce_train.errors import InputError
 
+ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 HEAD_BYTES = 10  # the length of the longest magic number
 
 _COMPRESSED_CHUNK = 1 << 16
@@ -119,7 +120,9 @@ class _Decompressor(io.RawIOBase):
             if not self.input and (self.member is None or getattr(self.member, "needs_input", True)):
                 self.input = self.stored.read(_COMPRESSED_CHUNK) or b""
                 if not self.input and self.member is not None:
-                    raise InputError(f"{self.file_name} is cut short: its {self.codec.name} data has no end")
+                    raise InputError(
+                        f"{self.file_name} is cut short: its {self.codec.name} data has no end; fetch it again"
+                    )
                 if not self.input:
                     return 0
             if self.member is None:
@@ -137,7 +140,9 @@ class _Decompressor(io.RawIOBase):
         try:
             output = self.member.decompress(self.input, limit)
         except self.codec.error as error:
-            raise InputError(f"{self.file_name} is damaged: its {self.codec.name} data is invalid ({error})") from None
+            raise InputError(
+                f"{self.file_name} is damaged: its {self.codec.name} data is invalid ({error}); fetch it again"
+            ) from None
         if self.member.eof:
             self.input = self.member.unused_data
             self.member = None
@@ -149,7 +154,7 @@ class _Decompressor(io.RawIOBase):
 class _ZstdMember:
     """One frame, with the interface of the standard library's decompressors."""
 
-    CHUNK = 4096  # zstandard returns everything its input decompresses to: at most 128 KiB for each 4 bytes
+    CHUNK = 1 << 10  # zstandard returns everything its input decompresses to: at most 128 KiB for each 4 bytes
 
     def __init__(self) -> None:
         import zstandard

@@ -10,7 +10,7 @@ from distributed import Client, LocalCluster
 
 from nce_train.cluster.workers import Workers
 
-sys.path.insert(0, str(Path(__file__).parent))  # what tests of processes share is a module of its own
+sys.path.insert(0, str(Path(__file__).parent))  # for cluster_case
 
 LINES = 400
 

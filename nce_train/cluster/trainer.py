@@ -20,7 +20,7 @@ from nce_train.cluster.job import Job, assemble_shard, drop_parts, segment_ids, 
 from nce_train.cluster.messages import RowValues, Segment, ShardTask, TrainedShard
 from nce_train.cluster.reading import Shards
 from nce_train.cluster.round_sum import RoundSum
-from nce_train.cluster.workers import TRIES, NoResult, Workers, completed
+from nce_train.cluster.workers import TRIES, DataLost, NoResult, Workers, completed
 from nce_train.errors import RunError
 from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.kernel.state import TOKENS, Tables
@@ -91,6 +91,8 @@ class ClusterTrainer(BaseRounds):
         started = time.perf_counter()
         sent = self._workers.scatter(base, owners)
         sending = time.perf_counter() - started
+        if sent is None:
+            raise DataLost("A worker was lost while it was sent the parameters, repeatedly.")
         self._assemble_shards()
         trials = self._train_trials(sent)
         started = time.perf_counter()
@@ -129,7 +131,7 @@ class ClusterTrainer(BaseRounds):
             tasks.append(self._submit_to(owner, assemble_shard, shard, segments, remote))
         self._workers.results(tasks)
 
-    def _train_trials(self, base: Future | None) -> list[TrainedShard]:
+    def _train_trials(self, base: Future) -> list[TrainedShard]:
         """Have each owner train the first of its shards on trial."""
         first_shards = {owner: shard for shard, owner in reversed(self._owners.items())}
         tasks = [

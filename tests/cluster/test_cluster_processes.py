@@ -21,14 +21,6 @@ from nce_train.errors import InputError, RunError
 LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "memory_limit": 0, "silence_logs": 60}
 
 
-@pytest.fixture(scope="module")
-def expected(corpus, tmp_path_factory):
-    model = tmp_path_factory.mktemp("expected") / "model"
-    options = {"heldout": corpus[1], "cache": False, "progress": False, "deterministic": True, "threads": 1}
-    nce_train.train(corpus, output=model, **options, **SETTINGS)
-    return files_and_losses(model)
-
-
 @pytest.mark.slow
 def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expected, tmp_path, capsys):
     with LocalCluster(n_workers=2, **LOCAL) as cluster, Client(cluster) as client:

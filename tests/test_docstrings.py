@@ -11,7 +11,7 @@ from nce_train import api, nce
 
 MODULES = [
     module.name
-    for package in ("nce", "text", "embeddings", "evaluation", "training", "report")
+    for package in ("nce", "text", "embeddings", "evaluation", "training", "report", "cluster")
     for module in pkgutil.iter_modules([f"{nce_train.__path__[0]}/{package}"], f"nce_train.{package}.")
 ]
 

@@ -278,8 +278,8 @@ def _show_estimate(estimate: Any) -> None:
     if estimate.on_cluster is not None:
         rows += [
             ("memory a worker", f"{estimate.on_cluster.worker_memory_bytes / 2**20:,.0f} MiB"),
-            ("travel", estimate.on_cluster.travels),
-            ("gain", estimate.on_cluster.verdict),
+            ("transfer", estimate.on_cluster.transfer),
+            ("speedup", estimate.on_cluster.speedup),
         ]
     for name, text in rows:
         click.echo(f"{name:<17} {text}")

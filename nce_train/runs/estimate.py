@@ -59,13 +59,13 @@ class OnCluster:
     ----------
     worker_memory_bytes : int
         Of the worker with most threads, at most.
-    travels, verdict : str
+    transfer, speedup : str
         See `RoundCost`.
     """
 
     worker_memory_bytes: int
-    travels: str
-    verdict: str
+    transfer: str
+    speedup: str
 
 
 def estimate(
@@ -123,7 +123,7 @@ def estimate(
 def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCluster:
     cost = cluster.round_cost()
     memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
-    return OnCluster(memory, cost.travels(), cost.verdict())
+    return OnCluster(memory, cost.transfer_summary(), cost.speedup_summary())
 
 
 class _StopAfterTrial(Observer):

@@ -136,8 +136,8 @@ class Executor(Protocol):
 class RoundCost(Protocol):
     """What a round costs elsewhere, in sentences."""
 
-    def travels(self) -> str:
-        """What is sent in a round, and how long that and its training take."""
+    def transfer_summary(self) -> str:
+        """What a round trains and transfers, and the time for both."""
 
-    def verdict(self) -> str:
-        """Whether it pays."""
+    def speedup_summary(self) -> str:
+        """How fast the cluster is, and whether this machine is faster."""

@@ -20,17 +20,7 @@ RETRY_SECONDS = 60.0  # after a checkpoint that could not be written
 
 
 class Checkpoints(Observer):
-    """Writes checkpoints at an interval. A full disk costs a warning, and it tries again later.
-
-    Parameters
-    ----------
-    context : RunContext
-    encoded : EncodedCorpus
-    trainer : Trainer
-    stopping : EarlyStopping or None
-    interval : str
-        The setting `checkpoint_every`.
-    """
+    """Writes checkpoints at the interval `checkpoint_every`. A full disk costs a warning, and it tries again later."""
 
     def __init__(
         self,

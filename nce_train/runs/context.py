@@ -10,25 +10,11 @@ from nce_train.runs.timings import Timings
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run writes, what is recorded of it, and who takes part.
+    """Where a run writes, what is recorded of it, and who takes part."""
 
-    Attributes
-    ----------
-    output : Path or None
-        The model directory; None when the model stays in memory.
-    directory : Path
-        For the token file and, when there is an output, for checkpoints.
-    record : RunRecord
-        Updated during the run.
-    timings : Timings
-    watcher : Watcher
-    hooks : Hooks
-    cluster : Executor or None
-    """
-
-    output: Path | None
-    directory: Path
-    record: RunRecord
+    output: Path | None  # the model directory; None when the model stays in memory
+    directory: Path  # for the token file and, when there is an output, for checkpoints
+    record: RunRecord  # updated during the run
     timings: Timings
     watcher: Watcher
     hooks: Hooks

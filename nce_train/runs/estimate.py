@@ -21,50 +21,24 @@ TRIAL_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take.
+    """What a run would take."""
 
-    Attributes
-    ----------
-    vocabulary, tokens : int
-        Words, and in-vocabulary tokens of an epoch.
-    pairs : int
-        (centre, context) pairs over all epochs, expected.
-    memory_bytes : int
-        Of anonymous memory at the peak.
-    disk_bytes : int
-        Of the model directory at its largest, the token file included.
-    tokens_per_second : float
-        In a short trial of the real thing.
-    seconds : float
-        Of training.
-    on_cluster : OnCluster or None
-        What only a run on a cluster takes; the memory is then that of this machine.
-    """
-
-    vocabulary: int
-    tokens: int
-    pairs: int
-    memory_bytes: int
-    disk_bytes: int
-    tokens_per_second: float
-    seconds: float
+    vocabulary: int  # words
+    tokens: int  # in-vocabulary tokens of an epoch
+    pairs: int  # (centre, context) pairs over all epochs, expected
+    memory_bytes: int  # anonymous memory at the peak; on a cluster, of this machine
+    disk_bytes: int  # of the model directory at its largest, the token file included
+    tokens_per_second: float  # in a short trial
+    seconds: float  # of training
     on_cluster: "OnCluster | None" = None
 
 
 @dataclass(frozen=True)
 class OnCluster:
-    """What a run takes of a cluster.
+    """What a run would take of a cluster."""
 
-    Attributes
-    ----------
-    worker_memory_bytes : int
-        Of the worker with most threads, at most.
-    transfer, speedup : str
-        See `RoundCost`.
-    """
-
-    worker_memory_bytes: int
-    transfer: str
+    worker_memory_bytes: int  # of the worker with most threads, at most
+    transfer: str  # see `RoundCost`
     speedup: str
 
 

@@ -14,19 +14,7 @@ from nce_train.training.trainer import Trainer
 
 
 class Evaluations(Observer):
-    """Evaluates the embeddings at the interval `eval_every`, and at the end.
-
-    Parameters
-    ----------
-    context : RunContext
-        Its record keeps the `tokens` and `seconds` of training at the last evaluation.
-    trainer : Trainer
-    log : RunLog
-    measure : callable
-        Given the input embeddings [vocabulary, dim], returns a report.
-    interval : str
-        The setting `eval_every`.
-    """
+    """Evaluates the input embeddings [vocabulary, dim] at the interval `eval_every`, and at the end."""
 
     def __init__(
         self,

@@ -56,17 +56,7 @@ def finish_run(
     gauge: MemoryGauge,
     trained: "Trained",
 ) -> TrainedModel:
-    """Choose the parameters and save the model.
-
-    Raises
-    ------
-    InputError
-        When nothing was trained.
-    RunError
-        When the model cannot be written.
-    Exception
-        What the callback raised.
-    """
+    """Choose the parameters and save the model; raises what the callback raised."""
     if log.callback_failure is not None:
         raise log.callback_failure
     refuse_without_pairs(trained.totals.pairs, settings)

@@ -43,15 +43,7 @@ def new_record(corpus: Corpus, settings: Settings, *, cache: bool = True, keep_c
 def check_heldout(corpus: Corpus, settings: Settings) -> str | None:
     """Read the held-out text once, so that a mistake in it is reported before the work.
 
-    Returns
-    -------
-    str or None
-        A warning, when it is trained on.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read or holds no token.
+    Returns a warning when it is part of the corpus; raises InputError when it cannot be read or holds no token.
     """
     if settings.heldout is None:
         return None
@@ -77,28 +69,10 @@ def _check_tokens(listed: SourceList, settings: Settings) -> None:
 def find_corpus(
     record: RunRecord, given: Corpus | None, settings: Settings, output: Path, note: Callable[[str], None]
 ) -> list[str] | None:
-    """Make sure that corpus and vocabulary are those of the run.
+    """Where the corpus of a run is, when it and the vocabulary file are unchanged; None when it cannot be read again.
 
-    Parameters
-    ----------
-    record : RunRecord
-    given : path or list of paths, optional
-        What the caller takes the corpus to be.
-    settings : Settings
-    output : Path
-        Files inside it are no part of the corpus.
-    note : callable
-        Called with a warning when the corpus cannot be read any more.
-
-    Returns
-    -------
-    list of str or None
-        Where the corpus is; None when it cannot be read again.
-
-    Raises
-    ------
-    InputError
-        When a file of it, or the vocabulary file, was changed, or `given` is another corpus.
+    `given` is what the caller takes the corpus to be; files inside `output` are no part of it. `note` is called with a
+    warning when the corpus is gone. Raises InputError when a file has changed, or `given` is another corpus.
     """
     paths: list[str] | None = record.corpus
     if given is not None and _paths(given) != paths:

@@ -73,24 +73,10 @@ class Claim:
 
 
 def claim(output: Path, overwrite: bool) -> Claim:
-    """Make sure that a model may be written to `output`, and make its `checkpoint/`.
+    """Make sure that a model may be written to `output`, and make its `checkpoint/`, the place of the token file.
 
-    Parameters
-    ----------
-    output : Path
-    overwrite : bool
-        Whether a model that is there may be replaced.
-
-    Returns
-    -------
-    Claim
-        `checkpoint` is the directory for the token file.
-
-    Raises
-    ------
-    InputError
-        When `output` cannot be written, holds something else, holds a model and `overwrite` is not set, or another
-        run is writing to it.
+    Raises InputError when `output` cannot be written, holds something else, holds a model that `overwrite` does not let
+    go, or another run is writing to it.
     """
     if output.is_dir():
         try:
@@ -125,20 +111,9 @@ def claim(output: Path, overwrite: bool) -> Claim:
 
 
 def claim_interrupted(output: Path) -> Claim:
-    """Claim a directory in which an interrupted run is to go on.
+    """Claim a directory whose interrupted run is resumed.
 
-    Parameters
-    ----------
-    output : Path
-
-    Returns
-    -------
-    Claim
-
-    Raises
-    ------
-    InputError
-        When there is no such run, it is finished, or another process is at work there.
+    Raises InputError when there is no such run, it is finished, or another process is writing there.
     """
     checkpoint, is_finished = output / CHECKPOINT, (output / MANIFEST).exists()
     if not checkpoint.is_dir() or (is_finished and not (checkpoint / RUN).exists() and not states(checkpoint)):
@@ -196,26 +171,10 @@ def save_model(
     readings: Iterable[dict[str, Any]],
     manifest: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Write all files of a model, the manifest last.
+    """Write all files of a model to a claimed `output`, the manifest last, and return it with the files' SHA-256.
 
-    Parameters
-    ----------
-    output : Path
-        Claimed before.
-    tables : Tables
-    dim : int
-        Columns of the tables that are the embeddings.
-    vocabulary : Vocabulary
-    config_yaml : str
-    readings : iterable of dict
-        The lines of `metrics.jsonl`.
-    manifest : callable
-        Returns all keys but `files`; called when the other files are written, so that it has their time.
-
-    Returns
-    -------
-    dict
-        The manifest with `files`, the sha256 of every other file.
+    `dim` is the number of columns that are embeddings. `manifest` returns all keys but `files`; it is called when the
+    other files are written, so that it has their time.
     """
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)

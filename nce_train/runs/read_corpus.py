@@ -30,29 +30,11 @@ def read_corpus(
     cluster: Executor | None,
     scanning: Callable[[int, int | None, str], None] | None = None,
 ) -> EncodedCorpus:
-    """Read the corpus as the settings say, and refuse what will not fit into memory or on the disk.
+    """Read the corpus as the (resolved) settings say, and refuse what will not fit into memory or on the disk.
 
-    Parameters
-    ----------
-    corpus : path, list of paths, or iterable of token sequences
-    settings : Settings
-        Resolved.
-    directory : Path
-        For the token file.
-    watcher : Watcher
-    cache : bool
-        Reuse the ids of an earlier run on the same files.
-    start : WarmStart or None
-        One that continues a model keeps the words of that model.
-    cluster : Executor or None
-        Who reads, if not this process.
-    scanning : callable, optional
-        Called in the place of `watcher.scanning`.
-
-    Raises
-    ------
-    InputError
-        When the corpus cannot be read, holds no words, or is too large.
+    `directory` is for the token file. A `start` that continues a model keeps the words of that model. `scanning` is
+    called in the place of `watcher.scanning`. Raises InputError when the corpus cannot be read, holds no words, or is
+    too large.
     """
     scanning = scanning or watcher.scanning
     given = None if settings.vocab is None else Vocabulary.load(settings.vocab, unknown=settings.unknown)

@@ -23,59 +23,23 @@ CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_e
 
 @dataclass
 class RunRecord:
-    """What is known of a run.
+    """What is known of a run."""
 
-    Attributes
-    ----------
-    id : str
-        Of this run and no other.
-    config : dict
-        The settings.
-    corpus : list of str or None
-        Absolute paths; None for what cannot be read again.
-    sources : list of dict
-        `name`, `path`, `bytes`, `mtime_ns` of each source (None for no regular file), and `sha256` when it was read.
-    readings : list of dict
-        The lines of `metrics.jsonl`.
-    heldout : dict
-        The held-out text: `path`, `sources`, and `looks`, its losses after each epoch (see `EarlyStopping`).
-    evaluated : dict
-        `tokens` and `seconds` of training at the last evaluation.
-    timings : dict
-        See `Timings`.
-    cache : bool
-        Whether ids may come from earlier runs.
-    keep_checkpoint : bool
-        Whether the last checkpoint stays when the run is finished.
-    start : dict or None
-        Of a warm start: `WarmStart.record`.
-    stopped_early : str or None
-        "callback" or "patience", when one of them ended training.
-    vocabulary : str or None
-        Its fingerprint, when the corpus was read.
-    tokens : int or None
-        In-vocabulary tokens of the corpus.
-    stream : int or None
-        The checksum of the ids, when they were kept for a checkpoint.
-    format : int
-        Of the record.
-    """
-
-    id: str
-    config: dict[str, Any]
-    corpus: list[str] | None
-    sources: list[dict[str, Any]]
-    readings: list[dict[str, Any]]
-    heldout: dict[str, Any]
-    evaluated: dict[str, Any]
-    timings: dict[str, float]
-    cache: bool = True
-    keep_checkpoint: bool = False
-    start: dict[str, Any] | None = None
-    stopped_early: str | None = None
-    vocabulary: str | None = None
-    tokens: int | None = None
-    stream: int | None = None
+    id: str  # of this run and no other
+    config: dict[str, Any]  # the settings
+    corpus: list[str] | None  # absolute paths; None for what cannot be read again
+    sources: list[dict[str, Any]]  # name, path, bytes and mtime_ns of each, and sha256 when it was read
+    readings: list[dict[str, Any]]  # the lines of metrics.jsonl
+    heldout: dict[str, Any]  # the held-out text: path, sources, and looks, its losses after each epoch
+    evaluated: dict[str, Any]  # tokens and seconds of training at the last evaluation
+    timings: dict[str, float]  # see `Timings`
+    cache: bool = True  # whether ids may come from earlier runs
+    keep_checkpoint: bool = False  # whether the last checkpoint stays when the run is finished
+    start: dict[str, Any] | None = None  # of a warm start: `WarmStart.record`
+    stopped_early: str | None = None  # "callback" or "patience", when one of them ended training
+    vocabulary: str | None = None  # its fingerprint, when the corpus was read
+    tokens: int | None = None  # in-vocabulary tokens of the corpus
+    stream: int | None = None  # the checksum of the ids, when they were kept for a checkpoint
     format: int = FORMAT
 
     @classmethod
@@ -120,13 +84,7 @@ class RunRecord:
 
 
 def read_record(directory: Path) -> RunRecord:
-    """Read `run.json` of a model's checkpoint directory.
-
-    Raises
-    ------
-    InputError
-        When it is missing, no record, or of another version.
-    """
+    """Read `run.json` in a checkpoint directory; InputError when it is missing, damaged, or of another version."""
     try:
         record = json.loads((directory / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -137,13 +95,7 @@ def read_record(directory: Path) -> RunRecord:
 
 
 def changed_settings(record: RunRecord, changes: Mapping[str, Any], output: Path) -> Settings:
-    """The settings of a run with some of them changed.
-
-    Raises
-    ------
-    InputError
-        When one of `changes` is no setting, not CHANGEABLE, or fewer epochs.
-    """
+    """The settings of a run with changes; InputError when one is no setting, not CHANGEABLE, or fewer epochs."""
     config = without_removed(record.config, f"The run in {output}")
     old = load_settings(None, config)
     new = load_settings(None, {**config, **changes}).resolved()

@@ -47,22 +47,9 @@ def resume_model(
 ) -> TrainedModel:
     """Resume the interrupted run in a model directory.
 
-    Parameters
-    ----------
-    output : Path
-    changes : mapping
-        Settings that are to be other than those of the run: `record.CHANGEABLE` may be.
-    watcher : Watcher
-    corpus : path or list of paths, optional
-        Must be that of the run.
-    cache, keep_checkpoint, hooks, cluster
-        See `train_model`.
-    find_start : callable
-        For a run with a warm start that has no checkpoint, or whose ids are damaged.
-
-    Returns
-    -------
-    TrainedModel
+    `changes` are settings that differ from those of the run; `record.CHANGEABLE` may. `corpus`, if given, must be that
+    of the run. `find_start` is needed for a run with a warm start that has no checkpoint, or whose ids are damaged.
+    Everything else is as in `train_model`.
 
     Raises
     ------

@@ -138,17 +138,8 @@ def train_and_save(
 ) -> TrainedModel:
     """Train to the end, choose the parameters, and save the model.
 
-    Parameters
-    ----------
-    context : RunContext
-    settings : Settings
-        Without any `auto`.
-    encoded : EncodedCorpus
-    trainer : Trainer
-        Ready to train, from the beginning or from where an earlier session stopped.
-    evaluate : callable or None
-        See `Hooks.evaluation_for`.
-    gauge : MemoryGauge
+    `settings` are without any `auto`; the trainer stands at the beginning, or where an earlier session stopped;
+    `evaluate` is what `Hooks.evaluation_for` returns.
     """
     log = RunLog(context, trainer, encoded.token_count * settings.epochs)
     stopping, observers = _observers(context, settings, encoded.vocabulary, trainer, log, evaluate)

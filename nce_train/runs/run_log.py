@@ -18,22 +18,11 @@ from nce_train.training.trainer import Trainer
 class RunLog(Observer):
     """Hands on readings, held-out losses and evaluations; a context manager that closes `metrics.jsonl`.
 
-    Parameters
-    ----------
-    context : RunContext
-    trainer : Trainer
-        Ended when the callback returns True, stopped when it raises.
-    total_tokens : int
-        Of all epochs.
-
-    Attributes
-    ----------
-    callback_failure : Exception or None
-        What the callback raised. It is not called again then.
+    When the callback returns True, training is ended; when it raises, training is stopped, and it is not called again.
     """
 
     def __init__(self, context: RunContext, trainer: Trainer, total_tokens: int) -> None:
-        self.callback_failure: Exception | None = None
+        self.callback_failure: Exception | None = None  # what the callback raised
         self._record = context.record
         self._watcher = context.watcher
         self._callback = context.hooks.callback
@@ -97,15 +86,9 @@ class RunLog(Observer):
 
 
 class MetricsFile:
-    """`metrics.jsonl` of a run at work: one JSON object a line, each written out at once, for whoever follows the run.
+    """`metrics.jsonl` of a run in progress: one JSON object a line, each written out at once.
 
     The finished model's file is written from memory, so a full disk does not end a run here: the file then stops short.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    readings : iterable of dict
-        Of the run before it was interrupted.
     """
 
     def __init__(self, path: str | os.PathLike[str], readings: Iterable[dict[str, Any]] = ()) -> None:

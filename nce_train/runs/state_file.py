@@ -34,20 +34,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint.
-
-    Attributes
-    ----------
-    path : Path
-    run : dict
-        What was written as `run.json`.
-    arrays : dict
-        By name; large ones are read-only maps of the file.
-    """
+    """A whole checkpoint."""
 
     path: Path
-    run: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    run: dict[str, Any]  # what was written as `run.json`
+    arrays: dict[str, np.ndarray]  # large ones are read-only maps of the file
 
 
 def write_checkpoint(
@@ -55,24 +46,8 @@ def write_checkpoint(
 ) -> Path:
     """Write a checkpoint; an older one stays whole until the new one is.
 
-    Parameters
-    ----------
-    directory : Path
-    run : mapping
-        Whatever JSON can hold.
-    arrays : mapping
-        By name; they may be views.
-    progress : callable, optional
-        Called as `progress(done, total)` with bytes.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    OSError
-        When it cannot be written; the newest of the older ones is still there.
+    `run` is whatever JSON can hold; `arrays` may be views; `progress(done, total)` is called with bytes. Raises OSError
+    when it cannot be written; the newest of the older ones is still there.
     """
     remove_states(directory, but=1)  # with the new one there are two, and never a third to need room
     older = states(directory)

@@ -46,24 +46,13 @@ FindStart = Callable[[How, str], "WarmStart"]
 
 
 class Known(NamedTuple):
-    """Words with parameters, row by row.
+    """Words with parameters, row by row."""
 
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-        Its counts matter where there are biases.
-    input : float32 [words, dim]
-    output : float32 [words, dim] or None
-    bias : float32 [words] or None
-    subsample : float
-        That of the run that made the biases.
-    """
-
-    vocabulary: Vocabulary
-    input: np.ndarray
-    output: np.ndarray | None = None
-    bias: np.ndarray | None = None
-    subsample: float = 0.0
+    vocabulary: Vocabulary  # its counts matter where there are biases
+    input: np.ndarray  # float32 [words, dim]
+    output: np.ndarray | None = None  # float32 [words, dim]
+    bias: np.ndarray | None = None  # float32 [words]
+    subsample: float = 0.0  # of the run that made the biases
 
 
 class WarmStart:
@@ -190,19 +179,7 @@ def settings_to_continue(
 ) -> Settings:
     """The settings of a run that continues a model: the model's, then those of `config`, then those given.
 
-    Parameters
-    ----------
-    start : WarmStart
-        The model.
-    model : Path
-        Its directory.
-    config, given
-        See `load_settings`.
-
-    Raises
-    ------
-    InputError
-        When one is wrong, or cannot be another than the model's.
+    Raises InputError when one is wrong, or must be the model's.
     """
     changes = {**({} if config is None else read_config(config)), **given}
     settings = load_settings(model / CONFIG, {**_OF_THAT_RUN, **changes})
@@ -251,18 +228,9 @@ def provenance(record: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def same_start(before: Mapping[str, Any], find: FindStart) -> WarmStart:
-    """What a run that is to begin again started from.
+    """What a run that begins again started from, given its `WarmStart.record`.
 
-    Parameters
-    ----------
-    before : mapping
-        What `WarmStart.record` was.
-    find : callable
-
-    Raises
-    ------
-    InputError
-        When it was in memory only, is gone, or has changed.
+    Raises InputError when it was in memory only, is gone, or has changed.
     """
     if before["path"] is None:
         raise InputError(f"The run started from {IN_MEMORY} and has no checkpoint: it cannot go on, start it anew.")

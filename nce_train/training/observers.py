@@ -11,33 +11,17 @@ from nce_train.training.readings import Reading
 
 
 class Pause(NamedTuple):
-    """Where a run stands while no thread is at work.
+    """Where a run stands while no thread is at work."""
 
-    Attributes
-    ----------
-    epochs_done : int or None
-        How many epochs are done, where one has just ended; None within an epoch.
-    finished : bool
-        Whether nothing is left to train.
-    stopped : bool
-        Whether somebody wants the run to end early, such as after Ctrl-C.
-    """
-
-    epochs_done: int | None
-    finished: bool
-    stopped: bool
+    epochs_done: int | None  # where an epoch has just ended; None within an epoch
+    finished: bool  # nothing is left to train
+    stopped: bool  # the run is to end early, such as after Ctrl-C
 
 
 class Observer:
-    """Follows a run. Every method does nothing here; an observer overrides what it needs.
+    """Follows a run. Every method does nothing here; an observer overrides what it needs."""
 
-    Attributes
-    ----------
-    after_epochs : bool
-        Whether training pauses after each epoch.
-    """
-
-    after_epochs = False
+    after_epochs = False  # whether training pauses after each epoch
 
     def on_reading(self, reading: Reading) -> None:
         """A reading was taken; called by the thread that took it."""

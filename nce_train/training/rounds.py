@@ -161,19 +161,10 @@ class ShardWorkspace:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What is added to the run's sums when a shard has trained its part of a round.
+    """What is added to the run's sums when a shard has trained its part of a round."""
 
-    Attributes
-    ----------
-    end : int
-        Where in the stream its next round begins.
-    cursor : int64 [CURSOR_SIZE]
-        As the kernel counted.
-    loss : float
-    """
-
-    end: int
-    cursor: np.ndarray
+    end: int  # where in the stream its next round begins
+    cursor: np.ndarray  # int64 [CURSOR_SIZE], as the kernel counted
     loss: float
 
 

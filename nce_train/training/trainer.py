@@ -63,20 +63,11 @@ class Totals:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run leaves behind.
-
-    Attributes
-    ----------
-    tables : Tables
-    totals : Totals
-        Of the whole run.
-    seconds : float
-        Of training.
-    """
+    """What a run leaves behind."""
 
     tables: Tables
-    totals: Totals
-    seconds: float
+    totals: Totals  # of the whole run
+    seconds: float  # of training
 
 
 class Trainer(ABC):
@@ -178,22 +169,8 @@ class Trainer(ABC):
     def run(self, observers: Sequence[Observer] = ()) -> Trained:
         """Train to the end of the last epoch, or `max_steps`, or until `stop`.
 
-        Parameters
-        ----------
-        observers : sequence of Observer
-            Called in this order.
-
-        Returns
-        -------
-        Trained
-            Training is complete where `finished` is True.
-
-        Raises
-        ------
-        RunError
-            When a parameter became infinite or not a number.
-        KeyboardInterrupt
-            As it came, when all threads have stopped.
+        Observers are called in their order. `finished` says whether training is complete. Raises RunError when a
+        parameter became infinite or not a number.
         """
         self._observers = observers
         while True:

@@ -7,6 +7,8 @@ from typing import Any
 
 from nce_train.errors import InputError
 
+PathLike = str | os.PathLike[str]
+
 _LONGEST = 60  # letters of a value in a message
 _SENTENCES = "an iterable of sentences, each a list of words"
 
@@ -26,6 +28,15 @@ def check_path(name: str, value: object) -> None:
         raise InputError(f"{name} is an empty str; give a path")
 
 
+def as_paths(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
+    """One path or several, as a list; raise InputError unless each can be the path of a file."""
+    is_one = isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable)
+    several = [paths] if is_one else list(paths)  # type: ignore[arg-type]
+    for path in several:
+        check_path("a set or model", path)
+    return several  # type: ignore[return-value]
+
+
 def check_whole(name: str, value: object, or_none: bool = False) -> None:
     """Raise TypeError unless a value is a whole number, or None where that is allowed."""
     if (or_none and value is None) or (isinstance(value, Integral) and not isinstance(value, bool)):
@@ -33,6 +44,13 @@ def check_whole(name: str, value: object, or_none: bool = False) -> None:
     raise TypeError(
         f"{name} is {shown(value)}, of type {type(value).__name__}; give a whole number{', or None' if or_none else ''}"
     )
+
+
+def check_positive(name: str, value: Any, or_none: bool = False) -> None:
+    """Raise TypeError or InputError unless a value is a whole number of at least 1, or None where that is allowed."""
+    check_whole(name, value, or_none)
+    if value is not None and value < 1:
+        raise InputError(f"{name} is {value}; give a number of at least 1")
 
 
 def check_number(name: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""`nce-train --init` and `--continue` as a person runs them: real processes, real files."""
+"""`nce-train --init` and `--continue` as real processes."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_model_goes_on_with_a_new_text(folder):
+def test_a_model_is_trained_further_on_a_new_text(folder):
     code, out, err = run(folder, "new.txt", "--continue", "old.nce", "-o", "newer.nce")
     assert (code, out) == (0, "newer.nce\n"), err
     assert "All 40 words of old.nce go on with what they have learnt, and 40 are new." in err

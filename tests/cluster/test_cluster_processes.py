@@ -171,7 +171,7 @@ def test_when_the_scheduler_is_lost_nothing_else_is(corpus, expected, tmp_path, 
     assert "Traceback" not in shown and "distributed" not in shown
     nce_train.train(resume=tmp_path / "model")
     assert contents(tmp_path / "model") == expected
-    step = int(re.search(r"going on from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
+    step = int(re.search(r"resuming from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
     assert step >= killed_at[0]  # no checkpoint was due before
 
 

@@ -1,16 +1,11 @@
-"""nce-vocab as a process: its file, what it says, and its exit codes."""
+"""nce-vocab as a real process: its file, its messages and its exit codes."""
 
-import importlib.util
 import subprocess
 import sys
 
 import pytest
 
 from nce_train.text.vocabulary import Vocabulary
-
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("nce_train.cli") is None, reason="the commands come with an installed package"
-)
 
 TEXT = b"The cat, the dog\nthe cat\n"
 

@@ -29,14 +29,7 @@ def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Ca
     """
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        version = click.option(
-            "--version",
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_show_version,
-            help="Show the version.",
-        )
+        version = click.version_option(package_name="nce-train", prog_name=name, help="Show the version.")
         settings = {"help_option_names": ["-h", "--help"]}
         return click.command(name, cls, context_settings=settings)(version(handle_failures(function)))
 
@@ -149,11 +142,3 @@ def _fail_at_once(sentence: str, exit_code: int) -> NoReturn:
         click.echo(f"Error: {sentence}", err=True)
         sys.stdout.flush()
     os._exit(exit_code)
-
-
-def _show_version(context: click.Context, option: click.Parameter, given: bool) -> None:
-    if given and not context.resilient_parsing:
-        import nce_train
-
-        click.echo(f"{context.command.name}, version {nce_train.__version__}")
-        context.exit()

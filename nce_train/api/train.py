@@ -178,15 +178,25 @@ def train_or_resume(
 ) -> "TrainedModel":
     """What `train` and `nce-train` have in common; see `train`, and `nce_train.runs.run` for the result."""
     from nce_train.runs.protocols import Hooks
+    from nce_train.runs.resume import resume_model
+    from nce_train.runs.run import train_model
 
+    run: Run
     if resume is None:
-        run = _new_run(corpus, output, config, settings_for(cluster, settings), display, init, continue_from, overwrite)
+        if corpus is None:
+            raise InputError("Name a corpus to train on, or a run to resume.")
+        chosen, start = settings_and_start(config, settings_for(cluster, settings), init, continue_from)
+        directory = None if output is None else Path(output)
+        run = functools.partial(train_model, corpus, chosen, directory, display, overwrite=overwrite, start=start)
     else:
         if init is not None or continue_from is not None:
             raise InputError("A run that is resumed has started already: leave init and continue out.")
         if overwrite:
             raise InputError("resume continues a run, overwrite replaces it: give one of them.")
-        run = _resumed_run(corpus, output, config, settings, display, resume)
+        if output is not None and not is_same_file(output, resume):
+            raise InputError(f"The run in {resume} cannot write to {output} when it is resumed: leave the output out.")
+        changes = {**({} if config is None else read_config(config)), **settings}
+        run = functools.partial(resume_model, Path(resume), changes, display, corpus=corpus, find_start=find_start)
     with (
         _tensorboard_log(tensorboard, resume or output, resume is not None, display) as log,
         open_executor(cluster, display, corpus) as executor,
@@ -197,43 +207,6 @@ def train_or_resume(
         if log is not None:
             log.project(model.vocabulary.words, model.vocabulary.counts, model.input)
     return model
-
-
-def _new_run(
-    corpus: Any,
-    output: PathLike | None,
-    config: PathLike | None,
-    settings: Mapping[str, Any],
-    display: ProgressDisplay,
-    init: PathLike | Embeddings | None,
-    continue_from: PathLike | None,
-    overwrite: bool,
-) -> "Run":
-    """`train_model` with the arguments of a new run."""
-    from nce_train.runs.run import train_model
-
-    if corpus is None:
-        raise InputError("Name a corpus to train on, or a run to resume.")
-    chosen, start = settings_and_start(config, settings, init, continue_from)
-    directory = None if output is None else Path(output)
-    return functools.partial(train_model, corpus, chosen, directory, display, overwrite=overwrite, start=start)
-
-
-def _resumed_run(
-    corpus: Any,
-    output: PathLike | None,
-    config: PathLike | None,
-    settings: Mapping[str, Any],
-    display: ProgressDisplay,
-    resume: PathLike,
-) -> "Run":
-    """`resume_model` with the arguments of a run that is resumed."""
-    from nce_train.runs.resume import resume_model
-
-    if output is not None and not is_same_file(output, resume):
-        raise InputError(f"The run in {resume} cannot write to {output} when it is resumed: leave the output out.")
-    changes = {**({} if config is None else read_config(config)), **settings}
-    return functools.partial(resume_model, Path(resume), changes, display, corpus=corpus, find_start=find_start)
 
 
 def _tensorboard_log(

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from command_case import command, run_command
 
 from nce_train.embeddings import Embeddings
 
@@ -33,15 +34,7 @@ def here(tmp_path):
 
 
 def run(here, *arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "nce_train.cli.eval", *arguments],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
+    return run_command("eval", *arguments, cwd=here, text=True, **options)
 
 
 def counts(correct, asked, questions, interval):
@@ -136,7 +129,7 @@ def test_models_side_by_side_as_a_table(other):
     assert lines[0][:2] == ["A", "model.txt:"] and lines[1][:2] == ["B", "other.txt:"]
     assert ["second", "–", "–"] in lines
     assert ["pairs", "of", "3", "2", "1"] in lines
-    assert "A against B, shared items asked A B A - B 95% interval p".split() in lines
+    assert ["A", "against", "B,", "shared", "items", "asked", "A", "B", "A", "-", "B", "95%", "interval", "p"] in lines
     assert ["capitals", "1"] in lines and ["capitals,", "all", "words", "1"] in lines
     assert ["pairs", "1", "–", "–", "–", "–", "–"] in lines
     assert max(map(len, done.stdout.splitlines()[:-1])) <= 100
@@ -216,7 +209,7 @@ def test_a_set_given_twice_is_used_once(here):
 def test_no_space_for_the_result_exits_with_1(here):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "nce_train.cli.eval", "model.txt", "capitals.txt"],
+            command("eval", "model.txt", "capitals.txt"),
             cwd=here,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -231,7 +224,7 @@ def test_no_space_for_the_result_exits_with_1(here):
 def test_a_closed_pipe_ends_without_a_message(here):
     (here / "long.txt").write_text("".join(f": section {i}\na b c d\n" for i in range(3000)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "nce_train.cli.eval", "model.txt", "long.txt"],
+        command("eval", "model.txt", "long.txt"),
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -247,7 +240,7 @@ def test_a_closed_pipe_ends_without_a_message(here):
 def test_an_interrupt_exits_with_130(here):
     os.mkfifo(here / "waits.txt")
     process = subprocess.Popen(
-        [sys.executable, "-m", "nce_train.cli.eval", "model.txt", "--analogies", "waits.txt"],
+        command("eval", "model.txt", "--analogies", "waits.txt"),
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -2,10 +2,10 @@
 
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from command_case import command, run_command
 
 from nce_train.cli import export, phrases, report
 from nce_train.cli.export import FORMAT_NAMES
@@ -31,15 +31,8 @@ def here(tmp_path):
     return tmp_path
 
 
-def run(here, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "nce_train.cli.export", *arguments],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(here, *arguments, **options):
+    return run_command("export", *arguments, cwd=here, text=True, **options)
 
 
 def table(here, name):
@@ -105,7 +98,7 @@ def test_which_vectors_are_written(here, options, expected):
 def test_a_closed_pipe_ends_without_a_message(here):
     Embeddings([f"w{row}" for row in range(5_000)], np.ones((5_000, 30))).save(here / "long.bin")
     process = subprocess.Popen(
-        [sys.executable, "-m", "nce_train.cli.export", "long.bin", "/dev/stdout", "--format", "glove"],
+        command("export", "long.bin", "/dev/stdout", "--format", "glove"),
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -178,13 +171,13 @@ def test_safetensors_have_the_settings_of_the_run(here):
 def test_the_choices_are_those_of_the_library():
     """The commands repeat them, so that `--help` need not load NumPy."""
     assert set(FORMAT_NAMES) == set(FORMATS)
-    for command, option, known in (
+    for declared_by, option, known in (
         (export.main, "dtype", DTYPES),
         (export.main, "vectors", VECTORS),
         (report.main, "layout", LAYOUTS),
         (phrases.main, "score", THRESHOLDS),
     ):
-        (declared,) = (parameter for parameter in command.params if parameter.name == option)
+        (declared,) = (parameter for parameter in declared_by.params if parameter.name == option)
         assert set(declared.type.choices) == set(known)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command_case import command
 
 from nce_train.cli.phrases import main
 
@@ -22,8 +23,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="sets limits and send
 
 
 def start(*arguments, **options):
-    command = [sys.executable, "-m", "nce_train.cli.phrases", *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    words = command("phrases", *arguments)
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 def run(*arguments, given=b"", **options):

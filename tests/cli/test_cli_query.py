@@ -6,18 +6,17 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_case import command, run_command
 
 from nce_train.cli.query import main
 from nce_train.embeddings import Embeddings
 
-COMMAND = [sys.executable, "-m", "nce_train.cli.query"]
 WORDS = ["athens", "greece", "oslo", "norway", "lima", "peru", "new york", "-dash", "bad\x1bword", "f\udce9minin"]
 
 
@@ -38,16 +37,8 @@ def model(here):
     return Embeddings.load(here / "model.txt")
 
 
-def run(here, *arguments, given="", **options):
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=here,
-        input=given.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
+def run(here, *arguments, given=""):
+    return run_command("query", *arguments, cwd=here, input=given.encode("utf-8", "surrogateescape"))
 
 
 def lines_of(answers):
@@ -217,7 +208,7 @@ def test_a_closed_pipe_ends_without_a_message(here):
     given.write_text("oslo\n" * 20_000)
     with open(given) as words:
         process = subprocess.Popen(
-            [*COMMAND, "model.txt", "neighbours", "-"],
+            command("query", "model.txt", "neighbours", "-"),
             cwd=here,
             stdin=words,
             stdout=subprocess.PIPE,
@@ -235,7 +226,7 @@ def test_no_space_for_the_answers_exits_with_1(here):
     for arguments, given in ((["neighbours", "oslo"], ""), ([], "oslo\nlima\n")):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [*COMMAND, "model.txt", *arguments],
+                command("query", "model.txt", *arguments),
                 cwd=here,
                 input=given.encode(),
                 stdout=full,
@@ -307,7 +298,7 @@ class Terminal:
 
         self.handle, inner = pty.openpty()
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            command("query", *arguments),
             cwd=here,
             stdin=inner,
             stdout=inner,
@@ -410,7 +401,7 @@ def test_answers_go_to_a_file_and_the_prompt_to_the_terminal(here, tmp_path):
 
     handle, inner = pty.openpty()
     with open(tmp_path / "answers.txt", "wb") as answers:
-        process = subprocess.Popen([*COMMAND, "model.txt"], cwd=here, stdin=inner, stdout=answers, stderr=inner)
+        process = subprocess.Popen(command("query", "model.txt"), cwd=here, stdin=inner, stdout=answers, stderr=inner)
     os.close(inner)
     os.write(handle, b"similarity oslo lima\n\x04")
     assert process.wait(100) == 0

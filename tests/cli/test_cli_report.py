@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from command_case import run_command
 
 from nce_train.embeddings import Embeddings
 
@@ -32,15 +33,7 @@ def here(tmp_path):
 
 
 def run(here, *arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "nce_train.cli.report", *arguments],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **options,
-    )
+    return run_command("report", *arguments, cwd=here, text=True, **options)
 
 
 def size_of_png(path):

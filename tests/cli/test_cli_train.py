@@ -7,27 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from command_case import command
+from command_case import run_training as run
 
 TEXT = "\n".join(" ".join(f"w{(i * 7 + j * j) % 40}" for j in range(30)) for i in range(200)) + "\n"
-
-
-def run(*arguments, cwd, stdin=None, **environment):
-    """Run the command; returns (exit code, stdout, stderr)."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "nce_train.cli.train", *map(str, arguments)],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(Path(cwd) / "cache"), **environment},
-        timeout=120,
-        check=False,
-    )
-    return finished.returncode, finished.stdout.decode(), finished.stderr.decode()
 
 
 def refused(*arguments, cwd, code=2, **options):
@@ -181,7 +168,7 @@ def test_a_printed_config_can_be_used(folder):
 
 
 def test_standard_input_and_several_sources(folder):
-    code, _, err = run("-", "-o", "in.nce", "--epochs", 1, cwd=folder, stdin=gzip.compress(TEXT.encode()))
+    code, _, err = run("-", "-o", "in.nce", "--epochs", 1, cwd=folder, given=gzip.compress(TEXT.encode()))
     assert code == 0, err
     (folder / "texts").mkdir()
     (folder / "texts" / "b.txt").write_text(TEXT)
@@ -198,7 +185,7 @@ def test_standard_input_and_several_sources(folder):
 
 def test_compressed_standard_input_that_is_cut_short(folder):
     content = gzip.compress(TEXT.encode())[:-100]
-    code, _, err = run("-", "-o", "in.nce", cwd=folder, stdin=content)
+    code, _, err = run("-", "-o", "in.nce", cwd=folder, given=content)
     assert code == 2
     assert "standard input is cut short" in err
     assert not (folder / "in.nce").exists()
@@ -391,20 +378,10 @@ def test_divergence_is_one_sentence_and_exit_code_1(folder):
     assert not (folder / "corpus.nce").exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_training_soon(folder, number, code):
+def start_long_run(folder):
+    """Start a run of many epochs, and wait until it trains."""
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "nce_train.cli.train",
-            "corpus.txt",
-            "--epochs",
-            "10000000",
-            "--log-every",
-            "200ms",
-        ],
+        command("train", "corpus.txt", "--epochs", "10000000", "--log-every", "200ms"),
         cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
@@ -414,6 +391,13 @@ def test_a_signal_ends_training_soon(folder, number, code):
     for line in process.stderr:
         if line.startswith("epoch"):
             break
+    return process
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_training_soon(folder, number, code):
+    process = start_long_run(folder)
     process.send_signal(number)
     started = time.monotonic()
     _, err = process.communicate(timeout=30)
@@ -424,16 +408,7 @@ def test_a_signal_ends_training_soon(folder, number, code):
 
 @pytest.mark.skipif(os.name == "nt", reason="no lock there")
 def test_two_runs_into_one_output(folder):
-    first = subprocess.Popen(
-        [sys.executable, "-m", "nce_train.cli.train", "corpus.txt", "--epochs", "10000000", "--log-every", "200ms"],
-        cwd=folder,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
-    )
-    for line in first.stderr:
-        if line.startswith("epoch"):
-            break
+    first = start_long_run(folder)
     for options in ([], ["--overwrite"]):
         sentence = refused("corpus.txt", *options, cwd=folder)
         assert f"Another run (process {first.pid} on " in sentence

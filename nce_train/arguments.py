@@ -7,6 +7,8 @@ from typing import Any
 
 from nce_train.errors import InputError
 
+PathLike = str | os.PathLike[str]
+
 _MAX_LENGTH = 60  # of a value in a message
 _SENTENCES = "an iterable of sentences, each a list of words"
 
@@ -26,11 +28,27 @@ def check_path(name: str, value: object) -> None:
         raise InputError(f"{name} is an empty str; give a path")
 
 
+def as_paths(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
+    """One path or several, as a list; raise InputError unless each can be the path of a file."""
+    is_one = isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable)
+    several = [paths] if is_one else list(paths)  # type: ignore[arg-type]
+    for path in several:
+        check_path("a set or model", path)
+    return several  # type: ignore[return-value]
+
+
 def check_integer(name: str, value: object, or_none: bool = False) -> None:
     """Raise TypeError unless a value is an integer, or None where that is allowed."""
     if (or_none and value is None) or (isinstance(value, Integral) and not isinstance(value, bool)):
         return
     raise TypeError(_wrong_type(name, value, "a whole number, or None" if or_none else "a whole number"))
+
+
+def check_positive(name: str, value: Any, or_none: bool = False) -> None:
+    """Raise TypeError or InputError unless a value is a whole number of at least 1, or None where that is allowed."""
+    check_integer(name, value, or_none)
+    if value is not None and value < 1:
+        raise InputError(f"{name} is {value}; give a number of at least 1")
 
 
 def check_number(name: str, value: object) -> None:

@@ -24,9 +24,9 @@ def double(number):
 WITH_SMALL_FILES = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
-from nce_train.cli._common import with_failures_told
+from nce_train.cli._command import handle_failures
 from tiny import double
-with_failures_told(lambda: print(double(21)))()
+handle_failures(lambda: print(double(21)))()
 """
 
 

@@ -1,4 +1,7 @@
-"""Measure embeddings on evaluation sets and on held-out text, and compare models."""
+"""Measure embeddings on evaluation sets and on held-out text, and compare models.
+
+Models and sets go in; a dict that `json.dumps` can write comes out. `nce-eval --json` prints it.
+"""
 
 import functools
 import os
@@ -8,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nce_train.api.arguments import PathLike, as_list
-from nce_train.arguments import check_integer, check_path, format_value
+from nce_train.arguments import PathLike, as_paths, check_integer, check_path, format_value
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation import significance
@@ -47,36 +49,35 @@ def evaluate(
     model : Embeddings, Model, str or os.PathLike
         Embeddings, a classifier, or a model directory or vectors file.
     sets : path or iterable of paths
-        Sets whose contents tell which kind they are: see `nce_train.evaluation.sets`. With no set at all, the project's
+        Sets whose kind is detected from their contents: see `nce_train.evaluation.sets`. Without any set, the project's
         own analogy set. `FILE:COLUMN` names the column of a similarity set's scores.
     analogies, similarity : path or iterable of paths
-        Sets of this kind.
+        Sets of a known kind.
     restrict_vocab : int
-        The number of most frequent words of which sets are asked besides asking them of all words; 0 or None for all.
+        Evaluate among this many most frequent words, and then among all; 0 or None for all words only.
     heldout : path, optional
         Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
         directory.
     heldout_pairs : int
-        Look at no more than so many of its (centre, context) pairs, at least 1.
+        Use at most this many of its (centre, context) pairs; at least 1.
     compare : model, or iterable of models
-        Further models, to be measured on the same sets and compared with `model`. One at a time is in memory.
+        Further models, measured on the same sets and compared with `model`. Only one at a time is in memory.
     progress : callable, optional
         Called as `progress(what, done, total)`, where `what` is the name of the set, or "held-out".
 
     Returns
     -------
     dict
-        `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where asked for,
+        `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where they were measured,
         `analogies` and `similarity`: by name (the file's stem) what `summarise_analogies` and
         `summarise_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
-        of all intervals, the number of `resamples` and their `seed`. With `compare`, `comparison`: a list, for each of
-        them with the same keys and `paired`: what `nce_train.evaluation.measure.compare` returns of `model` and it.
+        of all intervals, the number of `resamples` and their `seed`. With `compare`, `comparison`: a list with the same
+        keys for each of them, and `paired`: what `nce_train.evaluation.measure.compare` returns for `model` and it.
 
     Raises
     ------
     InputError
-        When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is
-        wrong.
+        When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is wrong.
 
     Examples
     --------
@@ -100,11 +101,11 @@ def evaluate(
     _check_models([model, *others])
     if heldout is not None and any(isinstance(one, Embeddings) for one in [model, *others]):
         raise InputError("held-out losses need a model directory; embeddings have no output vectors")
-    # Sets are read first: a mistake in them should not cost the loading of a large model.
-    read = read_sets(as_list(sets), as_list(analogies), as_list(similarity))
+    # Sets are read first, so that a mistake in them is reported before a large model is loaded.
+    read = read_sets(as_paths(sets), as_paths(analogies), as_paths(similarity))
     if not read.analogies and not read.similarity and heldout is None:
-        read = _our_sets()
-    for other in others:  # nor should a wrong name cost the evaluation of the models before it
+        read = _own_sets()
+    for other in others:  # a wrong path is reported before the first model is evaluated
         if isinstance(other, (str, os.PathLike)) and not os.path.exists(other):
             raise InputError(f"{os.fspath(other)}: no such file; check the path")
 
@@ -150,7 +151,7 @@ def _measure_model(
         **summarise(sets, outcomes),
     }
     if heldout is not None and isinstance(model, Model):
-        from nce_train.evaluation.heldout import heldout_loss  # numba: only when it is needed
+        from nce_train.evaluation.heldout import heldout_loss  # imports numba
 
         report["heldout"] = heldout_loss(
             model,
@@ -163,7 +164,11 @@ def _measure_model(
 
 
 def evaluation_on(paths: list[str]) -> "EvaluateVectors":
-    sets = read_sets(paths) if paths else _our_sets()
+    """Read evaluation sets, and return the function that evaluates embeddings on them during training.
+
+    Analogies are evaluated among the `RESTRICT_VOCAB` most frequent words only: all words take several times as long.
+    """
+    sets = read_sets(paths) if paths else _own_sets()
 
     def evaluate_now(vocabulary: "Vocabulary", vectors: np.ndarray) -> dict[str, Any]:
         words, counts = vocabulary.words, vocabulary.counts
@@ -171,7 +176,6 @@ def evaluation_on(paths: list[str]) -> "EvaluateVectors":
         report = {"model": None, "vocabulary": len(embeddings), "dim": vectors.shape[1]}
         if len(words) <= RESTRICT_VOCAB:
             return {**report, **summarise(sets, measure(embeddings, sets, None)), "bootstrap": BOOTSTRAP}
-        # analogies among all words would take several times as long
         frequent = Embeddings(words[:RESTRICT_VOCAB], vectors[:RESTRICT_VOCAB], counts[:RESTRICT_VOCAB])
         analogies = summarise(sets, measure(frequent, sets._replace(similarity={}), None))
         for result in analogies.get("analogies", {}).values():
@@ -182,7 +186,7 @@ def evaluation_on(paths: list[str]) -> "EvaluateVectors":
     return evaluate_now
 
 
-def _our_sets() -> EvaluationSets:
+def _own_sets() -> EvaluationSets:
     """The project's own analogies."""
     with resources.as_file(resources.files("nce_train.sample") / "analogies.txt") as path:
         return read_sets([], [path])

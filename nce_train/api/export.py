@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nce_train.api.arguments import PathLike
+from nce_train.arguments import PathLike, check_positive
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
@@ -31,22 +31,22 @@ def export(
     out : path
         The file, or the directory for `projector`; a further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
     format : str, optional
-        See `Embeddings.save`; without it the ending tells.
+        See `Embeddings.save`; by default from the ending of `out`.
     top : int, optional
-        Only so many first words, the most frequent.
+        Write only this many words, the most frequent ones.
     vectors : {"input", "output", "sum"}
-        The words' vectors as centres, as contexts, or the sum; files and embeddings have the first only.
+        The words' vectors as centres, as contexts, or the sum; only a model directory has the last two.
     normalize : bool
         Scale each vector to length 1, after `postprocess`.
     postprocess : {"abtt"}, optional
         Remove the mean and the top components of the vectors that are written.
     dtype : {"float32", "float16", "int8"}
-        The type of the numbers written; see `Embeddings.save`.
+        The type of the numbers in the file; see `Embeddings.save`.
 
     Returns
     -------
     Embeddings
-        What was written, before it was rounded to `dtype`.
+        What was written, before it is rounded to `dtype`.
 
     Raises
     ------
@@ -67,9 +67,8 @@ def export(
     north 0.0 1.0
     """
     if postprocess not in (None, "abtt"):
-        raise InputError(f"postprocess is {postprocess!r}; the one there is is 'abtt'")
-    if top is not None and top < 1:
-        raise InputError(f"top is {top}; give a number of words, at least 1")
+        raise InputError(f"postprocess is {postprocess!r}; give 'abtt' or None")
+    check_positive("top", top, or_none=True)
     if not isinstance(model, Embeddings):
         if is_same_file(Path(out).parent, model):
             raise InputError(f"{os.fspath(out)} is inside the model directory; write to another place")

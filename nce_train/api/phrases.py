@@ -1,4 +1,4 @@
-"""Join the words that stand side by side more often than chance would have it."""
+"""Join words that occur together more often than chance predicts."""
 
 import os
 import tempfile
@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nce_train.api.arguments import PathLike
-from nce_train.arguments import check_integer, check_number, check_path
+from nce_train.api.inputs import corpus_inputs, refuse_overwriting
+from nce_train.arguments import PathLike, check_number, check_path, check_positive
 from nce_train.embeddings.formats.compression import check_writable, open_writing
 from nce_train.errors import InputError
 from nce_train.files import check_output_path, is_same_file, is_stream, report_write_failure
-from nce_train.text.sources import list_sources
 from nce_train.training.settings import usable_cpus
 
 if TYPE_CHECKING:
@@ -33,31 +32,31 @@ def phrases(
     threads: int | None = None,
     progress: Callable[[int, int | None, str], None] | None = None,
 ) -> "PhrasedCorpus":
-    """Join the words that stand side by side more often than chance would have it, as `new_york`.
+    """Join neighbouring words that occur together more often than chance predicts, as in `new_york`.
 
     Parameters
     ----------
     corpus : path, list of paths, or iterable of token sequences
-        As `train` takes it.
+        As for `train`.
     output : path
-        A text for `train`: the same lines (but for those without a word), the words separated by one space. An ending
-        `.gz`, `.bz2`, `.xz` or `.zst` compresses.
+        A text for `train`: the same lines, except those without a word, with one space between words. An ending `.gz`,
+        `.bz2`, `.xz` or `.zst` compresses.
     score : {"word2vec", "npmi"}
-        How neighbours are scored; see `nce_train.text.phrases`.
+        How pairs are scored; see `nce_train.text.phrases`.
     threshold : float, optional
-        Join above this score; 10 for word2vec and 0.5 for NPMI.
+        Join pairs with a higher score; by default 10 for word2vec and 0.5 for NPMI.
     min_count : int
-        Do not join pairs that occur less often. The score word2vec takes it off each pair's count.
+        Do not join pairs that occur less often. The word2vec score subtracts it from each pair's count.
     passes : int
-        Each further pass may join phrases of the one before: two of them give phrases of up to four words.
+        Each further pass can join phrases too: two passes give phrases of up to four words.
     delimiter : str
-        What stands between joined words.
+        Text between joined words.
     tokens : {"whitespace", "words"}
         What a token is; see `train`.
     lowercase : bool
-        Fold words to lower case.
+        Convert words to lower case.
     list_file : path, optional
-        Write the phrases here, by pass and decreasing score: a table with tabs and a line of names.
+        Write the phrases here, by pass and decreasing score: a table with tabs and a header.
     threads : int, optional
         By default the CPUs this process may use.
     progress : callable, optional
@@ -71,30 +70,28 @@ def phrases(
     Raises
     ------
     InputError
-        A wrong setting, a corpus that cannot be read, a place where nothing can be written, or that of the corpus.
+        A wrong argument, a corpus that cannot be read, an output that cannot be written or that is part of the corpus.
     RunError
-        A failure in mid-run; what stood at `output` is then as it was.
+        A failure while reading or writing; an older file at `output` is then unchanged.
     """
     from nce_train.text.phrases import Rule, join_corpus, phrase_table
 
-    for name, place in {"output": output, **({} if list_file is None else {"list_file": list_file})}.items():
-        check_path(name, place)
-    for name, number in {"passes": passes, "min_count": min_count, "threads": threads}.items():
-        check_integer(name, number, or_none=name == "threads")
+    check_path("output", output)
+    if list_file is not None:
+        check_path("list_file", list_file)
+    check_positive("passes", passes)
+    check_positive("min_count", min_count)
+    check_positive("threads", threads, or_none=True)
     if threshold is not None:
         check_number("threshold", threshold)
-    if passes < 1:
-        raise InputError(f"passes is {passes}; give a number of at least 1")
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}; give a number of at least 1")
     rule = Rule(score, threshold, min_count, delimiter)
-    places = [Path(place) for place in (output, list_file) if place is not None]
-    _check_outputs(places, corpus)
+    outputs = [Path(path) for path in (output, list_file) if path is not None]
+    _check_outputs(outputs, corpus)
     scratch = None if is_stream(output) else os.path.dirname(os.path.realpath(output))
     with (
         tempfile.TemporaryDirectory(prefix=".nce-phrases-", dir=scratch) as directory,
         report_write_failure(output),
-        open_writing(places[0]) as text,
+        open_writing(outputs[0]) as text,
     ):
         joined = join_corpus(
             corpus,
@@ -107,18 +104,17 @@ def phrases(
             threads=threads or usable_cpus(),
             progress=progress,
         )
-        for place in places[1:]:  # before the text takes its place: without the list it stays away
-            with report_write_failure(place), open_writing(place) as table:
+        for path in outputs[1:]:  # before the text is complete: if the list fails, no text appears
+            with report_write_failure(path), open_writing(path) as table:
                 table.writelines(phrase_table(joined.phrases))
     return joined
 
 
-def _check_outputs(places: Sequence[Path], corpus: Any) -> None:
-    sources = [source.path for source in list_sources(corpus).sources if source.path is not None]
-    for number, place in enumerate(places):
-        check_writable(place)
-        check_output_path(place)
-        if any(is_same_file(source, place) for source in sources):
-            raise InputError(f"{place}: this file is read as corpus; name another one to write")
-        if any(place.absolute() == other.absolute() or is_same_file(place, other) for other in places[:number]):
-            raise InputError(f"{place}: the text goes here; name another file for the list of phrases")
+def _check_outputs(outputs: Sequence[Path], corpus: Any) -> None:
+    inputs = corpus_inputs(corpus)
+    for number, path in enumerate(outputs):
+        check_writable(path)
+        check_output_path(path)
+        refuse_overwriting(path, inputs)
+        if any(path.absolute() == other.absolute() or is_same_file(path, other) for other in outputs[:number]):
+            raise InputError(f"{path}: the text goes here; name another file for the list of phrases")

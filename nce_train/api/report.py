@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from nce_train.api.arguments import PathLike, as_list
 from nce_train.api.evaluate import evaluate
+from nce_train.arguments import PathLike, as_paths
 
 
 def report(
@@ -26,13 +26,13 @@ def report(
     out : path, optional
         The page; without it the model's name with `-report.html`, in the current directory.
     sets : path or iterable of paths
-        What `evaluate` is asked; with none, the project's own analogy set.
+        Sets to evaluate on; by default the project's own analogy set.
     compare : path or iterable of paths
-        Models whose curves and results are laid beside those of `model`.
+        Models whose curves and results are shown beside those of `model`.
     words : int
-        How many of the most frequent words are mapped.
+        Map this many of the most frequent words.
     layout : {"pca", "umap"}
-        The map's two principal components, or UMAP (extra `umap`).
+        How the map is computed: two principal components, or UMAP (extra `umap`).
     pictures : bool
         Write the loss curve and the map as PNG files too, beside the page.
 
@@ -51,12 +51,12 @@ def report(
     from nce_train.evaluation.sets import split_column
     from nce_train.report.write import write_report
 
-    asked = as_list(sets)
+    set_paths = as_paths(sets)
     return write_report(
-        [model, *as_list(compare)],
+        [model, *as_paths(compare)],
         out,
-        lambda embeddings: evaluate(embeddings, asked),
-        inputs=[split_column(path)[0] for path in asked],
+        lambda embeddings: evaluate(embeddings, set_paths),
+        inputs=[split_column(path)[0] for path in set_paths],
         words=words,
         layout=layout,
         pictures=pictures,

@@ -1,4 +1,7 @@
-"""The settings of a run, and what it starts from: nothing, vectors, or a model."""
+"""The settings of a run, and its warm start: none, vectors, or a model.
+
+The settings that were given and the path of a model or of vectors go in; checked settings and a `WarmStart` come out.
+"""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nce_train.api.arguments import PathLike
+from nce_train.arguments import PathLike
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
@@ -24,12 +27,12 @@ def settings_and_start(
     init: PathLike | Embeddings | None = None,
     continue_from: PathLike | None = None,
 ) -> "tuple[Settings, WarmStart | None]":
-    """The settings of a run that may have a warm start, and what it starts with; see `train`.
+    """The settings of a run and its warm start, if it has one; see `train` for the arguments.
 
     Raises
     ------
     InputError
-        When a setting is wrong or does not fit to the start, or the start cannot be read.
+        When a setting is wrong or does not fit the start, or the start cannot be read.
     """
     if init is None and continue_from is None:
         return load_settings(config, given), None
@@ -40,10 +43,10 @@ def settings_and_start(
             kind = type(given_start).__name__
             raise InputError(f"{name} is of the type {kind}; give the path of a model or of vectors")
     if isinstance(continue_from, Embeddings):
-        raise InputError("continue_from goes on with a model directory: give its path, or these vectors as init")
+        raise InputError("continue_from needs a model directory: give its path, or these vectors as init")
     if continue_from is not None:
         if init is not None:
-            raise InputError("init begins a model, continue goes on with one: give one of them.")
+            raise InputError("init starts a new model, continue trains an existing one: give one of them.")
         start = find_start("continue", continue_from)
         return settings_to_continue(start, Path(continue_from), config, given), start
     assert init is not None
@@ -52,6 +55,7 @@ def settings_and_start(
 
 
 def find_start(how: "How", path: PathLike) -> "WarmStart":
+    """Read what a run starts from: a classifier (a whole model directory), or vectors only, which `init` takes too."""
     from nce_train.runs.warm_start import Known, WarmStart
     from nce_train.text.vocabulary import Vocabulary
 
@@ -70,5 +74,5 @@ def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmSt
     from nce_train.runs.warm_start import Known, WarmStart
     from nce_train.text.vocabulary import Vocabulary
 
-    counts = np.zeros(len(embeddings), np.int64)  # they matter to biases only, of which there are none
+    counts = np.zeros(len(embeddings), np.int64)  # only biases would need counts
     return WarmStart("init", path, Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors))

@@ -98,93 +98,97 @@ class Settings(BaseModel):
     # text
     tokens: Literal["whitespace", "words"] = Field(
         "whitespace",
-        description="What a token is: a run of bytes between white space, or of Unicode letters and digits.",
+        description="What a token is: text between white space, or a run of Unicode letters and digits.",
     )
-    lowercase: bool = Field(False, description="Fold words to lower case (Unicode).")
+    lowercase: bool = Field(False, description="Convert words to lower case (Unicode).")
     line_breaks: Literal["sentence", "ignore"] = Field(
-        "sentence", description="A line is a sentence, or line and file ends are white space like any other."
+        "sentence", description="Whether a line is a sentence, or line and file ends are ordinary white space."
     )
     min_count: int = Field(5, ge=1, description="Drop words that occur less often.")
     max_vocab: int | None = Field(
-        None, ge=2, description="Keep at most this many rows, `unknown` included; the most frequent stay."
+        None, ge=2, description="Keep at most this many words, the most frequent ones, including `unknown`."
     )
     unknown: str | None = Field(
         None,
         min_length=1,
-        description="A word that stands for every dropped word, as row 0; without it they vanish.",
+        description="Replace dropped words by this word, which becomes row 0, instead of removing them.",
     )
     vocab: str | None = Field(
-        None, description="Take the vocabulary from this file (word<TAB>count) instead of counting."
+        None, description="Read the vocabulary from this file (word<TAB>count) instead of counting."
     )
     # model
-    dim: int = Field(128, ge=1, le=4096, description="Numbers in an embedding.")
-    window: int = Field(5, ge=1, le=1000, description="Greatest distance of a context word from its centre (radius).")
+    dim: int = Field(128, ge=1, le=4096, description="Length of the embedding vectors.")
+    window: int = Field(5, ge=1, le=1000, description="Maximum distance of a context word from its centre (radius).")
     dynamic_window: Literal["block", "centre", "none"] = Field(
         "block",
-        description="Draw the radius from 1 to `window` for each block or centre, or use `window` throughout.",
+        description="Draw the radius from 1 to `window` for each block or centre, or always use `window`.",
     )
     subsample: Number = Field(
         1e-4,
         ge=0,
         le=1,
-        description="Subsampling threshold: drop words of a relative frequency above this at random; 0 = off.",
+        description="Randomly drop occurrences of words with a relative frequency above this; 0 = off.",
     )
     objective: Literal["window", "pairs"] = Field(
         "window",
-        description="A centre's contexts are m data samples against one noise set, or m examples of nce_loss.",
+        description="A centre's m contexts share one set of noise terms, or are m separate examples of nce_loss.",
     )
     reduction: Literal["sum", "mean"] = Field(
-        "sum", description="A block's gradient is the sum over its pairs, or divided by their number."
+        "sum", description="Whether a block's gradient is the sum or the mean over its pairs."
     )
     # noise
-    num_sampled: int = Field(32, ge=1, le=65536, description="Noise samples shared by the centres of a block.")
+    num_sampled: int = Field(32, ge=1, le=65536, description="Noise samples, shared by the centres of a block.")
     noise_reuse: int = Field(
         2,
         ge=1,
         le=65536,
-        description="Consecutive blocks that a noise sample serves, at most `num_sampled`; 1 = all are drawn anew for "
-        "each block, as always with `unique`.",
+        description="Use each noise sample in this many consecutive blocks (at most `num_sampled`); 1, and always with "
+        "`unique` = new samples for each block.",
     )
     sampler: Literal["log-uniform", "unigram", "uniform"] = Field(
-        "unigram", description="The noise distribution over the frequency-sorted vocabulary."
+        "unigram", description="The noise distribution over the vocabulary, which is sorted by frequency."
     )
-    distortion: Number = Field(0.75, ge=-5, le=5, description="Exponent of the counts for the unigram sampler.")
+    distortion: Number = Field(0.75, ge=-5, le=5, description="Exponent of the word counts, for the unigram sampler.")
     unique: bool = Field(False, description="Draw the noise samples of a block without replacement.")
-    remove_accidental_hits: bool = Field(False, description="Leave out noise samples that are the centre's contexts.")
+    remove_accidental_hits: bool = Field(False, description="Ignore noise samples that are contexts of the centre.")
     # start
-    input_init: Initialiser = Field("uniform(0.5/dim)", description="Start of the input embeddings.")
-    output_init: Initialiser = Field("zero", description="Start of the output embeddings.")
+    input_init: Initialiser = Field("uniform(0.5/dim)", description="Initial values of the input embeddings.")
+    output_init: Initialiser = Field("zero", description="Initial values of the output embeddings.")
     bias_init: Literal["log-unigram", "zero"] = Field(
-        "log-unigram", description="Start of the biases: log of the subsampled unigram probability, or 0."
+        "log-unigram", description="Initial biases: log of the subsampled unigram probability, or 0."
     )
     # optimisation
     epochs: int = Field(5, ge=1, description="Passes over the corpus.")
-    max_steps: int | None = Field(None, ge=1, description="Stop after this many blocks, if the epochs last longer.")
-    block_size: int = Field(8, ge=1, le=4096, description="Centres that share a noise set and make one step.")
+    max_steps: int | None = Field(None, ge=1, description="Stop after this many blocks, even if epochs are left.")
+    block_size: int = Field(
+        8, ge=1, le=4096, description="Centres that share noise samples and are trained in one step."
+    )
     lr: Number | Literal["auto"] = Field(
         "auto",
-        description=f"Learning rate at the start; auto = {HOGWILD_LR}, with deterministic times the sixth root of "
-        "shards: both are meant for reduction sum.",
+        description=f"Initial learning rate; auto = {HOGWILD_LR}, multiplied by the sixth root of `shards` with "
+        "`deterministic` (meant for reduction sum).",
         union_mode="left_to_right",
     )
     lr_schedule: Literal["linear", "constant"] = Field(
-        "linear", description="Fall linearly to a ten-thousandth of lr, or stay."
+        "linear", description="Lower the learning rate linearly to a ten-thousandth, or keep it."
     )
     threads: int | Literal["auto"] = Field(
-        "auto", description="Threads; auto = the CPUs this process may use.", union_mode="left_to_right"
+        "auto", description="Threads; auto = all CPUs this process may use.", union_mode="left_to_right"
     )
-    seed: int = Field(1, ge=0, le=2**63 - 1, description="Seed of every random draw.")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="Seed of all random numbers.")
     # rounds
     deterministic: bool = Field(
-        False, description="The same seed gives the same model on any number of threads: train in rounds."
+        False, description="Train in rounds, which give the same model for the same seed on any number of threads."
     )
-    shards: int = Field(8, ge=1, le=MOST_THREADS, description="Parts of the corpus that a round trains side by side.")
+    shards: int = Field(8, ge=1, le=MOST_THREADS, description="Parts of the corpus that a round trains in parallel.")
     round_tokens: int | Literal["auto"] = Field(
-        "auto", description="Tokens of each shard in a round; auto = from the vocabulary.", union_mode="left_to_right"
+        "auto",
+        description="Tokens of each shard in a round; auto = from the vocabulary's size.",
+        union_mode="left_to_right",
     )
     round_tau: Number | Literal["auto"] = Field(
         "auto",
-        description="Updates of a row in a round up to which the shards' changes are added, not averaged; "
+        description="Updates of a row in a round beyond which the shards' changes are averaged rather than added; "
         f"auto = {ROUND_TAU:g}.",
         union_mode="left_to_right",
     )
@@ -197,16 +201,16 @@ class Settings(BaseModel):
         "5min", description="Time or tokens between checkpoints, such as 30s, 5min or 20M."
     )
     eval_every: IntervalOrEpochs | None = Field(
-        None, description="Evaluate while training: time, tokens or epochs between, such as 5min, 20M or 1epoch."
+        None, description="Time, tokens or epochs between evaluations in training, such as 5min, 20M or 1epoch."
     )
     eval_set: Paths = Field(
-        [], description="A set for it, of analogies or similarities (repeatable); with none, the project's analogies."
+        [], description="Set for these evaluations (repeatable); without it, the project's analogies."
     )
     heldout: str | None = Field(
-        None, description="A text that is not trained on: its NCE loss is taken after each epoch."
+        None, description="A text that is not trained on; its NCE loss is measured after each epoch."
     )
     patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs without a lower held-out loss, and keep the best parameters."
+        None, ge=1, description="Stop after this many epochs without a lower held-out loss; keep the best parameters."
     )
 
     @model_validator(mode="after")

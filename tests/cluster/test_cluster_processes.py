@@ -161,7 +161,7 @@ def test_a_run_resumes_after_the_scheduler_was_lost(corpus, expected, tmp_path, 
     assert "Traceback" not in messages and "distributed" not in messages
     nce_train.train(resume=tmp_path / "model")
     assert files_and_losses(tmp_path / "model") == expected
-    step = int(re.search(r"going on from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
+    step = int(re.search(r"resuming from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
     assert step >= killed_at[0]  # no checkpoint was due before
 
 

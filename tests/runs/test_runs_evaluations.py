@@ -322,7 +322,7 @@ def test_a_callback_that_fails_without_an_output(folder):
         ({"callback": [None]}, "callback is None; give a function"),
         ({"cluster": 3}, "cluster is 3; give the address"),
         ({"init": 5}, "init is of the type int; give the path"),
-        ({"continue_from": nce_train.Embeddings(["a"], [[1.0]])}, "continue_from goes on with a model directory"),
+        ({"continue_from": nce_train.Embeddings(["a"], [[1.0]])}, "continue_from needs a model directory"),
     ],
 )
 def test_arguments_of_another_kind_are_one_sentence(given, told):

@@ -1,13 +1,14 @@
-"""What `nce-query` asks on the command line and at its prompt alike: the questions, their options, how answers look."""
+"""The questions of `nce-query`, on the command line and at its prompt: their words, their options and their answers."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
-from nce_train.cli._common import print_result
+from nce_train.cli._command import print_result
+from nce_train.cli._options import choice_option, number_option
 
 if TYPE_CHECKING:
     from nce_train.embeddings import Embeddings
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The words that each question takes: the fewest, the most, and how they are called.
+# The words of each question: the fewest, the most, and how messages call them.
 QUESTIONS = {
     "neighbours": (1, None, "WORD..."),
     "analogy": (3, 3, "A B C"),
@@ -25,7 +26,7 @@ QUESTIONS = {
 }
 _WORDS_AT_ONCE = 4096
 _ANSWERS_AT_ONCE = 1 << 20
-_NAMED = 10  # unknown words that are told one by one
+_MAX_NAMED = 10  # unknown words that are reported one by one
 
 
 class Options(TypedDict):
@@ -37,28 +38,17 @@ class Options(TypedDict):
 
 
 def question_options(function: F) -> F:
-    """Declare the options that a question has on the command line and at the prompt."""
-    for option in (
-        click.option(
+    """Declare the options of a question, which are the same on the command line and at the prompt."""
+    for declare in (
+        choice_option(
             "--method",
-            type=click.Choice(["3cosadd", "3cosmul"]),
-            default="3cosadd",
-            show_default=True,
-            help="How an analogy is answered: by the sum of its words or the product of their similarities.",
+            ["3cosadd", "3cosmul"],
+            help="How analogies are scored: by the sum of word vectors or the product of similarities.",
         ),
-        click.option(
-            "--restrict-vocab",
-            metavar="N",
-            type=click.IntRange(min=0),
-            default=0,
-            show_default=True,
-            help="Look for answers among the N most frequent words; 0 for all.",
-        ),
-        click.option(
-            "--top", metavar="N", type=click.IntRange(min=1), default=10, show_default=True, help="How many answers."
-        ),
+        number_option("--restrict-vocab", default=0, least=0, help="Search only the N most frequent words; 0 for all."),
+        number_option("--top", default=10, help="Number of answers."),
     ):
-        function = option(function)
+        function = declare(function)
     return function
 
 
@@ -77,14 +67,14 @@ def check_number(question: str, words: Sequence[str]) -> None:
         )
 
 
-class Asker:
-    """Asks one table of embeddings and prints the answers.
+class AnswerPrinter:
+    """Answers questions with one table of embeddings, and prints the answers.
 
     Parameters
     ----------
     embeddings : Embeddings
     index : ApproximateIndex or None
-        What neighbours are searched with.
+        Finds neighbours approximately.
     as_json : bool
         Print a JSON object for each question instead of lines for people.
     """
@@ -94,7 +84,7 @@ class Asker:
         self._index = index
         self._as_json = as_json
 
-    def ask(self, question: str, words: Iterable[str], options: Options, headed: bool) -> bool:
+    def answer(self, question: str, words: Iterable[str], options: Options, with_heading: bool) -> bool:
         """Print the answer to a question.
 
         Parameters
@@ -103,8 +93,8 @@ class Asker:
             One of `QUESTIONS`.
         words : iterable of str
         options : Options
-        headed : bool
-            Write above the answer to what it is one.
+        with_heading : bool
+            Print the question above its answer.
 
         Returns
         -------
@@ -114,101 +104,103 @@ class Asker:
         Raises
         ------
         InputError
-            When a word of another question than `neighbours` is not in the vocabulary.
+            When a word is not in the vocabulary and the question is not `neighbours`.
         RunError
             When the answer cannot be written.
         """
         from nce_train.embeddings import questions
 
         if question == "neighbours":
-            return self._neighbours(words, options, headed)
+            return self._print_neighbours(words, options, with_heading)
         if question == "analogy":
             answer = questions.analogy(self._embeddings, *words, **options)
-            lines = _table(answer["answers"], "score")
+            lines = _score_lines(answer["answers"], "score")
         elif question == "similarity":
             answer = questions.similarity(self._embeddings, *words)
             lines = [f"{answer['similarity']:.4f}"]
         else:
             answer = questions.odd_one_out(self._embeddings, list(words))
-            lines = [_shown(answer["odd_one_out"])]
-        _tell_other_spellings(answer["words"])
+            lines = [_printable(answer["odd_one_out"])]
+        _report_other_spellings(answer["words"])
         if self._as_json:
             print_result(json.dumps(answer))
         else:
-            asked = " ".join(_shown(pair["asked"]) for pair in answer["words"])
-            print_result("\n".join(_under(f"{question} {asked}", lines) if headed else lines))
+            heading = " ".join([question, *(_printable(pair["asked"]) for pair in answer["words"])])
+            print_result("\n".join(_under(heading, lines) if with_heading else lines))
         return True
 
-    def _neighbours(self, words: Iterable[str], options: Options, headed: bool) -> bool:
-        """Answer words by the thousand and print as they are answered, so that memory does not grow with them."""
+    def _print_neighbours(self, words: Iterable[str], options: Options, with_heading: bool) -> bool:
+        """Answer and print thousands of words at a time, so that memory does not grow with their number."""
         from nce_train.embeddings.questions import neighbours
 
         top, restrict_vocab = options["top"], options["restrict_vocab"]
         at_once = max(1, min(_WORDS_AT_ONCE, _ANSWERS_AT_ONCE // min(top, len(self._embeddings))))
         words = iter(words)
-        asked, separator = 0, '{"neighbours": ['
-        known: list[dict[str, str]] = []
+        num_words, separator = 0, '{"neighbours": ['
+        other_spellings: list[dict[str, str]] = []
         unknown: list[dict[str, Any]] = []
         while block := list(islice(words, at_once)):
-            asked += len(block)
-            spelled = _NAMED - len(unknown)
+            num_words += len(block)
+            spelled = _MAX_NAMED - len(unknown)
             answer = neighbours(self._embeddings, block, top, restrict_vocab, self._index, spelled)
-            for found in answer["neighbours"]:
-                if found["word"] != found["asked"]:
-                    known.append({"asked": found["asked"], "word": found["word"]})
+            results = answer["neighbours"]
+            other_spellings += [
+                {"asked": result["asked"], "word": result["word"]}
+                for result in results
+                if result["word"] != result["asked"]
+            ]
             unknown += answer["unknown"]
-            if self._as_json and answer["neighbours"]:
-                print_result(separator + ", ".join(map(json.dumps, answer["neighbours"])), end="")
+            if self._as_json and results:
+                print_result(separator + ", ".join(map(json.dumps, results)), end="")
                 separator = ", "
-            elif answer["neighbours"]:
-                print_result("\n".join(_lines(answer["neighbours"], headed)))
+            elif results:
+                print_result("\n".join(line for result in results for line in _result_lines(result, with_heading)))
         if self._as_json:
             print_result(f'{separator if separator != ", " else ""}], "unknown": {json.dumps(unknown)}}}')
-        _tell_other_spellings(known)
-        _tell_unknown(unknown, asked)
+        _report_other_spellings(other_spellings)
+        _report_unknown(unknown, num_words)
         return not unknown
 
 
-def _lines(neighbours: Sequence[dict[str, Any]], headed: bool) -> Iterator[str]:
-    for found in neighbours:
-        lines = _table(found["nearest"], "similarity")
-        yield from _under(_shown(found["asked"]), lines) if headed else lines
+def _result_lines(result: dict[str, Any], with_heading: bool) -> list[str]:
+    lines = _score_lines(result["nearest"], "similarity")
+    return _under(_printable(result["asked"]), lines) if with_heading else lines
 
 
-def _table(answers: Sequence[dict[str, Any]], score: str) -> list[str]:
-    # The number first: words may be of any width and hold blanks.
-    return [f"{answer[score]:7.4f}  {_shown(answer['word'])}" for answer in answers]
+def _score_lines(answers: Sequence[dict[str, Any]], score: str) -> list[str]:
+    # The number first: words have any width and can contain blanks.
+    return [f"{answer[score]:7.4f}  {_printable(answer['word'])}" for answer in answers]
 
 
 def _under(heading: str, lines: Sequence[str]) -> list[str]:
     return [heading, *(f"  {line}" for line in lines)]
 
 
-def _shown(word: str) -> str:
-    from nce_train.embeddings.spelling import printable
+def _printable(word: str) -> str:
+    from nce_train.embeddings.spelling import printable  # imports NumPy
 
     return printable(word)
 
 
-def _tell_other_spellings(pairs: Sequence[dict[str, str]]) -> None:
-    """Say which words were answered for in other dress."""
+def _report_other_spellings(pairs: Sequence[dict[str, str]]) -> None:
+    """Report the words that were found in another spelling, such as lower case."""
     other = [pair for pair in pairs if pair["asked"] != pair["word"]]
-    if len(other) > _NAMED:
+    if len(other) > _MAX_NAMED:
         click.echo(f"Note: {len(other):,} words are not in the vocabulary; answered for them in lower case", err=True)
         return
     for pair in other:
-        asked, word = _shown(pair["asked"]), _shown(pair["word"])
+        asked, word = _printable(pair["asked"]), _printable(pair["word"])
         click.echo(f"Note: '{asked}' is not in the vocabulary; answered for '{word}'", err=True)
 
 
-def _tell_unknown(unknown: Sequence[dict[str, Any]], asked: int) -> None:
+def _report_unknown(unknown: Sequence[dict[str, Any]], num_words: int) -> None:
     from nce_train.embeddings.spelling import not_in_vocabulary
 
-    for word in unknown[:_NAMED]:
+    for word in unknown[:_MAX_NAMED]:
         click.echo(f"Error: {not_in_vocabulary(word['asked'], word['spellings'])}", err=True)
-    if len(unknown) > _NAMED:
+    if len(unknown) > _MAX_NAMED:
         click.echo(
-            f"Error: {len(unknown):,} of {asked:,} words are not in the vocabulary, the first {_NAMED} named above; "
-            "--json names all",
+            f"Error: {len(unknown):,} of {num_words:,} words are not in the vocabulary, the first {_MAX_NAMED} named "
+            "above; --json names all",
             err=True,
         )

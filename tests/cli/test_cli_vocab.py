@@ -1,29 +1,17 @@
-"""nce-vocab as a process: its file, its messages and its exit codes."""
-
-import importlib.util
-import subprocess
-import sys
+"""nce-vocab as a real process: its file, its messages and its exit codes."""
 
 import pytest
+from command_case import run_command
 
 from nce_train.text.vocabulary import Vocabulary
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("nce_train.cli") is None, reason="the commands come with an installed package"
-)
-
 TEXT = b"The cat, the dog\nthe cat\n"
-
-
-def run(*arguments, given=None):
-    command = [sys.executable, "-m", "nce_train.cli.vocab", *map(str, arguments)]
-    return subprocess.run(command, input=given, capture_output=True, timeout=60)
 
 
 def test_it_writes_words_and_counts(tmp_path):
     (tmp_path / "corpus.txt").write_bytes(TEXT)
     out = tmp_path / "vocab.tsv"
-    done = run(tmp_path / "corpus.txt", "-o", out, "--min-count", 1)
+    done = run_command("vocab", tmp_path / "corpus.txt", "-o", out, "--min-count", 1)
     assert (done.returncode, done.stdout) == (0, b"")
     assert out.read_bytes() == b"the\t2\nThe\t1\ncat,\t1\ndog\t1\ncat\t1\n"
     warning, summary = done.stderr.decode().splitlines()
@@ -34,7 +22,7 @@ def test_it_writes_words_and_counts(tmp_path):
 def test_standard_input_and_all_options(tmp_path):
     out = tmp_path / "vocab.tsv"
     options = ["--tokens", "words", "--lowercase", "--min-count", 1, "--max-vocab", 3, "--unknown", "UNK"]
-    done = run("-", "-o", out, *options, "--threads", 2, "--quiet", given=TEXT)
+    done = run_command("vocab", "-", "-o", out, *options, "--threads", 2, "--quiet", input=TEXT)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert out.read_bytes() == b"UNK\t1\nthe\t3\ncat\t2\n"
     assert len(Vocabulary.load(out, unknown="UNK")) == 3
@@ -47,16 +35,16 @@ def test_standard_input_and_all_options(tmp_path):
         (["corpus.txt", "-o", "none/vocab.tsv"], "there is no directory none"),
         (["corpus.txt", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
         ([".", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
-        (["corpus.txt", "-o", "."], ".: this is a directory; name a file to write"),
+        (["corpus.txt", "-o", "."], ".: a directory stands here; name a file to write"),
         (["corpus.txt", "-o", "vocab.tsv"], "only 0 of 5 distinct words occur 5 times or more"),
         (["corpus.txt"], "Missing option '-o'"),
         (["corpus.txt", "-o", "vocab.tsv", "--max-vocab", "1"], "Invalid value for '--max-vocab'"),
     ],
 )
-def test_a_failure_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
+def test_a_failure_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "corpus.txt").write_bytes(TEXT)
-    done = run(*arguments)
+    done = run_command("vocab", *arguments)
     assert done.returncode == 2
     assert message in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()

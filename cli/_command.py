@@ -1,4 +1,4 @@
-"""What all commands share: how they are declared, and how failures and warnings become one sentence each."""
+"""Declares a command: its `--help` and `--version`, and one sentence on stderr for each failure and warning."""
 
 import contextlib
 import functools
@@ -22,33 +22,26 @@ T = TypeVar("T")
 
 
 def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function the command `name`, with `--help`, `--version` and one sentence for every failure.
+    """Make a function the command `name`, whose docstring is the help text.
 
-    Its docstring is the help text. Exit codes: an `NceTrainError`'s own; 1 for errors of the operating system
-    and for memory; 130 after Ctrl-C; click's 2 for wrong usage.
+    Exit codes: that of an `NceTrainError`; 1 for errors of the operating system and for memory; 130 after Ctrl-C, 143
+    after SIGTERM; click's 2 for wrong usage.
     """
 
     def declare(function: Callable[..., Any]) -> click.Command:
-        version = click.option(
-            "--version",
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_show_version,
-            help="Show the version.",
-        )
+        version = click.version_option(package_name="nce-train", prog_name=name, help="Show the version.")
         settings = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, cls, context_settings=settings)(version(with_failures_told(function)))
+        return click.command(name, cls, context_settings=settings)(version(handle_failures(function)))
 
     return declare
 
 
-def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
-    """Tell a person what failed, on stderr, and exit; other exceptions are faults of ours and pass."""
+def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
+    """Print a failure as one sentence and exit; any other exception is a fault of the program, and passes."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        # A word that the terminal's encoding cannot show must not end the command.
+        # A word that the terminal's encoding does not have must not end the command.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
         _raise_on_sigterm()
@@ -62,11 +55,11 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
         except KeyboardInterrupt as interrupt:
             _fail_at_once(str(interrupt) or "interrupted; nothing more was written", INTERRUPTED)
         except BrokenPipeError:
-            raise  # the reader of our output has gone, at which click ends quietly with exit code 1
+            raise  # the reader of standard output has ended: click exits with code 1 and no message
         except OSError as error:
             place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-            _fail(f"{place}{error.strerror or error}; mend this and try again", 1)
-        except RuntimeError as error:  # which Python raises here, whatever the system's reason
+            _fail(f"{place}{error.strerror or error}; fix this and try again", 1)
+        except RuntimeError as error:  # Python raises it for any reason of the system
             if "start new thread" not in str(error):
                 raise
             _fail("no further thread can be started: memory or a limit of processes is reached; free some", 1)
@@ -78,7 +71,7 @@ def with_failures_told(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: everything is tidied up as after Ctrl-C."""
+    """SIGTERM was received; cleaning up is the same as after Ctrl-C."""
 
 
 def print_result(text: str, end: str = "\n") -> None:
@@ -94,17 +87,23 @@ def print_result(text: str, end: str = "\n") -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise RunError(f"standard output: it could not be written ({error.strerror}); mend this") from error
+        raise RunError(f"standard output: it could not be written ({error.strerror}); fix this") from error
 
 
-def end_with(text: object) -> None:
-    """Print what ends a command that has done its work: from now on there is nothing for Ctrl-C to interrupt.
+def print_last_result(text: object) -> None:
+    """Write to standard output at the end of a command, and ignore Ctrl-C from then on.
 
-    Python takes some milliseconds more to end, in which it would show a traceback or die of the signal.
+    Python takes some milliseconds more to exit. Ctrl-C would then show a traceback.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     click.echo(text)
+
+
+def print_warning(sentence: object) -> None:
+    """Write a warning to standard error, if that is still open."""
+    with contextlib.suppress(OSError):
+        click.echo(f"Warning: {sentence}", err=True)
 
 
 def _raise_on_sigterm() -> None:
@@ -123,14 +122,13 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
     *,
-    others: Callable[..., None] = warnings.showwarning,
+    show_other: Callable[..., None] = warnings.showwarning,
 ) -> None:
-    """Tell a warning of ours as a sentence, without the line of code that gave it."""
-    if not issubclass(category, NceTrainWarning):
-        others(message, category, filename, lineno, file, line)
-        return
-    with contextlib.suppress(OSError):  # stderr has gone: a warning must not end a command
-        click.echo(f"Warning: {message}", err=True)
+    """Print a warning of nce-train as a sentence, without the line of code that raised it."""
+    if issubclass(category, NceTrainWarning):
+        print_warning(message)
+    else:
+        show_other(message, category, filename, lineno, file, line)
 
 
 def _fail(sentence: str, exit_code: int) -> NoReturn:
@@ -139,16 +137,8 @@ def _fail(sentence: str, exit_code: int) -> NoReturn:
 
 
 def _fail_at_once(sentence: str, exit_code: int) -> NoReturn:
-    """As `_fail`, but do not wait for threads, of which one may be compiling, nor for a further Ctrl-C."""
+    """As `_fail`, but without waiting for threads, one of which may be compiling, or for another Ctrl-C."""
     with contextlib.suppress(OSError):
         click.echo(f"Error: {sentence}", err=True)
         sys.stdout.flush()
     os._exit(exit_code)
-
-
-def _show_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
-    if asked and not context.resilient_parsing:
-        import nce_train
-
-        click.echo(f"{context.command.name}, version {nce_train.__version__}")
-        context.exit()

@@ -1,16 +1,16 @@
-"""How a command ends when the system refuses it something."""
+"""How a command ends when the operating system refuses something."""
 
 import click
 import pytest
 
-from nce_train.cli._common import with_failures_told
+from nce_train.cli._command import handle_failures
 
 
-def test_a_command_that_gets_no_thread_says_so(capsys):
+def test_a_missing_thread_is_one_sentence(capsys):
     def start():
         raise RuntimeError("can't start new thread")
 
     with pytest.raises(click.exceptions.Exit) as ended:
-        with_failures_told(start)()
+        handle_failures(start)()
     assert ended.value.exit_code == 1
     assert capsys.readouterr().err.startswith("Error: no further thread can be started: memory or a limit of")

@@ -173,19 +173,25 @@ class Trainer(ABC):
         parameter became infinite or not a number.
         """
         self._observers = observers
+        try:
+            self._run_to_the_end()
+        finally:
+            self._observers = ()  # which know the trainer: the tables are freed as soon as nobody needs them
+        self.check()
+        return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
+
+    def _run_to_the_end(self) -> None:
         while True:
-            for observer in observers:
+            for observer in self._observers:
                 observer.on_pause(self._current_pause())
             if self.finished or self._stopped:
                 break
-            self._pause_at = min((observer.pause_at() for observer in observers), default=math.inf)
-            if any(observer.after_epochs for observer in observers):
+            self._pause_at = min((observer.pause_at() for observer in self._observers), default=math.inf)
+            if any(observer.after_epochs for observer in self._observers):
                 self._epoch_limit = self._epochs_begun + int(self._all_begun())
             self._train_until_paused()
         if self.finished and self.totals.blocks > self._last_reading[0].blocks:
             self._report(self._reading())
-        self.check()
-        return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
 
     def check(self) -> None:
         """Raise RunError when a parameter is infinite or not a number; no thread may be at work."""

@@ -35,7 +35,7 @@ def test_standard_input_and_all_options(tmp_path):
         (["corpus.txt", "-o", "none/vocab.tsv"], "there is no directory none"),
         (["corpus.txt", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
         ([".", "-o", "corpus.txt"], "corpus.txt: this file is read as corpus; name another one to write"),
-        (["corpus.txt", "-o", "."], ".: a directory stands here; name a file to write"),
+        (["corpus.txt", "-o", "."], ".: this is a directory; name a file to write"),
         (["corpus.txt", "-o", "vocab.tsv"], "only 0 of 5 distinct words occur 5 times or more"),
         (["corpus.txt"], "Missing option '-o'"),
         (["corpus.txt", "-o", "vocab.tsv", "--max-vocab", "1"], "Invalid value for '--max-vocab'"),

@@ -412,7 +412,7 @@ def test_nothing_to_resume(tmp_path):
 
 def test_an_overwritten_run_is_resumed_as_the_new_one(interrupted, text):
     with pytest.raises(KeyboardInterrupt):
-        go(interrupted, corpus=text, dim=16, overwrite=True, watcher=Watcher(training=interrupt))
+        go(interrupted, corpus=text, dim=16, epochs=60, overwrite=True, watcher=Watcher(training=interrupt))
     go(interrupted, resume=True)
     assert np.load(interrupted / "input.npy", allow_pickle=False).shape[1] == 16
 

@@ -1,5 +1,8 @@
 """Observers: when they are called, that they can pause and end a run, and that following changes nothing."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from kernel_case import random_lines, stream_of
@@ -81,6 +84,19 @@ def test_an_observer_ends_the_run_and_later_ones_see_that():
     trainer.run([EndsAfterOneEpoch(), Follower(trainer, calls)])
     assert trainer.finished and trainer.totals.tokens == TOKENS
     assert calls[-1][2].finished
+
+
+def test_a_trainer_is_freed_without_the_garbage_collector():
+    """Its tables are large, and observers know the trainer."""
+    trainer = new_trainer()
+    trainer.run([Follower(trainer, [])])
+    gone = weakref.ref(trainer)
+    gc.disable()
+    try:
+        del trainer
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_stopped_run_says_so_in_its_last_pause():

@@ -1,4 +1,7 @@
-"""How the parameters take over what the shards of a round have changed, row by row, in the order of the shards."""
+"""How the parameters take over what the shards of a round have changed, row by row, in the order of the shards.
+
+The twin is the formula in `tests/training/test_training_rounds.py`, `test_combining_is_the_formula`.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""Random numbers, and noise words drawn from an alias table, several at a time."""
+"""Random numbers, and noise words drawn from an alias table, several at a time.
+
+The NumPy twins are in `tests/kernel/test_kernel_tiles.py`.
+"""
 
 import numpy as np
 from llvmlite import ir

@@ -1,4 +1,7 @@
-"""From logits to the loss and the steps, a vector at a time: LLVM does not vectorise the logistic by itself."""
+"""From logits to the loss and the steps, a vector at a time: LLVM does not vectorise the logistic by itself.
+
+The NumPy twin is in `tests/kernel/test_kernel_tiles.py`; `_steps_exact` is the readable form, which float64 tables use.
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""Rows of tables: fetched ahead, copied, merged; and lists of row numbers."""
+"""Rows of tables: fetched ahead, copied, merged; and lists of row numbers.
+
+The NumPy twins are in `tests/kernel/test_kernel_tiles.py`.
+"""
 
 import numpy as np
 from llvmlite import ir

@@ -1,4 +1,7 @@
-"""How much each row counts at each centre of a panel: contexts, noise words, accidental hits."""
+"""How much each row counts at each centre of a panel: contexts, noise words, accidental hits.
+
+The NumPy twins are in `tests/kernel/test_kernel_tiles.py`.
+"""
 
 from llvmlite import ir
 from numba import types

@@ -1,6 +1,6 @@
-"""From logits to the loss and the steps, a vector at a time: LLVM does not vectorise the logistic by itself.
+"""From logits to the loss and the deltas, a vector at a time: LLVM does not vectorise the logistic by itself.
 
-The NumPy twin is in `tests/kernel/test_kernel_tiles.py`; `_steps_exact` is the readable form, which float64 tables use.
+The NumPy twin is in `tests/kernel/test_kernel_tiles.py`; `_deltas_exact` is the form to read, which float64 tables use.
 """
 
 import math
@@ -15,8 +15,8 @@ from nce_train.kernel.sizes import PANEL
 from nce_train.kernel.vectors import I32, I64, LANES, load, multiply_add, outlined, splat, store, sum_of_lanes
 
 
-def logits_to_steps(logits, weights, count, rate):
-    """Turn logits into steps in place and return the loss, over the first `count` rows.
+def logits_to_deltas(logits, weights, count, rate):
+    """Turn logits into deltas in place and return the loss, over the first `count` rows.
 
     With n = |weight|, and z = 1 where the weight is positive (data) and 0 where it is negative (noise):
     loss = Σ n · (softplus(logit) − z · logit), step = rate · n · (z − σ(logit)).
@@ -34,15 +34,15 @@ def logits_to_steps(logits, weights, count, rate):
     raise NotImplementedError("compiled code only")
 
 
-@overload(logits_to_steps)
-def _logits_to_steps(logits, weights, count, rate):
+@overload(logits_to_deltas)
+def _logits_to_deltas(logits, weights, count, rate):
     if logits.dtype == types.float32:
-        return lambda logits, weights, count, rate: _steps_float32(logits, weights, count, rate)
-    return lambda logits, weights, count, rate: _steps_exact(logits, weights, count, rate)
+        return lambda logits, weights, count, rate: _deltas_float32(logits, weights, count, rate)
+    return lambda logits, weights, count, rate: _deltas_exact(logits, weights, count, rate)
 
 
 @inner
-def _steps_exact(logits, weights, count, rate):
+def _deltas_exact(logits, weights, count, rate):
     loss = 0.0
     for r in range(count):
         for g in range(PANEL):
@@ -63,8 +63,8 @@ _TO_WHOLE = 1.5 * 2.0**23  # added to a float32, leaves its nearest whole number
 
 
 @intrinsic
-def _steps_float32(typing, logits, weights, count, rate):
-    def steps_float32(builder, logits, weights, count, rate):
+def _deltas_float32(typing, logits, weights, count, rate):
+    def deltas_float32(builder, logits, weights, count, rate):
         vector = logits.vector()
         integers = ir.VectorType(I32, LANES)
         rates = splat(builder, builder.fptrunc(rate, logits.item))
@@ -92,7 +92,7 @@ def _steps_float32(typing, logits, weights, count, rate):
             weight = load(builder, weights.at(place), vector)
             size = builder.bitcast(builder.and_(builder.bitcast(weight, integers), bits_of(0x7FFFFFFF)), vector)
             data = larger(weight, constant(0.0))
-            # e = exp(−|logit|) = 2^n · exp(rest), n the nearest whole number; not so small that steps get denormal
+            # e = exp(−|logit|) = 2^n · exp(rest), n the nearest whole number; not so small that deltas get denormal
             negative = builder.bitcast(builder.or_(builder.bitcast(logit, integers), bits_of(-(2**31))), vector)
             clamped = larger(negative, constant(-50.0))
             shifted = multiply_add(builder, clamped, constant(1.44269504), constant(_TO_WHOLE))
@@ -111,4 +111,4 @@ def _steps_float32(typing, logits, weights, count, rate):
             store(builder, step, logits.at(place))
         return builder.fpext(sum_of_lanes(builder, builder.load(loss)), ir.DoubleType())
 
-    return types.float64(logits, weights, types.int64, types.float64), outlined(steps_float32)
+    return types.float64(logits, weights, types.int64, types.float64), outlined(deltas_float32)

@@ -28,6 +28,10 @@ from nce_train.kernel.state import (
     LINE_END,
     LOW_END,
     NOISE_START,
+    NUM_CENTRES,
+    NUM_NOISE,
+    NUM_PAIRS,
+    NUM_TRIES,
     PAIRS,
     POSITION,
     PRODUCTS,
@@ -36,10 +40,6 @@ from nce_train.kernel.state import (
     RANGE_END,
     RING_PLACE,
     SENTENCE,
-    SHAPE_CENTRES,
-    SHAPE_NOISE,
-    SHAPE_PAIRS,
-    SHAPE_TRIES,
     TOKENS,
 )
 
@@ -65,14 +65,14 @@ def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_
         ):
             break
     # rows are looked up only now: a block without pairs must not take copies that no step would fill
-    for g in range(-(-blocks.shape[side, SHAPE_CENTRES] // PANEL) * PANEL):
+    for g in range(-(-blocks.counts[side, NUM_CENTRES] // PANEL) * PANEL):
         blocks.centre_numbers[side, CENTRE_ID, g] = input_row(copies, side, blocks.centre_numbers[side, CENTRE_ID, g])
     _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, copies, thread.hot, blocks, side)
     _lay_out_rows(cursor, thread.kept, copies, thread.hot, blocks, side, first)
     done = _progress(schedule, cursor[TOKENS] - token_base, cursor[BLOCKS] - block_base)
     blocks.lr[side] = _learning_rate(schedule, plan.linear, done)
     cursor[BLOCKS] += 1
-    cursor[PAIRS] += blocks.shape[side, SHAPE_PAIRS]
+    cursor[PAIRS] += blocks.counts[side, NUM_PAIRS]
     _prefetch_centres(tables.input, blocks, side)
     return True
 
@@ -149,8 +149,8 @@ def _choose_contexts(plan, cursor, random, kept, sentences, blocks, side, first,
         numbers[CENTRE_ID, g] = kept[first]
         numbers[BEFORE, g] = 0
         numbers[AFTER, g] = 0
-    blocks.shape[side, SHAPE_CENTRES] = centres
-    blocks.shape[side, SHAPE_PAIRS] = pairs
+    blocks.counts[side, NUM_CENTRES] = centres
+    blocks.counts[side, NUM_PAIRS] = pairs
     cursor[CENTRES] += with_pairs
     return pairs
 
@@ -201,15 +201,15 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, si
         else:
             words, count = ring, samples
     random[0] = state
-    blocks.shape[side, SHAPE_TRIES] = tries
-    blocks.shape[side, SHAPE_NOISE] = count
+    blocks.counts[side, NUM_TRIES] = tries
+    blocks.counts[side, NUM_NOISE] = count
     place_rows(copies, hot, side, words, 0, count, blocks.noise_rows[side], 0)
 
 
 @inner
 def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
     """Write each panel's rows in their four parts."""
-    centres, noise = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_NOISE]
+    centres, noise = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_NOISE]
     for panel in range(-(-centres // PANEL)):
         begin = first + panel * PANEL
         low, high, low_end, high_start = _reach(blocks, side, panel, min(PANEL, centres - panel * PANEL))
@@ -255,5 +255,5 @@ def _reach(blocks, side, panel, centres):
 
 @in_place
 def _prefetch_centres(table, blocks, side):
-    for g in range(blocks.shape[side, 0]):
+    for g in range(blocks.counts[side, NUM_CENTRES]):
         prefetch_row(table, blocks.centre_numbers[side, CENTRE_ID, g])

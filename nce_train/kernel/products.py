@@ -3,10 +3,10 @@
 A *panel* is PANEL = 8 centres in two *halves* of four. Against a list of rows of the output table it needs
 
     logits[r, g] = row_r · centre_g + offset_r + log m_g       `panel_logits`
-    centre_g    += Σ_r step[r, g] · row_r                      `add_to_centres`
-    row_r       += Σ_g step[r, g] · centre_g                   `add_to_rows`
+    centre_g    += Σ_r delta[r, g] · row_r                      `add_to_centres`
+    row_r       += Σ_g delta[r, g] · centre_g                   `add_to_rows`
 
-with `step` from `logistic`. The first rows concern the first half only, the last rows the second half only (words at
+with `delta` from `logistic`. The first rows concern the first half only, the last rows the second half only (words at
 the panel's two ends, outside the other half's windows); those between, with the noise words, concern both. Three
 numbers say where the parts end: `low_end`, `both_end`, `count`. Products of a row with a half that it does not concern
 are not computed.
@@ -85,26 +85,26 @@ def panel_logits(table, width, rows, low_end, both_end, count, packed, offsets, 
 
 @in_place
 def add_to_centres(
-    table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first_centre
+    table, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, centre_table, centre_ids, first_centre
 ):
-    """centre_table[centre_ids[first_centre + g]] += Σ_r steps[r, g] · table[rows[r]] over r < count, g < PANEL.
+    """centre_table[centre_ids[first_centre + g]] += Σ_r deltas[r, g] · table[rows[r]] over r < count, g < PANEL.
 
     Only over the rows that concern g's half. On the way half of the rows `ahead` is fetched: the next block's.
     """
     _add_to_centres(
-        table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, centre_ids, first_centre
+        table, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, centre_table, centre_ids, first_centre
     )
 
 
 @in_place
-def add_to_rows(table, bias, width, rows, ahead, low_end, both_end, count, steps, centres, first_centre):
-    """table[rows[r]] += Σ_g steps[r, g] · centres[first_centre + g] and bias[rows[r]] += Σ_g steps[r, g], r < count.
+def add_to_rows(table, bias, width, rows, ahead, low_end, both_end, count, deltas, centres, first_centre):
+    """table[rows[r]] += Σ_g deltas[r, g] · centres[first_centre + g] and bias[rows[r]] += Σ_g deltas[r, g], r < count.
 
-    Only over the halves that row r concerns (the other steps are 0). Row after row: a row may occur twice. On the way
+    Only over the halves that row r concerns (the other deltas are 0). Row after row: a row may occur twice. On the way
     the other half of the rows `ahead` is fetched.
     """
-    _add_to_bias(bias, rows, count, steps)
-    _add_to_rows(table, width, rows, ahead, low_end, both_end, count, steps, centres, first_centre)
+    _add_to_bias(bias, rows, count, deltas)
+    _add_to_rows(table, width, rows, ahead, low_end, both_end, count, deltas, centres, first_centre)
 
 
 @intrinsic
@@ -238,13 +238,13 @@ def _add_to_centres(
     low_end,
     both_end,
     count,
-    steps,
+    deltas,
     centre_table,
     centre_ids,
     first_centre,
 ):
     def add_to_centres(builder, *arguments):
-        table, width, rows, ahead, ahead_count, *ends, steps, centre_table, centre_ids, first_centre = arguments
+        table, width, rows, ahead, ahead_count, *ends, deltas, centre_table, centre_ids, first_centre = arguments
         vector = table.vector()
 
         def tile(column, vectors, first, centres, begin, end, fetched):
@@ -253,9 +253,9 @@ def _add_to_centres(
                 builder.store(ir.Constant(vector, [0.0] * LANES), place)
             with _each_row(builder, table, rows, ahead, begin, end, column, fetched) as (row, pointer):
                 values = [load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
-                row_steps = offset(builder, steps.row(row), first)
+                row_deltas = offset(builder, deltas.row(row), first)
                 for g in range(centres):
-                    factor = splat(builder, builder.load(offset(builder, row_steps, g)))
+                    factor = splat(builder, builder.load(offset(builder, row_deltas, g)))
                     for v in range(vectors):
                         total = multiply_add(builder, factor, values[v], builder.load(sums[g][v]))
                         builder.store(total, sums[g][v])
@@ -275,15 +275,15 @@ def _add_to_centres(
 
     index = types.int64
     return (
-        types.none(table, index, rows, ahead, index, index, index, index, steps, centre_table, centre_ids, index),
+        types.none(table, index, rows, ahead, index, index, index, index, deltas, centre_table, centre_ids, index),
         outlined(add_to_centres),
     )
 
 
 @intrinsic
-def _add_to_rows(typing, table, width, rows, ahead, low_end, both_end, count, steps, centres, first_centre):
+def _add_to_rows(typing, table, width, rows, ahead, low_end, both_end, count, deltas, centres, first_centre):
     def add_to_rows(builder, *arguments):
-        table, width, rows, ahead, *ends, steps, centres, first_centre = arguments
+        table, width, rows, ahead, *ends, deltas, centres, first_centre = arguments
         vector = table.vector()
 
         def tile(column, vectors, first, centre_count, begin, end, fetched):
@@ -295,9 +295,9 @@ def _add_to_rows(typing, table, width, rows, ahead, low_end, both_end, count, st
             with _each_row(builder, table, rows, ahead, begin, end, column, fetched) as (row, pointer):
                 places = [offset(builder, pointer, v * LANES) for v in range(vectors)]
                 totals = [load(builder, place, vector) for place in places]
-                row_steps = offset(builder, steps.row(row), first)
+                row_deltas = offset(builder, deltas.row(row), first)
                 for g in range(centre_count):
-                    factor = splat(builder, builder.load(offset(builder, row_steps, g)))
+                    factor = splat(builder, builder.load(offset(builder, row_deltas, g)))
                     totals = [multiply_add(builder, factor, panel[g][v], totals[v]) for v in range(vectors)]
                 for total, place in zip(totals, places, strict=True):
                     store(builder, total, place)
@@ -305,7 +305,7 @@ def _add_to_rows(typing, table, width, rows, ahead, low_end, both_end, count, st
         _write_tiles(builder, width, *ends, tile, 2)
 
     index = types.int64
-    return types.none(table, index, rows, ahead, index, index, index, steps, centres, index), outlined(add_to_rows)
+    return types.none(table, index, rows, ahead, index, index, index, deltas, centres, index), outlined(add_to_rows)
 
 
 def _write_tiles(builder, width, low_end, both_end, count, tile, first_fetched):
@@ -334,7 +334,7 @@ def _write_tiles(builder, width, low_end, both_end, count, tile, first_fetched):
     if TILE > 2:
         with builder.if_then(builder.icmp_signed("<", whole, pairs)):
             half_panels(whole, 2)
-    with builder.if_then(builder.icmp_signed("<", pairs, width)):  # one vector: all centres at once; other steps are 0
+    with builder.if_then(builder.icmp_signed("<", pairs, width)):  # one vector: all centres at once; other deltas are 0
         tile(pairs, 1, I64(0), PANEL, I64(0), count, pairs if first_fetched == 0 else None)
 
 
@@ -353,11 +353,11 @@ def _each_row(builder, table, rows, ahead, begin, end, column, fetched):
 
 
 @intrinsic
-def _add_to_bias(typing, bias, rows, count, steps):
-    def add_to_bias(builder, bias, rows, count, steps):
+def _add_to_bias(typing, bias, rows, count, deltas):
+    def add_to_bias(builder, bias, rows, count, deltas):
         with cgutils.for_range_slice(builder, I64(0), count, I64(1), I64) as (row, _):
-            total = sum_of_lanes(builder, load(builder, steps.row(row), steps.vector(PANEL)))
+            total = sum_of_lanes(builder, load(builder, deltas.row(row), deltas.vector(PANEL)))
             place = bias.at(builder.sext(rows.load(row), I64))
             builder.store(builder.fadd(builder.load(place), total), place)
 
-    return types.none(bias, rows, types.int64, steps), inlined(add_to_bias)
+    return types.none(bias, rows, types.int64, deltas), inlined(add_to_bias)

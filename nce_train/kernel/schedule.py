@@ -9,28 +9,28 @@ LAST_SHARE = 1e-4  # of the first learning rate, at which the linear schedule en
 
 
 class Schedule(NamedTuple):
-    """Where training stands. Everything but `lr` is whole, so that nothing depends on how kernel calls are cut."""
+    """Where training stands. Everything but `lr` is whole, so that sums do not depend on how kernel calls are cut."""
 
     lr: float  # at the start
-    tokens: int  # trained by all threads when the kernel was called
+    tokens: int  # read by all threads, or in rounds by all shards, when the kernel was called
     all_tokens: int  # of all epochs
-    blocks: int  # trained by all threads when the kernel was called
+    blocks: int  # trained by all of them when the kernel was called
     all_blocks: int  # `max_steps`, or a number beyond all
-    threads: int  # the other threads are taken to be as fast as this one
+    parallel: int  # threads, or shards of a round: each is taken to be as fast as this one
 
 
-def progress(schedule, tokens, blocks):
+def progress(schedule, own_tokens, own_blocks):
     """How much of the run is done, from 0 to 1, by tokens or by blocks, whichever is further.
 
     Parameters
     ----------
     schedule : Schedule
-    tokens, blocks : int
-        What this thread has trained since the kernel was called.
+    own_tokens, own_blocks : int
+        Of this thread or shard since the kernel was called.
     """
     return max(
-        (schedule.tokens + schedule.threads * tokens) / schedule.all_tokens,
-        (schedule.blocks + schedule.threads * blocks) / schedule.all_blocks,
+        (schedule.tokens + schedule.parallel * own_tokens) / schedule.all_tokens,
+        (schedule.blocks + schedule.parallel * own_blocks) / schedule.all_blocks,
     )
 
 

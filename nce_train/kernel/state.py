@@ -21,11 +21,12 @@ HOT_ROWS, HOT_START, HOT_EVERY = range(3)
 # places in a row of Thread.hot_tiers
 TIER_END, TIER_BLOCKS = range(2)
 NO_TIERS = np.zeros((0, 2), np.int64)
-# places in Thread.centre_numbers, for each centre of a block: its id, how many contexts are before and after it
+# places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it
 CENTRE_ID, BEFORE, AFTER = range(3)
-# places in Thread.shape
-SHAPE_CENTRES, SHAPE_PAIRS, SHAPE_TRIES, SHAPE_NOISE = range(4)
-# places in Thread.parts: where the noise rows begin and the other parts end, the first context's place in the panel
+# places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words
+NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE = range(4)
+# places in Blocks.parts, of a panel's list of rows: where the rows of the first half only end, where the noise rows begin,
+# where the rows of both halves end, how many rows there are; and the first context's place relative to the panel
 LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
 
 
@@ -83,7 +84,7 @@ class Copies(NamedTuple):
 class Blocks(NamedTuple):
     """The current and the next block: first index 0 or 1."""
 
-    shape: np.ndarray  # int64 [2, 4]: centres, pairs, tries that the noise words took, different noise words
+    counts: np.ndarray  # int64 [2, 4]: see NUM_CENTRES …
     lr: np.ndarray  # float64 [2]
     centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
@@ -170,7 +171,7 @@ def new_thread(
         copies=None if copied is None else _new_copies(*copied, panels * row_capacity),
         seen=np.zeros(seen_size, np.int32),
         blocks=Blocks(
-            shape=np.zeros((2, 4), np.int64),
+            counts=np.zeros((2, 4), np.int64),
             lr=np.zeros(2, np.float64),
             centre_numbers=np.zeros((2, 3, padded_block), np.int32),
             rows=np.zeros((2, panels, row_capacity), np.int32),

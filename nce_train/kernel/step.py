@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nce_train.kernel.inlining import in_place, inner
-from nce_train.kernel.logistic import logits_to_steps
+from nce_train.kernel.logistic import logits_to_deltas
 from nce_train.kernel.products import add_to_centres, add_to_rows, pack_centres, panel_logits
 from nce_train.kernel.row_places import copy_fresh_rows
 from nce_train.kernel.sizes import PANEL
@@ -18,10 +18,10 @@ from nce_train.kernel.state import (
     FIRST_PLACE,
     LOW_END,
     NOISE_START,
-    SHAPE_CENTRES,
-    SHAPE_NOISE,
-    SHAPE_PAIRS,
-    SHAPE_TRIES,
+    NUM_CENTRES,
+    NUM_NOISE,
+    NUM_PAIRS,
+    NUM_TRIES,
 )
 from nce_train.kernel.weights import context_weights, noise_weights, remove_hits
 
@@ -32,7 +32,7 @@ def block_step(tables, noise, plan, thread, side):
     blocks, scratch = thread.blocks, thread.scratch
     output, width = tables.output, scratch.centres.shape[1]
     copy_fresh_rows(thread.copies, tables, noise, side)
-    centres, pairs = blocks.shape[side, SHAPE_CENTRES], blocks.shape[side, SHAPE_PAIRS]
+    centres, pairs = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_PAIRS]
     ids = blocks.centre_numbers[side, CENTRE_ID]
     panels = -(-centres // PANEL)
     rate = blocks.lr[side] / pairs if plan.mean else blocks.lr[side]
@@ -46,21 +46,21 @@ def block_step(tables, noise, plan, thread, side):
             output, width, rows, low_end, both_end, count, scratch.packed, scratch.offsets, scratch.log_ratio, logits
         )
         _weigh(plan, blocks, scratch, side, panel)
-        loss += logits_to_steps(logits, scratch.weights, count, rate)
+        loss += logits_to_deltas(logits, scratch.weights, count, rate)
     thread.loss[0] += loss
     for panel in range(panels):
         first = panel * PANEL
-        rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
+        rows, ahead, deltas = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
         ahead_count = blocks.parts[1 - side, panel, COUNT]
         low_end, both_end, count = _ends(blocks, side, panel)
         add_to_centres(
-            output, width, rows, ahead, ahead_count, low_end, both_end, count, steps, tables.input, ids, first
+            output, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, tables.input, ids, first
         )
     for panel in range(panels):
         first = panel * PANEL
-        rows, ahead, steps = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
+        rows, ahead, deltas = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]
         low_end, both_end, count = _ends(blocks, side, panel)
-        add_to_rows(output, tables.bias, width, rows, ahead, low_end, both_end, count, steps, scratch.centres, first)
+        add_to_rows(output, tables.bias, width, rows, ahead, low_end, both_end, count, deltas, scratch.centres, first)
 
 
 @in_place
@@ -75,7 +75,7 @@ def _constants(bias, noise, plan, blocks, scratch, side, panel):
 
     Q is S·q with replacement or where no draw was rejected, else 1 − (1 − q)^tries.
     """
-    rows, count, tries = blocks.rows[side, panel], blocks.parts[side, panel, COUNT], blocks.shape[side, SHAPE_TRIES]
+    rows, count, tries = blocks.rows[side, panel], blocks.parts[side, panel, COUNT], blocks.counts[side, NUM_TRIES]
     if tries == plan.num_sampled:
         for r in range(count):
             row = np.uint32(rows[r])
@@ -93,7 +93,7 @@ def _constants(bias, noise, plan, blocks, scratch, side, panel):
 def _weigh(plan, blocks, scratch, side, panel):
     """Write how often each (row, centre) counts: 1 for a context, minus the noise weight for noise, else 0."""
     weights, parts, times = scratch.weights, blocks.parts[side, panel], blocks.noise_times[side]
-    noise, count = blocks.shape[side, SHAPE_NOISE], parts[COUNT]
+    noise, count = blocks.counts[side, NUM_NOISE], parts[COUNT]
     start, end = parts[NOISE_START], parts[NOISE_START] + noise
     before = blocks.centre_numbers[side, BEFORE, panel * PANEL :]
     after = blocks.centre_numbers[side, AFTER, panel * PANEL :]

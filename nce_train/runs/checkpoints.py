@@ -10,7 +10,7 @@ from pathlib import Path
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
 from nce_train.runs.model_directory import VOCABULARY
-from nce_train.runs.state_file import checksum, states, write_checkpoint
+from nce_train.runs.state_file import checkpoint_files, checksum, write_checkpoint
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.observers import Observer, Pause
 from nce_train.training.settings import parse_interval
@@ -98,7 +98,7 @@ def with_resume_hint(output: Path, checkpoints: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        if not interrupt.args and states(checkpoints):
+        if not interrupt.args and checkpoint_files(checkpoints):
             interrupt.args = (_resume_hint(checkpoints),)
         raise
 
@@ -107,7 +107,7 @@ def _resume_hint(checkpoints: Path, failure: str = "", reached: str = "", what_h
     sentence = what_happened
     if failure:
         sentence += f", and no checkpoint could be written ({failure})"
-    if not states(checkpoints):
+    if not checkpoint_files(checkpoints):
         return f"{sentence}; nothing was kept"
     where = f" ({reached})" if reached else ""
     return f"{sentence}; go on from the last checkpoint{where} with: {resume_command(checkpoints.parent)}"

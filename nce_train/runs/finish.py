@@ -16,7 +16,7 @@ from nce_train.runs.manifest import manifest_of
 from nce_train.runs.model_directory import save_model
 from nce_train.runs.protocols import EvaluateVectors
 from nce_train.runs.run_log import RunLog
-from nce_train.runs.state_file import RUN, remove_states, states
+from nce_train.runs.state_file import RUN, checkpoint_files, remove_checkpoint_files
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
@@ -99,7 +99,7 @@ def _save(
     if context.output is None:
         return manifest()
     directory = context.directory
-    remove_states(directory, but=1)
+    remove_checkpoint_files(directory, but=1)
     readings = context.record.readings
     try:
         complete = save_model(
@@ -107,12 +107,12 @@ def _save(
         )
     except OSError as error:
         what_stays = "train again (a model that was there is unchanged)"
-        if states(directory):
+        if checkpoint_files(directory):
             what_stays = f"go on from the last checkpoint with: {resume_command(context.output)}"
         raise RunError(
             f"The model cannot be written to {context.output}: {error.strerror}; mend this and {what_stays}."
         ) from None
     if not context.record.keep_checkpoint:
-        remove_states(directory)
+        remove_checkpoint_files(directory)
         (directory / RUN).unlink(missing_ok=True)
     return complete

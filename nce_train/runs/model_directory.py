@@ -19,7 +19,7 @@ from nce_train.decompression import ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.npy_file import write_npy
-from nce_train.runs.state_file import RUN, states
+from nce_train.runs.state_file import RUN, checkpoint_files
 from nce_train.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Claim:
 
     def __init__(self, output: Path, lock: IO[str] | None) -> None:
         self.output = output
-        self.checkpoint = output / CHECKPOINT
+        self.run_directory = output / CHECKPOINT
         self.goes_on = False  # whether it is of an interrupted run, which stays one until it is finished
         self._lock = lock
 
@@ -61,7 +61,7 @@ class Claim:
         _put_in_place(self.output)
         shutil.rmtree(self.checkpoint / NEW, ignore_errors=True)
         is_finished = (self.output / MANIFEST).exists()
-        if not states(self.checkpoint) and (is_finished or not self.goes_on):
+        if not checkpoint_files(self.checkpoint) and (is_finished or not self.goes_on):
             shutil.rmtree(self.checkpoint, ignore_errors=True)
         if not is_finished:
             for name in OUR_FILES:
@@ -116,7 +116,9 @@ def claim_interrupted(output: Path) -> Claim:
     Raises InputError when there is no such run, it is finished, or another process is writing there.
     """
     checkpoint, is_finished = output / CHECKPOINT, (output / MANIFEST).exists()
-    if not checkpoint.is_dir() or (is_finished and not (checkpoint / RUN).exists() and not states(checkpoint)):
+    if not checkpoint.is_dir() or (
+        is_finished and not (checkpoint / RUN).exists() and not checkpoint_files(checkpoint)
+    ):
         if is_finished:
             raise InputError(
                 f"The model in {output} is finished, nothing is left to resume (only a run with --keep-checkpoint can "

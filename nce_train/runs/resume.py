@@ -58,10 +58,10 @@ def resume_model(
     RunError, KeyboardInterrupt
         See `train_model`.
     """
-    with contextlib.closing(claim_interrupted(output)) as claimed, with_resume_hint(output, claimed.checkpoint):
-        checkpoint = _newest_whole_checkpoint(output, claimed.checkpoint, watcher)
+    with contextlib.closing(claim_interrupted(output)) as claimed, with_resume_hint(output, claimed.run_directory):
+        checkpoint = _newest_whole_checkpoint(output, claimed.run_directory, watcher)
         kept = None if checkpoint is None else checkpoint.run
-        record = read_record(claimed.checkpoint) if kept is None else RunRecord.from_dict(kept, output)
+        record = read_record(claimed.run_directory) if kept is None else RunRecord.from_dict(kept, output)
         settings = changed_settings(record, changes, output)
         if cluster is not None and not settings.deterministic:
             raise InputError(f"The run in {output} is not one in rounds: resume it without --cluster.")
@@ -71,7 +71,7 @@ def resume_model(
         record.config = settings.model_dump()
         record.cache = record.cache and cache
         record.keep_checkpoint = record.keep_checkpoint or keep_checkpoint
-        context = RunContext(output, claimed.checkpoint, record, Timings(record.timings), watcher, hooks, cluster)
+        context = RunContext(output, claimed.run_directory, record, Timings(record.timings), watcher, hooks, cluster)
         if checkpoint is not None:
             for warning in warnings:
                 watcher.note(f"{warning}; the ids kept of it are used.")

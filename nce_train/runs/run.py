@@ -23,7 +23,7 @@ from nce_train.runs.protocols import EvaluateVectors, Executor, Hooks, Watcher
 from nce_train.runs.read_corpus import compiled_trainer, read_and_compile
 from nce_train.runs.run_log import RunLog
 from nce_train.runs.signals import FirstSignal
-from nce_train.runs.state_file import remove_states, states
+from nce_train.runs.state_file import checkpoint_files, remove_checkpoint_files
 from nce_train.runs.timings import Timings
 from nce_train.runs.warm_start import WarmStart
 from nce_train.text.corpus import EncodedCorpus
@@ -98,8 +98,8 @@ def _place_for(output: Path | None, overwrite: bool) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
             yield Path(scratch)
     else:
-        with contextlib.closing(claim(output, overwrite)) as claimed, with_resume_hint(output, claimed.checkpoint):
-            yield claimed.checkpoint
+        with contextlib.closing(claim(output, overwrite)) as claimed, with_resume_hint(output, claimed.run_directory):
+            yield claimed.run_directory
 
 
 def train_from_beginning(
@@ -112,7 +112,7 @@ def train_from_beginning(
         context.record.write(context.directory)
     with MemoryGauge() as gauge:
         encoded = read_and_compile(context, corpus, settings, start)
-        remove_states(context.directory)  # of a run that this one replaces
+        remove_checkpoint_files(context.directory)  # of a run that this one replaces
         context.record.add_encoded(encoded)
         vocabulary, token_count = encoded.vocabulary, encoded.token_count
         for warning in settings.warnings(len(vocabulary), token_count):
@@ -198,7 +198,7 @@ def _train_with_checkpoints(
         checkpoints.save()
         raise RunError(checkpoints.resume_hint(str(error).rstrip("."))) from None
     except RunError as error:
-        if kept := states(context.directory):
+        if kept := checkpoint_files(context.directory):
             raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
         raise
     if log.callback_failure is not None:

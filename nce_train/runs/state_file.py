@@ -49,8 +49,8 @@ def write_checkpoint(
     `run` is whatever JSON can hold; `arrays` may be views; `progress(done, total)` is called with bytes. Raises OSError
     when it cannot be written; the newest of the older ones is still there.
     """
-    remove_states(directory, but=1)  # with the new one there are two, and never a third to need room
-    older = states(directory)
+    remove_checkpoint_files(directory, but=1)  # with the new one there are two, and never a third to need room
+    older = checkpoint_files(directory)
     path = directory / f"state-{(_number(older[-1]) if older else 0) + 1:06}.npz"
     write_archive(path, run, arrays, progress)
     return path
@@ -79,7 +79,7 @@ def write_archive(
 def newest_checkpoint(directory: Path) -> tuple[Checkpoint | None, list[Path]]:
     """The newest whole checkpoint, or None, and the damaged ones that were found on the way to it."""
     damaged: list[Path] = []
-    for path in reversed(states(directory)):
+    for path in reversed(checkpoint_files(directory)):
         try:
             return read_archive(path), damaged
         except DAMAGED:
@@ -100,14 +100,14 @@ def read_archive(path: Path) -> Checkpoint:
     return Checkpoint(path, run, arrays)
 
 
-def states(directory: Path) -> list[Path]:
+def checkpoint_files(directory: Path) -> list[Path]:
     """The checkpoints of a directory, damaged or not, the newest last."""
     return sorted((path for path in directory.glob("state-*.npz") if path.stem[6:].isdecimal()), key=_number)
 
 
-def remove_states(directory: Path, but: int = 0) -> None:
+def remove_checkpoint_files(directory: Path, but: int = 0) -> None:
     """Remove all checkpoints but the newest `but`."""
-    found = states(directory)
+    found = checkpoint_files(directory)
     for path in found[: len(found) - but]:
         path.unlink(missing_ok=True)
 

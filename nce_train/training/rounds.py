@@ -153,8 +153,8 @@ class ShardWorkspace:
         """Train at most `blocks` blocks on; how many were done. `schedule` is that of the round's beginning."""
         cursor = self.thread.cursor
         now = schedule._replace(
-            tokens=schedule.tokens + schedule.threads * int(cursor[TOKENS]),
-            blocks=schedule.blocks + schedule.threads * int(cursor[BLOCKS]),
+            tokens=schedule.tokens + schedule.parallel * int(cursor[TOKENS]),
+            blocks=schedule.blocks + schedule.parallel * int(cursor[BLOCKS]),
         )
         return int(train_blocks(self.tables, self.noise, keep, stream, plan, now, self.thread, blocks))
 

@@ -302,7 +302,7 @@ class Trainer(ABC):
             all_tokens=self.token_count * settings.epochs,
             blocks=totals.blocks,
             all_blocks=settings.max_steps or NO_LIMIT,
-            threads=self._parallel(),
+            parallel=self._parallel(),
         )
 
     def _step_reading_due(self) -> bool:

@@ -82,7 +82,7 @@ class KernelCase:
     def block(self):
         """The block that the last call of one block was about, read from what the thread has kept of it."""
         thread = self.thread
-        centres, _, tries, noise = (int(number) for number in thread.blocks.shape[0])
+        centres, _, tries, noise = (int(number) for number in thread.blocks.counts[0])
         ids, before, after = thread.blocks.centre_numbers[0][:, :centres]
         contexts = []
         for g in range(centres):

@@ -4,7 +4,7 @@ import pytest
 
 from nce_train.kernel.schedule import Schedule, learning_rate, progress
 
-SCHEDULE = Schedule(lr=0.05, tokens=100, all_tokens=1000, blocks=10, all_blocks=50, threads=2)
+SCHEDULE = Schedule(lr=0.05, tokens=100, all_tokens=1000, blocks=10, all_blocks=50, parallel=2)
 
 
 @pytest.mark.parametrize(("tokens", "blocks", "expected"), [(0, 0, 0.2), (50, 0, 0.2), (250, 5, 0.6), (0, 15, 0.8)])

@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 
 from nce_train.kernel.draws import RANDOM_STRIDE, draw_words, merge_repeats, mix
-from nce_train.kernel.logistic import logits_to_steps
+from nce_train.kernel.logistic import logits_to_deltas
 from nce_train.kernel.products import add_to_centres, add_to_rows, pack_centres, panel_logits
 from nce_train.kernel.rows import move_words, prefetch_row
 from nce_train.kernel.sizes import COLUMNS, DRAWS, HALF, PANEL
@@ -28,18 +28,18 @@ def logits_of(table, rows, low_end, both_end, count, packed, offsets, log_ratio,
 
 
 @compiled
-def steps_of(logits, weights, count, rate):
-    return logits_to_steps(logits, weights, count, rate)
+def deltas_of(logits, weights, count, rate):
+    return logits_to_deltas(logits, weights, count, rate)
 
 
 @compiled
-def to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, ids, first):
-    add_to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count, steps, centre_table, ids, first)
+def to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, centre_table, ids, first):
+    add_to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, centre_table, ids, first)
 
 
 @compiled
-def to_rows(table, bias, rows, ahead, low_end, both_end, count, steps, centres, first):
-    add_to_rows(table, bias, centres.shape[1], rows, ahead, low_end, both_end, count, steps, centres, first)
+def to_rows(table, bias, rows, ahead, low_end, both_end, count, deltas, centres, first):
+    add_to_rows(table, bias, centres.shape[1], rows, ahead, low_end, both_end, count, deltas, centres, first)
 
 
 @compiled
@@ -127,18 +127,18 @@ def test_products(dtype, width, low_end, both_end, count):
     close(logits[:count][concerned], want[concerned])
     assert np.isfinite(logits).all()
 
-    steps = generator.normal(size=(count + 8, PANEL)).astype(dtype)
-    steps[:count][~concerned] = 0
+    deltas = generator.normal(size=(count + 8, PANEL)).astype(dtype)
+    deltas[:count][~concerned] = 0
     want = centre_table[:, :width].astype(np.float64)
-    np.add.at(want, ids[PANEL:], steps[:count].T @ table[rows[:count], :width])
-    to_centres(table, width, rows, ahead, ahead_count, *ends, steps, centre_table, ids, PANEL)
+    np.add.at(want, ids[PANEL:], deltas[:count].T @ table[rows[:count], :width])
+    to_centres(table, width, rows, ahead, ahead_count, *ends, deltas, centre_table, ids, PANEL)
     close(centre_table[:, :width], want)
     np.testing.assert_array_equal(centre_table[:, width:], centres_before[:, width:])
 
     want, want_bias = table[:, :width].astype(np.float64), bias.astype(np.float64)
-    np.add.at(want, rows[:count], steps[:count] @ panel)
-    np.add.at(want_bias, rows[:count], steps[:count].sum(1))
-    to_rows(table, bias, rows, ahead, *ends, steps, centres, PANEL)
+    np.add.at(want, rows[:count], deltas[:count] @ panel)
+    np.add.at(want_bias, rows[:count], deltas[:count].sum(1))
+    to_rows(table, bias, rows, ahead, *ends, deltas, centres, PANEL)
     close(table[:, :width], want)
     np.testing.assert_array_equal(table[:, width:], before[:, width:])
     close(bias, want_bias)
@@ -148,10 +148,10 @@ def test_a_centre_may_occur_twice_in_a_panel(dtype):
     generator = np.random.default_rng(1)
     table, centre_table = generator.normal(size=(2, 20, 32)).astype(dtype)
     rows, ids = np.arange(20, dtype=np.int32), np.array([3, 3, 5, 3, 5, 1, 2, 3], np.int32)
-    steps = generator.normal(size=(20, PANEL)).astype(dtype)
+    deltas = generator.normal(size=(20, PANEL)).astype(dtype)
     want = centre_table.astype(np.float64)
-    np.add.at(want, ids, steps[:12].T @ table[:12])
-    to_centres(table, 32, rows, rows, 0, 0, 12, 12, steps, centre_table, ids, 0)
+    np.add.at(want, ids, deltas[:12].T @ table[:12])
+    to_centres(table, 32, rows, rows, 0, 0, 12, 12, deltas, centre_table, ids, 0)
     close(centre_table, want)
 
 
@@ -244,20 +244,20 @@ def test_logits_to_steps(dtype, count):
     exact, signed = logits.astype(np.float64)[:count], weights.astype(np.float64)[:count]
     size, data = np.abs(signed), np.maximum(signed, 0)
     loss = (size * np.logaddexp(0, exact) - data * exact).sum()
-    steps = 0.25 * (data - size / (1 + np.exp(-exact)))
-    got = steps_of(logits, weights, count, 0.25)
+    deltas = 0.25 * (data - size / (1 + np.exp(-exact)))
+    got = deltas_of(logits, weights, count, 0.25)
     np.testing.assert_allclose(got, loss, rtol=2e-6 if dtype == np.float32 else 1e-13)
-    np.testing.assert_allclose(logits[:count], steps, atol=3e-7 if dtype == np.float32 else 1e-14)
+    np.testing.assert_allclose(logits[:count], deltas, atol=3e-7 if dtype == np.float32 else 1e-14)
 
 
 def test_logistic_error_over_its_range():
     logits = np.linspace(-90, 90, 80_000).astype(np.float32).reshape(-1, PANEL)
     exact = logits.astype(np.float64)
-    steps = logits.copy()
-    steps_of(steps, np.full_like(steps, -1), len(steps), 1.0)
+    deltas = logits.copy()
+    deltas_of(deltas, np.full_like(deltas, -1), len(deltas), 1.0)
     sigma = 1 / (1 + np.exp(-exact))
-    assert np.abs(-steps - sigma).max() < 2e-7
-    loss = steps_of(logits.copy(), np.full_like(logits, -1), len(logits), 1.0)
+    assert np.abs(-deltas - sigma).max() < 2e-7
+    loss = deltas_of(logits.copy(), np.full_like(logits, -1), len(logits), 1.0)
     np.testing.assert_allclose(loss, np.logaddexp(0, exact).sum(), rtol=1e-6)
 
 

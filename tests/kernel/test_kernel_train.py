@@ -14,12 +14,12 @@ from nce_train.kernel.state import (
     BEFORE,
     BLOCKS,
     CENTRES,
+    NUM_NOISE,
+    NUM_PAIRS,
     PAIRS,
     RADIUS_FIXED,
     RADIUS_PER_BLOCK,
     RADIUS_PER_CENTRE,
-    SHAPE_NOISE,
-    SHAPE_PAIRS,
     TOKENS,
     Plan,
 )
@@ -55,7 +55,7 @@ def step_like_twin(case, tolerance, blocks=4):
         for got, want in zip(case.parameters(), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1, np.abs(want).max()))
         np.testing.assert_allclose(case.thread.loss[0], loss, rtol=10 * tolerance)
-        assert case.thread.blocks.shape[0, SHAPE_PAIRS] == pairs
+        assert case.thread.blocks.counts[0, NUM_PAIRS] == pairs
 
 
 @pytest.mark.parametrize(("pairs", "mean", "unique", "hits", "radius_kind"), OPTIONS)
@@ -88,7 +88,7 @@ def test_any_number_of_noise_samples(num_sampled, merge_noise):
     lines = random_lines(np.random.default_rng(8), 80, [40])
     case = KernelCase(lines, 80, 16, plan(num_sampled=num_sampled, merge_noise=merge_noise))
     step_like_twin(case, 1e-11, blocks=2)
-    rows = case.thread.blocks.shape[0, SHAPE_NOISE]
+    rows = case.thread.blocks.counts[0, NUM_NOISE]
     assert (rows < num_sampled) == (merge_noise and num_sampled > 31)
 
 

@@ -98,7 +98,7 @@ def test_a_swap_that_is_interrupted_is_finished(tmp_path, name, monkeypatch):
 
 def test_a_failed_first_run_leaves_nothing(tmp_path):
     claimed = claim(tmp_path / "m.nce", overwrite=False)
-    (claimed.checkpoint / "tokens.npy").write_bytes(b"x")
+    (claimed.run_directory / "tokens.npy").write_bytes(b"x")
     claimed.close()
     assert list(tmp_path.iterdir()) == []
 

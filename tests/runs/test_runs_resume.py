@@ -16,7 +16,7 @@ import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.runs.estimate import estimate
-from nce_train.runs.state_file import FORMAT, newest_checkpoint, states, write_checkpoint
+from nce_train.runs.state_file import FORMAT, checkpoint_files, newest_checkpoint, write_checkpoint
 from nce_train.training.settings_files import load_settings
 
 GENERATOR = np.random.default_rng(7)
@@ -171,7 +171,7 @@ def test_checkpoints_on_the_way_change_nothing(tmp_path, text, whole):
     go(tmp_path / "m.nce", corpus=text, watcher=watcher, checkpoint_every="20k tokens", keep_checkpoint=True)
     # but for the setting itself
     assert contents(tmp_path / "m.nce")["input.npy"] == whole["input.npy"]
-    kept = states(tmp_path / "m.nce" / "checkpoint")
+    kept = checkpoint_files(tmp_path / "m.nce" / "checkpoint")
     assert len(kept) == 1
     assert int(kept[-1].stem[-6:]) > 1  # one at the end, and others on the way
     with np.load(kept[-1], allow_pickle=False) as state:
@@ -202,7 +202,7 @@ def test_a_damaged_checkpoint_never_costs_a_finished_model(tmp_path, text):
     output = tmp_path / "m.nce"
     go(output, corpus=text, keep_checkpoint=True)
     before = contents(output)
-    (state,) = states(output / "checkpoint")
+    (state,) = checkpoint_files(output / "checkpoint")
     damaged = bytearray(state.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     state.write_bytes(damaged)
@@ -250,7 +250,7 @@ def test_without_an_output_an_interrupt_is_only_that(text):
 def test_settings_that_cannot_change(interrupted, changes, sentence):
     with pytest.raises(InputError, match=sentence):
         go(interrupted, resume=True, **changes)
-    assert states(interrupted / "checkpoint")
+    assert checkpoint_files(interrupted / "checkpoint")
 
 
 def test_settings_as_they_were_are_taken(interrupted, whole):
@@ -299,7 +299,7 @@ def test_a_corpus_that_is_gone_is_not_needed(interrupted, text, whole):
 
 
 def test_without_a_whole_checkpoint_the_corpus_is_needed(interrupted, text):
-    for state in states(interrupted / "checkpoint"):
+    for state in checkpoint_files(interrupted / "checkpoint"):
         state.write_bytes(state.read_bytes()[:1000])
     text.unlink()
     watcher = Watcher()
@@ -326,11 +326,11 @@ def test_damaged_ids_are_made_again(interrupted, text, whole, name, damage):
     path.unlink()
     if damage == "changed":
         path.write_bytes(content[:-4] + b"w\t3\n")
-    kept = sorted(state.name for state in states(interrupted / "checkpoint"))
+    kept = sorted(state.name for state in checkpoint_files(interrupted / "checkpoint"))
     moved = text.rename(text.with_name("away.txt"))
     with pytest.raises(InputError, match="missing or damaged, and so is the corpus"):
         go(interrupted, resume=True)
-    assert sorted(state.name for state in states(interrupted / "checkpoint")) == kept
+    assert sorted(state.name for state in checkpoint_files(interrupted / "checkpoint")) == kept
     moved.rename(text)
     go(interrupted, resume=True)
     assert contents(interrupted) == whole
@@ -341,7 +341,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, text, whole)
     for resume in (False, True):
         with pytest.raises(KeyboardInterrupt):
             go(output, corpus=None if resume else text, resume=resume, watcher=Watcher(training=interrupt))
-    first, second = states(output / "checkpoint")
+    first, second = checkpoint_files(output / "checkpoint")
     os.truncate(second, second.stat().st_size // 2)
     watcher = Watcher()
     go(output, resume=True, watcher=watcher)
@@ -351,7 +351,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, text, whole)
 
 
 def test_a_run_without_a_checkpoint_starts_again(interrupted, whole):
-    for state in states(interrupted / "checkpoint"):
+    for state in checkpoint_files(interrupted / "checkpoint"):
         state.unlink()
     for _ in range(2):  # a refusal takes nothing away
         with pytest.raises(InputError, match="--dim cannot change"):
@@ -370,12 +370,12 @@ def test_a_run_that_starts_again_can_be_interrupted_again(tmp_path, text, whole,
     with pytest.raises(KeyboardInterrupt):
         go(output, corpus=corpus, watcher=Watcher(training=interrupt))
     for resumed_from in (tmp_path / "more", tmp_path):
-        for state in states(output / "checkpoint"):
+        for state in checkpoint_files(output / "checkpoint"):
             state.unlink()
         monkeypatch.chdir(resumed_from)
         with pytest.raises(KeyboardInterrupt):
             go(output, resume=True, watcher=Watcher(training=interrupt))
-        (checkpoint,) = states(output / "checkpoint")
+        (checkpoint,) = checkpoint_files(output / "checkpoint")
         assert checkpoint.stat().st_size > 0
     os.utime(text)  # only then the contents are compared
     go(output, resume=True)
@@ -396,7 +396,7 @@ def test_no_cache_holds_for_a_run_that_starts_again(tmp_path, text, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             go(output, corpus=text, cache=cache, watcher=Watcher(training=interrupt))
         shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-        for state in states(output / "checkpoint"):
+        for state in checkpoint_files(output / "checkpoint"):
             state.unlink()
         go(output, resume=True, cache=True)
         assert any((tmp_path / "cache").rglob("*.npy")) == cache
@@ -521,7 +521,7 @@ def test_a_disk_that_is_full(small_disk, text, tmp_path):
         go(folder / "m.nce", corpus=text, watcher=watcher, **LARGE)
     assert "take up to 4.7 MiB on the disk, but only 4.0 MiB are free" in watcher.notes[0]  # said before training
     assert "(No space left on device); training goes on and tries again later" in watcher.notes[1]
-    assert len(states(folder / "m.nce" / "checkpoint")) == 1
+    assert len(checkpoint_files(folder / "m.nce" / "checkpoint")) == 1
     set_size(20_000_000)
     go(folder / "m.nce", resume=True)
     go(tmp_path / "alone.nce", corpus=text, **LARGE)

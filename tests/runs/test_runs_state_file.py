@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nce_train.runs.state_file import newest_checkpoint, remove_states, states, write_checkpoint
+from nce_train.runs.state_file import checkpoint_files, newest_checkpoint, remove_checkpoint_files, write_checkpoint
 
 ARRAYS = {
     "table": np.random.default_rng(0).normal(size=(3000, 50)).astype(np.float32),
@@ -48,9 +48,9 @@ def test_what_is_written_is_read(tmp_path):
 def test_two_are_kept_and_numbers_rise(tmp_path):
     for step in range(12):
         write_checkpoint(tmp_path, {"step": step}, ARRAYS)
-    assert [path.name for path in states(tmp_path)] == ["state-000011.npz", "state-000012.npz"]
+    assert [path.name for path in checkpoint_files(tmp_path)] == ["state-000011.npz", "state-000012.npz"]
     assert newest_checkpoint(tmp_path)[0].run == {"step": 11}
-    remove_states(tmp_path)
+    remove_checkpoint_files(tmp_path)
     assert newest_checkpoint(tmp_path) == (None, [])
 
 

@@ -13,7 +13,7 @@ import nce_train
 from nce_train.api import train_or_resume
 from nce_train.api.start import settings_and_start
 from nce_train.errors import InputError
-from nce_train.runs.state_file import states
+from nce_train.runs.state_file import checkpoint_files
 from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.settings_files import load_settings
 
@@ -185,7 +185,7 @@ def interrupted(folder, output, **start):
     """Interrupt a run, and lose its checkpoint: as if it was killed before the first one."""
     with pytest.raises(KeyboardInterrupt):
         go(folder / "new.txt", output, Watcher(interrupts=True), **start)
-    for state in states(output / "checkpoint"):
+    for state in checkpoint_files(output / "checkpoint"):
         state.unlink()
 
 

@@ -25,8 +25,8 @@ NO_TIERS = np.zeros((0, 2), np.int64)
 CENTRE_ID, BEFORE, AFTER = range(3)
 # places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words
 NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE = range(4)
-# places in Blocks.parts, of a panel's list of rows: where the rows of the first half only end, where the noise rows begin,
-# where the rows of both halves end, how many rows there are; and the first context's place relative to the panel
+# places in Blocks.parts, about a panel's list of rows: where the rows of the first half only end, where the noise rows
+# begin, where the rows of both halves end, how many rows there are; and the first context's place relative to the panel
 LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
 
 

@@ -59,10 +59,10 @@ class Claim:
     def close(self) -> None:
         """Finish what is complete, remove what is not, and let others write. Checkpoints stay, and what they need."""
         _put_in_place(self.output)
-        shutil.rmtree(self.checkpoint / NEW, ignore_errors=True)
+        shutil.rmtree(self.run_directory / NEW, ignore_errors=True)
         is_finished = (self.output / MANIFEST).exists()
-        if not checkpoint_files(self.checkpoint) and (is_finished or not self.goes_on):
-            shutil.rmtree(self.checkpoint, ignore_errors=True)
+        if not checkpoint_files(self.run_directory) and (is_finished or not self.goes_on):
+            shutil.rmtree(self.run_directory, ignore_errors=True)
         if not is_finished:
             for name in OUR_FILES:
                 (self.output / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.nce.checks import check_choice, finite_number, log_count, native_array, same_arguments_as
-from nce_train.nce.partition import Table, read_table
+from nce_train.nce.partition import Table, join, read_table
 
 LOSSES = ("nce", "sampled_logistic", "negative_sampling", "sampled_softmax", "sigmoid", "softmax")
 
@@ -130,12 +130,9 @@ def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: 
 def all_logits(classifier: Classifier) -> NDArray[Any]:
     """``x·w + b`` of every class in the order of class ids, [batch, classes]."""
     weights, biases, inputs, _ = classifier
-    logits = np.empty((inputs.shape[0], weights.rows), inputs.dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
-        for ids, part in zip(weights.slices, weights.parts, strict=True):
-            logits[:, ids] = inputs @ part.astype(inputs.dtype, copy=False).T
-        for ids, part in zip(biases.slices, biases.parts, strict=True):
-            logits[:, ids] += part.astype(inputs.dtype, copy=False)
+        logits = inputs @ join(weights).astype(inputs.dtype, copy=False).T
+        logits += join(biases).astype(inputs.dtype, copy=False)
     return logits
 
 

@@ -36,15 +36,10 @@ Progress = Callable[[int, int], None]
 
 
 class AnalogyOutcome(NamedTuple):
-    """The outcome of a set's questions among the first `words` words of a model.
+    """The outcome of a set's questions among the first `words` words of a model; bool [questions] each.
 
-    Attributes
-    ----------
-    words : int
-    asked : bool [questions]
-        Whether the words of a question, and a correct answer, are among the `words` words.
-    add, mul : bool [questions]
-        Whether 3CosAdd and 3CosMul answered a question correctly; False where it was not asked.
+    `asked`: whether the words of a question, and a correct answer, are among these words. `add`, `mul`: whether 3CosAdd
+    and 3CosMul answered it correctly; False where it was not asked.
     """
 
     words: int
@@ -62,26 +57,8 @@ def measure_analogies(
     """Ask questions among the `restrict_vocab` most frequent words, and among all words.
 
     An answer is the word with the highest score other than a, b and c. A question is asked when a, b, c and a correct
-    answer are among the words, as given or else in lower case.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        By decreasing frequency.
-    questions : sequence of Question
-    restrict_vocab : int or None
-        0 or None for all words.
-    progress : callable, optional
-        Called as `progress(done, total)`, for the most frequent words and then for all.
-
-    Returns
-    -------
-    frequent, whole : AnalogyOutcome
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
+    answer are among the words, as given or else in lower case. `embeddings` are by decreasing frequency. `progress` is
+    called with (done, total) for the most frequent words and then for all.
     """
     rows = restricted_rows(embeddings, restrict_vocab)
     frequent = _ask(embeddings, questions, rows, progress)
@@ -93,13 +70,7 @@ def measure_analogies(
 def summarise_analogies(
     questions: Sequence[Question], frequent: AnalogyOutcome, whole: AnalogyOutcome
 ) -> dict[str, Any]:
-    """Count the outcomes of a model.
-
-    Parameters
-    ----------
-    questions : sequence of Question
-    frequent, whole : AnalogyOutcome
-        From `measure_analogies`.
+    """Count the outcomes of a model, from `measure_analogies`.
 
     Returns
     -------
@@ -151,19 +122,8 @@ def answer_questions(
     Few words make many questions. Cosines are therefore computed once a word, in matrix products of blocks of words and
     rows. A question then costs the sum of three rows of such a block and a search for the largest number.
 
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
-        Of any length.
-    questions : int [questions, 3]
-        Rows of a, b and c.
-    progress : callable, optional
-        Called as `progress(done, total)` with numbers of questions.
-
-    Returns
-    -------
-    int [2, questions]
-        The rows by 3CosAdd and by 3CosMul; -1 where there is no other row.
+    In: `vectors` [rows, dim] of any length, and rows of a, b and c in `questions` [questions, 3]. Out: the rows by
+    3CosAdd and by 3CosMul [2, questions]; -1 where there is no other row. `progress(done, total)` counts questions.
     """
     answers = np.empty((2, len(questions)), np.intp)
     for start, stop in _groups(questions):
@@ -186,13 +146,7 @@ def answer_questions(
 
 
 def restricted_rows(embeddings: Embeddings, restrict_vocab: int | None) -> int:
-    """Return the number of rows among the `restrict_vocab` most frequent words; 0 and None stand for all words.
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
-    """
+    """Return the number of rows among the `restrict_vocab` most frequent words; 0 and None stand for all words."""
     if restrict_vocab is not None and restrict_vocab < 0:
         raise InputError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
     return min(restrict_vocab or len(embeddings), len(embeddings))
@@ -246,20 +200,10 @@ def _improve(
     places: list[list[int]],
     excluded: list[list[int]],
 ) -> None:
-    """Replace the best answers so far by better ones in a block of rows.
+    """Replace, in place, the best (score, row) of each question by a better one in the block of rows from `first`.
 
-    Parameters
-    ----------
-    best : list of (float, int)
-        The score and the row of the best answer to each question; changed in place.
-    first : int
-        The first row of the block.
-    plus, minus : float32 [words, rows of the block]
-        The score of a row is plus[b] - minus[a] + plus[c].
-    places : list of [a, b, c]
-        Rows of `plus` and `minus`, for each question.
-    excluded : list of [a, b, c]
-        Columns that are no answer, for each question; they may be outside of the block.
+    The score of a row is plus[b] - minus[a] + plus[c], of `plus` and `minus` [words, rows of the block], where `places`
+    are a, b and c of each question. Its `excluded` columns are no answer; they may be outside of the block.
     """
     width = plus.shape[1]
     offset, scores = np.empty((2, width), np.float32)

@@ -42,12 +42,6 @@ def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
     - BATS: a directory with files of pairs, in sub-directories or not, or one such file. A pair is a word and its
       answers, separated by `/`. All ordered pairs of a file's lines are questions, and the file's stem is their
       section. `b` is the first answer of its line. Every answer of the other line is correct.
-
-    Raises
-    ------
-    InputError
-        When a file cannot be read, a line does not have the format of the first line, the answers are missing, there
-        is no question, or a file has more than 1,000 pairs.
     """
     if Path(path).is_dir():
         questions = _read_directory(Path(path))

@@ -9,12 +9,9 @@ from nce_train.compiled import cached_njit
 
 @cached_njit(nogil=True, error_model="numpy")
 def sum_over_classes(logits, log_z, softplus_sum):
-    """For each row F of `logits`: log Σ_c exp(F_c), and Σ_c softplus(F_c).
+    """Compute log Σ_c exp(F_c) and Σ_c softplus(F_c) of each row F of `logits`, float32 [rows, classes].
 
-    Parameters
-    ----------
-    logits : float32 [rows, classes]
-    log_z, softplus_sum : float64 [rows], written
+    They are written to `log_z` and `softplus_sum`, float64 [rows].
     """
     for row in range(logits.shape[0]):
         top = logits[row, 0]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.heldout_batches import NceBatch, mean_nce_loss, nce_batches, sum_of_nce_losses
+from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 
@@ -38,16 +38,9 @@ def heldout_loss(
 ) -> dict[str, Any]:
     """Compute the losses of a trained classifier on text that it was not trained on.
 
-    Parameters
-    ----------
-    model : Model
-    text : path
-        Read as the training text was (`tokens`, `lowercase`, `line_breaks`, `unknown`).
-    max_pairs : int
-        The most (centre, context) pairs to evaluate: an even spread of the text's pairs in the full window.
-    threads : int
-    progress : callable, optional
-        Called as `progress(done, total)` with numbers of distinct centres.
+    The text is read as the training text was (`tokens`, `lowercase`, `line_breaks`, `unknown`). At most `max_pairs`
+    (centre, context) pairs are evaluated, an even spread of its pairs in the full window. `progress` is called with
+    (done, total), numbers of distinct centres.
 
     Returns
     -------
@@ -71,7 +64,7 @@ def heldout_loss(
         logits += model.bias[contexts]
         pair_log_z = log_z[row_of_pair]
         losses = {
-            "nce_loss": mean_nce_loss(sums, len(centres)),
+            "nce_loss": math.fsum(sums) / len(centres),
             "sigmoid_loss": float(np.mean(softplus_sum[row_of_pair] - logits)),
             "perplexity": float(np.exp(np.mean(pair_log_z - logits))),
             "mean_log_z": float(np.mean(pair_log_z)),
@@ -89,72 +82,34 @@ def heldout_loss(
 class HeldoutText:
     """The pairs of a text that is not trained on, evaluated repeatedly while a model is trained.
 
-    All losses are against the same noise, so that those of one run can be compared.
-
-    Parameters
-    ----------
-    text : path
-        Read as the training text is.
-    vocabulary : Vocabulary
-    settings : mapping
-        The run's settings.
-
-    Attributes
-    ----------
-    batches : list of NceBatch
-        The pairs; at most 2.5 MB whatever the size of the text.
-
-    Raises
-    ------
-    InputError
-        When the text cannot be read or has no pair of words of the vocabulary.
+    The text is read as the training text is. All losses are against the same noise, so that those of one run can be
+    compared. `batches` takes at most 2.5 MB whatever the size of the text.
     """
 
     def __init__(self, text: str | os.PathLike[str], vocabulary: Vocabulary, settings: Mapping[str, Any]) -> None:
         words, counts = vocabulary.words, vocabulary.counts
         centres, contexts = _read_pairs(text, words, counts, settings, MAX_PAIRS, int(settings["threads"]))
-        self.batches: list[NceBatch] = list(nce_batches(centres, contexts, counts, settings))
+        self.batches = list(nce_batches(centres, contexts, counts, settings))
         self._pairs = len(centres)
 
     def loss(
         self, input: NDArray[np.float32], output: NDArray[np.float32], bias: NDArray[np.float32]
     ) -> dict[str, float]:
-        """Compute the loss of parameters.
-
-        Parameters
-        ----------
-        input, output : float32 [vocabulary, dim]
-        bias : float32 [vocabulary]
-
-        Returns
-        -------
-        dict
-            `pairs`, and `nce_loss` as `heldout_loss` computes it.
-        """
+        """Compute `pairs`, and the `nce_loss` of parameters as `heldout_loss` does."""
         return self.mean(sum_of_nce_losses(batch, input, output, bias) for batch in self.batches)
 
     def mean(self, sums: Iterable[float]) -> dict[str, float]:
         """Return what `loss` returns, from the sums of the batches' losses."""
-        return {"pairs": self._pairs, "nce_loss": mean_nce_loss(sums, self._pairs)}
+        return {"pairs": self._pairs, "nce_loss": math.fsum(sums) / self._pairs}
 
 
 def heldout_pairs(
     stream: NDArray[np.int32], window: int, max_pairs: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose an even spread of at most `max_pairs` of the (centre, context) pairs of a stream of ids.
+    """Choose an even spread of at most `max_pairs` of the pairs of a stream of ids, which has LINE_END after each line.
 
-    Parameters
-    ----------
-    stream : int32 [n]
-        Ids, LINE_END after each line.
-    window : int
-        The greatest distance of two words of a line that are a pair, in both directions.
-    max_pairs : int
-
-    Returns
-    -------
-    centres, contexts : int64 [pairs]
-        In the order of the text.
+    Two words of a line at a distance of at most `window`, in either direction, are a pair. Out: centres and contexts,
+    int64 [pairs], in the order of the text.
     """
     ends = np.flatnonzero(stream == LINE_END)
     # The number of pairs up to each place. All else is computed block by block, to limit the memory.

@@ -4,8 +4,7 @@ In: pairs and the settings of a run. Out: batches with their noise, which is the
 parameters and a batch go in, and the sum of the batch's losses comes out. The twin is `nce_train.nce.nce_loss`.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,16 +16,9 @@ PAIRS_PER_BATCH = 1024
 
 
 class NceBatch(NamedTuple):
-    """Pairs and the noise samples of their loss.
+    """Pairs [pairs] and the noise samples [num_sampled] of their loss.
 
-    Attributes
-    ----------
-    centres, contexts : int64 [pairs]
-    log_count : float64 [pairs]
-        log Q of the contexts, the logarithm of their expected counts.
-    noise : int64 [num_sampled]
-    log_noise_count : float64 [num_sampled]
-        log Q of the noise.
+    `log_count` and `log_noise_count` are log Q of contexts and noise, the logarithms of their expected counts.
     """
 
     centres: NDArray[np.int64]
@@ -39,15 +31,7 @@ class NceBatch(NamedTuple):
 def nce_batches(
     centres: NDArray[np.int64], contexts: NDArray[np.int64], counts: NDArray[np.int64], settings: Mapping[str, Any]
 ) -> Iterator[NceBatch]:
-    """Divide pairs into batches, in their order, and draw each batch's noise by the run's sampler with seed 0.
-
-    Parameters
-    ----------
-    centres, contexts : int64 [pairs]
-    counts : int64 [vocabulary]
-    settings : mapping
-        `sampler`, `distortion`, `num_sampled` and `unique` of the run.
-    """
+    """Divide pairs into batches, in their order, and draw each batch's noise by the run's sampler with seed 0."""
     kind = settings["sampler"]
     # The other samplers use the order of the classes only. By count, the unknown word in row 0 may be out of order.
     weights = counts if kind == "unigram" else np.arange(len(counts), 0, -1)
@@ -67,14 +51,6 @@ def sum_of_nce_losses(
 ) -> float:
     """Sum the losses of a batch's pairs, each an example of `nce_loss` with one label.
 
-    Parameters
-    ----------
-    batch : NceBatch
-    input, output : float32 [vocabulary, dim]
-    bias : float32 [vocabulary]
-
-    Notes
-    -----
     In float64 and without BLAS, whose last bits may depend on the number of threads: the sum is the same on every
     machine of a cluster.
     """
@@ -85,8 +61,3 @@ def sum_of_nce_losses(
         noise_logits = np.einsum("pd,sd->ps", vectors, output[batch.noise].astype(np.float64))
         noise_logits += bias[batch.noise] - batch.log_noise_count
         return float(np.logaddexp(0, -logits).sum() + np.logaddexp(0, noise_logits).sum())
-
-
-def mean_nce_loss(sums: Iterable[float], pairs: int) -> float:
-    """Compute the mean per pair from the sums of all batches."""
-    return math.fsum(sums) / pairs

@@ -35,13 +35,7 @@ class Outcomes(NamedTuple):
 def measure(
     embeddings: Embeddings, sets: EvaluationSets, restrict_vocab: int | None, progress: Progress | None = None
 ) -> Outcomes:
-    """Ask all questions and compute the similarities of all pairs.
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
-    """
+    """Ask all questions and compute the similarities of all pairs."""
 
     def progress_of(name: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(name, done, total)

@@ -15,13 +15,7 @@ BLANK = re.compile(r"[ \t\n\r\v\f]+")
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Yield line numbers (from 1) and stripped lines; empty lines and comments (`#`, `//`) are skipped.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read.
-    """
+    """Yield line numbers (from 1) and stripped lines; empty lines and comments (`#`, `//`) are skipped."""
     try:
         with Path(path).open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
             for number, line in enumerate(file, start=1):

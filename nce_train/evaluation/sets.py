@@ -28,22 +28,10 @@ class EvaluationSets(NamedTuple):
 def read_sets(
     sets: Iterable[PathLike], analogies: Iterable[PathLike] = (), similarity: Iterable[PathLike] = ()
 ) -> EvaluationSets:
-    """Read sets.
+    """Read sets: `sets`, whose kind is detected, and sets of a given kind.
 
     The name of a set is the stem of its file or the name of its directory, followed by `:COLUMN` where a column is
-    named.
-
-    Parameters
-    ----------
-    sets : iterable of paths
-        Sets whose kind is detected.
-    analogies, similarity : iterable of paths
-        Sets of this kind.
-
-    Raises
-    ------
-    InputError
-        When a set cannot be read, or two sets have the same name.
+    named. No two sets may have the same name.
     """
     analogies, similarity = list(analogies), list(similarity)
     for path in sets:
@@ -61,11 +49,6 @@ def detect_kind(path: PathLike) -> Literal["analogies", "similarity"]:
     A similarity set begins with two words and a number, after at most one header line. An analogy set begins with a
     line `: section`, or with a line of four words, three words (MSR's questions) or two words (BATS's pairs). A
     directory holds analogies.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read or is of neither kind.
     """
     if _is_pipe(path):
         raise InputError(
@@ -89,13 +72,7 @@ def detect_kind(path: PathLike) -> Literal["analogies", "similarity"]:
 
 
 def split_column(path: PathLike) -> tuple[str, str | None]:
-    """Split `FILE:COLUMN`, which names the score column of a similarity set, unless a file has this whole name.
-
-    Returns
-    -------
-    tuple[str, str or None]
-        The file, and the column if one is named.
-    """
+    """Split `FILE:COLUMN`, which names the score column of a similarity set, unless a file has this whole name."""
     name = os.fspath(path)
     file, colon, column = name.rpartition(":")
     if colon and column and not os.path.exists(name) and os.path.exists(file):

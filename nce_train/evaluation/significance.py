@@ -20,17 +20,9 @@ SEED = 0
 
 
 def percentile_interval(figures: NDArray[np.floating]) -> list[float] | None:
-    """Compute the interval that holds the middle 95 % of the resampled figures.
+    """Compute the interval [low, high] that holds the middle 95 % of the resampled figures.
 
-    Parameters
-    ----------
-    figures : float [resamples]
-        NaN where a figure is not defined; NaNs are left out.
-
-    Returns
-    -------
-    list of float or None
-        [low, high]; None when no figure is defined.
+    NaNs, where a figure is not defined, are left out; None when no figure is defined.
     """
     figures = figures[~np.isnan(figures)]
     if not len(figures):
@@ -78,12 +70,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 def bootstrap_p(differences: NDArray[np.floating]) -> float:
     """Compute a two-sided p from resampled differences: twice the smaller share that is at or beyond 0.
 
-    The observed difference counts as one more resample on either side, so that p is never 0.
-
-    Parameters
-    ----------
-    differences : float [resamples]
-        NaN where a difference is not defined; NaNs are left out.
+    The observed difference counts as one more resample on either side, so that p is never 0. NaNs, where a difference
+    is not defined, are left out.
     """
     differences = differences[~np.isnan(differences)]
     beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))

@@ -21,17 +21,10 @@ _BLOCK_NUMBERS = 1 << 21
 
 
 class SimilarityOutcome(NamedTuple):
-    """The cosines of a set's pairs among the first `words` words of a model.
+    """The cosines of a set's pairs among the first `words` words of a model, and people's scores; [pairs] each.
 
-    Attributes
-    ----------
-    words : int
-    known : bool [pairs]
-        Whether both words of a pair are among the `words` words, as given or else in lower case.
-    similarities : float32 [pairs]
-        Cosines; 0 where a pair is not known.
-    scores : float64 [pairs]
-        People's scores.
+    `known`: whether both words of a pair are among these words, as given or else in lower case. `similarities`: their
+    cosines; 0 where a pair is not known.
     """
 
     words: int
@@ -43,36 +36,13 @@ class SimilarityOutcome(NamedTuple):
 def measure_similarities(
     embeddings: Embeddings, pairs: Sequence[Pair], restrict_vocab: int | None = 30_000
 ) -> tuple[SimilarityOutcome, SimilarityOutcome]:
-    """Compute the cosines of pairs among the `restrict_vocab` most frequent words, and among all words.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        By decreasing frequency.
-    pairs : sequence of Pair
-    restrict_vocab : int or None
-        0 or None for all words.
-
-    Returns
-    -------
-    frequent, whole : SimilarityOutcome
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
-    """
+    """Compute the cosines of pairs among the `restrict_vocab` most frequent words, and among all words."""
     rows = restricted_rows(embeddings, restrict_vocab)
     return _measure(embeddings, pairs, rows), _measure(embeddings, pairs, len(embeddings))
 
 
 def summarise_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome) -> dict[str, Any]:
-    """Correlate the cosines of a model with people's scores.
-
-    Parameters
-    ----------
-    frequent, whole : SimilarityOutcome
-        From `measure_similarities`.
+    """Correlate the cosines of a model, from `measure_similarities`, with people's scores.
 
     Returns
     -------
@@ -123,14 +93,7 @@ def compare_similarities(first: SimilarityOutcome, second: SimilarityOutcome) ->
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
     """Compute Spearman's rank correlation: Pearson's correlation of the ranks; equal values share their mean rank.
 
-    Parameters
-    ----------
-    first, second : float [n]
-
-    Returns
-    -------
-    float or None
-        None when it is not defined: n < 2, or all values of one side are equal.
+    None when it is not defined: for fewer than two values, or where all values of one side are equal.
 
     Examples
     --------
@@ -146,18 +109,10 @@ def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float
 def resampled_spearman(
     similarities: Sequence[NDArray[np.floating]], scores: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Compute Spearman's correlation of similarities and scores in each resample of the pairs.
+    """Compute Spearman's correlation of similarities and scores in each resample of the pairs, [models, resamples].
 
-    Parameters
-    ----------
-    similarities : sequence of float [pairs]
-        One array for each model; all models have the same resamples.
-    scores : float [pairs]
-
-    Returns
-    -------
-    float64 [models, resamples]
-        NaN where all similarities or all scores of a resample are equal, or there is no pair.
+    Each model has an array of similarities [pairs]; all have the same resamples. A correlation is NaN where all
+    similarities or all scores of a resample are equal, or there is no pair.
     """
     pairs = len(scores)
     correlations = np.full((len(similarities), RESAMPLES), np.nan)
@@ -179,18 +134,9 @@ def resampled_spearman(
 
 
 def centred_ranks(values: NDArray[np.floating], times: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Rank values that occur several times each; equal values share their mean rank.
+    """Rank values [n] that occur several times each, less the mean of all ranks; equal values share their mean rank.
 
-    Parameters
-    ----------
-    values : float [n]
-    times : int [resamples, n]
-        How often each value occurs; rows with the same sum.
-
-    Returns
-    -------
-    float64 [resamples, n]
-        Ranks less the mean of all ranks.
+    `times` [resamples, n] is how often each value occurs; its rows have the same sum. The ranks are [resamples, n].
     """
     _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(ties)

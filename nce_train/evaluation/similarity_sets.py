@@ -30,18 +30,10 @@ class Pair(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns of a table, counted from 0.
+    """The columns of the two words and of the score, counted from 0, and the fields of the header, if there is one.
 
-    Attributes
-    ----------
-    separator : str or None
-        None for white space.
-    first, second, score : int
-        The columns of the two words and of the score.
-    header : tuple of str
-        The fields of the header; empty without one.
-    words, scores : tuple of int
-        All columns that may be those of the words, and of the scores: more than these where the header is ambiguous.
+    The separator None is white space. `words` and `scores` are all columns that may be those of the words and of the
+    scores: more than these where the header is ambiguous.
     """
 
     separator: str | None
@@ -58,19 +50,8 @@ def read_similarities(path: str | os.PathLike[str], column: str | None = None) -
 
     The words are in the two columns that the header calls word 1 and word 2 or similar, otherwise in the first two
     columns that are not numbers. The scores are in the column that the header calls human, score, mean, SimLex999 or
-    similar, otherwise in the first column of numbers after the words.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    column : str, optional
-        The column of scores: its name in the header, or its number from 1.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be read, a line after the first is not a pair, there is no pair or no such column, or the
-        header does not say which of several columns has the scores or the words.
+    similar, otherwise in the first column of numbers after the words, or in `column`: its name in the header, or its
+    number from 1. A header that does not say which of several columns has the scores or the words is refused.
     """
     lines = list(read_lines(path))
     columns = find_columns([line for _, line in lines[:2]])

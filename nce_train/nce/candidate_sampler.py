@@ -66,12 +66,12 @@ class CandidateSampler:
         self.kind = kind
         self.range_max = positive_integer(range_max, "range_max")
         self._exact: dict[int, NDArray[np.float32]] = {}
-        self._weights = None if weights is None else np.asarray(weights, dtype=np.float32)
-        if kind == "unigram" and self._weights is None:
+        if kind == "unigram" and weights is None:
             raise ValueError("weights, one for each class, are missing: kind 'unigram' needs them")
-        if kind != "unigram" and self._weights is not None:
+        if kind != "unigram" and weights is not None:
             raise ValueError(f"weights are for kind 'unigram' only, and must not be given for {kind!r}")
-        if self._weights is not None:
+        if weights is not None:
+            self._weights = np.asarray(weights, dtype=np.float32)
             check_weights(self._weights, "weights")
             if self._weights.size != self.range_max:
                 raise ValueError(f"weights must be range_max {range_max} numbers, not {self._weights.size}")
@@ -118,22 +118,18 @@ class CandidateSampler:
         """Draw from `stream`: (ids int64 [num_sampled], number of draws including the rejected ones)."""
         from nce_train.nce import kernels
 
-        drawable = self.range_max if self._weights is None else int(np.count_nonzero(self._weights))
-        num_sampled = _check_num_sampled(num_sampled, unique, drawable, self.range_max)
-        kind = {
-            "log-uniform": kernels.LOG_UNIFORM,
-            "uniform": kernels.UNIFORM,
-            "unigram": kernels.ALIAS,
-        }[self.kind]
-        threshold, alias = self._alias_table
-        return _draw(kind, self.range_max, num_sampled, unique, stream, threshold=threshold, alias=alias)
+        arguments = self.range_max, num_sampled, unique, stream
+        if self.kind == "unigram":
+            threshold, alias = self._alias_table
+            drawable = int(np.count_nonzero(self._weights))
+            return _draw(kernels.ALIAS, drawable, *arguments, threshold=threshold, alias=alias)
+        kind = kernels.LOG_UNIFORM if self.kind == "log-uniform" else kernels.UNIFORM
+        return _draw(kind, self.range_max, *arguments)
 
     @functools.cached_property
     def _alias_table(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         from nce_train.nce.kernels import build_alias_table
 
-        if self._weights is None:
-            return _NO_FLOATS, _NO_IDS
         return build_alias_table(self._weights)
 
     def _inclusion(self, num_sampled: int) -> NDArray[np.float32]:
@@ -207,12 +203,14 @@ class LearnedUnigramCandidateSampler:
         labels = read_true_classes(true_classes, num_true)
         check_range(labels.ids, self.range_max, "true_classes", "range_max")
         check_weights(self.weights, "weights")  # they can be changed in place
-        num_sampled = _check_num_sampled(num_sampled, unique, int(np.count_nonzero(self.weights)), self.range_max)
+        drawable = int(np.count_nonzero(self.weights))
         cumulative = np.cumsum(self.weights)
-        sampled, num_tries = _draw(CUMULATIVE, self.range_max, num_sampled, unique, self.stream, cumulative=cumulative)
+        sampled, num_tries = _draw(
+            CUMULATIVE, drawable, self.range_max, num_sampled, unique, self.stream, cumulative=cumulative
+        )
         probability = (self.weights / cumulative[-1]).astype(np.float32)
-        true_count = expected_count(probability[labels.ids], num_sampled, num_tries)
-        sampled_count = expected_count(probability[sampled], num_sampled, num_tries)
+        true_count = expected_count(probability[labels.ids], sampled.size, num_tries)
+        sampled_count = expected_count(probability[sampled], sampled.size, num_tries)
         np.add.at(self.weights, labels.ids, 1)
         return SampledValues(sampled, true_count.reshape(labels.shape), sampled_count)
 
@@ -266,19 +264,9 @@ def sampler_from_counts(counts: ArrayLike, kind: str = "unigram", distortion: fl
     return CandidateSampler(kind, weights.size)
 
 
-def _check_num_sampled(num_sampled: int, unique: bool, drawable: int, range_max: int) -> int:
-    """`num_sampled` as an int, else ValueError; `drawable` classes have a weight above 0."""
-    num_sampled = positive_integer(num_sampled, "num_sampled")
-    if unique and num_sampled > drawable:
-        raise ValueError(
-            f"num_sampled {num_sampled} distinct ids cannot be drawn from {drawable} classes"
-            + (f" (range_max {range_max})" if drawable == range_max else " of weight above 0")
-        )
-    return num_sampled
-
-
 def _draw(
     kind: int,
+    drawable: int,
     range_max: int,
     num_sampled: int,
     unique: bool,
@@ -288,9 +276,18 @@ def _draw(
     alias: NDArray[np.int64] = _NO_IDS,
     cumulative: NDArray[np.int64] = _NO_IDS,
 ) -> tuple[NDArray[np.int64], int]:
-    """Draw with the compiled kernel from the stream's next numbers: (ids, number of draws)."""
+    """Draw with the compiled kernel from the stream's next numbers: (ids, number of draws).
+
+    `drawable` classes have a weight above 0.
+    """
     from nce_train.nce.kernels import draw_candidates
 
+    num_sampled = positive_integer(num_sampled, "num_sampled")
+    if unique and num_sampled > drawable:
+        raise ValueError(
+            f"num_sampled {num_sampled} distinct ids cannot be drawn from {drawable} classes"
+            + (f" (range_max {range_max})" if drawable == range_max else " of weight above 0")
+        )
     sampled = np.empty(num_sampled, np.int64)
     reader = stream.open_reader()
     log_range = float(np.log(range_max + 1.0))

@@ -1,15 +1,52 @@
-"""Checks of arguments, shared by the losses, the samplers and the tables.
+"""Arguments of the public functions: one signature for several functions, and checks of values.
 
-In: a value as the caller gave it, and the argument's name. Out: the value in the form that the computation uses, or
-a ValueError that names the argument.
+A check takes a value as the caller gave it, and the argument's name. It returns the value in the form that the
+computation uses, or raises a ValueError that names the argument.
 """
 
+import functools
+import inspect
 import math
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def same_arguments_as(model: Callable[P, R], **defaults: Any) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Decorate a function of ``**arguments`` to be called exactly like `model`.
+
+    The decorated function receives every argument of the call by name, the missing ones with their defaults.
+    `inspect.signature`, `help` and type checkers show the parameters of `model`. `defaults`, by parameter name, differ
+    from those of `model`; type checkers show the model's.
+    """
+    signature = inspect.signature(model)
+    signature = signature.replace(
+        parameters=[
+            parameter.replace(default=defaults.get(name, parameter.default))
+            for name, parameter in signature.parameters.items()
+        ]
+    )
+
+    def decorate(function: Callable[..., R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}(): {error}") from None
+            bound.apply_defaults()
+            return function(**bound.arguments)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        return call
+
+    return decorate
 
 
 def check_choice(value: str, choices: tuple[str, ...], argument: str) -> None:
@@ -81,3 +118,15 @@ def check_weights(weights: NDArray[Any], argument: str) -> None:
         raise ValueError(f"{argument} must be finite and not negative, but the one at {bad[0]} is {weights[bad[0]]}")
     if not weights.any():
         raise ValueError(f"{argument} are all zero ({weights.size} of {weights.size}): nothing can be drawn")
+
+
+def log_count(counts: NDArray[Any], argument: str, remedy: str = "") -> NDArray[np.float64]:
+    """log Q, computed in float64: the logarithm fits into float16 even where the count does not."""
+    counts = np.asarray(counts, dtype=np.float64)
+    bad = counts[~(np.isfinite(counts) & (counts > 0))]
+    if bad.size:
+        raise ValueError(
+            f"{argument} must be above 0 and finite, since its logarithm is taken, but {bad.size} of"
+            f" {counts.size} are not, the first {bad[0]}{remedy}"
+        )
+    return np.log(counts)

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.checks import check_choice, finite_number, native_array
-from nce_train.nce.partition import Table, read_table
-from nce_train.nce.signatures import same_arguments_as
+from nce_train.nce.checks import check_choice, finite_number, log_count, native_array, same_arguments_as
+from nce_train.nce.partition import Table, join, read_table
 
 LOSSES = ("nce", "sampled_logistic", "negative_sampling", "sampled_softmax", "sigmoid", "softmax")
 
@@ -82,7 +81,12 @@ def log_probabilities(
         elif loss in ("sampled_softmax", "softmax"):
             result = log_softmax(result)
         elif expected_count is not None:
-            result += _log_counts(expected_count, result.shape[1]).astype(result.dtype)
+            counts = np.asarray(expected_count, dtype=np.float64)
+            if counts.shape != result.shape[1:]:
+                raise ValueError(
+                    f"expected_count must be of shape {result.shape[1:]}, one for each class, but is {counts.shape}"
+                )
+            result += log_count(counts, "expected_count").astype(result.dtype)
         return result.astype(classifier.dtype, copy=False)
 
 
@@ -106,13 +110,7 @@ class Classifier(NamedTuple):
 
 
 def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: str) -> Classifier:
-    """Check weights, biases and inputs, each alone and against the others.
-
-    Raises
-    ------
-    ValueError
-        When a table does not fit its layout, or rows, dims or dtypes disagree.
-    """
+    """Check weights, biases and inputs, each alone and against the others."""
     weight_table = read_table(weights, "weights", 2, partition_strategy)
     bias_table = read_table(biases, "biases", 1, partition_strategy)
     if bias_table.rows != weight_table.rows:
@@ -132,12 +130,9 @@ def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: 
 def all_logits(classifier: Classifier) -> NDArray[Any]:
     """``x·w + b`` of every class in the order of class ids, [batch, classes]."""
     weights, biases, inputs, _ = classifier
-    logits = np.empty((inputs.shape[0], weights.rows), inputs.dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
-        for ids, part in zip(weights.slices, weights.parts, strict=True):
-            logits[:, ids] = inputs @ part.astype(inputs.dtype, copy=False).T
-        for ids, part in zip(biases.slices, biases.parts, strict=True):
-            logits[:, ids] += part.astype(inputs.dtype, copy=False)
+        logits = inputs @ join(weights).astype(inputs.dtype, copy=False).T
+        logits += join(biases).astype(inputs.dtype, copy=False)
     return logits
 
 
@@ -145,12 +140,3 @@ def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """``F - logsumexp(F)`` of each row, [batch, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _log_counts(expected_count: ArrayLike, classes: int) -> NDArray[np.float64]:
-    counts = np.asarray(expected_count, dtype=np.float64)
-    if counts.shape != (classes,):
-        raise ValueError(f"expected_count must be of shape {(classes,)}, one for each class, but is {counts.shape}")
-    if not (np.isfinite(counts) & (counts > 0)).all():
-        raise ValueError(f"expected_count must be above 0 and finite, but its least is {counts.min()}")
-    return np.log(counts)

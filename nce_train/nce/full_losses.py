@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.nce.checks import check_choice
+from nce_train.nce.checks import check_choice, same_arguments_as
 from nce_train.nce.classifier import Classifier, all_logits, log_softmax, read_classifier
 from nce_train.nce.gradients import FORMS, Gradients, logistic_terms, sum_by_class
 from nce_train.nce.labels import read_batch_labels
 from nce_train.nce.partition import join
-from nce_train.nce.signatures import same_arguments_as
 
 # Losses [batch], and their derivatives by the logits [batch, classes].
 Terms = tuple[NDArray[Any], NDArray[Any]]

@@ -34,16 +34,7 @@ def logistic_terms(logits: NDArray[Any], targets: NDArray[Any] | float) -> tuple
 
     The loss ``-z log sigmoid(g) - (1 - z) log(1 - sigmoid(g))`` is computed as
     ``max(g, 0) - g z + log1p(exp(-|g|))``, where no exponential overflows; its derivative is ``sigmoid(g) - z``. An
-    infinite logit gives a NaN loss.
-
-    Parameters
-    ----------
-    logits : float array
-    targets : float, or float array that broadcasts against `logits`
-
-    Returns
-    -------
-    (losses, delta), both of the shape and dtype of `logits`.
+    infinite logit gives a NaN loss. Both are of the shape and dtype of `logits`.
     """
     decay = np.exp(-np.abs(logits))
     losses = np.maximum(logits, 0) - logits * targets + np.log1p(decay)
@@ -63,20 +54,8 @@ def softmax_terms(
     ``sum_t z_t (logsumexp(G) - G_t)``, where G are all logits of the example and t its labels; the derivative is
     ``sum(z) softmax(G) - z``. An example without labels has loss 0.
 
-    Parameters
-    ----------
-    true_logits, true_targets : float [labels]
-    labels : Labels
-    sampled_logits : float [batch, sampled]
-        Target 0.
-    masked : bool [batch, sampled] or None
-        Samples to leave out.
-
-    Returns
-    -------
-    losses : [batch]
-    true_delta : [labels]
-    sampled_delta : [batch, sampled]
+    In: `true_logits` and `true_targets` [labels], `sampled_logits` [batch, sampled], and `masked` [batch, sampled],
+    the samples to leave out. Out: losses [batch], the derivatives by true [labels] and sampled [batch, sampled] logits.
     """
     example = labels.example
     if masked is not None:
@@ -116,15 +95,7 @@ def sum_by_class(
 ) -> Gradients:
     """Gradients in the requested form; what several uses of a class add is summed.
 
-    Parameters
-    ----------
-    classifier : Classifier
-    form : {"dense", "rows"}
-    input_gradient : float [batch, dim]
-    ids : int64 [uses]
-        The class of each use.
-    weight_gradient, bias_gradient : float [uses, dim] and [uses]
-        What each use adds to the gradients of its class.
+    Each use has a class in `ids` [uses], and adds a row of `weight_gradient` [uses, dim] and of `bias_gradient` [uses].
     """
     from nce_train.nce.kernels import sum_by_place
 

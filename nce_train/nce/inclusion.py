@@ -91,7 +91,7 @@ def _integrate(rates: NDArray[np.float64], num_sampled: int) -> NDArray[np.float
 
 def _time_range(rates: NDArray[np.float64], num_sampled: int) -> tuple[float, float]:
     """The times before which almost surely fewer than `num_sampled` classes have arrived, and after which more have."""
-    from nce_train.nce.kernels import count_cdf
+    from nce_train.nce.kernels import count_pmf
 
     def surely_fewer(time: float) -> bool:
         mean = -np.expm1(-rates * time).sum()
@@ -100,7 +100,7 @@ def _time_range(rates: NDArray[np.float64], num_sampled: int) -> tuple[float, fl
 
     def surely_more(time: float) -> bool:
         arrived = -np.expm1(-rates * time)
-        return bool(count_cdf(arrived, num_sampled - 1, _pmf_size(rates, time)) < _NEGLIGIBLE)
+        return bool(count_pmf(arrived, _pmf_size(rates, time))[:num_sampled].sum() < _NEGLIGIBLE)
 
     start, stop = 1.0, float(num_sampled)
     while not surely_fewer(start):

@@ -183,12 +183,6 @@ def _draw_one(kind, reader, range_max, log_range, threshold, alias, cumulative):
     return np.searchsorted(cumulative, draw_below(reader, total, total > 0xFFFFFFFF), side="right")
 
 
-@cached_njit(nogil=True)
-def count_cdf(probabilities, limit, size):
-    """Poisson-binomial: P(at most `limit` of independent events happen), if `size` or more cannot happen."""
-    return _count_pmf(probabilities, size)[: limit + 1].sum()
-
-
 @cached_njit(nogil=True, error_model="numpy")
 def leave_one_out_cdf(probabilities, limit, size):
     """For each event, P(at most `limit` of the others happen); float64 [events].
@@ -196,7 +190,7 @@ def leave_one_out_cdf(probabilities, limit, size):
     ``pmf[n] = others[n] (1 - p) + others[n - 1] p`` is solved for `others`: upwards from n = 0 where p is at most
     1/2, else downwards from the top. In these directions rounding errors do not grow.
     """
-    pmf = _count_pmf(probabilities, size)
+    pmf = count_pmf(probabilities, size)
     cdf = np.empty(probabilities.size)
     for event in range(probabilities.size):
         happens = probabilities[event]
@@ -217,7 +211,8 @@ def leave_one_out_cdf(probabilities, limit, size):
 
 
 @cached_njit(nogil=True)
-def _count_pmf(probabilities, size):
+def count_pmf(probabilities, size):
+    """Poisson-binomial: P(n of independent events happen) for each n below `size`, if `size` or more cannot happen."""
     pmf = np.zeros(size)
     pmf[0] = 1.0
     for event in range(probabilities.size):

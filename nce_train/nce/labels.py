@@ -41,21 +41,9 @@ class Labels:
 
 
 def read_labels(labels: Any, num_true: int, argument: str = "labels") -> Labels:
-    """Convert labels of any accepted form to `Labels`.
+    """Convert a matrix of `num_true` columns, or one of the two ragged forms, of integers or of floats to truncate.
 
-    Parameters
-    ----------
-    labels : array [batch, num_true], list of sequences, or tuple (ids, row_splits)
-        Integers, or floats, which are truncated.
-    num_true : int
-        Columns that a matrix of labels must have; ignored for the two ragged forms.
-    argument : str
-        The caller's name for `labels`, for the error.
-
-    Raises
-    ------
-    ValueError
-        When the shape, the number of columns, the row splits or the dtype are wrong.
+    `argument` is the caller's name for `labels`, for the error.
     """
     num_true = positive_integer(num_true, "num_true")
     if isinstance(labels, tuple):

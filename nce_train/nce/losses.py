@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.nce.checks import check_choice
+from nce_train.nce.checks import check_choice, same_arguments_as
 from nce_train.nce.gradients import (
     FORMS,
     Gradients,
@@ -27,7 +27,6 @@ from nce_train.nce.gradients import (
     sum_by_example,
 )
 from nce_train.nce.sampled_logits import SampledLogits, read_sampled_logits
-from nce_train.nce.signatures import same_arguments_as
 
 # Losses [batch], and their derivatives by the true [labels] and the sampled logits [batch, sampled].
 Terms = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]

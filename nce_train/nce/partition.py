@@ -134,14 +134,7 @@ class Table(NamedTuple):
 
 
 def read_table(value: Any, argument: str, ndim: int, strategy: str) -> Table:
-    """Check a table given whole, or as a list or tuple of arrays of `ndim` dimensions, its partitions.
-
-    Raises
-    ------
-    ValueError
-        When the strategy is unknown, there is no table, dimensions or widths are wrong, or the sizes of the
-        partitions do not fit the strategy.
-    """
+    """Check a table given whole, or as a list or tuple of arrays of `ndim` dimensions, its partitions."""
     check_choice(strategy, STRATEGIES, "partition_strategy")
     if value is None or (isinstance(value, list | tuple) and not value):
         raise ValueError(f"{argument} must be an array or a list of at least 1 partition, not {value!r}")

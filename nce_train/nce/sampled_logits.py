@@ -16,6 +16,7 @@ from nce_train.nce.checks import (
     check_range,
     finite_number,
     integer_ids,
+    log_count,
     native_array,
     positive_integer,
 )
@@ -128,8 +129,10 @@ def _shifts(
     """The subtrahends of the logits of labels and samples: log_z + log Q, or log_z + log(Q / T)."""
     if not subtract_log_q:
         return np.array(log_z), np.array(log_z)
-    true_shift = _log_count(values.true_expected_count, "true_expected_count") + log_z
-    sampled_shift = _log_count(values.sampled_expected_count, "sampled_expected_count") + log_z
+    remedy = ": a class that the sampler cannot draw must not be a label"
+    true_shift = log_count(values.true_expected_count, "true_expected_count", remedy) + log_z
+    remedy = ": give the counts that the sampler reported for the classes it drew"
+    sampled_shift = log_count(values.sampled_expected_count, "sampled_expected_count", remedy) + log_z
     if noise_ratio == "per_target":
         log_labels = np.log(np.maximum(labels.counts, 1))
         true_shift = true_shift - log_labels[labels.example]
@@ -181,20 +184,3 @@ def _read_true_count(true_count: Any, labels: Labels) -> NDArray[Any]:
             f"true_expected_count must be of the shape of labels, {labels.shape}{one_each}, but is {counts.shape}"
         )
     return np.broadcast_to(counts, labels.shape).reshape(-1)
-
-
-def _log_count(counts: NDArray[Any], argument: str) -> NDArray[np.float64]:
-    """log Q, computed in float64: the logarithm fits into float16 even where the count does not."""
-    counts = np.asarray(counts, dtype=np.float64)
-    bad = counts[~(np.isfinite(counts) & (counts > 0))]
-    if bad.size:
-        remedy = (
-            "a class that the sampler cannot draw must not be a label"
-            if argument == "true_expected_count"
-            else "give the counts that the sampler reported for the classes it drew"
-        )
-        raise ValueError(
-            f"{argument} must be above 0 and finite, since its logarithm is taken, but {bad.size} of"
-            f" {counts.size} are not, the first {bad[0]}: {remedy}"
-        )
-    return np.log(counts)

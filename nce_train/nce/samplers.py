@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.nce.candidate_sampler import CandidateSampler, LearnedUnigramCandidateSampler, SampledValues
-from nce_train.nce.checks import check_range, check_weights, positive_integer
+from nce_train.nce.checks import check_range, check_weights, positive_integer, same_arguments_as
 from nce_train.nce.labels import read_true_classes
 from nce_train.nce.probability import distort
-from nce_train.nce.signatures import same_arguments_as
 
 
 def log_uniform_candidate_sampler(
@@ -210,14 +209,7 @@ def read_unigrams(
     num_shards: int,
     shard: int,
 ) -> NDArray[np.float32]:
-    """The distorted weights of the ids of `shard`, float32; arguments as in `fixed_unigram_candidate_sampler`.
-
-    Raises
-    ------
-    ValueError
-        When not exactly one source is given, the file cannot be read or parsed, a weight is negative or not finite,
-        all are zero, or `num_reserved_ids`, `num_shards` or `shard` is out of range.
-    """
+    """The distorted weights of the ids of `shard`, float32; arguments and errors as in the sampler."""
     given = np.asarray(unigrams, dtype=np.float64)
     from_file = bool(os.fspath(vocab_file))
     if from_file == bool(given.size):

@@ -25,20 +25,9 @@ _MAX_WORD_LENGTH = 200
 def page_content(
     models: Sequence[ReportedModel], evaluations: Sequence[Mapping[str, Any]], word_map: WordMap
 ) -> dict[str, Any]:
-    """Collect what the page shows.
+    """Collect what the page shows, of JSON's types; words that are not UTF-8 contain lone surrogates.
 
-    Parameters
-    ----------
-    models : sequence of ReportedModel
-        The words of the first are mapped.
-    evaluations : sequence of dict
-        What `nce_train.evaluate` returned for each model.
-    word_map : WordMap
-
-    Returns
-    -------
-    dict
-        `models` and `map`, of JSON's types; words that are not UTF-8 contain lone surrogates.
+    `evaluations` is what `nce_train.evaluate` returned for each model. The words of the first are mapped.
     """
     return {
         "models": [_model(model, evaluation) for model, evaluation in zip(models, evaluations, strict=True)],

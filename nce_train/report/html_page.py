@@ -19,13 +19,7 @@ _SCRIPTS = ("elements.js", "colours.js", "tables.js", "curves.js", "map.js", "st
 
 
 def plotly_source() -> str:
-    """Return the source of plotly.js.
-
-    Raises
-    ------
-    InputError
-        When the extra `report` is missing.
-    """
+    """Return the source of plotly.js, from the extra `report`."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
@@ -34,31 +28,18 @@ def plotly_source() -> str:
 
 
 def render_page(title: str, content: Mapping[str, Any], plotly: str) -> bytes:
-    """Assemble the page.
-
-    Parameters
-    ----------
-    title : str
-    content : mapping
-        See `nce_train.report.content.page_content`.
-    plotly : str
-        See `plotly_source`.
-
-    Returns
-    -------
-    bytes
-        HTML in UTF-8.
-    """
+    """Assemble the page, HTML in UTF-8, from what `page_content` and `plotly_source` return."""
     script = "\n".join(['"use strict";', *map(_part, _SCRIPTS)])
     policy = (  # eval: plotly.js compiles the drawing of its WebGL points at run time
         f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)} 'unsafe-eval'; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
+    json_text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     page = Template(_part("page.html")).substitute(
         policy=policy,
         title=html.escape(title),
         style=_part("page.css"),
-        content=_json(content),
+        content=json_text.replace("<", "\\u003c"),  # thus it cannot end its script element or open a comment
         plotly=plotly,
         script=script,
     )
@@ -72,9 +53,3 @@ def _part(name: str) -> str:
 
 def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _json(content: Mapping[str, Any]) -> str:
-    """JSON for a script element: without "<", it cannot end the element or open a comment."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")

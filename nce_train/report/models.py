@@ -66,18 +66,7 @@ Checked = TypeVar("Checked", bound=_Checked)
 
 
 class ReportedModel(NamedTuple):
-    """A model and the record of its training.
-
-    Attributes
-    ----------
-    name : str
-        The name in the report.
-    embeddings : Embeddings
-    readings : list of Reading
-        Empty for a vectors file.
-    manifest : Manifest or None
-        None for a vectors file and for a directory without one.
-    """
+    """A model by its name in the report, and the record of its training, which a vectors file does not have."""
 
     name: str
     embeddings: Embeddings
@@ -90,22 +79,9 @@ class ReportedModel(NamedTuple):
 
 
 def read_models(paths: Sequence[str | os.PathLike[str]]) -> list[ReportedModel]:
-    """Read the models of one report.
+    """Read the models of one report, model directories or vectors files.
 
-    Parameters
-    ----------
-    paths : sequence of paths
-        Model directories or vectors files.
-
-    Returns
-    -------
-    list of ReportedModel
-        Named by the last part of their paths, or by the whole paths where two names would be the same.
-
-    Raises
-    ------
-    InputError
-        When a model is named twice, cannot be read or is unfinished, or its manifest or readings are damaged.
+    They are named by the last part of their paths, or by the whole paths where two names would be the same.
     """
     places = [os.path.abspath(path) for path in paths]
     for number, place in enumerate(places):

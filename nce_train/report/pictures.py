@@ -25,22 +25,7 @@ _MAX_LABEL_LENGTH = 24
 
 
 def loss_picture(models: Sequence[ReportedModel]) -> bytes | None:
-    """Draw the training loss of models over tokens.
-
-    Parameters
-    ----------
-    models : sequence of ReportedModel
-
-    Returns
-    -------
-    bytes or None
-        A PNG file; None when no model has a reading with a loss.
-
-    Raises
-    ------
-    InputError
-        When the extra `report` is missing.
-    """
+    """Draw the training loss of models over tokens; None when no model has a reading with a loss."""
     curves = [
         [
             (reading.tokens, reading.loss)
@@ -71,23 +56,7 @@ def loss_picture(models: Sequence[ReportedModel]) -> bytes | None:
 
 
 def map_picture(embeddings: Embeddings, word_map: WordMap) -> bytes:
-    """Draw the map of words, with labels of the most frequent words where there is room.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-    word_map : WordMap
-
-    Returns
-    -------
-    bytes
-        A PNG file.
-
-    Raises
-    ------
-    InputError
-        When the extra `report` is missing.
-    """
+    """Draw the map of words, with labels of the most frequent words where there is room."""
     figure = _figure(8, 6.2)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()

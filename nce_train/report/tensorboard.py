@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,21 +35,8 @@ _CONFIG = f"""embeddings {{
 class TensorBoardLog:
     """A callback of training that writes for TensorBoard, and a context manager that closes the file.
 
-    A failure to write, for example on a full disk, ends the log with a warning; the run continues.
-
-    Parameters
-    ----------
-    directory : path
-        Created if it does not exist. The curves of an earlier run in it are replaced.
-    resumed : bool
-        Whether the run is resumed: then only the curves in `directory` from its first state on are replaced.
-    warn : callable
-        Called with the warning.
-
-    Raises
-    ------
-    InputError
-        When tensorboardX is not installed, or the directory cannot be written.
+    The curves of an earlier run in the directory are replaced; if the run is resumed, only from its first state on. A
+    failure to write, for example on a full disk, ends the log with a warning; the run continues.
     """
 
     def __init__(self, directory: str | os.PathLike[str], resumed: bool, warn: Callable[[str], None]) -> None:
@@ -77,9 +63,7 @@ class TensorBoardLog:
     def __enter__(self) -> "TensorBoardLog":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with contextlib.suppress(OSError):
             if self._events is not None:
                 self._events.close()
@@ -87,24 +71,21 @@ class TensorBoardLog:
 
     def __call__(self, state: "TrainingState") -> None:
         """Write the scalars of a state."""
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
         if self._failed:
             return
         with self._stop_at_failure():
             if self._events is None:
                 self._begin(state.step)
             for tag, value in _scalars(state):
-                self._write(state.step, tag, value)
+                event = Event(wall_time=time.time(), step=state.step, summary=scalar(tag, value))
+                self._events.write_event(event)
             self._events.flush()
 
     def write_projector(self, words: Sequence[str], counts: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Write the first PROJECTOR_WORDS words and their vectors for the projector.
-
-        Parameters
-        ----------
-        words : sequence of str
-        counts : int64 [words]
-        vectors : float32 [words, dim]
-        """
+        """Write the first PROJECTOR_WORDS words and their vectors for the projector."""
         if self._failed:
             return
         top = PROJECTOR_WORDS
@@ -124,12 +105,6 @@ class TensorBoardLog:
         # readers drop the events of earlier files from this step on
         start = Event(step=step if self._resumed else 0, session_log=SessionLog(status=SessionLog.START))
         self._events.write_event(start)
-
-    def _write(self, step: int, tag: str, value: float) -> None:
-        from tensorboardX.proto.event_pb2 import Event
-        from tensorboardX.summary import scalar
-
-        self._events.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
 
     @contextlib.contextmanager
     def _stop_at_failure(self) -> Iterator[None]:

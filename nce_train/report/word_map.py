@@ -17,17 +17,9 @@ LAYOUTS = ("pca", "umap")
 
 
 class WordMap(NamedTuple):
-    """Points and neighbours of the first rows of a vocabulary.
+    """Points [words, 2] of the first rows of a vocabulary, by a method of LAYOUTS, and their neighbours.
 
-    Attributes
-    ----------
-    layout : {"pca", "umap"}
-        The method that placed the points.
-    points : float32 [words, 2]
-    neighbours : int64 [words, k]
-        Rows of the whole vocabulary, the nearest first.
-    similarities : float32 [words, k]
-        Their cosines.
+    `neighbours` are rows of the whole vocabulary, the nearest first, and `similarities` their cosines; both [words, k].
     """
 
     layout: str
@@ -37,27 +29,10 @@ class WordMap(NamedTuple):
 
 
 def map_words(embeddings: Embeddings, words: int, layout: str = "pca", neighbours: int = 10) -> WordMap:
-    """Place the most frequent words in a plane and find their neighbours.
+    """Place the most frequent words in a plane and find the neighbours of each among all words.
 
-    Parameters
-    ----------
-    embeddings : Embeddings
-        By decreasing frequency.
-    words : int
-        The number of first rows to place; all rows when there are fewer.
-    layout : {"pca", "umap"}
-        The first two principal components, or UMAP by cosine (the extra `umap`), of the unit-length vectors.
-    neighbours : int
-        The number of neighbours of each word, among all words; fewer when there are no more.
-
-    Returns
-    -------
-    WordMap
-
-    Raises
-    ------
-    InputError
-        When `words` is below 1, the layout is not known, or the extra is missing.
+    The layout is by the first two principal components, or by UMAP with cosines (the extra `umap`), of the unit-length
+    vectors. Where there are fewer words or neighbours than wanted, all are taken.
     """
     if words < 1:
         raise InputError(f"words is {words}; a map needs at least 1 word")
@@ -72,17 +47,10 @@ def map_words(embeddings: Embeddings, words: int, layout: str = "pca", neighbour
 
 
 def principal_components(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Project vectors onto their first two principal components.
+    """Project vectors [rows, dim] onto their first two principal components, [rows, 2], with mean 0.
 
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
-
-    Returns
-    -------
-    float32 [rows, 2]
-        The mean is 0. A component that does not exist (with one row, or dim 1) is 0. The number of largest size in
-        each component is positive, so that the same vectors always give the same map.
+    A component that does not exist (with one row, or dim 1) is 0. The number of largest size in each component is
+    positive, so that the same vectors always give the same map.
     """
     centred = vectors - vectors.mean(axis=0, dtype=np.float64)
     _, components = np.linalg.eigh(centred.T @ centred)

@@ -27,37 +27,14 @@ def write_report(
     layout: str = "pca",
     pictures: bool = False,
 ) -> list[Path]:
-    """Write the report of a model; each file appears whole or not at all.
+    """Write what `nce_train.api.report` describes; each file appears whole or not at all.
 
-    Parameters
-    ----------
-    models : sequence of paths
-        Model directories or vectors files: the reported model first, then the models to compare it with.
-    out : path or None
-        The page; None for the first model's name with `-report.html`, in the current directory.
-    evaluate : callable
-        Called with embeddings; returns what `nce_train.evaluate` does.
-    inputs : iterable of paths
-        Further files that are read and must not be overwritten.
-    words, layout : int, str
-        See `nce_train.report.word_map.map_words`.
-    pictures : bool
-        Also write the loss curve and the map as PNG files beside the page: `page.loss.png` (unless no model has
-        readings) and `page.map.png`.
-
-    Returns
-    -------
-    list of Path
-        The files that were written, the page first.
-
-    Raises
-    ------
-    InputError
-        When a model cannot be read, nothing can be written at `out`, or an extra is missing.
-    RunError
-        When writing fails.
+    The reported model is the first of `models`. `evaluate` returns what `nce_train.evaluate` does. `inputs` are further
+    files that are read and must not be overwritten. The pictures are `page.loss.png` (unless no model has readings) and
+    `page.map.png` beside the page.
     """
-    page = Path(f"{_stem(models[0])}-report.html" if out is None else out)
+    stem = Path(os.path.abspath(models[0])).stem or "model"  # `runs/medium.nce` → `medium`
+    page = Path(f"{stem}-report.html" if out is None else out)
     loss_file, map_file = (page.with_name(f"{page.stem}.{kind}.png") for kind in ("loss", "map"))
     for file in [page, loss_file, map_file] if pictures else [page]:
         _check_output(file, [*models, *inputs])
@@ -76,11 +53,6 @@ def write_report(
         with report_write_failure(path), atomic_write(path) as output:
             output.write(content)
     return list(contents)
-
-
-def _stem(model: PathLike) -> str:
-    """`runs/medium.nce` → `medium`."""
-    return Path(os.path.abspath(model)).stem or "model"
 
 
 def _check_output(path: Path, inputs: Iterable[PathLike]) -> None:

@@ -46,10 +46,10 @@ class Checkpoints(Observer):
     def on_pause(self, pause: Pause) -> None:
         """Write a checkpoint if it is due. When training ends, the run itself decides."""
         if not (pause.finished or pause.stopped) and self.wants_pause():
-            self.save()
+            self.save(is_last=False)
 
-    def save(self) -> None:
-        """Write a checkpoint, or warn."""
+    def save(self, is_last: bool = True) -> None:
+        """Write a checkpoint, or warn; `is_last` when training has ended."""
         self._trainer.check()
         context = self._context
         try:
@@ -68,12 +68,12 @@ class Checkpoints(Observer):
             self._wait()
         except OSError as error:
             self._failure = error.strerror or str(error)
+            what_follows = "." if is_last else "; training goes on, and it is tried again later."
             context.watcher.note(
-                f"The checkpoint could not be written to {context.directory} ({self._failure}); training goes on and "
-                "tries again later."
+                f"The checkpoint could not be written to {context.directory} ({self._failure}){what_follows}"
             )
-            self._wait()
             self._due_at_time = time.monotonic() + min(RETRY_SECONDS, self._seconds or RETRY_SECONDS)
+            self._due_at_tokens = 0
 
     def resume_hint(self, what_happened: str = "interrupted") -> str:
         """What happened to the run, and how to resume it."""

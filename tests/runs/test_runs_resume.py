@@ -452,7 +452,7 @@ def test_no_space_for_a_checkpoint_is_a_warning(tmp_path, text, whole, file_limi
     watcher = Watcher(training=lambda: file_limit(100_000))
     go(tmp_path / "m.nce", corpus=text, watcher=watcher, checkpoint_every="50ktokens")
     assert "The checkpoint could not be written to" in watcher.notes[0]
-    assert "(File too large); training goes on and tries again later" in watcher.notes[0]
+    assert "(File too large); training goes on, and it is tried again later" in watcher.notes[0]
     assert contents(tmp_path / "m.nce")["input.npy"] == whole["input.npy"]
 
 
@@ -520,7 +520,7 @@ def test_a_disk_that_is_full(small_disk, text, tmp_path):
     with pytest.raises(RunError, match="No space left on device; mend this and go on from the last checkpoint with"):
         go(folder / "m.nce", corpus=text, watcher=watcher, **LARGE)
     assert "take up to 4.7 MiB on the disk, but only 4.0 MiB are free" in watcher.notes[0]  # said before training
-    assert "(No space left on device); training goes on and tries again later" in watcher.notes[1]
+    assert "(No space left on device); training goes on, and it is tried again later" in watcher.notes[1]
     assert len(checkpoint_files(folder / "m.nce" / "checkpoint")) == 1
     set_size(20_000_000)
     go(folder / "m.nce", resume=True)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from nce_train.text.blocks import read_blocks
-from nce_train.text.buffers import BufferPool
+from nce_train.text.blocks import BufferPool, read_blocks
 from nce_train.text.sources import list_sources
 
 

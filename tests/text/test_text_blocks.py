@@ -1,4 +1,4 @@
-"""A pool of reused arrays."""
+"""Blocks of text, and the pool of arrays that they reuse."""
 
 import numpy as np
 

@@ -33,11 +33,6 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     The cache is in `NUMBA_CACHE_DIR`, or else next to the source, or else in `$XDG_CACHE_HOME/numba` (by default
     `~/.cache/numba`). For an installed package it is never next to the source. An entry is valid as long as no `*.py`
     file changes in the directory of the function: functions of other modules there may be inlined into it.
-
-    Parameters
-    ----------
-    **options
-        Those of `numba.njit`, except `cache`.
     """
 
     def compiled(function: Callable[..., Any]) -> Any:

@@ -30,19 +30,7 @@ class Codec(NamedTuple):
 
 
 def decompressed(stored: io.RawIOBase, name: str) -> io.RawIOBase:
-    """The text of a stored stream, decompressed where necessary.
-
-    Parameters
-    ----------
-    stored : raw stream
-    name : str
-        Name of the file in messages.
-
-    Raises
-    ------
-    InputError
-        When zstd is needed and not installed; on reading, when the data is damaged or truncated.
-    """
+    """The text of a stored stream, decompressed where necessary; `name` is that of the file in messages."""
     head = np.empty(HEAD_BYTES, np.uint8)
     start = head[: read_fully(stored, head, 0)].tobytes()
     whole = _Prepended(start, stored)

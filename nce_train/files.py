@@ -18,26 +18,8 @@ _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: Any) -> Iterator[IO[Any]]:
     """Open a temporary file next to `path`; on success it replaces `path`, on an error it is removed.
 
-    Devices, pipes and open files named by their descriptor (`is_stream`) are written to directly.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The file to write. An existing file stays intact until the new one replaces it.
-    mode : str
-        `"wb"` or `"w"`.
-    **open_kwargs
-        Passed to `open` (`encoding`, `errors`, `newline`).
-
-    Yields
-    ------
-    file object
-        Open for writing.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written; `path` is then unchanged.
+    An existing file stays intact until the new one replaces it. Devices, pipes and open files named by their descriptor
+    (`is_stream`) are written to directly. `open_kwargs` are passed to `open` (`encoding`, `errors`, `newline`).
     """
     if is_stream(path):  # a rename would replace it
         descriptor = _descriptor(path)
@@ -60,12 +42,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
 
 
 def check_output_path(path: str | os.PathLike[str], for_directory: bool = False) -> None:
-    """Check before the work starts that a file, or a directory, can be written.
-
-    Raises
-    ------
-    InputError
-    """
+    """Raise InputError, before the work starts, unless a file, or a directory, can be written."""
     path = Path(path)
     if path.is_dir() and not for_directory:
         raise InputError(f"{path}: this is a directory; name a file to write")
@@ -79,12 +56,7 @@ def check_output_path(path: str | os.PathLike[str], for_directory: bool = False)
 
 @contextlib.contextmanager
 def report_write_failure(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise RunError in place of an OSError of `atomic_write(path)`.
-
-    Raises
-    ------
-    RunError
-    """
+    """Raise RunError in place of an OSError of `atomic_write(path)`."""
     try:
         yield
     except BrokenPipeError:

@@ -15,25 +15,10 @@ MAX_BYTES = 1 << 16
 
 
 def parse_flat_yaml(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Read a mapping of names to values.
+    """Read a mapping of names to values from the content (UTF-8) of a file, called `name` in messages.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file, UTF-8.
-    name : str
-        Name of the file in messages.
-
-    Returns
-    -------
-    values, lines : dict
-        The value and the line (from 1) of each name; both empty for a file without settings.
-
-    Raises
-    ------
-    InputError
-        When the content is too large, not YAML, or not a mapping, or has a repeated name or an alias. The message names
-        file and line.
+    Returns the value and the line (from 1) of each name; both empty for a file without settings. Raises InputError when
+    the content is too large, not YAML, or not a mapping, or has a repeated name or an alias.
     """
     if len(content) > MAX_BYTES:
         # callers read at most one byte more than the limit

@@ -10,17 +10,10 @@ _NUMBERS_AT_ONCE = 2**20
 
 
 def write_npy(file: IO[bytes], array: np.ndarray, advance: Callable[[int], None] | None = None) -> None:
-    """Write an array as `.npy`, a block of rows at a time.
+    """Write an array as `.npy`, a block of rows at a time; `advance` is called with the number of bytes of each.
 
     Unlike `numpy.save`, this never copies a view of a wider table whole, and does not hide the operating system's
     error when the disk fails.
-
-    Parameters
-    ----------
-    file : binary file
-    array : ndarray
-    advance : callable, optional
-        Called with the number of bytes of each block.
     """
     file.write(npy_header(array.dtype, array.shape))
     rows = max(1, _NUMBERS_AT_ONCE // max(1, array[:1].size))

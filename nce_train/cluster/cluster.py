@@ -38,11 +38,7 @@ OnMessage = Callable[[str], None]
 class Cluster:
     """Reads and trains on workers: an `Executor` of `nce_train.runs.protocols`.
 
-    Parameters
-    ----------
-    client : Client
-    warn, inform : callable
-        Called with warnings and with other messages, one sentence each.
+    `warn` and `inform` are called with warnings and with other messages, one sentence each.
     """
 
     def __init__(self, client: Client, warn: OnMessage, inform: OnMessage) -> None:
@@ -116,17 +112,8 @@ class Cluster:
 def connect(address: str, warn: OnMessage, inform: OnMessage) -> Iterator[Cluster]:
     """Connect to a scheduler, or start workers on this machine and stop them at the end.
 
-    Parameters
-    ----------
-    address : str
-        Such as `tcp://host:8786` or `tls://…`; or `local:N` for N processes of this machine.
-    warn, inform : callable
-        See `Cluster`.
-
-    Raises
-    ------
-    InputError
-        When the address is malformed, or no scheduler or worker answers.
+    The address is such as `tcp://host:8786` or `tls://…`; or `local:N` for N processes of this machine. InputError is
+    raised when it is malformed, or no scheduler or worker answers.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())

@@ -32,11 +32,7 @@ def inspect_worker(files: Sequence[tuple[str, int]]) -> WorkerReport:
 def complaint_about(report: WorkerReport, processor: str | None) -> str:
     """Why a worker cannot be used, as the end of a sentence, or "" when it can.
 
-    Parameters
-    ----------
-    report : WorkerReport
-    processor : str or None
-        That of the other workers; None for the first.
+    `processor` is that of the other workers; None for the first.
     """
     here, there = _versions(), report.versions
     different = [name for name in here if there.get(name) != here[name]]

@@ -5,30 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RoundCost:
-    """A round of K shards.
+    """A round of K shards."""
 
-    Attributes
-    ----------
-    shards, threads : int
-        K, and the threads of the cluster that train them side by side.
-    tokens, seconds, shard_bytes : float
-        Of one shard in a round: the tokens it trains, the time for that, the bytes it sends to the coordinator.
-    base_bytes : float
-        What each worker is sent before a round.
-    bytes_per_second : float
-        Between the coordinator and the workers.
-    local_threads : int
-        Of this machine, which could train instead.
-    """
-
-    shards: int
-    threads: int
-    tokens: float
-    seconds: float
-    shard_bytes: float
-    base_bytes: float
-    bytes_per_second: float
-    local_threads: int = 1
+    shards: int  # K
+    threads: int  # of the cluster, which train the shards side by side
+    tokens: float  # that one shard trains
+    seconds: float  # for that
+    shard_bytes: float  # that one shard sends to the coordinator
+    base_bytes: float  # what each worker is sent before the round
+    bytes_per_second: float  # between the coordinator and the workers
+    local_threads: int = 1  # of this machine, which could train instead
 
     @property
     def training_seconds(self) -> float:

@@ -4,6 +4,7 @@ A `Job` is sent to each worker once. What the worker makes of it hangs on the wo
 when Dask releases that copy: when the run ends, or when the coordinator is lost.
 """
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,30 +17,27 @@ from nce_train.cluster.messages import RowValues, Segment, ShardTask, TrainedSha
 from nce_train.cluster.worker import WorkerState, read_only
 from nce_train.evaluation.heldout_batches import NceBatch, sum_of_nce_losses
 from nce_train.runs.state_file import checksum
-from nce_train.text.counted_part import CountedPart
+from nce_train.text import word_runs
+from nce_train.text.blocks import PADDING
+from nce_train.text.corpus import wanted_words
+from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
+from nce_train.text.word_runs import MergedWords, WordRun
 from nce_train.training.settings import Settings
+
+_FIRST_BITS = 40  # of a position in a part
 
 _state_lock = threading.Lock()
 
 
 @dataclass
 class Job:
-    """A run as the workers know it.
+    """A run as the workers know it."""
 
-    Attributes
-    ----------
-    settings : Settings
-        Resolved.
-    vocabulary : Vocabulary
-    parts : list of Source
-        The corpus in reading order; see `sources.split_source`.
-    """
-
-    settings: Settings
+    settings: Settings  # resolved
     vocabulary: Vocabulary
-    parts: list[Source]
+    parts: list[Source]  # the corpus in reading order; see `blocks.split_source`
     _state: WorkerState | None = field(default=None, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,7 +60,47 @@ class PartSize(NamedTuple):
     sha256: str
 
 
-# --- the corpus -----------------------------------------------------------------------------------------------------
+# --- the vocabulary: each part is counted on its own; then the same buckets of all parts are merged by one task -------
+
+
+def count_words(part: Source, tokens: str, lowercase: bool, line_breaks: str) -> CountedPart:
+    """Count a part of the corpus; see `count_part`."""
+    return count_part(part, get_worker().local_directory, tokens, lowercase, line_breaks)
+
+
+def bucket_runs(part: CountedPart, number: int, begin: int, end: int) -> list[WordRun]:
+    """The words in the buckets [begin, end) of part `number`, on the worker that has counted it.
+
+    Positions of first occurrence are moved behind those of all parts before this one.
+    """
+    return [_slice_of(run, begin, end, number << _FIRST_BITS) for run in part.counted.runs.values()]
+
+
+def merge_buckets(
+    parts: Sequence[Sequence[WordRun]], min_count: int, max_vocab: int | None, raw: bool, old: Vocabulary | None
+) -> MergedWords:
+    """Merge `bucket_runs` of all parts; every word is complete in them. The wanted ones come to the coordinator."""
+    # the arrays of another worker are read-only, and merging writes `merged_ids`
+    writable = [run._replace(merged_ids=np.zeros(run.num_words, np.int32)) for run in itertools.chain(*parts)]
+    return word_runs.merge(writable, wanted_words(min_count, max_vocab, old), raw)
+
+
+def _slice_of(run: WordRun, begin: int, end: int, origin: int) -> WordRun:
+    words = slice(run.bucket_starts[begin], run.bucket_starts[end])
+    text = slice(run.bucket_text_starts[begin], run.bucket_text_starts[end] + PADDING)
+    return WordRun(
+        bucket_starts=np.clip(run.bucket_starts, words.start, words.stop) - words.start,
+        bucket_text_starts=np.clip(run.bucket_text_starts, text.start, text.stop - PADDING) - text.start,
+        ids=run.ids[words],
+        lengths=run.lengths[words],
+        counts=run.counts[words],
+        first=run.first[words] + origin,
+        merged_ids=run.merged_ids[words],
+        text=run.text[text],
+    )
+
+
+# --- the ids --------------------------------------------------------------------------------------------------------
 
 
 def encode_part(job: Job, number: int, counted: CountedPart | None) -> PartSize:

@@ -39,12 +39,9 @@ class ShardTask(NamedTuple):
 class RowValues:
     """Values for some rows of the parameters, or for all: new values, or changes.
 
-    Attributes
-    ----------
-    rows : (int32 [inputs], int32 [outputs]) or None
-        Rows of the input and of the output table; None for all rows.
-    values : (float32 [inputs, dim], float32 [outputs, dim], float32 [outputs])
-        Of the input table, the output table and the biases.
+    `rows` of the input and of the output table are (int32 [inputs], int32 [outputs]), or None for all. The values of
+    the input table, the output table and the biases are (float32 [inputs, dim], float32 [outputs, dim], float32
+    [outputs]).
     """
 
     rows: tuple[np.ndarray, np.ndarray] | None

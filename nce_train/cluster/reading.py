@@ -15,25 +15,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from distributed import Future
 
-from nce_train.cluster.assignment import workers_at
-from nce_train.cluster.counting import (
-    MergedWords,
+from nce_train.cluster.job import (
+    Job,
+    PartSize,
     bucket_runs,
-    choose_vocabulary,
-    concatenated,
     count_words,
+    encode_part,
+    first_line_end,
     merge_buckets,
+    part_checksum,
 )
-from nce_train.cluster.job import Job, PartSize, encode_part, first_line_end, part_checksum
 from nce_train.cluster.messages import Segment
-from nce_train.cluster.workers import Workers
+from nce_train.cluster.workers import Workers, workers_at
 from nce_train.errors import InputError
 from nce_train.text.blocks import split_source
-from nce_train.text.corpus import check_has_words, no_known_word
+from nce_train.text.corpus import check_has_words, choose_vocabulary, no_known_word
 from nce_train.text.sources import Source, SourceList
 from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.text.word_runs import BUCKETS
+from nce_train.text.word_runs import BUCKETS, MergedWords, concatenated
+from nce_train.training.rounds import cuts_of
 from nce_train.training.settings import Settings
 
 MIN_PART_BYTES, MAX_PART_BYTES = 2**22, 2**29  # of a plain file; the memory that a part's words take grows with it
@@ -63,26 +64,8 @@ def refuse_unreadable(listed: SourceList) -> None:
 class CorpusReader:
     """Reads a corpus with the workers: counts it, then encodes it with a vocabulary.
 
-    Parameters
-    ----------
-    workers : Workers
-    listed : SourceList
-    settings : Settings
-        Resolved.
-    progress : callable
-        Called as `progress(done, total, phase)` with bytes.
-    part_bytes : int or None
-        About the size of the parts of plain files; by default there are several parts for each thread.
-
-    Attributes
-    ----------
-    parts : list of Source
-        The corpus in reading order.
-
-    Raises
-    ------
-    InputError
-        For standard input, pipes and Python iterables, which workers cannot open.
+    `progress(done, total, phase)` is called with bytes. `part_bytes` is about the size of the parts of plain files; by
+    default there are several parts for each thread.
     """
 
     def __init__(
@@ -98,31 +81,22 @@ class CorpusReader:
         self._listed = listed
         self._settings = settings
         self._progress = progress
-        self.parts = self._cut_into_parts(part_bytes)
+        self.parts = self._cut_into_parts(part_bytes)  # in reading order
         self._owners: list[str] = []  # of the parts
         self._counted: list[Future] = []  # a CountedPart for each part, on its owner
         self._hashes: dict[str, Future] = {}  # of the files that are read in several parts
 
     def count(self, extend: Vocabulary | None = None) -> tuple[Vocabulary, list[str]]:
-        """The vocabulary that `encode_corpus` would choose, and warnings.
-
-        Raises
-        ------
-        InputError
-            When the corpus holds no word.
-        """
+        """The vocabulary that `encode_corpus` would choose, and warnings."""
+        settings = self._settings
         merged: MergedWords = self._workers.retry(lambda: self._count(extend))
-        check_has_words(self._listed, len(merged.lengths) + merged.num_other_words)
-        return choose_vocabulary(merged, self._settings, extend)
+        check_has_words(self._listed, len(merged.words) + merged.num_other_words)
+        limits = settings.min_count, settings.max_vocab, settings.unknown
+        vocabulary, _, warnings = choose_vocabulary(merged, *limits, extend)
+        return vocabulary, warnings
 
     def encode(self, job: Job) -> Shards:
-        """Have the workers encode the parts, and cut the corpus into shards.
-
-        Raises
-        ------
-        InputError
-            When the corpus holds none of the vocabulary's words.
-        """
+        """Have the workers encode the parts, and cut the corpus into shards."""
         shards: Shards = self._workers.retry(lambda: self._encode(job))
         if shards.tokens == 0:
             raise no_known_word(job.vocabulary)
@@ -187,14 +161,14 @@ class CorpusReader:
             for part, owner in zip(self.parts, owners, strict=True)
         ]
         self._start_hashing()
+        limits = settings.min_count, settings.max_vocab, settings.tokens == "whitespace"
         tasks = []
         for begin, end in itertools.pairwise(self._bucket_edges()):
             buckets = [
                 workers.submit(bucket_runs, part, number, begin, end, workers=[owners[number]])
                 for number, part in enumerate(self._counted)
             ]
-            raw = settings.tokens == "whitespace"
-            tasks.append(workers.submit(merge_buckets, buckets, settings.min_count, raw, old, workers=names))
+            tasks.append(workers.submit(merge_buckets, buckets, *limits, old, workers=names))
         workers.wait(self._counted, self._progress_of("vocabulary"))
         return concatenated(workers.results(tasks))
 
@@ -253,8 +227,6 @@ class _EncodedStream:
 
     def behind_line_end(self, target: int, limit: int) -> int:
         """The first place behind a line end in [target, limit], or else `target`."""
-        if target == 0:
-            return 0
         for number, (begin, end) in enumerate(self._ranges):
             if end > target - 1 and begin < limit:
                 places = max(0, target - 1 - begin), min(end, limit) - begin
@@ -273,15 +245,6 @@ class _EncodedStream:
 
     def _submit(self, function: Callable[..., int], number: int, *arguments: int | Future) -> Future:
         return self._workers.submit_with_copy(self._job, self._owners[number], function, number, *arguments)
-
-
-def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) -> list[tuple[int, int]]:
-    """The cuts of `rounds.shard_cuts`, for a stream that is on the workers."""
-    cuts = [0]
-    for shard in range(1, shards):
-        target = max(cuts[-1], size * shard // shards)
-        cuts.append(behind_line_end(target, min(size, target + size // (2 * shards))))
-    return list(itertools.pairwise([*cuts, size]))
 
 
 def _bytes_of(part: Source) -> int:

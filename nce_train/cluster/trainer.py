@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from distributed import Future
 
-from nce_train.cluster.assignment import assign_shards
-from nce_train.cluster.base_copies import BaseCopies
+from nce_train.cluster.base import BaseCopies, RoundSum
 from nce_train.cluster.compatibility import one_line
 from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import Job, assemble_shard, drop_parts, segment_ids, sum_losses, train_shard, train_trial
 from nce_train.cluster.messages import RowValues, Segment, ShardTask, TrainedShard
 from nce_train.cluster.reading import Shards
-from nce_train.cluster.round_sum import RoundSum
-from nce_train.cluster.workers import TRIES, DataLost, NoResult, Workers, completed
+from nce_train.cluster.workers import TRIES, DataLost, NoResult, Workers, assign_shards, completed
 from nce_train.errors import RunError
 from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.kernel.state import TOKENS, Tables
@@ -29,23 +27,9 @@ from nce_train.training.settings import Settings
 
 
 class ClusterTrainer(BaseRounds):
-    """One run in rounds on the workers of a cluster; see `Trainer`.
+    """One run in rounds on the workers of a cluster; see `Trainer`. The setting `threads` changes nothing.
 
-    Parameters
-    ----------
-    workers : Workers
-    job : Job
-    shards : Shards
-    counts : int64 [vocabulary]
-    settings : Settings
-        Resolved. `threads` changes nothing.
-    inform : callable
-        Called with sentences about what a round costs, before the first one.
-
-    Attributes
-    ----------
-    cost : RoundCost or None
-        What a round costs; None before `compile`.
+    `inform` is called with sentences about what a round costs, before the first one.
     """
 
     def __init__(
@@ -58,7 +42,7 @@ class ClusterTrainer(BaseRounds):
         inform: Callable[[str], None],
     ) -> None:
         super().__init__(np.empty(0, np.int32), shards.tokens, counts, settings, shards.cuts)
-        self.cost: RoundCost | None = None
+        self.cost: RoundCost | None = None  # before `compile`
         self._workers = workers
         self._job = job
         self._segments = shards.segments

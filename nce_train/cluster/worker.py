@@ -1,8 +1,7 @@
 """What one worker process holds of a run: the ids of parts and shards, and what trains them from a copy of the base.
 
-In: the parts of the corpus, where each shard's ids are, what changed in the base. Out: ids, in files of Dask's
-directory for the worker, and what a shard's round changes. Everything is made when it is first needed, and removed
-with the `WorkerState`.
+Ids are in files of Dask's directory for the worker. Everything is made when it is first needed, and removed with the
+`WorkerState`.
 """
 
 import tempfile
@@ -37,18 +36,7 @@ class EncodedPart(NamedTuple):
 
 
 class WorkerState:
-    """What one worker process holds of a run. Its threads may call all methods at the same time.
-
-    Parameters
-    ----------
-    settings : Settings
-        Resolved.
-    vocabulary : Vocabulary
-    parts : sequence of Source
-        The corpus in reading order.
-    directory : path
-        Where files are kept.
-    """
+    """What one worker process holds of a run: see `Job`. Its threads may call all methods at the same time."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary, parts: Sequence[Source], directory: str) -> None:
         self._settings = settings
@@ -66,34 +54,29 @@ class WorkerState:
         """The ids of a part of the corpus.
 
         After the last part there is one more, of a single LINE_END: it closes a corpus whose line breaks are ignored.
-
-        Parameters
-        ----------
-        number : int
-        counted : CountedPart, optional
-            The part as it was counted. Without it, or when it was counted on another worker, the text is read again.
+        Without the `counted` part, or when it was counted on another worker, the text is read again.
         """
         if number == len(self._sources):
             return EncodedPart(np.array([LINE_END], np.int32), 0, "")
         with self._part_locks[number]:
             if number not in self._parts:
+                settings = self._settings
                 if counted is None or not counted.has_ids:
-                    counted = self._count(number)
-                self._parts[number] = self._encode(counted)
+                    how = (settings.tokens, settings.lowercase, settings.line_breaks)
+                    counted = count_part(self._sources[number], self._scratch.name, *how)
+                ids, tokens = counted.encode(self._words, self._vocabulary.unknown is not None)
+                if settings.line_breaks == "ignore" and len(ids) > 0:
+                    ids = ids[:-1]
+                self._parts[number] = EncodedPart(ids, tokens, counted.source.sha256)
             return self._parts[number]
 
     def shard(
         self, number: int, segments: Sequence[Segment], remote_ids: Sequence[np.ndarray | None] | None = None
     ) -> np.ndarray:
-        """The ids of a shard, int32 [n].
+        """The ids of a shard, int32 [n], which are in `segments`.
 
-        Parameters
-        ----------
-        number : int
-        segments : sequence of Segment
-            Where its ids are.
-        remote_ids : sequence of int32 arrays or None, optional
-            The ids of each segment, None where they are taken from the parts of this worker; by default all are.
+        `remote_ids` are the ids of each segment, None where they are taken from the parts of this worker; by default
+        all are.
         """
         with self._lock:
             if number not in self._shards:
@@ -112,17 +95,6 @@ class WorkerState:
         for number in list(self._parts):
             with self._part_locks[number]:
                 self._parts.pop(number, None)
-
-    def _count(self, number: int) -> CountedPart:
-        settings = self._settings
-        how = (settings.tokens, settings.lowercase, settings.line_breaks)
-        return count_part(self._sources[number], self._scratch.name, *how)
-
-    def _encode(self, counted: CountedPart) -> EncodedPart:
-        ids, tokens = counted.encode(self._words, self._vocabulary.unknown is not None)
-        if self._settings.line_breaks == "ignore" and len(ids) > 0:
-            ids = ids[:-1]
-        return EncodedPart(ids, tokens, counted.source.sha256)
 
     def _assemble(
         self, number: int, segments: Sequence[Segment], remote_ids: Sequence[np.ndarray | None]
@@ -146,14 +118,7 @@ class StaleBase(RuntimeError):
 
 
 class WorkerTrainer:
-    """Trains rounds of shards from a copy of the base. Threads may call all methods at the same time.
-
-    Parameters
-    ----------
-    counts : int64 [vocabulary]
-    settings : Settings
-        Resolved.
-    """
+    """Trains rounds of shards from a copy of the base. Threads may call all methods at the same time."""
 
     def __init__(self, counts: np.ndarray, settings: Settings) -> None:
         shape = (len(counts), row_length(settings.dim))
@@ -165,22 +130,14 @@ class WorkerTrainer:
         self._plan = kernel_plan(settings, counts)
         self._noise = noise_tables(counts, settings)
         self._keep = keep_threshold(keep_probability(counts, settings.subsample))
-        self._idle: list[ShardWorkspace] = []
+        self._idle: list[ShardWorkspace] = []  # threads take from it and append to it
         self._lock = threading.Lock()
 
     def update_base(self, update: RowValues | None, version: int) -> None:
         """Bring the base to a version, unless it has it.
 
-        Parameters
-        ----------
-        update : RowValues or None
-            All rows, or those that differ from the version before.
-        version : int
-
-        Raises
-        ------
-        StaleBase
-            When `update` does not lead from the base's version to the one wanted.
+        `update` has all rows, or those that differ from the version before. When it does not lead from the base's
+        version to the one wanted, StaleBase is raised.
         """
         with self._lock:
             if self._version == version:
@@ -203,15 +160,11 @@ class WorkerTrainer:
         return self.base.input[:, : self._dim], self.base.output[:, : self._dim], self.base.bias
 
     def train(self, ids: np.ndarray, task: ShardTask) -> TrainedShard:
-        """Train a shard's round, with the calling thread.
-
-        Parameters
-        ----------
-        ids : int32 [n], read-only
-            Of the whole shard.
-        task : ShardTask
-        """
-        workspace = self._take_workspace()
+        """Train a shard's round, with the calling thread; `ids`, int32 [n] and read-only, are of the whole shard."""
+        try:
+            workspace = self._idle.pop()
+        except IndexError:
+            workspace = ShardWorkspace(self.base, self._noise, self._plan, self._dim)
         started = time.perf_counter()
         begin = task.position - task.begin
         end = next_position(ids, begin, len(ids), task.tokens)
@@ -221,15 +174,8 @@ class WorkerTrainer:
         thread = workspace.thread
         result = ShardResult(task.begin + end, thread.cursor.copy(), float(thread.loss[0]))
         trained = TrainedShard(result, self._changes(workspace), time.perf_counter() - started)
-        with self._lock:
-            self._idle.append(workspace)
+        self._idle.append(workspace)
         return trained
-
-    def _take_workspace(self) -> ShardWorkspace:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return ShardWorkspace(self.base, self._noise, self._plan, self._dim)
 
     def _changes(self, workspace: ShardWorkspace) -> RowValues:
         dim, copies, tables = self._dim, workspace.copies, workspace.tables

@@ -1,13 +1,14 @@
-"""The workers of a Dask scheduler: who can be used, what they are sent, and the results of their tasks.
+"""The workers of a Dask scheduler: who can be used, what they own, what they are sent, and the results of their tasks.
 
 Everything that this process and the workers exchange goes through here.
 """
 
 import contextlib
 import copy
+import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -38,14 +39,7 @@ class NoResult(NamedTuple):
 
 
 class Workers:
-    """The workers of a scheduler.
-
-    Parameters
-    ----------
-    client : Client
-    warn : callable
-        Called with one sentence about each worker that is lost or cannot be used.
-    """
+    """The workers of a scheduler. `warn` is called with a sentence about each that is lost or cannot be used."""
 
     def __init__(self, client: Client, warn: Callable[[str], None]) -> None:
         self.client = client
@@ -60,13 +54,7 @@ class Workers:
     # --- who can be used -------------------------------------------------------------------------------------------
 
     def alive(self) -> dict[str, int]:
-        """Addresses of all workers and their threads.
-
-        Raises
-        ------
-        LostError
-            When the scheduler is lost.
-        """
+        """Addresses of all workers and their threads."""
         try:
             if self.client.status == "running":
                 return dict(self.client.nthreads())
@@ -75,13 +63,7 @@ class Workers:
         raise LostError(SCHEDULER_LOST)
 
     def check(self, sources: Iterable[Source]) -> None:
-        """Check that every worker has the right versions and can open the corpus.
-
-        Raises
-        ------
-        InputError
-            One sentence that names the worker.
-        """
+        """Raise InputError unless every worker has the right versions and can open the corpus."""
         self._files = [
             (source.url or os.path.abspath(source.path or source.name), int(source.size or 0)) for source in sources
         ]
@@ -93,10 +75,7 @@ class Workers:
     def usable(self) -> dict[str, int]:
         """The workers that can be used now, with their threads; new ones are inspected first.
 
-        Raises
-        ------
-        LostError
-            When there has been none for a minute, or the scheduler is lost.
+        When there has been none for a minute, LostError is raised.
         """
         deadline = time.monotonic() + WORKERLESS_SECONDS
         while True:
@@ -141,22 +120,16 @@ class Workers:
         return future
 
     def broadcast(self, data: Any) -> Future:
-        """Send an object to all workers, unless one of them has it from an earlier call.
-
-        Raises
-        ------
-        LostError
-            When the workers cannot be reached.
-        """
+        """Send an object to all workers, unless one of them has it from an earlier call."""
         _, future = self._broadcasts.get(id(data), (None, None))
-        if future is None or future.status != "finished":
+        if future is not None and future.status == "finished":
+            return future
+        for _ in range(2):  # again when a worker was lost at that moment
             future = self.scatter(data, list(self.usable()))
-            if future is None:  # a worker was lost at that moment
-                future = self.scatter(data, list(self.usable()))
-            if future is None:
-                raise LostError("The workers cannot be reached.")
-            self._broadcasts[id(data)] = (data, future)
-        return future
+            if future is not None:
+                self._broadcasts[id(data)] = (data, future)
+                return future
+        raise LostError("The workers cannot be reached.")
 
     def private_copy(self, data: Any, worker: str) -> Future:
         """Give one worker a copy of an object that stays there.
@@ -172,13 +145,7 @@ class Workers:
     def submit(
         self, function: Callable[..., Any], *arguments: Any, workers: Iterable[str], only_there: bool = False
     ) -> Future:
-        """Have one of some workers call a function. If they are lost another does, unless `only_there`.
-
-        Raises
-        ------
-        LostError
-            When the scheduler is lost.
-        """
+        """Have one of some workers call a function. If they are lost another does, unless `only_there`."""
         options = {"workers": list(workers), "allow_other_workers": not only_there, "pure": False, "retries": 0}
         try:
             return self.client.submit(function, *arguments, **options)
@@ -195,25 +162,11 @@ class Workers:
     # --- results ---------------------------------------------------------------------------------------------------
 
     def results(self, futures: Sequence[Future], on_done: Callable[[int], None] | None = None) -> list[Any]:
-        """Wait for tasks and fetch their results.
+        """Wait for tasks that may run on any worker, and fetch their results.
 
-        Parameters
-        ----------
-        futures : sequence of Future
-            Tasks that may run on any worker.
-        on_done : callable, optional
-            Called with the number of each task that is done.
-
-        Raises
-        ------
-        NceTrainError
-            As a task raised it.
-        DataLost
-            When data that a task needs was lost with a worker.
-        LostError
-            When all workers are lost.
-        RunError
-            When a task failed otherwise.
+        `on_done` is called with the number of each task that is done. A `NceTrainError` of a task is raised here;
+        DataLost when data that a task needs was lost with a worker, LostError when all workers are lost, and RunError
+        when a task failed otherwise.
         """
         numbers = {future: number for number, future in enumerate(futures)}
         results: list[Any] = [None] * len(futures)
@@ -245,10 +198,7 @@ class Workers:
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Fetch the results of completed tasks, several at a time; `NoResult` for a task that has none.
 
-        Raises
-        ------
-        NceTrainError
-            As a task raised it.
+        A `NceTrainError` of a task is raised here.
         """
         with ThreadPoolExecutor(FETCHES_AT_A_TIME) as pool:
             results = list(pool.map(_fetch, futures))
@@ -275,6 +225,38 @@ def completed(futures: Iterable[Future]) -> list[Future]:
     with contextlib.suppress(TimeoutError, CancelledError):
         wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
     return [future for future in futures if future.done()]
+
+
+def workers_at(places: Iterable[float], threads: Mapping[str, int]) -> list[str]:
+    """The worker at each place between 0 and 1, where every worker takes room in proportion to its threads.
+
+    Examples
+    --------
+    >>> workers_at([0.1, 0.4, 0.9], {"a": 1, "b": 2})
+    ['a', 'b', 'b']
+    """
+    seats = [worker for worker, count in sorted(threads.items()) for _ in range(count)]
+    return [seats[min(int(place * len(seats)), len(seats) - 1)] for place in places]
+
+
+def assign_shards(shards: int, threads: Mapping[str, int], owners: Mapping[int, str]) -> dict[int, str]:
+    """The owner of each shard, by shard, with work in proportion to the `threads` of each worker there is.
+
+    `owners` so far keep their shards, up to their share of all.
+    """
+    room = {worker: math.ceil(shards * count / sum(threads.values())) for worker, count in sorted(threads.items())}
+    first_choice = workers_at([shard / shards for shard in range(shards)], threads)  # owns most of the shard's parts
+    assigned = {}
+    for shard in range(shards):
+        owner = owners.get(shard, first_choice[shard])
+        if room.get(owner, 0) > 0:
+            assigned[shard] = owner
+            room[owner] -= 1
+    for shard in range(shards):
+        if shard not in assigned:
+            assigned[shard] = max(room, key=lambda worker: room[worker] / threads[worker])
+            room[assigned[shard]] -= 1
+    return dict(sorted(assigned.items()))
 
 
 def _fetch(future: Future) -> Any:

@@ -69,3 +69,16 @@ def add_changes(table, total, touched, factor, first, last):
         if touched[r]:
             for d in range(table.shape[1]):
                 table[row, d] += factor[row] * total[r, d]
+
+
+@cached_njit(nogil=True, error_model="numpy", _nrt=False)
+def add_rows(total, touched, rows, changes):
+    """total[rows] += changes, float32 [n, columns], and mark the rows, int32 [n], as touched.
+
+    The first change of a row replaces what stands in `total`. Adding it to zero would lose the sign of a negative zero.
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        for d in range(changes.shape[1]):
+            total[row, d] = total[row, d] + changes[i, d] if touched[row] else changes[i, d]
+        touched[row] = True

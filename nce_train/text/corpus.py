@@ -2,11 +2,10 @@
 
 The text is read once. Threads convert its blocks into provisional ids, which are appended to the token file in reading
 order. When all words are counted, the vocabulary is selected, and the ids in the file are replaced by the final ones.
-Distinct words that do not fit in memory go to a temporary file; all counts are exact. Standard input, pipes and
-iterables need no special treatment.
 """
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,50 +23,32 @@ from nce_train.text.vocabulary import DROPPED, Vocabulary, extend_vocabulary
 
 if TYPE_CHECKING:
     from nce_train.text.word_counter import WordCounter
-    from nce_train.text.word_runs import MergedWords, WordRun
+    from nce_train.text.word_runs import MergedWords
 
 TOKEN_FILE = "tokens.npy"
 
 _PUNCTUATION_SHARE = 0.05
-# Punctuation that ends words of raw text, in Latin, Greek, Arabic, Indic and East Asian scripts.
-_PUNCTUATION = "!\"'),-.:;?]}" + "…‘’“”›»،؛؟।、。」』】〉》！），．：；？"
+_UNDECODABLE = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8 are surrogates in a str
 
 
 @dataclass
 class EncodedCorpus:
     """A corpus as ids.
 
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-    stream : int32 [n], read-only memory map
-        Ids, and -1 after the last word of each line that is not empty (with `line_breaks="ignore"`, once at the very
-        end). `numpy.bincount(stream[stream >= 0])` gives the counts in this corpus.
-    path : Path
-        The file of `stream`.
-    token_count : int
-        Number of ids in the stream, without the -1.
-    sources : list of dict
-        `name`, `bytes` and `sha256` of each source, as stored (before decompression).
-    timings : dict
-        Seconds: `vocabulary`, reading and counting; `encode`, writing the final ids.
-    from_cache : bool
-        Whether an earlier encoding was reused.
-    warnings : list of str
-        One sentence each.
-    checksum : int or None
-        CRC-32 of the ids, when they are on the workers of a cluster; `stream` is then empty.
+    The stream, a read-only memory map, is int32 [n]: ids, and -1 after the last word of each line that is not empty
+    (with `line_breaks="ignore"`, once at the very end). `numpy.bincount(stream[stream >= 0])` gives the counts in this
+    corpus. When the ids are on the workers of a cluster, the stream is empty.
     """
 
     vocabulary: Vocabulary
     stream: np.ndarray
-    path: Path
-    token_count: int
-    sources: list[dict[str, Any]]
-    timings: dict[str, float]
-    from_cache: bool
-    warnings: list[str]
-    checksum: int | None = None
+    path: Path  # of the file of `stream`
+    token_count: int  # ids in the stream, without the -1
+    sources: list[dict[str, Any]]  # `name`, `bytes` and `sha256` of each, as stored (before decompression)
+    timings: dict[str, float]  # seconds: `vocabulary`, reading and counting; `encode`, writing the final ids
+    from_cache: bool  # whether an earlier encoding was reused
+    warnings: list[str]  # one sentence each
+    checksum: int | None = None  # CRC-32 of the ids, when they are on the workers of a cluster
 
 
 def encode_corpus(
@@ -162,10 +143,8 @@ def encode_corpus(
             mark_lines = line_breaks == "sentence"
             counted = count_words(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
             check_has_words(listed, counted.num_words)
-            if extend is not None:
-                vocabulary, row_of, warnings = _extend(extend, counted, min_count, max_vocab)
-            elif vocabulary is None:
-                vocabulary, row_of, warnings = _select(counted, min_count, max_vocab, unknown)
+            if vocabulary is None:
+                vocabulary, row_of, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown, extend)
             else:
                 row_of, warnings = _rows_in(vocabulary, counted)
             counted_at = time.perf_counter()
@@ -199,24 +178,60 @@ def count_corpus(
     threads: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Vocabulary, list[dict[str, Any]], list[str]]:
-    """Count a corpus without writing ids.
+    """Count a corpus without writing ids; returns the vocabulary, `EncodedCorpus.sources`, and warnings.
 
     Parameters and errors are those of `encode_corpus`. With millions of distinct words, a temporary file is written
     to the system's directory for such files.
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-    sources : list of dict
-    warnings : list of str
     """
     _check_choice("tokens", tokens, "whitespace", "words")
     listed = list_sources(corpus)
     counted = count_words(listed, None, Path(tempfile.gettempdir()), tokens, lowercase, False, threads, progress)
     check_has_words(listed, counted.num_words)
-    vocabulary, _, warnings = _select(counted, min_count, max_vocab, unknown)
+    vocabulary, _, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown)
     warnings += encoding_warnings(vocabulary)
     return vocabulary, [source.describe() for source in listed.sources], warnings
+
+
+def wanted_words(
+    min_count: int, max_vocab: int | None, extend: Vocabulary | None
+) -> Callable[["WordCounter"], np.ndarray]:
+    """What selects the words that `choose_vocabulary` needs, in one call of `word_runs.merge`."""
+    threshold = min_count
+    greatest = np.empty(0, np.int64)  # the `max_vocab` greatest counts so far
+
+    def is_wanted(counter: "WordCounter") -> np.ndarray:
+        nonlocal threshold, greatest
+        counts = counter.counts()
+        if extend is not None:
+            index = extend.index
+            is_old = np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
+            return is_old | (counts >= min_count)
+        if max_vocab is not None and max_vocab >= 2:
+            greatest = np.concatenate([greatest, counts[counts >= threshold]])
+            if len(greatest) > max_vocab:
+                greatest = np.partition(greatest, -max_vocab)[-max_vocab:]
+                threshold = max(threshold, int(greatest.min()))
+        return counts >= threshold
+
+    return is_wanted
+
+
+def choose_vocabulary(
+    merged: "MergedWords", min_count: int, max_vocab: int | None, unknown: str | None, extend: Vocabulary | None
+) -> tuple[Vocabulary, np.ndarray, list[str]]:
+    """The vocabulary of the `wanted_words` of a text, the row of each merged word, and warnings."""
+    warnings = _punctuation_warnings(merged)
+    columns = merged.words, merged.counts, merged.first
+    limits: dict[str, Any] = {
+        "min_count": min_count,
+        "max_vocab": max_vocab,
+        "num_other_tokens": merged.num_other_tokens,
+    }
+    if extend is not None:
+        vocabulary, row_of, more_warnings = extend_vocabulary(extend, *columns, **limits)
+        return vocabulary, row_of, warnings + more_warnings
+    limits |= {"unknown": unknown, "num_other_words": merged.num_other_words}
+    return *Vocabulary.select(*columns, **limits), warnings
 
 
 def check_has_words(listed: SourceList, num_words: int) -> None:
@@ -236,32 +251,9 @@ def no_known_word(vocabulary: Vocabulary, text: str = "corpus") -> InputError:
     return InputError(f"the {text} holds none of the {len(vocabulary)} words of the vocabulary")
 
 
-def needed_to_extend(counter: "WordCounter", min_count: int, old: Vocabulary) -> np.ndarray:
-    """Which counted words `extend_vocabulary` needs; bool [len(counter)]."""
-    index = old.index
-    is_old = np.fromiter((word in index for word in counter.words()), np.bool_, len(counter))
-    return is_old | (counter.counts() >= min_count)
-
-
-def count_punctuated_tokens(counter: "WordCounter") -> int:
-    """The number of counted tokens that end in punctuation, without those that consist of punctuation only."""
-    words, counts = counter.words(), counter.counts()
-    candidates = np.flatnonzero(words.ends_in(_PUNCTUATION))
-    punctuated = [i for i in candidates.tolist() if any(map(str.isalnum, words[i]))]
-    return int(counts[punctuated].sum())
-
-
-def punctuation_warnings(num_tokens: int, num_punctuated: int) -> list[str]:
-    """A warning when many tokens end in punctuation."""
-    if num_punctuated <= _PUNCTUATION_SHARE * num_tokens:
-        return []
-    share = num_punctuated / num_tokens
-    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
-
-
 def encoding_warnings(vocabulary: Vocabulary) -> list[str]:
     """A warning when words are not UTF-8."""
-    undecodable = [word for word in vocabulary.words if not word.isascii() and not _is_unicode(word)]
+    undecodable = [word for word in vocabulary.words if _UNDECODABLE.search(word)]
     if not undecodable:
         return []
     first = undecodable[0].encode("utf-8", "surrogateescape")
@@ -269,14 +261,6 @@ def encoding_warnings(vocabulary: Vocabulary) -> list[str]:
         f"{len(undecodable):,} of the {len(vocabulary):,} words are not UTF-8, such as {first!r}: other programs may "
         "not read them; if the text is in another encoding, convert it (iconv -f LATIN1 -t UTF-8)"
     ]
-
-
-def _is_unicode(word: str) -> bool:
-    try:
-        word.encode()
-    except UnicodeEncodeError:  # undecodable bytes are surrogates in a str
-        return False
-    return True
 
 
 def _check_choice(option: str, value: str, *choices: str) -> None:
@@ -294,35 +278,18 @@ def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | Non
     return vocabulary.unknown
 
 
-def _select(
-    counted: CountedText, min_count: int, max_vocab: int | None, unknown: str | None
+def _vocabulary_of(
+    counted: CountedText,
+    min_count: int,
+    max_vocab: int | None,
+    unknown: str | None,
+    extend: Vocabulary | None = None,
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
-    """The vocabulary, the row of each merged word, and warnings."""
-    threshold = min_count
-    greatest = np.empty(0, np.int64)  # the `max_vocab` greatest counts so far
+    from nce_train.text import word_runs  # compiled code
 
-    def is_wanted(counter: "WordCounter") -> np.ndarray:
-        nonlocal threshold, greatest
-        counts = counter.counts()
-        if max_vocab is not None and max_vocab >= 2:
-            greatest = np.concatenate([greatest, counts[counts >= threshold]])
-            if len(greatest) > max_vocab:
-                greatest = np.partition(greatest, -max_vocab)[-max_vocab:]
-                threshold = max(threshold, int(greatest.min()))
-        return counts >= threshold
-
-    merged, warnings = _merge(counted, is_wanted)
-    vocabulary, row_of = Vocabulary.select(
-        merged.words,
-        merged.counts,
-        merged.first,
-        min_count=min_count,
-        max_vocab=max_vocab,
-        unknown=unknown,
-        num_other_words=merged.num_other_words,
-        num_other_tokens=merged.num_other_tokens,
-    )
-    return vocabulary, row_of, warnings
+    wanted = wanted_words(min_count, max_vocab, extend)
+    merged = word_runs.merge(counted.runs.values(), wanted, counted.is_raw)
+    return choose_vocabulary(merged, min_count, max_vocab, unknown, extend)
 
 
 def _rows_in(vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, list[str]]:
@@ -330,41 +297,14 @@ def _rows_in(vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, 
     from nce_train.text import word_runs  # compiled code
 
     known = word_runs.vocabulary_run(vocabulary.words)
-    _, warnings = _merge(counted, word_runs.is_in_vocabulary, known)
-    return word_runs.rows_in_vocabulary(known), warnings
+    row_of, merged = word_runs.merge_with_vocabulary(counted.runs.values(), known, counted.is_raw)
+    return row_of, _punctuation_warnings(merged)
 
 
-def _extend(
-    old: Vocabulary, counted: CountedText, min_count: int, max_vocab: int | None
-) -> tuple[Vocabulary, np.ndarray, list[str]]:
-    """The extended vocabulary, the row of each merged word, and warnings."""
-    merged, warnings = _merge(counted, lambda counter: needed_to_extend(counter, min_count, old))
-    vocabulary, row_of, more_warnings = extend_vocabulary(
-        old,
-        merged.words,
-        merged.counts,
-        merged.first,
-        min_count=min_count,
-        max_vocab=max_vocab,
-        num_other_tokens=merged.num_other_tokens,
-    )
-    return vocabulary, row_of, warnings + more_warnings
-
-
-def _merge(
-    counted: CountedText, is_wanted: Callable[["WordCounter"], np.ndarray], *more: "WordRun"
-) -> tuple["MergedWords", list[str]]:
-    """The selected words of a text, and warnings about all of its words."""
-    from nce_train.text import word_runs  # compiled code
-
-    num_tokens = num_punctuated = 0
-
-    def measure_and_select(counter: "WordCounter") -> np.ndarray:
-        nonlocal num_tokens, num_punctuated
-        if counted.is_raw:
-            num_tokens += int(counter.counts().sum())
-            num_punctuated += count_punctuated_tokens(counter)
-        return is_wanted(counter)
-
-    merged = word_runs.merge([*counted.runs.values(), *more], measure_and_select)
-    return merged, punctuation_warnings(num_tokens, num_punctuated)
+def _punctuation_warnings(merged: "MergedWords") -> list[str]:
+    """A warning when many tokens end in punctuation."""
+    num_tokens = int(merged.counts.sum()) + merged.num_other_tokens
+    if merged.num_punctuated <= _PUNCTUATION_SHARE * num_tokens:
+        return []
+    share = merged.num_punctuated / num_tokens
+    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]

@@ -22,18 +22,10 @@ from nce_train.text.word_runs import WordRun
 
 @dataclass
 class CountedPart:
-    """A part that was read.
+    """A part that was read."""
 
-    Attributes
-    ----------
-    source : Source
-        With its `bytes`, and its `sha256` if it is a whole file.
-    counted : CountedText
-        Its runs can be merged with those of other parts.
-    """
-
-    source: Source
-    counted: CountedText
+    source: Source  # with its `bytes`, and its `sha256` if it is a whole file
+    counted: CountedText  # its runs can be merged with those of other parts
     _directory: Path
     _file: IO[bytes] | None  # provisional ids; None in another process, and after encoding
 
@@ -46,29 +38,16 @@ class CountedPart:
         return self._file is not None
 
     def encode(self, vocabulary: WordRun, has_unknown: bool) -> tuple[np.ndarray, int]:
-        """The ids as `encode_corpus` would write them. Can be called once.
+        """The ids as `encode_corpus` would write them, and the number of words among them. Can be called once.
 
-        With `line_breaks="ignore"`, each part ends in the -1 that otherwise ends the whole corpus.
-
-        Parameters
-        ----------
-        vocabulary : WordRun
-            Its words, from `word_runs.vocabulary_run`.
-        has_unknown : bool
-            Whether row 0 stands for all other words.
-
-        Returns
-        -------
-        ids : int32 [n], read-only memory map
-            Of the nameless file, where they replace the provisional ids.
-        token_count : int
+        The ids are a read-only memory map of the nameless file, int32 [n]. With `line_breaks="ignore"`, each part ends
+        in the -1 that otherwise ends the whole corpus. `vocabulary` is a `word_runs.vocabulary_run`. With
+        `has_unknown`, row 0 stands for all other words.
         """
         assert self._file is not None
-        own = vocabulary._replace(merged_ids=np.zeros_like(vocabulary.merged_ids))  # other threads may merge theirs
-        word_runs.merge([*self.counted.runs.values(), own], word_runs.is_in_vocabulary)
-        row_of, row_of_others = word_runs.rows_in_vocabulary(own), 0 if has_unknown else DROPPED
+        row_of, _ = word_runs.merge_with_vocabulary(self.counted.runs.values(), vocabulary)
         with self._file as file, report_full_disk(self._directory):
-            token_count = write_final_ids(file, self.counted, row_of, row_of_others)
+            token_count = write_final_ids(file, self.counted, row_of, 0 if has_unknown else DROPPED)
             file.flush()
             ids = map_ids(file)
         self._file = None
@@ -78,16 +57,10 @@ class CountedPart:
 def count_part(
     source: Source, directory: str | os.PathLike[str], tokens: str, lowercase: bool, line_breaks: str
 ) -> CountedPart:
-    """Count a part of a corpus with one thread. A part may contain no word.
+    """Count a part of a corpus (see `blocks.split_source`) with one thread. A part may contain no word.
 
-    Parameters
-    ----------
-    source : Source
-        See `blocks.split_source`.
-    directory : path
-        Holds 4 bytes a token as long as the result exists.
-    tokens, lowercase, line_breaks
-        See `corpus.encode_corpus`, also for errors.
+    `directory` holds 4 bytes a token as long as the result exists. For the settings and errors see
+    `corpus.encode_corpus`.
     """
     source = dataclasses.replace(source)  # the caller's stays as it is, for reading it again
     listed, place = SourceList([source]), Path(directory)

@@ -32,23 +32,16 @@ class ScannedBlock(NamedTuple):
 
 
 class CounterPool:
-    """One counter for each thread.
+    """One counter (see `WordCounter`) for each thread.
 
-    Parameters
-    ----------
-    words_only, mark_lines : bool
-        See `WordCounter`.
-    lowercase : bool
-        Whether the runs contain the words in lower case.
-    threads : int
-    directory : path
-        For a temporary file, when the words do not fit in memory.
+    With `lowercase`, the runs contain the words in lower case. `directory` is for a temporary file, when the words do
+    not fit in memory.
     """
 
     def __init__(
         self, words_only: bool, mark_lines: bool, lowercase: bool, threads: int, directory: str | os.PathLike[str]
     ) -> None:
-        self.lowercase = lowercase
+        self._lowercase = lowercase
         self._words_per_counter = words_per_counter(threads)
         self._counters = [WordCounter(words_only, mark_lines) for _ in range(threads)]
         self._runs = list(range(threads))  # the run that each counter is filling
@@ -59,26 +52,14 @@ class CounterPool:
         self._spill = word_runs.SpillFile(directory)
 
     def scan(self, block: Block, origin: int) -> ScannedBlock:
-        """Count the tokens of a block, and release its text.
-
-        Parameters
-        ----------
-        block : Block
-        origin : int
-            Position of the block in the corpus.
-
-        Raises
-        ------
-        InputError
-            When the block contains a NUL byte.
-        RunError
-            When a full counter cannot be written.
-        """
+        """Count the tokens of a block, whose position in the corpus is `origin`, and release its text."""
         worker = self._idle.get()
         try:
             counter = self._counters[worker]
-            if self._is_full(counter):
-                self._spill.add(self._runs[worker], counter, self.lowercase)
+            limit = _FULL * self._words_per_counter
+            num_words, num_bytes = counter.table.used
+            if num_words >= limit or num_bytes >= limit * _TEXT_BYTES_PER_WORD:
+                self._spill.add(self._runs[worker], counter, self._lowercase)
                 counter.clear()
                 self._runs[worker] = next(self._next_run)
             return ScannedBlock(self._runs[worker], counter.scan(block, origin), counter)
@@ -94,15 +75,10 @@ class CounterPool:
         while self._counters:
             counter, number = self._counters.pop(), self._runs.pop()
             if is_small:
-                in_memory[number] = word_runs.run_of_counter(counter, self.lowercase)
+                in_memory[number] = word_runs.run_of_counter(counter, self._lowercase)
             else:
-                self._spill.add(number, counter, self.lowercase)
+                self._spill.add(number, counter, self._lowercase)
         return in_memory or self._spill.runs()
-
-    def _is_full(self, counter: WordCounter) -> bool:
-        limit = _FULL * self._words_per_counter
-        num_words, num_bytes = counter.table.used
-        return bool(num_words >= limit or num_bytes >= limit * _TEXT_BYTES_PER_WORD)
 
 
 def words_per_counter(threads: int) -> int:

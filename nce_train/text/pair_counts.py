@@ -33,46 +33,28 @@ class PairCounts(NamedTuple):
     num_distinct: int  # rare pairs included
 
 
-class _HashRange(NamedTuple):
-    """A range of the pairs' hashes, counted in one scan."""
-
-    low: int
-    high: int
-
-
 def count_neighbours(
     stream: np.ndarray, min_count: int, threads: int, progress: Callable[[int, int], None] | None = None
 ) -> PairCounts:
-    """Count the pairs of neighbouring ids.
+    """Count the pairs of neighbouring ids; the result is in no particular order.
 
-    Parameters
-    ----------
-    stream : int32 [n]
-        Ids, and `LINE_END` after each line. Words of different lines are not neighbours.
-    min_count : int
-        Rarer pairs count in `num_distinct` only.
-    threads : int
-    progress : callable or None
-        Called as `progress(done, total)`, in ids of the stream; `total` grows with every additional scan.
-
-    Returns
-    -------
-    PairCounts
-        In no particular order.
+    The stream, int32 [n], has ids, and `LINE_END` after each line. Words of different lines are not neighbours. Pairs
+    rarer than `min_count` count in `num_distinct` only. `progress(done, total)` is called with ids of the stream;
+    `total` grows with every additional scan.
     """
     slots = slots_per_table(threads)
     edges = np.linspace(0, kernel.NUM_HASHES, threads + 1).astype(np.int64).tolist()
-    waiting = [_HashRange(low, high) for low, high in itertools.pairwise(edges)]
+    waiting = list(itertools.pairwise(edges))
     num_scans = len(waiting)
     scans: list[_Scan] = []
-    running: set[Future[list[_HashRange]]] = set()
+    running: set[Future[list[tuple[int, int]]]] = set()
     stop = threading.Event()
     with thread_pool(threads) as pool:
         try:
             while waiting or running:
                 while waiting:
                     scans.append(_Scan(stream, min_count, slots, stop))
-                    running.add(pool.submit(scans[-1].count, waiting.pop()))
+                    running.add(pool.submit(scans[-1].count, *waiting.pop()))
                 done, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
                     postponed = future.result()
@@ -93,54 +75,39 @@ def slots_per_table(threads: int) -> int:
 
 
 class _Scan:
-    """One scan of the stream by one thread.
-
-    Attributes
-    ----------
-    position : int
-        Ids scanned so far.
-    num_pairs : int
-        Distinct pairs counted.
-    frequent : (int64 [n], int64 [n], int64 [n])
-        Left ids, right ids and counts of the frequent pairs.
-    """
+    """One scan of the stream by one thread."""
 
     def __init__(self, stream: np.ndarray, min_count: int, max_slots: int, stop: threading.Event) -> None:
         self.stream = stream
         self.min_count = min_count
         self.max_slots = max_slots
         self.stop = stop
-        self.position = 0
-        self.num_pairs = 0
-        self.frequent: tuple[np.ndarray, np.ndarray, np.ndarray]
+        self.position = 0  # ids scanned so far
+        self.num_pairs = 0  # distinct pairs counted
+        self.frequent: tuple[np.ndarray, np.ndarray, np.ndarray]  # int64 [n]: left ids, right ids, counts
 
-    def count(self, hashes: _HashRange) -> list[_HashRange]:
-        """Count the pairs of a range of hashes; returns the ranges that had to be postponed."""
-        postponed: list[_HashRange] = []
-        table = _new_table(min(_FIRST_SLOTS, self.max_slots))
+    def count(self, low: int, high: int) -> list[tuple[int, int]]:
+        """Count the pairs with hashes in [low, high); returns the ranges that had to be postponed."""
+        postponed: list[tuple[int, int]] = []
+        table = np.zeros((min(_FIRST_SLOTS, self.max_slots), 2), np.int64)
         end = len(self.stream) - 1
         while self.position < end and not self.stop.is_set():
             room = int(_FULL * len(table))
             until = min(self.position + _IDS_AT_ONCE, end)
             self.position, self.num_pairs = kernel.count_pairs(
-                self.stream, self.position, until, *hashes, table, self.num_pairs, room
+                self.stream, self.position, until, low, high, table, self.num_pairs, room
             )
             if self.position < until:  # full
-                if len(table) < self.max_slots:
-                    larger = _new_table(2 * len(table))
-                else:
-                    middle = (hashes.low + hashes.high) // 2
-                    postponed.append(_HashRange(middle, hashes.high))
-                    hashes = _HashRange(hashes.low, middle)
-                    larger = _new_table(len(table))
-                self.num_pairs = kernel.copy_pairs(table, *hashes, larger)
+                slots = min(2 * len(table), self.max_slots)
+                if slots == len(table):
+                    middle = (low + high) // 2
+                    postponed.append((middle, high))
+                    high = middle
+                larger = np.zeros((slots, 2), np.int64)
+                self.num_pairs = kernel.copy_pairs(table, low, high, larger)
                 table = larger
         self.position = len(self.stream)
         chosen = np.flatnonzero(table[:, kernel.VALUE] >= self.min_count)
         keys, counts = table[chosen].T
         self.frequent = (keys >> 32, (keys & 0xFFFFFFFF) - 1, counts)
         return postponed
-
-
-def _new_table(slots: int) -> np.ndarray:
-    return np.zeros((slots, 2), np.int64)

@@ -46,51 +46,23 @@ class Phrase:
 
 @dataclass
 class PhrasedCorpus:
-    """The result of `join_corpus`.
+    """The result of `join_corpus`."""
 
-    Attributes
-    ----------
-    phrases : list of Phrase
-        By pass, then by decreasing score.
-    tokens_read, tokens_written : int
-    sources : list of dict
-        `name`, `bytes` and `sha256` of each source, as stored.
-    warnings : list of str
-        One sentence each.
-    """
-
-    phrases: list[Phrase]
+    phrases: list[Phrase]  # by pass, then by decreasing score
     tokens_read: int
     tokens_written: int
-    sources: list[dict[str, Any]]
-    warnings: list[str]
+    sources: list[dict[str, Any]]  # `name`, `bytes` and `sha256` of each, as stored
+    warnings: list[str]  # one sentence each
 
 
 @dataclass
 class Rule:
-    """Selects the pairs that become phrases.
+    """Selects the pairs that become phrases. A value out of range raises InputError."""
 
-    Attributes
-    ----------
-    score : "word2vec" or "npmi"
-        See `word2vec_scores` and `npmi_scores`.
-    threshold : float or None
-        A pair with a score above this is a phrase. The default is in `THRESHOLDS`.
-    min_count : int
-        Rarer pairs are not joined.
-    delimiter : str
-        Is written between the words of a phrase.
-
-    Raises
-    ------
-    InputError
-        When a value is out of range.
-    """
-
-    score: str = "word2vec"
-    threshold: float | None = None
-    min_count: int = 5
-    delimiter: str = "_"
+    score: str = "word2vec"  # or "npmi": see `word2vec_scores` and `npmi_scores`
+    threshold: float | None = None  # a pair with a score above this is a phrase; the default is in `THRESHOLDS`
+    min_count: int = 5  # rarer pairs are not joined
+    delimiter: str = "_"  # between the words of a phrase
 
     def __post_init__(self) -> None:
         if self.score not in THRESHOLDS:
@@ -107,19 +79,9 @@ class Rule:
             raise InputError(f"--delimiter is {self.delimiter!r}: it must be a str, not empty, and without white space")
 
     def choose(self, pairs: PairCounts, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Select the phrases.
+        """The indices of the pairs that are phrases, by decreasing score, and their scores.
 
-        Parameters
-        ----------
-        pairs : PairCounts
-        counts : int64 [ids]
-            Counts of the words.
-
-        Returns
-        -------
-        chosen : int64 [n]
-            Indices of the pairs that are phrases, by decreasing score.
-        scores : float64 [n]
+        `counts`, int64 [ids], are those of the words.
         """
         firsts, seconds = counts[pairs.left], counts[pairs.right]
         if self.score == "word2vec":
@@ -137,36 +99,15 @@ def word2vec_scores(
 ) -> np.ndarray:
     """(count(a b) − min_count) / (count(a) · count(b)) · num_types.
 
-    Mikolov et al. 2013, equation 6, with the factor of the word2phrase program in gensim's definition.
-
-    Parameters
-    ----------
-    firsts, seconds, pairs : int64 [n]
-        Counts of the words and of the pairs.
-    min_count : int
-    num_types : int
-        Number of distinct words plus number of distinct pairs of neighbours.
-
-    Returns
-    -------
-    float64 [n]
+    Mikolov et al. 2013, equation 6, with the factor of the word2phrase program in gensim's definition: `num_types` is
+    the number of distinct words plus the number of distinct pairs of neighbours. The counts of the words and of the
+    pairs are int64 [n].
     """
     return (pairs - min_count) / (firsts.astype(np.float64) * seconds) * num_types
 
 
 def npmi_scores(firsts: np.ndarray, seconds: np.ndarray, pairs: np.ndarray, num_tokens: int) -> np.ndarray:
-    """log(p(a b) / (p(a) · p(b))) / −log p(a b), from −1 to 1 (Bouma 2009), where p is a count over `num_tokens`.
-
-    Parameters
-    ----------
-    firsts, seconds, pairs : int64 [n]
-        Counts of the words and of the pairs.
-    num_tokens : int
-
-    Returns
-    -------
-    float64 [n]
-    """
+    """log(p(a b) / (p(a) · p(b))) / −log p(a b), from −1 to 1 (Bouma 2009), where p is a count over `num_tokens`."""
     together = pairs / num_tokens
     return np.log(together / (firsts / num_tokens * (seconds / num_tokens))) / -np.log(together)
 
@@ -185,29 +126,19 @@ def join_corpus(
 ) -> PhrasedCorpus:
     """Find the phrases of a corpus, and write its text with the phrases joined.
 
+    See `encode_corpus` for the other parameters and the errors.
+
     Parameters
     ----------
-    corpus, tokens, lowercase, threads
-        See `encode_corpus`.
     write : callable
         Called with pieces of the text, when all phrases are known. Words are separated by one space, lines by a line
         feed. Empty lines are skipped.
     directory : path
         For the file of ids, 4 bytes a token.
-    rule : Rule
     passes : int
         With n passes, phrases have up to 2^n words.
     progress : callable or None
         As in `encode_corpus`. The other phases are "pairs" and "joining", in ids.
-
-    Returns
-    -------
-    PhrasedCorpus
-
-    Raises
-    ------
-    InputError, RunError
-        See `encode_corpus`.
     """
     encoded = encode_corpus(
         corpus,

@@ -18,21 +18,9 @@ NUM_HASHES = 1 << 32  # `_high_half` is below this
 def count_pairs(ids, begin, end, low, high, table, num_pairs, room):
     """Count the pairs `ids[i], ids[i + 1]` for begin <= i < end, none across a line end, in `table`.
 
-    Parameters
-    ----------
-    ids : int32 [more than end]
-    low, high : int
-        Only pairs whose hash has a high half in [low, high) are counted. Threads and scans share the work by this.
-    table : int64 [a power of two, 2]
-        Changed in place.
-    num_pairs, room : int
-        Number of pairs in the table, and its maximum.
-
-    Returns
-    -------
-    (int, int)
-        `end`, or the first i whose pair did not fit: continue there with another table; and the number of pairs in
-        `table`.
+    Only pairs whose hash has a high half in [low, high) are counted: threads and scans share the work by this.
+    `num_pairs` and `room` are the number of pairs in the table, and its maximum. Returns `end`, or the first i whose
+    pair did not fit: continue there with another table; and the number of pairs in `table`.
     """
     mask = table.shape[0] - 1
     for place in range(begin, end):
@@ -95,21 +83,8 @@ def join_pairs(ids, begin, table, counts, output):
     """Replace pairs by the ids that `table` has for them, from left to right: with a b and b c in the table, a b c
     becomes a_b c.
 
-    Parameters
-    ----------
-    ids : int32 [n]
-    begin : int
-        Where to start in `ids`.
-    table : int64 [a power of two, 2]
-    counts : int64 [ids, new ones included]
-        Updated.
-    output : int32
-        May overlap `ids[:begin]`.
-
-    Returns
-    -------
-    (int, int)
-        Where to continue when `output` is full; number of ids written.
+    `counts`, int64 [ids, new ones included], is updated. `output`, int32, may overlap `ids[:begin]`. Returns where to
+    continue when `output` is full, and the number of ids written.
     """
     mask = table.shape[0] - 1
     place = begin
@@ -138,26 +113,11 @@ def join_pairs(ids, begin, table, counts, output):
 
 @cached_njit(nogil=True)
 def write_text(ids, begin, line_is_open, text, starts, output):
-    """Write the words of a stream, with spaces between them and a line feed after each line.
+    """Write the words of a stream from `ids[begin]` on, with spaces between them and a line feed after each line.
 
-    Parameters
-    ----------
-    ids : int32 [n]
-    begin : int
-        Where to start in `ids`.
-    line_is_open : bool
-        Whether a word has been written since the last line feed.
-    text : uint8
-        The words, each followed by one byte that is not written.
-    starts : int64 [words + 1]
-        Position of each word in `text`.
-    output : uint8
-        Longer than the longest word and a space.
-
-    Returns
-    -------
-    (int, int, bool)
-        Where to continue when `output` is full; number of bytes written; whether the line is open.
+    The words in `text`, uint8, at `starts`, int64 [words + 1], are each followed by one byte that is not written. A
+    line is open when a word has been written since the last line feed. `output`, uint8, is longer than the longest word
+    and a space. Returns where to continue when it is full, the number of bytes written, and whether the line is open.
     """
     written = 0
     for place in range(begin, ids.size):

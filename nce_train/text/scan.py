@@ -51,19 +51,9 @@ class WordTable(NamedTuple):
 def find_tokens_whitespace(text, end, mark_lines, starts, lengths):
     """Find the tokens: sequences of bytes between ASCII white space.
 
-    Parameters
-    ----------
-    text : uint8 [end + PADDING]
-        `text[end - 1]` is ASCII white space.
-    mark_lines : bool
-        Whether a `\\n` writes a length of 0; consecutive line ends write one.
-    starts, lengths : int64 [end]
-        The output.
-
-    Returns
-    -------
-    (int, int)
-        Number of entries written; the position of the first NUL byte, where reading stopped, or -1.
+    `text` is uint8 [end + PADDING], and `text[end - 1]` is ASCII white space. With `mark_lines`, a `\\n` writes a
+    length of 0; consecutive line ends write one. The output, `starts` and `lengths`, is int64 [end]. Returns the number
+    of entries written, and the position of the first NUL byte, where reading stopped, or -1.
     """
     num_tokens = 0
     position = 0
@@ -137,6 +127,8 @@ def find_tokens_words(text, end, mark_lines, starts, lengths, classes):
 def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
     """Count every token and write the id of its word; new words are added to the table.
 
+    Returns n, or the index of the first token that does not fit in the table: grow the table and continue there.
+
     Parameters
     ----------
     table : WordTable
@@ -153,11 +145,6 @@ def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
         What one token adds to its word's count.
     ids : int32 [n]
         The output.
-
-    Returns
-    -------
-    int
-        n, or the index of the first token that does not fit in the table: grow the table and continue there.
     """
     slots, words, origins, arena, used = table
     mask = np.int64(slots.size - 1)
@@ -262,22 +249,11 @@ def copy_words(text, starts, lengths, output):
 
 @cached_njit(nogil=True)
 def translate_ids(ids, translation, output, line_is_open):
-    """Replace each id by `translation[id]`, without the dropped words and the lines that become empty.
+    """Replace each id, int32 [n], by `translation[id]`, without the dropped words and the lines that become empty.
 
-    Parameters
-    ----------
-    ids : int32 [n]
-    translation : int32 [words]
-        New ids, or `DROPPED`.
-    output : int32 [n]
-        May be `ids` itself.
-    line_is_open : bool
-        Whether a word has been written since the last `LINE_END`.
-
-    Returns
-    -------
-    (int, int, bool)
-        Number of ids written, `LINE_END` included; number of words among them; whether the last line is open.
+    `translation`, int32 [words], has new ids, or `DROPPED`. `output`, int32 [n], may be `ids` itself. A line is open
+    when a word has been written since the last `LINE_END`. Returns the number of ids written, `LINE_END` included; the
+    number of words among them; and whether the last line is open.
     """
     written = 0
     num_words = 0

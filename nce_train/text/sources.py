@@ -51,33 +51,20 @@ class SourceList:
     @property
     def total_bytes(self) -> int | None:
         """Bytes of all sources as stored, or None when the size of one is not known in advance."""
-        total = 0
-        for source in self.sources:
-            if source.size is None:
-                return None
-            total += source.size
-        return total
+        sizes = [source.size for source in self.sources if source.size is not None]
+        return sum(sizes) if len(sizes) == len(self.sources) else None
 
     def __str__(self) -> str:
         return f"{self.role} ({', '.join(source.display_name for source in self.sources[:3])})"
 
 
 def list_sources(corpus: Corpus, role: str = "corpus") -> SourceList:
-    """List the sources of a corpus, without reading them.
+    """List the sources of a corpus, without reading them. `role` is how messages refer to the text.
 
-    Parameters
-    ----------
-    corpus : path, `"-"`, list of these, or iterable of token sequences
-        A directory stands for its regular non-hidden files, recursively, in byte order of path, except for model
-        directories in it. `"-"` is standard input. A name with `://` is a URL, which fsspec opens. Empty tokens of an
-        iterable are skipped.
-    role : str
-        How messages refer to the text.
-
-    Raises
-    ------
-    InputError
-        When a path does not exist or cannot be read, a directory contains no file, or `"-"` occurs twice.
+    A directory stands for its regular non-hidden files, recursively, in byte order of path, except for model
+    directories in it. `"-"` is standard input. A name with `://` is a URL, which fsspec opens. Empty tokens of an
+    iterable are skipped. InputError is raised when a path does not exist or cannot be read, a directory contains no
+    file, or `"-"` occurs twice.
     """
     names: list[PathName]
     if isinstance(corpus, str | os.PathLike):

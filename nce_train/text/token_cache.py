@@ -10,10 +10,11 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 import unicodedata
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,8 +72,9 @@ def fetch(key: str, target: Path) -> Encoding | None:
         description = json.loads((entry / _DESCRIPTION).read_text("utf-8"))
         _link_or_copy(entry / _TOKENS, beside)
         vocabulary = Vocabulary.load(entry / _VOCABULARY, description["unknown"])
-        _check_tokens(beside, description, len(vocabulary))
         if vocabulary.fingerprint != description["vocabulary_sha256"]:
+            return None
+        if not _is_intact(beside, description, len(vocabulary)):
             return None
         encoding = Encoding(vocabulary, description["token_count"], description["sources"], description["warnings"])
         beside.replace(target)
@@ -94,7 +96,8 @@ def store(key: str, tokens: Path, encoding: Encoding) -> None:
         return
     with contextlib.suppress(OSError):
         directory.mkdir(parents=True, exist_ok=True)
-        with _private_directory(directory) as partial:
+        with tempfile.TemporaryDirectory(".partial", ".", directory, ignore_cleanup_errors=True) as name:
+            partial = Path(name)
             _link_or_copy(tokens, partial / _TOKENS, MAX_COPY_BYTES)
             encoding.vocabulary.save(partial / _VOCABULARY)
             status = (partial / _TOKENS).stat()
@@ -124,44 +127,26 @@ def _cache_directory() -> Path | None:
         return None
 
 
-def _check_tokens(path: Path, description: dict[str, Any], words: int) -> None:
-    """Raise OSError or ValueError unless the token file is as it was stored."""
+def _is_intact(path: Path, description: dict[str, Any], words: int) -> bool:
+    """Whether the token file is as it was stored, with ids of the vocabulary: the training kernel does not check."""
     status = path.stat()
-    if status.st_size != description["tokens_bytes"]:
-        raise ValueError("the size of the token file has changed")
-    if status.st_mtime_ns != description["tokens_mtime_ns"]:
-        raise ValueError("the token file was modified")
+    if (status.st_size, status.st_mtime_ns) != (description["tokens_bytes"], description["tokens_mtime_ns"]):
+        return False
     stream = np.load(path, mmap_mode="r", allow_pickle=False)
     if stream.dtype != np.int32 or stream.ndim != 1 or len(stream) <= description["token_count"]:
-        raise ValueError("the token file does not contain a stream of ids")
-    # the training kernel does not check the ids
-    for first in range(0, len(stream), _IDS_AT_ONCE):
-        part = stream[first : first + _IDS_AT_ONCE]
-        if part.min() < LINE_END or part.max() >= words:
-            raise ValueError("the token file contains ids outside the vocabulary")
+        return False
+    parts = (stream[first : first + _IDS_AT_ONCE] for first in range(0, len(stream), _IDS_AT_ONCE))
+    return all(part.min() >= LINE_END and part.max() < words for part in parts)
 
 
 def _link_or_copy(source: Path, target: Path, max_copy_bytes: int | None = None) -> None:
     """Create a hard link, or a copy with the same modification time; OSError when the file is too large to copy."""
     try:
         os.link(source, target)
-    except FileNotFoundError:
-        raise
     except OSError:  # another file system, or one without links
         if max_copy_bytes is not None and source.stat().st_size > max_copy_bytes:
             raise
         shutil.copy2(source, target)
-
-
-@contextlib.contextmanager
-def _private_directory(parent: Path) -> Iterator[Path]:
-    """A directory that no other process reads; it is removed unless it has been renamed."""
-    path = parent / f".{uuid.uuid4().hex}.partial"
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove(entry: Path) -> None:

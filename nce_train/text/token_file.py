@@ -47,15 +47,7 @@ class CountedText(NamedTuple):
 
 @contextlib.contextmanager
 def open_token_file(path: Path) -> Iterator[IO[bytes]]:
-    """`atomic_write` for the token file.
-
-    Raises
-    ------
-    InputError
-        When the file cannot be created.
-    RunError
-        When the disk is full.
-    """
+    """`atomic_write` for the token file: InputError when it cannot be created, RunError when the disk is full."""
     is_open = False
     try:
         with report_full_disk(path), atomic_write(path, "w+b") as file:
@@ -88,29 +80,14 @@ def count_words(
     threads: int,
     progress: Progress | None,
 ) -> CountedText:
-    """Count all words of a text, and append their provisional ids to a file.
+    """Count all words of a text, and append their provisional ids to `file`, if there is one, behind a header.
 
-    Parameters
-    ----------
-    listed : SourceList
-    file : binary file or None
-        Space for the header comes before the ids. None: count only.
-    directory : path
-        For a temporary file, when the distinct words do not fit in memory.
-    tokens, lowercase, threads, progress
-        See `corpus.encode_corpus`.
-    mark_lines : bool
-        Whether the ids contain `LINE_END`.
-
-    Raises
-    ------
-    InputError, RunError
-        See `corpus.encode_corpus`.
+    `directory` is for a temporary file, when the distinct words do not fit in memory. With `mark_lines`, the ids
+    contain `LINE_END`. For the other parameters and the errors see `corpus.encode_corpus`.
     """
     from nce_train.text.counter_pool import CounterPool  # compiled code
 
     is_text = all(source.sentences is None for source in listed.sources)
-    threads = max(1, threads)
     counters = CounterPool(is_text and tokens == "words", mark_lines, lowercase, threads, directory)
     blocks: list[tuple[int, int]] = []
     pending: deque[Future[ScannedBlock]] = deque()
@@ -157,23 +134,10 @@ def thread_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 def write_final_ids(
     file: IO[bytes], counted: CountedText, row_of: np.ndarray, row_of_others: int, progress: Progress | None = None
 ) -> int:
-    """Replace the provisional ids in a file by rows of the vocabulary, in place.
+    """Replace the provisional ids in a file of `count_words` by rows of the vocabulary, in place.
 
-    Parameters
-    ----------
-    file : binary file
-        As `count_words` wrote it.
-    counted : CountedText
-        Its runs after `word_runs.merge`.
-    row_of : int32 [merged words]
-    row_of_others : int
-        Row of all other words, or `DROPPED`.
-    progress : callable or None
-
-    Returns
-    -------
-    int
-        Number of tokens written.
+    The runs have been merged; `row_of`, int32 [merged words], has the row of each merged word, `row_of_others` that of
+    all other words, or `DROPPED`. Returns the number of tokens written.
     """
     from nce_train.text import scan  # compiled code
 

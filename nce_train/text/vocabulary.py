@@ -1,8 +1,7 @@
 """The vocabulary: the id and the count of each word.
 
-The distinct words of a corpus with their counts and first positions go in, or a `vocab.tsv`, or an earlier vocabulary
-to extend. Out comes an immutable `Vocabulary`, sorted by decreasing count, whose row numbers are the class ids of
-everything else.
+Counted words go in, or a `vocab.tsv`, or an earlier vocabulary to extend. Out comes an immutable `Vocabulary`, whose
+row numbers are the class ids of everything else.
 """
 
 import functools
@@ -27,21 +26,11 @@ _BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that never occur 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Words by decreasing count. The index of a word is its id.
+    """Words by decreasing count. The index of a word is its id."""
 
-    Attributes
-    ----------
-    words : list of str
-        UTF-8 decoded with `surrogateescape`, which preserves all bytes. Do not modify.
-    counts : int64 [len(words)]
-        Read-only.
-    unknown : str or None
-        The word in row 0 that stands for all words without a row; None when there is none.
-    """
-
-    words: list[str]
-    counts: np.ndarray
-    unknown: str | None = None
+    words: list[str]  # UTF-8 decoded with `surrogateescape`, which preserves all bytes; do not modify
+    counts: np.ndarray  # int64 [len(words)], read-only
+    unknown: str | None = None  # the word in row 0 that stands for all words without a row
 
     def __post_init__(self) -> None:
         counts = np.array(self.counts, dtype=np.int64)
@@ -80,6 +69,9 @@ class Vocabulary:
     ) -> tuple[Self, np.ndarray]:
         """Choose and sort the rows: by decreasing count, ties by first appearance.
 
+        Returns also the row of each of `words`, int32, or `DROPPED` (never with `unknown`). Raises InputError when
+        fewer than two words occur `min_count` times, or fewer than two rows remain, or `unknown` is no token.
+
         Parameters
         ----------
         words : sequence of str
@@ -96,24 +88,18 @@ class Vocabulary:
             occurs in the corpus.
         num_other_words, num_other_tokens : int
             Number of distinct words that are not among `words`, and of their occurrences.
-
-        Returns
-        -------
-        vocabulary : Vocabulary
-        row_of : int32 [len(words)]
-            The row of each of `words`, or `DROPPED` (never with `unknown`).
-
-        Raises
-        ------
-        InputError
-            When fewer than two words occur `min_count` times, or fewer than two rows remain, or `unknown`
-            is no token.
         """
         counts = np.asarray(counts, dtype=np.int64)
         order = np.lexsort((first, -counts))
         order = order[counts[order] >= min_count]
         if len(order) < 2:
-            raise InputError(_too_few_words(len(words) + num_other_words, len(order), min_count))
+            distinct = len(words) + num_other_words
+            if distinct < 2:
+                raise InputError("the corpus holds only one distinct word; at least two are needed")
+            raise InputError(
+                f"only {len(order)} of {distinct} distinct words occur {min_count} times or more, and at least two "
+                "must; lower --min-count or give more text"
+            )
         if max_vocab is not None and max_vocab < 2:
             raise InputError(f"--max-vocab is {max_vocab}: a vocabulary needs at least 2 rows")
         order = order[:max_vocab]
@@ -139,12 +125,7 @@ class Vocabulary:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `word<TAB>count` lines (UTF-8; undecodable bytes as they were); line number from 0 = id.
 
-        Raises
-        ------
-        ValueError
-            When a word contains a tab or a line break.
-        OSError
-            When the file cannot be written.
+        A word that contains a tab or a line break raises ValueError.
         """
         content = self._file_content()
         with atomic_write(path, "wb") as file:
@@ -154,17 +135,9 @@ class Vocabulary:
     def load(cls, path: str | os.PathLike[str], unknown: str | None = None) -> Self:
         """Read what `save` wrote.
 
-        Parameters
-        ----------
-        path : str or os.PathLike
-        unknown : str or None
-            The word of line 1, when it stands for all words without a row. Its count may then be any.
-
-        Raises
-        ------
-        InputError
-            When the file cannot be read, or a line is not `word<TAB>count`, empty, a duplicate, or out of
-            order. The message names file and line (from 1).
+        `unknown` is the word of line 1, when it stands for all words without a row. Its count may then be any. Raises
+        InputError when the file cannot be read, or a line is not `word<TAB>count`, empty, a duplicate, or out of order.
+        The message names file and line (from 1).
         """
         words: list[str] = []
         counts: list[int] = []
@@ -229,33 +202,11 @@ def extend_vocabulary(
 
     Words with equal counts are sorted: old words first, in their old order, then new words by first position. The old
     `unknown` stays in row 0, and also counts for the words of the corpus without a row. Old words always keep a row.
+    New words are added, the most frequent first, up to `max_vocab` rows.
 
-    Parameters
-    ----------
-    old : Vocabulary
-    words : sequence of str
-        Distinct words of the corpus: all that are in `old`, and all others that occur `min_count` times.
-    counts, first : int64 [len(words)]
-        Number of occurrences in the corpus, and the position of the first one.
-    min_count : int
-        Rarer new words get no row.
-    max_vocab : int or None
-        New words are added, the most frequent first, up to this number of rows.
-    num_other_tokens : int
-        Number of occurrences of words that are not among `words`.
-
-    Returns
-    -------
-    vocabulary : Vocabulary
-    row_of : int32 [len(words)]
-        The row of each of `words`, or `DROPPED` (never with `unknown`).
-    warnings : list of str
-        One sentence when `max_vocab` excluded new words.
-
-    Raises
-    ------
-    InputError
-        When the corpus contains none of the old words.
+    The parameters, the rows that are returned, and the errors are those of `Vocabulary.select`; `words` has all words
+    of the corpus that are in `old`. The last result is a warning when `max_vocab` excluded new words. InputError is
+    raised when the corpus contains none of the old words.
 
     Examples
     --------
@@ -299,15 +250,6 @@ def is_token(word: str) -> bool:
     """Whether `word` can be one token of a corpus: not empty, no ASCII white space, no NUL."""
     encoded = word.encode("utf-8", "surrogateescape")
     return encoded.split() == [encoded] and b"\0" not in encoded
-
-
-def _too_few_words(distinct: int, kept: int, min_count: int) -> str:
-    if distinct < 2:
-        return "the corpus holds only one distinct word; at least two are needed"
-    return (
-        f"only {kept} of {distinct} distinct words occur {min_count} times or more, and at least two must; "
-        "lower --min-count or give more text"
-    )
 
 
 def _lines_of(path: str | os.PathLike[str]) -> list[bytes]:

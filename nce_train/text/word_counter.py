@@ -13,12 +13,13 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text import scan
-from nce_train.text.blocks import PADDING, Block
-from nce_train.text.buffers import BufferPool
+from nce_train.text.blocks import PADDING, Block, BufferPool
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
 _TEXT_BYTES_PER_WORD = 8
 _AFTER_EVERYTHING = 1 << 62  # as a position in the corpus
+# Punctuation that ends words of raw text, in Latin, Greek, Arabic, Indic and East Asian scripts.
+_PUNCTUATION = "!\"'),-.:;?]}" + "…‘’“”›»،؛؟।、。」』】〉》！），．：；？"
 
 
 class WordCounter:
@@ -45,23 +46,10 @@ class WordCounter:
         return int(self.table.used[0])
 
     def scan(self, block: Block, origin: int) -> np.ndarray:
-        """Count the tokens of a block.
+        """Count the tokens of a block, whose position in the corpus is `origin`.
 
-        Parameters
-        ----------
-        block : Block
-        origin : int
-            Position of the block in the corpus, for the first positions of the words.
-
-        Returns
-        -------
-        int32 [n]
-            Provisional ids, and `scan.LINE_END` at the end of each line that is not blank.
-
-        Raises
-        ------
-        InputError
-            When the block contains a NUL byte.
+        Returns int32 [n], provisional ids and `scan.LINE_END` at the end of each line that is not blank. Raises
+        InputError when the block contains a NUL byte.
         """
         starts, lengths = self._positions.take(block.end), self._positions.take(block.end)
         arguments = (block.text, block.end, self.mark_lines, starts, lengths)
@@ -87,20 +75,11 @@ class WordCounter:
     def add(
         self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, counts: np.ndarray, first: np.ndarray
     ) -> np.ndarray:
-        """Add words that were counted elsewhere.
+        """Add words that were counted elsewhere; returns int32 [n], this counter's id of each.
 
-        Parameters
-        ----------
-        text : uint8
-            `PADDING` bytes follow the last word.
-        starts, lengths, counts, first : int64 [n]
-            Position and length of each word in `text`, its number of occurrences, and the position of the first one.
-            The same word may be added several times.
-
-        Returns
-        -------
-        int32 [n]
-            This counter's id of each word.
+        `starts` and `lengths`, int64 [n], are those of the words in `text`, where `PADDING` bytes follow the last one.
+        `counts` and `first`, int64 [n], are their occurrences and the position of the first one. The same word may be
+        added several times.
         """
         ids = np.empty(len(starts), np.int32)
         self._look_up(text, starts, lengths, _AFTER_EVERYTHING, 0, ids)
@@ -128,10 +107,17 @@ class WordCounter:
         """int64 [len(self)], position in the corpus of the first occurrence of each word."""
         return self.table.origins[: len(self), scan.FIRST]
 
+    def num_punctuated(self) -> int:
+        """The number of tokens that end in punctuation, without those that consist of punctuation only."""
+        words = self.words()
+        candidates = np.flatnonzero(words.ends_in(_PUNCTUATION))
+        punctuated = [i for i in candidates.tolist() if any(map(str.isalnum, words[i]))]
+        return int(self.counts()[punctuated].sum())
+
     def _look_up(
         self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, origin: int, weight: int, ids: np.ndarray
     ) -> None:
-        """Write the id of each token to `ids`."""
+        """Write the id of each token to `ids`; see `scan.look_up_tokens`."""
         done = 0
         while True:
             done = scan.look_up_tokens(self.table, text, starts, lengths, done, origin, weight, ids)
@@ -157,13 +143,9 @@ class WordCounter:
 
 
 class PackedWords(Sequence[str]):
-    """Words packed into one array of bytes, decoded on access (UTF-8, `surrogateescape`).
+    """Words packed into one uint8 array, decoded on access (UTF-8, `surrogateescape`).
 
-    Parameters
-    ----------
-    text : uint8
-    starts, lengths : int64 [words]
-        Position and length of each word in `text`, in bytes.
+    `starts` and `lengths`, int64 [words], are the position and length of each word in `text`, in bytes.
     """
 
     def __init__(self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
@@ -177,6 +159,13 @@ class PackedWords(Sequence[str]):
     def __getitem__(self, i: int) -> str:  # type: ignore[override]
         start = self.starts[i]
         return self.text[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
+
+    def take(self, rows: np.ndarray) -> "PackedWords":
+        """A copy of some words, without gaps."""
+        lengths = self.lengths[rows]
+        text = np.empty(lengths.sum(), np.uint8)
+        scan.copy_words(self.text, self.starts[rows], lengths, text)
+        return PackedWords(text, np.cumsum(lengths) - lengths, lengths)
 
     def lower(self) -> "PackedWords":
         """Each word as `str.lower` converts it; several words may become equal.
@@ -212,11 +201,7 @@ class PackedWords(Sequence[str]):
 
 @functools.cache
 def code_point_classes() -> np.ndarray:
-    """uint8 [0x110000]: `scan.STARTS` for letters and digits, `scan.CONTINUES` for combining marks.
-
-    Letters and digits are the characters for which `str.isalnum` is true. Combining marks are the categories M* of
-    this Python's Unicode tables.
-    """
+    """uint8 [0x110000]: `scan.STARTS` where `str.isalnum` is true, `scan.CONTINUES` for combining marks (M*)."""
     is_alnum = np.fromiter(map(str.isalnum, map(chr, range(sys.maxunicode + 1))), np.bool_)
     classes = np.where(is_alnum, scan.STARTS, scan.SEPARATOR).astype(np.uint8)
     for code in np.flatnonzero(~is_alnum):

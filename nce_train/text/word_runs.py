@@ -9,7 +9,7 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -52,13 +52,14 @@ class WordRun(NamedTuple):
 
 
 class MergedWords(NamedTuple):
-    """The selected words of all runs, and how many others there are."""
+    """The selected words of all runs, and sums over all words."""
 
-    words: PackedWords
+    words: PackedWords  # without gaps
     counts: np.ndarray  # int64 [words]
     first: np.ndarray  # int64 [words]
     num_other_words: int
     num_other_tokens: int
+    num_punctuated: int  # tokens that end in punctuation, where they were counted
 
 
 def run_of_counter(counter: WordCounter, lowercase: bool) -> WordRun:
@@ -67,10 +68,7 @@ def run_of_counter(counter: WordCounter, lowercase: bool) -> WordRun:
 
 
 def vocabulary_run(words: Sequence[str]) -> WordRun:
-    """The words of a vocabulary as a run, with their rows as ids.
-
-    Merge it with the runs of a text to find the text's words `is_in_vocabulary`.
-    """
+    """The words of a vocabulary as a run for `merge_with_vocabulary`, with their rows as ids."""
     encoded = [word.encode("utf-8", "surrogateescape") for word in words]
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     text = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
@@ -80,26 +78,8 @@ def vocabulary_run(words: Sequence[str]) -> WordRun:
     return run_of_counter(counter, lowercase=False)
 
 
-def is_in_vocabulary(counter: WordCounter) -> np.ndarray:
-    """Which merged words are in the run of `vocabulary_run`; bool [len(counter)]."""
-    return counter.first() == _BEFORE_EVERYTHING
-
-
-def rows_in_vocabulary(vocabulary: WordRun) -> np.ndarray:
-    """int32 [merged words]: their rows, after a merge that selected the words that `is_in_vocabulary`."""
-    rows = np.empty(vocabulary.num_words, np.int32)
-    rows[vocabulary.merged_ids] = vocabulary.ids
-    return rows
-
-
 class SpillFile:
-    """Runs in one nameless file, which disappears with this process, however that ends.
-
-    Parameters
-    ----------
-    directory : path
-        Location of the file.
-    """
+    """Runs in one nameless file in `directory`, which disappears with this process, however that ends."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self.directory = directory
@@ -111,13 +91,7 @@ class SpillFile:
         return len(self._locations)
 
     def add(self, number: int, counter: WordCounter, lowercase: bool) -> None:
-        """Write the words of a counter as run `number`. Several threads may call this at the same time.
-
-        Raises
-        ------
-        RunError
-            When the file cannot be written.
-        """
+        """Write the words of a counter as run `number`. Several threads may call this at the same time."""
         with self._lock:
             try:
                 if self._file is None:
@@ -142,18 +116,16 @@ class SpillFile:
         }
 
 
-def merge(runs: Collection[WordRun], is_wanted: Callable[[WordCounter], np.ndarray]) -> MergedWords:
+def merge(
+    runs: Collection[WordRun], is_wanted: Callable[[WordCounter], np.ndarray], is_raw: bool = False
+) -> MergedWords:
     """Merge the words of all runs, and write the index of each selected word to `WordRun.merged_ids`.
 
-    Parameters
-    ----------
-    runs : collection of WordRun
-    is_wanted : callable
-        Called with several counters, which together contain every word once, with its final count. Returns bool
-        [len(counter)]: the words to select.
+    `is_wanted` is called with several counters, which together contain every word once, with its final count. It
+    returns bool [len(counter)], the words to select. Punctuation is counted where the text `is_raw`.
     """
-    pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
-    num_wanted = num_other_words = num_other_tokens = 0
+    pieces: list[MergedWords] = []
+    num_wanted = 0
     for begin, end in _bucket_ranges(runs):
         parts = [(run, slice(run.bucket_starts[begin], run.bucket_starts[end])) for run in runs]
         num_words = sum(int(run.bucket_starts[end] - run.bucket_starts[begin]) for run in runs)
@@ -170,16 +142,32 @@ def merge(runs: Collection[WordRun], is_wanted: Callable[[WordCounter], np.ndarr
         for (run, part), ids in zip(parts, ids_of_parts, strict=True):
             run.merged_ids[part] = merged_ids[ids]
 
-        counts = counter.counts()
-        pieces.append((*_text_of(counter.words(), chosen), counts[chosen], counter.first()[chosen]))
         num_wanted += len(chosen)
-        num_other_words += len(counter) - len(chosen)
-        num_other_tokens += int(counts.sum() - counts[chosen].sum())
+        counts = counter.counts()
+        num_others = len(counter) - len(chosen), int(counts.sum() - counts[chosen].sum())
+        num_punctuated = counter.num_punctuated() if is_raw else 0
+        words = counter.words().take(chosen)
+        pieces.append(MergedWords(words, counts[chosen], counter.first()[chosen], *num_others, num_punctuated))
+    return concatenated(pieces)
 
-    text, lengths, counts, first = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
-    return MergedWords(
-        PackedWords(text, np.cumsum(lengths) - lengths, lengths), counts, first, num_other_words, num_other_tokens
-    )
+
+def concatenated(pieces: Iterable[MergedWords]) -> MergedWords:
+    """The words of merges of different buckets."""
+    words, counts, first, *sums = zip(*pieces, strict=True)
+    lengths = np.concatenate([each.lengths for each in words])
+    packed = PackedWords(np.concatenate([each.text for each in words]), np.cumsum(lengths) - lengths, lengths)
+    return MergedWords(packed, np.concatenate(counts), np.concatenate(first), *map(sum, sums))
+
+
+def merge_with_vocabulary(
+    runs: Iterable[WordRun], vocabulary: WordRun, is_raw: bool = False
+) -> tuple[np.ndarray, MergedWords]:
+    """Merge the words of a text that are in a `vocabulary_run`; returns their rows, int32 [merged words], too."""
+    own = vocabulary._replace(merged_ids=np.zeros_like(vocabulary.merged_ids))  # other threads may merge theirs
+    merged = merge([*runs, own], lambda counter: counter.first() == _BEFORE_EVERYTHING, is_raw)
+    rows = np.empty(own.num_words, np.int32)
+    rows[own.merged_ids] = own.ids
+    return rows, merged
 
 
 def _columns(counter: WordCounter, lowercase: bool) -> Iterator[np.ndarray]:
@@ -198,8 +186,7 @@ def _columns(counter: WordCounter, lowercase: bool) -> Iterator[np.ndarray]:
     yield counter.counts()[order]
     yield counter.first()[order]
     yield np.zeros(len(order), np.int32)
-    text, _ = _text_of(words, order)
-    yield np.concatenate([text, np.zeros(PADDING, np.uint8)])
+    yield np.concatenate([words.take(order).text, np.zeros(PADDING, np.uint8)])
 
 
 def _append(file: IO[bytes], column: np.ndarray) -> tuple[int, np.dtype, int]:
@@ -208,14 +195,6 @@ def _append(file: IO[bytes], column: np.ndarray) -> tuple[int, np.dtype, int]:
     start = file.tell()
     file.write(column.data)
     return start, column.dtype, len(column)
-
-
-def _text_of(words: PackedWords, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of some words without gaps, and their lengths."""
-    lengths = words.lengths[order]
-    text = np.empty(lengths.sum(), np.uint8)
-    scan.copy_words(words.text, words.starts[order], lengths, text)
-    return text, lengths
 
 
 def _bucket_ranges(runs: Collection[WordRun]) -> Iterator[tuple[int, int]]:

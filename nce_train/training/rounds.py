@@ -11,10 +11,11 @@ which few shards have anything to add; frequent rows get their mean (m → 1), s
 Who runs a shard, and when, changes nothing.
 """
 
+import functools
 import itertools
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,11 +91,19 @@ def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
     >>> shard_cuts(np.array([5, 5, 5, -1, 5, -1], np.int32), 2)
     [(0, 4), (4, 6)]
     """
-    size = len(stream)
+    return cuts_of(len(stream), shards, functools.partial(_behind_line_end, stream))
+
+
+def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) -> list[tuple[int, int]]:
+    """The `shard_cuts` of a stream that may be elsewhere.
+
+    `behind_line_end(target, limit)` gives the first place behind a line end in [target, limit], or else `target`.
+    """
     cuts = [0]
     for shard in range(1, shards):
         target = max(cuts[-1], size * shard // shards)
-        cuts.append(_behind_line_end(stream, target, min(size, target + size // (2 * shards))))
+        limit = min(size, target + size // (2 * shards))
+        cuts.append(behind_line_end(target, limit) if target > 0 else 0)
     return list(itertools.pairwise([*cuts, size]))
 
 
@@ -107,9 +116,7 @@ def next_position(stream: np.ndarray, begin: int, end: int, tokens: int) -> int:
 
 
 def _behind_line_end(stream: np.ndarray, target: int, limit: int) -> int:
-    """The first place behind a line end in [target, limit], or else `target`."""
-    if target == 0:
-        return 0
+    """The first place behind a line end in [target, limit], or else `target`, which is at least 1."""
     line_ends = np.flatnonzero(stream[target - 1 : limit] == LINE_END)
     return target + int(line_ends[0]) if len(line_ends) else target
 

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from nce_train.cluster.job import Job, drop_parts
-from nce_train.cluster.reading import CorpusReader, cuts_of
+from nce_train.cluster.reading import CorpusReader
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
 from nce_train.runs.state_file import checksum
@@ -126,7 +126,7 @@ def test_the_text_is_read_once(corpus, workers, reader_of, monkeypatch):
         parts_read.append((source.name, source.span))
         return count_part(source, *arguments)
 
-    monkeypatch.setattr("nce_train.cluster.counting.count_part", count_and_note)
+    monkeypatch.setattr("nce_train.cluster.job.count_part", count_and_note)
     monkeypatch.setattr("nce_train.cluster.worker.count_part", count_and_note)
     settings = settings_with(shards=3, dim=8).with_rounds(300, 10_000)
     reader = reader_of(corpus, 12_000, settings)
@@ -225,17 +225,3 @@ def test_parts_cover_a_file_and_end_after_white_space(content, part_bytes, at_li
         assert content[end - 1] in ("\n" if at_lines else " \n\r")
     blocks = [block for part in parts for block in read_blocks(SourceList([part]), 16)]
     assert b" ".join(block.text[: block.end].tobytes() for block in blocks).split() == content.encode().split()
-
-
-@hypothesis_settings(max_examples=100, deadline=None)
-@given(lengths=st.lists(st.integers(1, 40), max_size=30), shards=st.integers(1, 12))
-def test_cuts_are_the_same_as_on_one_machine(lengths, shards):
-    stream = np.array([word for length in lengths for word in [*[0] * (length - 1), -1]], np.int32)
-
-    def behind_line_end(target, limit):
-        if target == 0:
-            return 0
-        found = np.flatnonzero(stream[target - 1 : limit] == -1)
-        return target + int(found[0]) if len(found) else target
-
-    assert cuts_of(len(stream), shards, behind_line_end) == shard_cuts(stream, shards)

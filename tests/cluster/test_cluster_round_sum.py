@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
+from nce_train.cluster.base import RoundSum
 from nce_train.cluster.messages import RowValues
-from nce_train.cluster.round_sum import RoundSum
 from nce_train.kernel.combine import RoundFactors
 from nce_train.kernel.state import Tables
 

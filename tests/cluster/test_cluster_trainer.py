@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from observing import Calling
 
-from nce_train.cluster.assignment import assign_shards
 from nce_train.cluster.cost import RoundCost
 from nce_train.cluster.job import Job
 from nce_train.cluster.messages import RowValues
 from nce_train.cluster.reading import CorpusReader
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.worker import StaleBase, WorkerTrainer
+from nce_train.cluster.workers import assign_shards
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import list_sources

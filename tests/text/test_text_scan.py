@@ -8,8 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nce_train.text import scan
-from nce_train.text.blocks import PADDING, Block
-from nce_train.text.buffers import BufferPool
+from nce_train.text.blocks import PADDING, Block, BufferPool
 from nce_train.text.sources import Source
 from nce_train.text.word_counter import PackedWords, WordCounter
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from nce_train.text import corpus, counter_pool, token_file, word_runs
-from nce_train.text.blocks import PADDING, Block
-from nce_train.text.buffers import BufferPool
+from nce_train.text.blocks import PADDING, Block, BufferPool
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import Source, list_sources
 from nce_train.text.vocabulary import Vocabulary
@@ -62,7 +61,7 @@ def test_max_vocab_leaves_most_words_on_disk(tmp_path, small_memory, monkeypatch
     small_memory(1000)
     listed = list_sources(tmp_path / "corpus.txt")
     counted = token_file.count_words(listed, None, tmp_path, "whitespace", False, False, 1, None)
-    vocabulary, row_of, _ = corpus._select(counted, min_count=1, max_vocab=5, unknown="UNK")
+    vocabulary, row_of, _ = corpus._vocabulary_of(counted, min_count=1, max_vocab=5, unknown="UNK")
     assert vocabulary.counts.tolist() == [20_000 + 50 * 96, 50, 50, 50, 50]
     assert vocabulary.words[1:] == [f"frequent{i}" for i in range(4)]
     assert len(row_of) < 5000

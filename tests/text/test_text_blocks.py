@@ -1,9 +1,8 @@
-"""A pool of reused arrays."""
+"""Blocks of text, and the pool of arrays that they reuse."""
 
 import numpy as np
 
-from nce_train.text.blocks import read_blocks
-from nce_train.text.buffers import BufferPool
+from nce_train.text.blocks import BufferPool, read_blocks
 from nce_train.text.sources import list_sources
 
 

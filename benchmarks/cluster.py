@@ -131,7 +131,7 @@ def measured_rounds(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any
             workspace.begin(begin, stop, number)
             workspace.train(keep, encoded.stream, plan, schedule, NO_LIMIT)
             taken = time.thread_time() - started
-        places = (workspace.copies.input_place, workspace.copies.output_place)
+        places = (workspace.shard_rows.input_place, workspace.shard_rows.output_place)
         by_all |= np.stack([place >= 0 for place in places])
         rows.append([int((place >= 0).sum()) for place in places])
         seconds.append(taken)

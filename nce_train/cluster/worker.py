@@ -178,7 +178,7 @@ class WorkerTrainer:
         return trained
 
     def _changes(self, workspace: ShardWorkspace) -> RowValues:
-        dim, copies, tables = self._dim, workspace.copies, workspace.tables
+        dim, copies, tables = self._dim, workspace.shard_rows, workspace.tables
         inputs, outputs = (
             np.flatnonzero(places >= 0).astype(np.int32) for places in (copies.input_place, copies.output_place)
         )

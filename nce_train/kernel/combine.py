@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nce_train.compiled import cached_njit
-from nce_train.kernel.state import Copies, Tables
+from nce_train.kernel.state import ShardRows, Tables
 
 
 class RoundFactors(NamedTuple):
@@ -20,7 +20,7 @@ class RoundFactors(NamedTuple):
 
 
 def combine(
-    base: Tables, shards: Sequence[tuple[Tables, Copies]], factors: RoundFactors, first: int, last: int
+    base: Tables, shards: Sequence[tuple[Tables, ShardRows]], factors: RoundFactors, first: int, last: int
 ) -> None:
     """Add the shards' changes to the rows [first, last) of the base, in the order of the shards.
 
@@ -28,7 +28,7 @@ def combine(
     ----------
     base : Tables
         Changed in place.
-    shards : sequence of (Tables, Copies)
+    shards : sequence of (Tables, ShardRows)
         Each shard's changed copies, and where they stand.
     factors : RoundFactors
     first, last : int
@@ -37,8 +37,8 @@ def combine(
         table = _as_columns(base[number])
         total = np.empty((last - first, table.shape[1]), table.dtype)
         touched = np.zeros(last - first, np.bool_)
-        for changed, copies in shards:
-            places = copies.input_place if number == 0 else copies.output_place
+        for changed, shard_rows in shards:
+            places = shard_rows.input_place if number == 0 else shard_rows.output_place
             _sum_changes(table, _as_columns(changed[number]), places, first, last, total, touched)
         add_changes(table, total, touched, factor, first, last)
 

@@ -1,16 +1,15 @@
 """The threads' own copies of the rows touched most often, and how they are merged into the shared ones.
 
-Threads that write the same row take its cache lines from each other, at about 100 ns a time: on two cores a third of
-the speed with log-uniform noise, which draws row 0 twice a block. So threads but the first work on copies of their own
-of the rows touched most often, and add what they have changed to the shared ones now and then: the hotter, the oftener.
-All periods are multiples of HOT_EVERY blocks; what is due is checked only then. `training.hot_rows` plans the merges.
+`docs/kernel.md` says why. Threads but the first add what they have changed in their copies to the shared rows, hotter
+ones more often, and take these over. All periods are multiples of HOT_EVERY blocks; what is due is checked only then.
+`training.hot_row_plan` plans the merges.
 """
 
 import numpy as np
 
 from nce_train.kernel.inlining import called, in_place
 from nce_train.kernel.rows import merge_row
-from nce_train.kernel.state import HOT_EVERY, HOT_ROWS, HOT_START, TIER_BLOCKS, TIER_END, Noise, Tables, Thread
+from nce_train.kernel.state import HOT_EVERY, HOT_ROWS, HOT_START, TIER_BLOCKS, TIER_END, Noise, Tables, ThreadArrays
 
 
 @in_place
@@ -25,7 +24,7 @@ def merge_when_due(tables, thread, blocks):
 def _merge_hot_rows(output, bias, hot, tiers, hot_output, hot_bias, blocks):
     """Add the changes of the thread's copies to the shared rows, and take these over, in the tiers that are due.
 
-    `blocks` is the number of blocks that the thread has trained; at 0 all tiers are due.
+    `blocks` is the number of blocks that the thread has drawn; at 0 all tiers are due.
     """
     start = hot[HOT_START]
     first = np.int64(0)
@@ -41,7 +40,7 @@ def _merge_hot_rows(output, bias, hot, tiers, hot_output, hot_bias, blocks):
         first = end
 
 
-def take_hot_rows(tables: Tables, thread: Thread) -> None:
+def take_hot_rows(tables: Tables, thread: ThreadArrays) -> None:
     """Fill a thread's copies of the hot rows from the shared ones."""
     count, start = thread.hot[HOT_ROWS], thread.hot[HOT_START]
     for table in (tables.output, tables.bias):

@@ -50,7 +50,7 @@ _learning_rate = in_place(learning_rate)
 @in_place
 def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base):
     """Fill side `side` with the next block that has pairs, and ask for its rows; False at the range's end."""
-    cursor, copies, blocks = thread.cursor, thread.copies, thread.blocks
+    cursor, shard_rows, blocks = thread.cursor, thread.shard_rows, thread.blocks
     while True:
         if cursor[CENTRE] + plan.block_size + plan.window > cursor[KEPT] and cursor[POSITION] < cursor[RANGE_END]:
             _read_on(keep, stream, plan, cursor, thread.random, thread.kept, thread.sentences)
@@ -64,11 +64,13 @@ def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_
             > 0
         ):
             break
-    # rows are looked up only now: a block without pairs must not take copies that no step would fill
+    # rows are looked up only now: a block without pairs must not take shard rows that no step would fill
     for g in range(-(-blocks.counts[side, NUM_CENTRES] // PANEL) * PANEL):
-        blocks.centre_numbers[side, CENTRE_ID, g] = input_row(copies, side, blocks.centre_numbers[side, CENTRE_ID, g])
-    _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, copies, thread.hot, blocks, side)
-    _lay_out_rows(cursor, thread.kept, copies, thread.hot, blocks, side, first)
+        blocks.centre_numbers[side, CENTRE_ID, g] = input_row(
+            shard_rows, side, blocks.centre_numbers[side, CENTRE_ID, g]
+        )
+    _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, shard_rows, thread.hot, blocks, side)
+    _lay_out_rows(cursor, thread.kept, shard_rows, thread.hot, blocks, side, first)
     done = _progress(schedule, cursor[TOKENS] - token_base, cursor[BLOCKS] - block_base)
     blocks.lr[side] = _learning_rate(schedule, plan.linear, done)
     cursor[BLOCKS] += 1
@@ -156,7 +158,7 @@ def _choose_contexts(plan, cursor, random, kept, sentences, blocks, side, first,
 
 
 @inner
-def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, side):
+def _draw_noise(noise, plan, cursor, random, ring, seen, shard_rows, hot, blocks, side):
     """Draw the block's noise words: the different ones, and how often each is among them.
 
     Without `unique` only the oldest words of the ring give way to new ones: rows that the last blocks have worked on
@@ -203,11 +205,11 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, copies, hot, blocks, si
     random[0] = state
     blocks.counts[side, NUM_TRIES] = tries
     blocks.counts[side, NUM_NOISE] = count
-    place_rows(copies, hot, side, words, 0, count, blocks.noise_rows[side], 0)
+    place_rows(shard_rows, hot, side, words, 0, count, blocks.noise_rows[side], 0)
 
 
 @inner
-def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
+def _lay_out_rows(cursor, kept, shard_rows, hot, blocks, side, first):
     """Write each panel's rows in their four parts."""
     centres, noise = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_NOISE]
     for panel in range(-(-centres // PANEL)):
@@ -223,9 +225,9 @@ def _lay_out_rows(cursor, kept, copies, hot, blocks, side, first):
         parts[BOTH_END] = noise_start + noise
         parts[COUNT] = count
         parts[FIRST_PLACE] = low - begin
-        place_rows(copies, hot, side, kept, low, noise_start, rows, 0)
+        place_rows(shard_rows, hot, side, kept, low, noise_start, rows, 0)
         move_words(blocks.noise_rows[side], 0, noise, 0, 0, rows, noise_start)
-        place_rows(copies, hot, side, kept, high_start, high - high_start, rows, noise_start + noise)
+        place_rows(shard_rows, hot, side, kept, high_start, high - high_start, rows, noise_start + noise)
         for r in range(count, count + ROW_TILE):
             rows[r] = rows[0]
         if centres - panel * PANEL <= HALF:  # there is no second half

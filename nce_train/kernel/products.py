@@ -89,7 +89,8 @@ def add_to_centres(
 ):
     """centre_table[centre_ids[first_centre + g]] += Σ_r deltas[r, g] · table[rows[r]] over r < count, g < PANEL.
 
-    Only over the rows that concern g's half. On the way half of the rows `ahead` is fetched: the next block's.
+    Only over the rows that concern g's half. On the way the rows `ahead`, the next block's, are fetched: some
+    cache lines of each, see `_write_tiles`.
     """
     _add_to_centres(
         table, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, centre_table, centre_ids, first_centre
@@ -101,7 +102,7 @@ def add_to_rows(table, bias, width, rows, ahead, low_end, both_end, count, delta
     """table[rows[r]] += Σ_g deltas[r, g] · centres[first_centre + g] and bias[rows[r]] += Σ_g deltas[r, g], r < count.
 
     Only over the halves that row r concerns (the other deltas are 0). Row after row: a row may occur twice. On the way
-    the other half of the rows `ahead` is fetched.
+    the other cache lines of the rows `ahead` are fetched.
     """
     _add_to_bias(bias, rows, count, deltas)
     _add_to_rows(table, width, rows, ahead, low_end, both_end, count, deltas, centres, first_centre)

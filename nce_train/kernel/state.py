@@ -13,12 +13,12 @@ LINE_END = -1  # closes a sentence in the token stream
 BEYOND = 2**20  # further than any window reaches
 # dynamic_window
 RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
-# places in Thread.cursor
+# places in ThreadArrays.cursor
 POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS, RING_PLACE = range(11)
 CURSOR_SIZE = RING_PLACE + 1
-# places in Thread.hot
+# places in ThreadArrays.hot
 HOT_ROWS, HOT_START, HOT_EVERY = range(3)
-# places in a row of Thread.hot_tiers
+# places in a row of ThreadArrays.hot_tiers
 TIER_END, TIER_BLOCKS = range(2)
 NO_TIERS = np.zeros((0, 2), np.int64)
 # places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it
@@ -33,8 +33,8 @@ LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
 class Tables(NamedTuple):
     """The parameters, in rows of `row_length(dim)` numbers; those beyond dim are and stay zero.
 
-    Behind the classes' rows `output` and `bias` hold the threads' own copies of the hottest rows (see `Thread.hot`);
-    they are counted in `rows`.
+    Behind the classes' rows `output` and `bias` hold the threads' own copies of the hot rows (`ThreadArrays.hot`); they
+    are counted in `rows`.
     """
 
     input: np.ndarray  # float [classes, length]
@@ -45,7 +45,7 @@ class Tables(NamedTuple):
 class Noise(NamedTuple):
     """The noise distribution q as an alias table, and its logarithms."""
 
-    columns: np.ndarray  # uint64 [classes]: high half the greatest low half of a draw that stays, low half the alias
+    columns: np.ndarray  # uint64 [classes]: the threshold (high half) up to which a draw stays, and the alias
     log_count: np.ndarray  # float [rows]: log(S·q), the log expected count with replacement
     log_miss: np.ndarray  # float64 [rows]: log1p(−q)
 
@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     linear: bool
 
 
-class Copies(NamedTuple):
+class ShardRows(NamedTuple):
     """A shard's own copies of the rows that it has touched in a round, in the order in which it touched them.
 
     The kernel then trains `Tables` that hold only these copies, and `Noise` whose logarithms are copied with them.
@@ -77,8 +77,8 @@ class Copies(NamedTuple):
     input_place: np.ndarray  # int32 [classes]: where a word's copy stands, -1 where there is none
     output_place: np.ndarray  # int32 [classes]
     used: np.ndarray  # int64 [2]: copies of input rows, of output rows
-    fresh: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
-    fresh_count: np.ndarray  # int64 [2, 2]
+    to_copy: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
+    num_to_copy: np.ndarray  # int64 [2, 2]
 
 
 class Blocks(NamedTuple):
@@ -106,7 +106,7 @@ class Scratch(NamedTuple):
     log_contexts: np.ndarray  # float [2 window + 1]: log m by m, or zeros; constant
 
 
-class Thread(NamedTuple):
+class ThreadArrays(NamedTuple):
     """All that one thread owns. The arrays up to `loss` are its state.
 
     Functions are handed the parts they need, not all of it: hundreds of numbers, which compiling would write out at
@@ -115,7 +115,7 @@ class Thread(NamedTuple):
 
     cursor: np.ndarray  # int64 [CURSOR_SIZE]: see POSITION …
     random: np.ndarray  # uint64 [1]
-    kept: np.ndarray  # int32 [capacity]: the words that subsampling kept, from the last window on, as far as read
+    kept: np.ndarray  # int32 [capacity]: the words that subsampling kept and that are read, from the last window on
     sentences: np.ndarray  # int32 [capacity]: the number of each one's sentence in the range
     ring: np.ndarray  # int32 [S, rounded up to DRAWS]: the noise words, the oldest at RING_PLACE; −1 before the first
     loss: np.ndarray  # float64 [1]: summed since it was last set to 0
@@ -123,13 +123,13 @@ class Thread(NamedTuple):
     hot_tiers: np.ndarray  # int64 [tiers, 2]: the row behind a tier's last, and blocks between its merges
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
-    copies: Copies | None  # where the thread works on copies of its own
+    shard_rows: ShardRows | None  # where it trains a shard of a round
     seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
     blocks: Blocks
     scratch: Scratch
 
 
-def new_thread(
+def new_thread_arrays(
     plan: Plan,
     width: int,
     dtype: type,
@@ -138,7 +138,7 @@ def new_thread(
     hot_start: int = 0,
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
-) -> Thread:
+) -> ThreadArrays:
     """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
 
     `width` is `table_width(dim)`, the numbers of a row that are worked on.
@@ -146,7 +146,7 @@ def new_thread(
     `hot_tiers` says how many hot rows the thread has copies of, and how often they are merged; the copies are in the
     table from row `hot_start` on.
 
-    With `copied`, the thread works on copies of the rows of these.
+    With `copied`, it trains a shard of a round, on copies of the rows of these.
     """
     panels = -(-plan.block_size // PANEL)
     padded_block = panels * PANEL
@@ -157,7 +157,7 @@ def new_thread(
     hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
     kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
-    return Thread(
+    return ThreadArrays(
         cursor=np.zeros(CURSOR_SIZE, np.int64),
         random=np.array([random_state], np.uint64),
         kept=np.zeros(kept_capacity, np.int32),
@@ -168,7 +168,7 @@ def new_thread(
         hot_tiers=hot_tiers,
         hot_output=aligned_zeros((hot_rows, width), dtype),
         hot_bias=aligned_zeros((hot_rows,), dtype),
-        copies=None if copied is None else _new_copies(*copied, panels * row_capacity),
+        shard_rows=None if copied is None else _new_shard_rows(*copied, panels * row_capacity),
         seen=np.zeros(seen_size, np.int32),
         blocks=Blocks(
             counts=np.zeros((2, 4), np.int64),
@@ -192,16 +192,16 @@ def new_thread(
     )
 
 
-def _new_copies(base: Tables, noise: Noise, capacity: int) -> Copies:
+def _new_shard_rows(base: Tables, noise: Noise, capacity: int) -> ShardRows:
     classes = len(base.input)
-    return Copies(
+    return ShardRows(
         base=base,
         noise=noise,
         input_place=np.full(classes, -1, np.int32),
         output_place=np.full(classes, -1, np.int32),
         used=np.zeros(2, np.int64),
-        fresh=np.zeros((2, 2, capacity), np.int32),
-        fresh_count=np.zeros((2, 2), np.int64),
+        to_copy=np.zeros((2, 2, capacity), np.int32),
+        num_to_copy=np.zeros((2, 2), np.int64),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from nce_train.kernel.inlining import in_place, inner
 from nce_train.kernel.logistic import logits_to_deltas
 from nce_train.kernel.products import add_to_centres, add_to_rows, pack_centres, panel_logits
-from nce_train.kernel.row_places import copy_fresh_rows
+from nce_train.kernel.row_places import copy_new_rows
 from nce_train.kernel.sizes import PANEL
 from nce_train.kernel.state import (
     AFTER,
@@ -31,7 +31,7 @@ def block_step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
     blocks, scratch = thread.blocks, thread.scratch
     output, width = tables.output, scratch.centres.shape[1]
-    copy_fresh_rows(thread.copies, tables, noise, side)
+    copy_new_rows(thread.shard_rows, tables, noise, side)
     centres, pairs = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_PAIRS]
     ids = blocks.centre_numbers[side, CENTRE_ID]
     panels = -(-centres // PANEL)

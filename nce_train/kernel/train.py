@@ -6,7 +6,7 @@ centre's own sentence, but a block goes on into the next one: cut at the sentenc
 on a text with lines of 90 words, and took as long. The next block is drawn before the current one is worked on, so that
 its rows are fetched meanwhile.
 
-Everything a thread needs to go on stands in `Thread`; nothing is allocated here. `docs/kernel.md` walks through a
+Everything a thread needs to go on stands in `ThreadArrays`; nothing is allocated here. `docs/kernel.md` walks through a
 block. The mathematics below is repeated in float64 NumPy in `tests/kernel/twin.py`; float64 tables get the exact
 logistic, float32 tables polynomials with an error of about one unit in the last place.
 
@@ -27,6 +27,8 @@ from nce_train.kernel.next_block import next_block
 from nce_train.kernel.state import BLOCKS, TOKENS
 from nce_train.kernel.step import block_step
 
+MERGE_ONLY = 0  # for `max_blocks`
+
 
 @cached_njit(nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
 def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks):
@@ -42,21 +44,21 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
         Class ids; LINE_END closes a sentence.
     plan : Plan
     schedule : Schedule
-    thread : Thread
+    thread : ThreadArrays
         Goes on from its cursor; `loss` and the counters in `cursor`, from TOKENS on, are added to.
     max_blocks : int
 
     Returns
     -------
     int
-        Blocks done; fewer than `max_blocks` means that the range is exhausted. With `max_blocks` 0 the thread's
+        Blocks done; fewer than `max_blocks` means that the range is exhausted. With `MERGE_ONLY` the thread's
         copies of hot rows are merged, all of them, which makes `tables` complete.
     """
     token_base = thread.cursor[TOKENS]
     block_base = thread.cursor[BLOCKS]
     drawn = done = 0
     side = np.int64(0)  # of the next block; a literal 0 would have all of the below compiled for it once more
-    if max_blocks == 0:
+    if max_blocks == MERGE_ONLY:
         merge_when_due(tables, thread, np.int64(0))
     while True:  # `next_block` is called at one place only: it is compiled into this function, and is large
         is_drawn = drawn < max_blocks and next_block(

@@ -1,4 +1,4 @@
-"""Vector instructions for the intrinsics of `tiles`, by name: loads, stores, shuffles, fused multiply-adds."""
+"""Vector instructions for the intrinsics of this room, by name: loads, stores, shuffles, fused multiply-adds."""
 
 from llvmlite import ir
 from numba import types

@@ -30,7 +30,7 @@ def copies_beside(vocabulary: int, settings: Settings, cluster: Executor | None)
         return 2  # the sum of the changes, and the base on its way to a worker
     if settings.deterministic:
         return settings.shards
-    from nce_train.training.hot_rows import hot_rows_of  # with the compiler
+    from nce_train.training.hot_row_plan import hot_rows_of  # with the compiler
 
     threads = int(settings.threads)
     return hot_rows_of(vocabulary, threads) * (threads - 1) / vocabulary  # each copy is twice there

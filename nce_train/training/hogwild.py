@@ -23,11 +23,11 @@ from nce_train.kernel.state import (
     SENTENCE,
     TIER_END,
     Noise,
-    Thread,
-    new_thread,
+    ThreadArrays,
+    new_thread_arrays,
 )
-from nce_train.kernel.train import train_blocks
-from nce_train.training.hot_rows import hot_tiers
+from nce_train.kernel.train import MERGE_ONLY, train_blocks
+from nce_train.training.hot_row_plan import hot_tiers
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import initial_tables
 from nce_train.training.settings import Settings
@@ -49,9 +49,11 @@ class HogwildTrainer(Trainer):
         self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, copies)
         self.tables = initial_tables(counts, settings, copied_rows=hot_rows * copies)
         width = table_width(settings.dim)
-        self.threads: list[Thread] = [new_thread(self.plan, width, np.float32, seeds[0])]
+        self.threads: list[ThreadArrays] = [new_thread_arrays(self.plan, width, np.float32, seeds[0])]
         for copy, seed in enumerate(seeds[1:]):
-            self.threads.append(new_thread(self.plan, width, np.float32, seed, tiers, len(counts) + copy * hot_rows))
+            self.threads.append(
+                new_thread_arrays(self.plan, width, np.float32, seed, tiers, len(counts) + copy * hot_rows)
+            )
         for thread in self.threads:
             take_hot_rows(self.tables, thread)
         self._reserved = 0  # blocks that kernel calls under way may still do
@@ -62,9 +64,9 @@ class HogwildTrainer(Trainer):
 
     def compile(self) -> None:
         """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
-        self._train(self.threads[0], 0)
+        self._train(self.threads[0], MERGE_ONLY)
 
-    def _train(self, thread: Thread, blocks: int) -> int:
+    def _train(self, thread: ThreadArrays, blocks: int) -> int:
         return int(
             train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, self._schedule(), thread, blocks)
         )
@@ -78,7 +80,7 @@ class HogwildTrainer(Trainer):
     def _settle(self) -> None:
         """Merge the copies of hot rows."""
         for thread in self.threads:
-            self._train(thread, 0)
+            self._train(thread, MERGE_ONLY)
 
     # --- to stop here and go on elsewhere -----------------------------------------------------------------------
 
@@ -150,7 +152,7 @@ class HogwildTrainer(Trainer):
         self._active[number] = True
         return True
 
-    def _call(self, thread: Thread) -> bool:
+    def _call(self, thread: ThreadArrays) -> bool:
         """Run the kernel once; False when the range is exhausted."""
         with self._lock:
             budget = self._budget()
@@ -188,12 +190,12 @@ class HogwildTrainer(Trainer):
         return 1 if threads == 1 else max(threads, min(16 * threads, ids // LEAST_RANGE))
 
 
-def _own_state(thread: Thread) -> dict[str, np.ndarray]:
+def _own_state(thread: ThreadArrays) -> dict[str, np.ndarray]:
     """What a thread needs to go on; its copies of hot rows are merged and taken anew, the rest is scratch."""
     return {name: getattr(thread, name) for name in ("cursor", "random", "kept", "sentences", "ring")}
 
 
-def _resume_thread(thread: Thread, arrays: Mapping[str, np.ndarray]) -> None:
+def _resume_thread(thread: ThreadArrays, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in _own_state(thread).items():
         fill(array, arrays[name])
 

@@ -29,12 +29,12 @@ from nce_train.kernel.state import (
     POSITION,
     RANGE_END,
     TOKENS,
-    Copies,
     Noise,
     Plan,
+    ShardRows,
     Tables,
     aligned_zeros,
-    new_thread,
+    new_thread_arrays,
 )
 from nce_train.kernel.train import train_blocks
 from nce_train.training.noise import noise_probability, noise_tables
@@ -136,25 +136,25 @@ class ShardWorkspace:
             aligned_zeros(shape[:1], dtype),
         )
         self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
-        self.thread = new_thread(plan, table_width(dim), dtype, 0, copied=(base, noise))
+        self.thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise))
 
     @property
-    def copies(self) -> Copies:
-        copies = self.thread.copies
-        assert copies is not None
-        return copies
+    def shard_rows(self) -> ShardRows:
+        shard_rows = self.thread.shard_rows
+        assert shard_rows is not None
+        return shard_rows
 
     def begin(self, position: int, end: int, random_state: int) -> None:
         """Forget the last round; train [position, end) of the stream next."""
-        thread, copies = self.thread, self.copies
+        thread, shard_rows = self.thread, self.shard_rows
         thread.cursor[:] = 0
         thread.cursor[POSITION], thread.cursor[RANGE_END] = position, end
         thread.random[0] = random_state
         thread.ring[:] = -1
         thread.loss[0] = 0
-        copies.used[:] = 0
-        copies.input_place[:] = -1
-        copies.output_place[:] = -1
+        shard_rows.used[:] = 0
+        shard_rows.input_place[:] = -1
+        shard_rows.output_place[:] = -1
 
     def train(self, keep: np.ndarray, stream: np.ndarray, plan: Plan, schedule: Schedule, blocks: int) -> int:
         """Train at most `blocks` blocks on; how many were done. `schedule` is that of the round's beginning."""
@@ -267,7 +267,7 @@ class RoundTrainer(BaseRounds):
         self._shards = [
             ShardWorkspace(self.tables, self.noise, self.plan, settings.dim) for _ in range(settings.shards)
         ]
-        self._copies = [(shard.tables, shard.copies) for shard in self._shards]
+        self._changed = [(shard.tables, shard.shard_rows) for shard in self._shards]
         self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
         self._to_train: deque[int] = deque()
         self._complete = False
@@ -281,7 +281,7 @@ class RoundTrainer(BaseRounds):
         shard = self._shards[0]
         shard.begin(0, 0, 0)
         shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
-        combine(self.tables, self._copies, self._factors, 0, 1)
+        combine(self.tables, self._changed, self._factors, 0, 1)
 
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
@@ -350,7 +350,7 @@ class RoundTrainer(BaseRounds):
         """Combine this thread's share of the rows."""
         classes, threads = len(self.tables.input), int(self.settings.threads)
         for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
-            combine(self.tables, self._copies, self._factors, first, min(classes, first + ROWS_AT_ONCE))
+            combine(self.tables, self._changed, self._factors, first, min(classes, first + ROWS_AT_ONCE))
 
     def _results(self) -> list[ShardResult]:
         return [

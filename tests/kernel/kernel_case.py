@@ -7,7 +7,16 @@ from nce_train.kernel.draws import alias_table
 from nce_train.kernel.hot_rows import take_hot_rows, with_hot_rows, without_hot_rows
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import PANEL, table_width
-from nce_train.kernel.state import LINE_END, RADIUS_PER_BLOCK, RANGE_END, Noise, Plan, Tables, aligned_zeros, new_thread
+from nce_train.kernel.state import (
+    LINE_END,
+    RADIUS_PER_BLOCK,
+    RANGE_END,
+    Noise,
+    Plan,
+    Tables,
+    aligned_zeros,
+    new_thread_arrays,
+)
 from nce_train.kernel.train import train_blocks
 from nce_train.training.parameters import ALWAYS_KEEP
 
@@ -67,7 +76,7 @@ class KernelCase:
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)
         hot_tiers = np.array(tiers, np.int64).reshape(-1, 2)
-        self.thread = new_thread(chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity)
+        self.thread = new_thread_arrays(chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity)
         take_hot_rows(self.tables, self.thread)
         self.thread.cursor[RANGE_END] = len(self.stream)
 

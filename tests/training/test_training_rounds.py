@@ -11,7 +11,7 @@ from observing import Calling, Readings
 from nce_train.kernel.combine import RoundFactors, combine
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import table_width
-from nce_train.kernel.state import RANGE_END, new_thread
+from nce_train.kernel.state import RANGE_END, new_thread_arrays
 from nce_train.kernel.train import train_blocks
 from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.noise import noise_probability, noise_tables
@@ -133,7 +133,7 @@ def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training():
     trainer.run()
     settings = trainer.settings
     tables, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)
-    thread = new_thread(trainer.plan, table_width(settings.dim), np.float32, 0)
+    thread = new_thread_arrays(trainer.plan, table_width(settings.dim), np.float32, 0)
     thread.random[0] = np.random.SeedSequence([settings.seed, 2, 0, 0]).generate_state(1, np.uint64)[0]
     thread.cursor[RANGE_END] = len(STREAM)
     schedule = Schedule(float(settings.lr), 0, TOKENS, 0, 2**62, 1)
@@ -173,7 +173,7 @@ def test_combining_is_the_formula():
     for number, shard in enumerate(shards):
         shard.begin(0, 0, 0)
         touched = generator.permutation(CLASSES)[: 50 * number]  # the first touches nothing
-        for kind, places in ((0, shard.copies.input_place), (1, shard.copies.output_place)):
+        for kind, places in ((0, shard.shard_rows.input_place), (1, shard.shard_rows.output_place)):
             places[touched] = np.arange(len(touched))
             for t in (0,) if kind == 0 else (1, 2):
                 copied = shard.tables[t]
@@ -183,7 +183,7 @@ def test_combining_is_the_formula():
                 scale = factor[touched] if change.ndim == 1 else factor[touched, None]
                 want[t][touched] += scale * change
     for first in range(0, CLASSES, 128):
-        combine(base, [(shard.tables, shard.copies) for shard in shards], factors, first, min(CLASSES, first + 128))
+        combine(base, [(shard.tables, shard.shard_rows) for shard in shards], factors, first, min(CLASSES, first + 128))
     for got, expected in zip(base, want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 

@@ -5,7 +5,7 @@ import pytest
 from kernel_case import KernelCase, plan, random_lines
 
 from nce_train.kernel.state import COUNT
-from nce_train.training.hot_rows import (
+from nce_train.training.hot_row_plan import (
     BLOCKS_BETWEEN_CHECKS,
     LEAST_OWN_TOUCHES,
     LEAST_TIER,

@@ -1,10 +1,8 @@
 """Which rows of the output table threads have copies of, and how often they merge them into the shared ones.
 
-Threads that write the same row take its cache lines from each other: two CPUs under one cache send a line to and fro
-in 60 ns, others in 350, and then two threads are hardly faster than one. So each thread but the first works on its own
-copies of the rows touched most often, and the kernel adds what it has changed to the shared rows now and then
-(`_merge_hot_rows`); the first thread works on the shared rows, so that it has nothing to merge. The rarer the merges,
-the less is sent, and the more threads learn the same thing twice over; `benchmarks/STUDY.md` has the measurements.
+`docs/kernel.md` says why, and `kernel.hot_rows` does it. The first thread works on the shared rows, so it has nothing
+to merge. The rarer the merges, the less travels between caches, and the more threads learn the same thing twice;
+`benchmarks/STUDY.md` has the measurements.
 """
 
 import numpy as np

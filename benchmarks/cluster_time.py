@@ -123,7 +123,7 @@ def rounds_of(cluster: Cluster, text: Path, dim: int, shards: int, rounds: int, 
             results = trainer._train_round()
             assert results is not None
             trainer._base.round_done(trainer._sum.combine(trainer._factors))
-            trainer._end_round(results, None)
+            trainer._end_round(results)
             seconds[-1]["training, of the busiest worker"] = max(busy.values())
             busy.clear()
             seconds[-1]["the whole round"] = time.perf_counter() - seconds[-1].pop("began")

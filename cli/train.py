@@ -246,7 +246,7 @@ def _files_read(
     corpus: tuple[str, ...], config: str | None, given: dict[str, Any], init: str | None, resume: Path | None
 ) -> list[tuple[str, str | None]]:
     """What a run reads, each with its path; of a run that goes on, what its record tells as well."""
-    from nce_train.runs.model_directory import CHECKPOINT
+    from nce_train.model_files import CHECKPOINT
     from nce_train.runs.record import read_record
     from nce_train.text.sources import list_sources
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nce_train.embeddings.formats.npy import read_array, read_vocabulary
-from nce_train.embeddings.formats.table import Table, no_settings
+from nce_train.embeddings.formats.table import Table
 from nce_train.errors import InputError
 from nce_train.model_files import CHECKPOINT, CONFIG, FILES, FORMAT, INPUT, MANIFEST, OUTPUT, VOCABULARY
 
@@ -29,26 +29,11 @@ T = TypeVar("T")
 
 
 def read_finished(path: Path, read: Callable[[], T]) -> T:
-    """Call `read`, which reads the files of a finished model; repeat it if the model was replaced meanwhile.
+    """Return what `read` reads from the files of a finished model; repeat it if the model was replaced meanwhile.
 
-    Memory maps stay valid: training replaces files and never changes their contents.
-
-    Parameters
-    ----------
-    path : Path
-        A model directory. If it has `input.npy` and `vocab.tsv` only, it needs no manifest.
-    read : callable
-
-    Returns
-    -------
-    object
-        What `read` returns.
-
-    Raises
-    ------
-    InputError
-        What `read` raises; or when the model is unfinished or is replaced repeatedly, its manifest is damaged or of
-        another format, or a file is a link that leads out of the directory.
+    Memory maps stay valid: training replaces files and never changes their contents. A directory that has `input.npy`
+    and `vocab.tsv` only needs no manifest. InputError is raised when the model is unfinished or is replaced repeatedly,
+    its manifest is refused (`check_manifest`), or a file is a link that leads out of the directory.
     """
     before = _manifest(path)
     if before is None:
@@ -71,20 +56,7 @@ def read_finished(path: Path, read: Callable[[], T]) -> T:
 
 
 def read(path: Path, mmap: bool, vectors: str) -> Table:
-    """Read the table of a model directory.
-
-    Parameters
-    ----------
-    path : Path
-    mmap : bool
-        Map the vectors read-only (but the sum of both is computed).
-    vectors : {"input", "output", "sum"}
-
-    Raises
-    ------
-    InputError
-        When a file is missing or damaged, they do not fit together, or the model is unfinished.
-    """
+    """Read the table of a finished model, with its "input" or "output" vectors, mapped read-only, or their "sum"."""
     return read_finished(path, lambda: _read(path, mmap, vectors))
 
 
@@ -120,7 +92,7 @@ def _settings(path: Path) -> Callable[[], Mapping[str, Any]]:
         with path.open("rb") as file:
             content = file.read(_MOST_SETTINGS)
     except FileNotFoundError:
-        return no_settings
+        return dict
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); correct this or remove it") from None
     return partial(_parsed_settings, content, path)
@@ -133,19 +105,7 @@ def _parsed_settings(content: bytes, path: Path) -> Mapping[str, Any]:
 
 
 def check_manifest(content: bytes, path: Path) -> None:
-    """Refuse a manifest that is damaged, of another format, or names a file outside its directory.
-
-    Parameters
-    ----------
-    content : bytes
-    path : Path
-        The model directory.
-
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse the manifest of the directory `path` if it is damaged, of another format, or names a file outside it."""
     place = path / MANIFEST
     try:
         manifest = json.loads(content)

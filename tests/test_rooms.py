@@ -24,7 +24,17 @@ MAY_IMPORT = {
     "configs": set(),
 }
 # Modules at the top of the package, which every room may import; they import each other only.
-HELPERS = {"arguments", "compiled", "decompression", "errors", "files", "flat_yaml", "memory", "npy_file"}
+HELPERS = {
+    "arguments",
+    "compiled",
+    "decompression",
+    "errors",
+    "files",
+    "flat_yaml",
+    "memory",
+    "model_files",
+    "npy_file",
+}
 MOST_LINES = 500
 
 

@@ -34,7 +34,7 @@ def run_inputs(
     corpus: Any, config: PathLike | None, given: Mapping[str, Any], init: Any, resume: PathLike | None
 ) -> Inputs:
     """The files that a training run reads; of a resumed run, those of its first session too. See `train`."""
-    from nce_train.runs.model_directory import CHECKPOINT
+    from nce_train.model_files import CHECKPOINT
     from nce_train.runs.record import read_record
 
     settings = {**({} if config is None else read_config(config)), **given}

@@ -14,6 +14,7 @@ from nce_train.arguments import PathLike
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
+from nce_train.model_files import BIAS, CONFIG, OUTPUT
 from nce_train.training.settings_files import load_settings
 
 if TYPE_CHECKING:
@@ -60,11 +61,11 @@ def find_start(how: "How", path: PathLike) -> "WarmStart":
     from nce_train.text.vocabulary import Vocabulary
 
     directory = Path(path)
-    is_classifier = all((directory / name).is_file() for name in ("output.npy", "bias.npy", "config.yaml"))
+    is_classifier = all((directory / name).is_file() for name in (OUTPUT, BIAS, CONFIG))
     if how == "init" and not is_classifier:
         return _start_from(Embeddings.load(path), path)
     model = Model.load(path)
-    settings = load_settings(directory / "config.yaml")
+    settings = load_settings(directory / CONFIG)
     vocabulary = Vocabulary(model.words, model.counts, settings.unknown)
     known = Known(vocabulary, model.input, model.output, model.bias, settings.subsample)
     return WarmStart(how, path, known)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ _MARK = b"nce-train index\n"
 _DIGEST = 32
 _TRAILER = len(_MARK) + 2 * _DIGEST
 _BLOCK_ROWS = 1 << 12
-_CHUNK = 1 << 20
 
 
 class ApproximateIndex:
@@ -87,16 +86,14 @@ class ApproximateIndex:
         usearch = _usearch()
         path = Path(path)
         try:
-            with path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END) - _TRAILER
-                file.seek(max(0, size))
-                trailer = file.read()
-                if size < 0 or not trailer.startswith(_MARK):
-                    raise InputError(f"{path}: not an index that nce-train wrote, or cut short; name another file")
-                if _sha256_of_file(file, size) != trailer[len(_MARK) : -_DIGEST]:
-                    raise InputError(f"{path}: the index is damaged; remove it, so that it is built again")
+            content = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
         except OSError as error:
             raise InputError(f"{path}: the index cannot be read ({error.strerror}); check the path") from None
+        trailer = content[-_TRAILER:].tobytes()
+        if not trailer.startswith(_MARK):
+            raise InputError(f"{path}: not an index that nce-train wrote, or cut short; name another file")
+        if hashlib.sha256(content[:-_TRAILER].data).digest() != trailer[len(_MARK) : -_DIGEST]:
+            raise InputError(f"{path}: the index is damaged; remove it, so that it is built again")
         if _sha256_of_vectors(vectors) != trailer[-_DIGEST:]:
             raise InputError(f"{path}: an index of other vectors; remove it, so that it is built again")
         return cls(usearch.Index.restore(path, view=True), vectors)
@@ -116,9 +113,9 @@ class ApproximateIndex:
                 raise RunError(
                     f"{path}: the index could not be written ({error}); correct this and try again"
                 ) from None
-            size = file.seek(0, os.SEEK_END)
             with open(file.name, "rb") as written:
-                digest = _sha256_of_file(written, size)
+                digest = hashlib.file_digest(written, "sha256").digest()
+            file.seek(0, os.SEEK_END)
             file.write(_MARK + digest + _sha256_of_vectors(self.vectors))
 
     def nearest_rows(
@@ -142,15 +139,6 @@ def _call_in_thread(call: Callable[..., Any], *arguments: Any) -> Any:
     """Call usearch in another thread: in the main thread it swallows what a signal handler raises, such as Ctrl-C."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, *arguments).result()
-
-
-def _sha256_of_file(file: IO[bytes], size: int) -> bytes:
-    file.seek(0)
-    digest = hashlib.sha256()
-    while size > 0 and (chunk := file.read(min(size, _CHUNK))):
-        digest.update(chunk)
-        size -= len(chunk)
-    return digest.digest()
 
 
 def _sha256_of_vectors(vectors: NDArray[np.float32]) -> bytes:

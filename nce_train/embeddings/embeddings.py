@@ -6,23 +6,26 @@ This class finds similar words; `WordVectors`, which it extends, holds the words
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.arguments import check_integer, check_words, format_value
-from nce_train.embeddings.keys import Key, Word, check_vector, with_weights
 from nce_train.embeddings.nearest import largest, nearest_rows
 from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.spelling import UnknownWordError
-from nce_train.embeddings.word_vectors import WordVectors
+from nce_train.embeddings.word_vectors import Word, WordVectors
 from nce_train.errors import InputError, NceTrainWarning
 
 if TYPE_CHECKING:
     from nce_train.embeddings.approximate import ApproximateIndex
+
+# In `most_similar`: a word, a vector, or either of them with a weight.
+Key = Word | NDArray[np.floating] | tuple[Word | NDArray[np.floating], float]
 
 _MOST_NAMED = 3  # unknown words in a warning
 
@@ -291,9 +294,9 @@ class Embeddings(WordVectors):
     def _targets(self, keys: Key | Sequence[Key], weight: float) -> list["_Target"]:
         """Look up what to compare with: words at unit length, vectors unchanged."""
         targets = []
-        for key, weight_given in with_weights(keys, weight):
+        for key, weight_given in _with_weights(keys, weight):
             if isinstance(key, np.ndarray):
-                check_vector(key, self.vectors.shape[1])
+                _check_vector(key, self.vectors.shape[1])
                 targets.append(_Target(key, weight_given, None))
             else:
                 row = self._row(key)
@@ -323,3 +326,33 @@ class _Target(NamedTuple):
     vector: NDArray
     weight: float
     row: int | None
+
+
+def _with_weights(keys: Key | Iterable[Key], default: float) -> Iterator[tuple[Any, float]]:
+    """Yield one key or several, each with its weight; a tuple of a key and a number is one key."""
+    several: Iterable[Any] = keys if isinstance(keys, Iterable) else [keys]
+    if (
+        isinstance(keys, (str, bytes))
+        or (isinstance(keys, np.ndarray) and keys.ndim == 1)
+        or (isinstance(keys, tuple) and len(keys) == 2 and isinstance(keys[1], Real))
+    ):
+        several = [keys]
+    for key in several:
+        if not isinstance(key, tuple):
+            yield key, default
+            continue
+        if len(key) != 2 or not isinstance(key[1], Real):
+            raise TypeError(f"{key!r} is not a pair of a word or vector and a weight")
+        weight = float(key[1])
+        if not np.isfinite(weight):
+            raise ValueError(f"the weight {weight} of {key[0]!r} is not finite")
+        yield key[0], weight
+
+
+def _check_vector(vector: NDArray, dim: int) -> None:
+    if vector.dtype.kind not in "fiu":
+        raise TypeError(f"a vector of type {vector.dtype} was given; a vector holds real numbers")
+    if vector.shape != (dim,):
+        raise ValueError(f"a vector of shape {vector.shape} was given; the vectors here have {(dim,)}")
+    if not np.isfinite(vector).all():
+        raise ValueError("a vector was given that holds a number that is not finite (NaN or infinity)")

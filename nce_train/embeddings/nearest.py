@@ -19,25 +19,11 @@ def nearest_rows(
     excluded: NDArray[np.intp],
     number: int,
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Find the rows of the largest cosines to each target, except one row.
+    """Yield for each target the rows of the largest cosines, at most `number`, and these cosines.
 
-    Parameters
-    ----------
-    targets : float32 [targets, dim]
-        Of unit length.
-    vectors : float32 [rows, dim]
-    norms : float32 [rows]
-        The lengths of `vectors`.
-    excluded : int [targets]
-        The row to leave out, the target's own. It may lie beyond `vectors`.
-    number : int
-        The number of rows for each target.
-
-    Yields
-    ------
-    rows : int [at most number]
-        The nearest first; equally near ones in the order of rows.
-    similarities : float32 [at most number]
+    The nearest come first, equally near ones in the order of rows. `targets` [targets, dim] are of unit length, `norms`
+    [rows] are the lengths of `vectors` [rows, dim]. `excluded` [targets] is the one row to leave out for each target,
+    its own; it may lie beyond `vectors`.
     """
     block_targets = _BLOCK_NUMBERS // min(max(1, len(vectors)), _BLOCK_ROWS)
     for start in range(0, len(targets), block_targets):
@@ -57,14 +43,7 @@ def nearest_rows(
 
 
 def largest(values: NDArray[np.float32], number: int) -> NDArray[np.intp]:
-    """Indices of the largest values, the largest first; equal ones in their own order.
-
-    Parameters
-    ----------
-    values : float32 [count]
-    number : int
-        At least 1.
-    """
+    """Indices of the `number` (at least 1) largest values, the largest first; equal ones in their own order."""
     groups = len(values) // _GROUP_SIZE
     if number < groups:
         # A lower bound of the numberth largest value, and close to it: the numberth largest of the groups' maxima. This

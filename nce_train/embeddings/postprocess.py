@@ -9,31 +9,12 @@ _BLOCK_ROWS = 1 << 14
 
 
 def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale each row to length 1; a row of zeros is unchanged.
-
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
-
-    Returns
-    -------
-    float32 [rows, dim]
-    """
-    norms = vector_norms(vectors)
-    return vectors / norms[:, None]
+    """Scale each row of [rows, dim] to length 1; a row of zeros is unchanged."""
+    return vectors / vector_norms(vectors)[:, None]
 
 
 def vector_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the length of each row to divide it by; 1 for a row of zeros.
-
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
-
-    Returns
-    -------
-    float32 [rows]
-    """
+    """Compute the length [rows] of each row of [rows, dim] to divide it by; 1 for a row of zeros."""
     # In float64, as the square of a tiny or huge float32 may underflow or overflow.
     squares = np.einsum("rd,rd->r", vectors, vectors, dtype=np.float64)
     norms = np.sqrt(squares)
@@ -42,23 +23,10 @@ def vector_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def all_but_the_top(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Remove the mean of all rows and their top round(dim/100), at least 1, principal components.
+    """Remove the mean of all rows of [rows, dim] and their top round(dim/100), at least 1, principal components.
 
     J. Mu, S. Bhat, P. Viswanath: "All-but-the-Top: Simple and Effective Postprocessing for Word
     Representations", 2018, algorithm 1.
-
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
-
-    Returns
-    -------
-    float32 [rows, dim]
-
-    Raises
-    ------
-    InputError
-        When the numbers are too large to be centred in float32.
     """
     removed = max(1, round(vectors.shape[1] / 100))
     with np.errstate(over="ignore"):

@@ -1,7 +1,8 @@
 """The questions of `nce-query`, answered with dictionaries that `json.dumps` can write.
 
 A word is looked up as given, else unescaped (`%_new%20york`), else lower-cased. Answers name it as asked (`asked`)
-and as the vocabulary has it (`word`). For an unknown word the nearest spellings are given.
+and as the vocabulary has it (`word`). An unknown word raises InputError with the nearest spellings, but `neighbours`
+answers the other words.
 """
 
 from collections.abc import Sequence
@@ -20,35 +21,16 @@ Method = Literal["3cosadd", "3cosmul"]
 def neighbours(
     embeddings: Embeddings,
     words: Sequence[str],
-    top: int = 10,
-    restrict_vocab: int = 0,
-    index: "ApproximateIndex | None" = None,
-    spell_limit: int = 10,
+    top: int,
+    restrict_vocab: int,
+    index: "ApproximateIndex | None",
+    spell_limit: int,
 ) -> dict[str, Any]:
-    """Find the nearest words of each known word, and the nearest spellings of each unknown one.
+    """Find the nearest words of each known word, and the nearest spellings of the first `spell_limit` unknown ones.
 
-    Parameters
-    ----------
-    embeddings : Embeddings
-    words : sequence of str
-    top : int
-        The number of neighbours of each.
-    restrict_vocab : int
-        Search only this many first words; 0 for all.
-    index : ApproximateIndex, optional
-    spell_limit : int
-        For how many unknown words the nearest spellings are searched, which takes up to 0.1 seconds each.
-
-    Returns
-    -------
-    dict
-        `neighbours`: for each known word `{"asked", "word", "nearest": [{"word", "similarity"}, …]}`; `unknown`: for
-        each unknown word `{"asked", "spellings"}`, where `spellings` is None beyond the limit.
-
-    Raises
-    ------
-    ValueError
-        As `Embeddings.neighbours`.
+    The answer has `neighbours`, for each known word `{"asked", "word", "nearest": [{"word", "similarity"}, …]}`, and
+    `unknown`, for each unknown word `{"asked", "spellings"}`, where `spellings` is None beyond the limit: to search
+    them takes up to 0.1 seconds each.
     """
     looked_up = [find_word(word, embeddings.key_to_index) for word in words]
     known = [(asked, word) for asked, word in zip(words, looked_up, strict=True) if word is not None]
@@ -70,30 +52,11 @@ def neighbours(
 
 
 def analogy(
-    embeddings: Embeddings, a: str, b: str, c: str, top: int = 10, restrict_vocab: int = 0, method: Method = "3cosadd"
+    embeddings: Embeddings, a: str, b: str, c: str, top: int, restrict_vocab: int, method: Method
 ) -> dict[str, Any]:
-    """Answer "a is to b as c is to ?".
+    """Answer "a is to b as c is to ?" by `most_similar` (3cosadd) or `most_similar_cosmul` of b and c without a.
 
-    Parameters
-    ----------
-    embeddings : Embeddings
-    a, b, c : str
-    top : int
-        The number of answers.
-    restrict_vocab : int
-        Search only this many first words; 0 for all.
-    method : {"3cosadd", "3cosmul"}
-        `Embeddings.most_similar` or `Embeddings.most_similar_cosmul` of b and c without a.
-
-    Returns
-    -------
-    dict
-        `words`: `{"asked", "word"}` of a, b and c; `method`; `answers`: `{"word", "score"}`, the best first.
-
-    Raises
-    ------
-    InputError
-        When a word is not in the vocabulary.
+    The answer has `words`, `{"asked", "word"}` of a, b and c; `method`; `answers`, `{"word", "score"}`, the best first.
     """
     words = _all_known(embeddings, [a, b, c])
     a, b, c = (pair["word"] for pair in words)
@@ -103,35 +66,13 @@ def analogy(
 
 
 def similarity(embeddings: Embeddings, first: str, second: str) -> dict[str, Any]:
-    """Compute two words' cosine similarity.
-
-    Returns
-    -------
-    dict
-        `words`: `{"asked", "word"}` of both; `similarity`.
-
-    Raises
-    ------
-    InputError
-        When a word is not in the vocabulary.
-    """
+    """Compute the cosine similarity of two words: `{"words": [{"asked", "word"}, …], "similarity"}`."""
     words = _all_known(embeddings, [first, second])
     return {"words": words, "similarity": embeddings.similarity(*(pair["word"] for pair in words))}
 
 
 def odd_one_out(embeddings: Embeddings, words: Sequence[str]) -> dict[str, Any]:
-    """Find the word that is farthest from the mean of all.
-
-    Returns
-    -------
-    dict
-        `words`: `{"asked", "word"}` of each; `odd_one_out`: one of them, as asked.
-
-    Raises
-    ------
-    InputError
-        When a word is not in the vocabulary.
-    """
+    """Find the word that is farthest from the mean of all: `{"words": [{"asked", "word"}, …], "odd_one_out"}`."""
     known = _all_known(embeddings, words)
     odd = embeddings.doesnt_match([pair["word"] for pair in known])
     return {"words": known, "odd_one_out": next(pair["asked"] for pair in known if pair["word"] == odd)}

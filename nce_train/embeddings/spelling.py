@@ -18,17 +18,9 @@ _BLOCK_WORDS = 1 << 15  # a column of their distance table fits the cache
 
 
 def find_word(word: str, vocabulary: Mapping[str, int]) -> str | None:
-    """Find a word as given, else unescaped (`%_new%20york`, as in vectors files), else lower-cased.
+    """Find a word as given, else unescaped (`%_new%20york`, as in vectors files), else lower-cased; None if absent.
 
-    Returns
-    -------
-    str or None
-        The word as the vocabulary has it; None when it is absent.
-
-    Raises
-    ------
-    InputError
-        When the word holds a surrogate that does not stand for a byte.
+    A word with a surrogate that does not stand for a byte raises InputError.
     """
     if word in vocabulary:
         return word
@@ -121,19 +113,10 @@ def _letters(words: Sequence[str]) -> NDArray[np.uint32]:
 
 
 def _distances(asked: NDArray[np.uint32], letters: NDArray[np.uint32], most: int) -> NDArray[np.uint8]:
-    """Damerau-Levenshtein distances (optimal string alignment): exact up to `most`, else any number above it.
+    """Damerau-Levenshtein distances [words] (optimal string alignment): exact up to `most`, else any number above it.
 
-    Parameters
-    ----------
-    asked : uint32 [m]
-    letters : uint32 [length, words]
-        Words of one length.
-    most : int
-        Only the cells of the table at most this far from its diagonal are computed.
-
-    Returns
-    -------
-    uint8 [words]
+    `letters` [length, words] are words of one length. Only the cells of the table at most `most` from its diagonal are
+    computed.
     """
     length, words = letters.shape
     # table[i % 3, j]: the distance between the first i letters of `asked` and the first j of each word.

@@ -14,12 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from nce_train.arguments import check_path
 from nce_train.embeddings.formats.registry import read_table, write_table
 from nce_train.embeddings.formats.table import Table, make_table
-from nce_train.embeddings.keys import Word
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
+
+Word = str | int | np.integer  # a word or its row
 
 
 class WordVectors:

@@ -21,6 +21,7 @@ from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError
 from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml
+from nce_train.model_files import BIAS, CONFIG, INPUT, OUTPUT, PARAMETERS, VOCABULARY
 
 
 class Model:
@@ -80,18 +81,18 @@ class Model:
 
     @classmethod
     def _read(cls, directory: Path) -> Self:
-        words, counts = read_vocabulary(directory / "vocab.tsv")
-        for name in ("input.npy", "output.npy", "bias.npy", "config.yaml"):
+        words, counts = read_vocabulary(directory / VOCABULARY)
+        for name in (*PARAMETERS, CONFIG):
             if not (directory / name).is_file():
                 raise InputError(f"{directory}: this model has no {name}, so it has no classifier")
-        tables = [read_array(directory / name, mmap=True) for name in ("input.npy", "output.npy")]
-        bias = read_array(directory / "bias.npy", mmap=True, axes=1)
+        tables = [read_array(directory / name, mmap=True) for name in (INPUT, OUTPUT)]
+        bias = read_array(directory / BIAS, mmap=True, axes=1)
         shapes = {table.shape for table in tables}
         if shapes != {(len(words), tables[0].shape[1])} or bias.shape != (len(words),):
-            raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv belong to different models")
-        for name, table in (("input.npy", tables[0]), ("output.npy", tables[1]), ("bias.npy", bias[:, None])):
+            raise InputError(f"{directory}: {', '.join(PARAMETERS)} and {VOCABULARY} belong to different models")
+        for name, table in zip(PARAMETERS, (*tables, bias[:, None]), strict=True):
             check_table(Table(words, table, counts, place=partial("{}, row {}".format, directory / name)))
-        return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / "config.yaml"))
+        return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / CONFIG))
 
     def __repr__(self) -> str:
         return f"Model({len(self.words)} words, dim {self.input.shape[1]}, {self.loss})"

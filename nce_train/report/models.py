@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats.model_directory import read_finished
 from nce_train.errors import InputError
+from nce_train.model_files import MANIFEST, METRICS
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
@@ -98,7 +99,7 @@ def _read_model(path: Path, name: str) -> ReportedModel:
     return read_finished(
         path,
         lambda: ReportedModel(
-            name, Embeddings.load(path), _read_readings(path / "metrics.jsonl"), _read_manifest(path / "manifest.json")
+            name, Embeddings.load(path), _read_readings(path / METRICS), _read_manifest(path / MANIFEST)
         ),
     )
 

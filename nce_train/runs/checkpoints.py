@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nce_train.model_files import VOCABULARY
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
-from nce_train.runs.model_directory import VOCABULARY
 from nce_train.runs.state_file import checkpoint_files, checksum, write_checkpoint
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.observers import Observer, Pause

@@ -8,6 +8,7 @@ import numpy as np
 
 from nce_train.errors import RunError
 from nce_train.memory import MemoryGauge
+from nce_train.model_files import RUN
 from nce_train.runs.checkpoints import resume_command
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
@@ -16,7 +17,7 @@ from nce_train.runs.manifest import manifest_of
 from nce_train.runs.model_directory import save_model
 from nce_train.runs.protocols import EvaluateVectors
 from nce_train.runs.run_log import RunLog
-from nce_train.runs.state_file import RUN, checkpoint_files, remove_checkpoint_files
+from nce_train.runs.state_file import checkpoint_files, remove_checkpoint_files
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings

@@ -5,7 +5,7 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from nce_train.runs.model_directory import FORMAT
+from nce_train.model_files import FORMAT
 from nce_train.runs.record import RunRecord
 from nce_train.runs.warm_start import provenance
 from nce_train.text.corpus import EncodedCorpus

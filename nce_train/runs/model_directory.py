@@ -18,23 +18,16 @@ from typing import IO, TYPE_CHECKING, Any
 from nce_train.decompression import ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
+from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, PARAMETERS, RUN, VOCABULARY
 from nce_train.npy_file import write_npy
-from nce_train.runs.state_file import RUN, checkpoint_files
+from nce_train.runs.state_file import checkpoint_files
 from nce_train.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from nce_train.kernel.state import Tables
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-CHECKPOINT = "checkpoint"
 LOCK = "lock"  # in the checkpoint
 NEW = "model"  # in the checkpoint: the finished files, until all of them are written
-METRICS = "metrics.jsonl"
-CONFIG = "config.yaml"
-VOCABULARY = "vocab.tsv"
-PARAMETERS = ("input.npy", "output.npy", "bias.npy")
-OUR_FILES = (*PARAMETERS, VOCABULARY, CONFIG, METRICS, MANIFEST)
 
 
 def default_output(corpus: str | os.PathLike[str]) -> Path:
@@ -64,7 +57,7 @@ class Claim:
         if not checkpoint_files(self.run_directory) and (is_finished or not self.goes_on):
             shutil.rmtree(self.run_directory, ignore_errors=True)
         if not is_finished:
-            for name in OUR_FILES:
+            for name in FILES:
                 (self.output / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not empty, or in use
             self.output.rmdir()
@@ -83,7 +76,7 @@ def claim(output: Path, overwrite: bool) -> Claim:
             names = {entry.name for entry in output.iterdir() if not entry.name.endswith(".partial")}
         except OSError as error:
             raise InputError(f"Cannot read the output directory {output}: {error.strerror}.") from None
-        foreign = names - {*OUR_FILES, CHECKPOINT}
+        foreign = names - {*FILES, CHECKPOINT}
         if foreign:
             raise InputError(
                 f"The output directory {output} holds something else ({sorted(foreign)[0]}): choose another with -o."
@@ -190,7 +183,7 @@ def save_model(
         file.write(config_yaml)
     with atomic_write(new / METRICS, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
-    files = {name: sha256_of(new / name) for name in OUR_FILES if name != MANIFEST}
+    files = {name: sha256_of(new / name) for name in FILES if name != MANIFEST}
     complete = {**manifest(), "files": files}
     with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
         json.dump(complete, file, indent=1, allow_nan=False)
@@ -205,7 +198,7 @@ def _put_in_place(output: Path) -> None:
     if not (new / MANIFEST).exists():
         return
     (output / MANIFEST).unlink(missing_ok=True)  # from here on the old model, if there was one, is no more
-    for name in OUR_FILES:
+    for name in FILES:
         if (new / name).exists():
             os.replace(new / name, output / name)
     sync_directory(output)

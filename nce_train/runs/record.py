@@ -13,7 +13,8 @@ from typing import Any
 
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
-from nce_train.runs.state_file import FORMAT, RUN
+from nce_train.model_files import RUN
+from nce_train.runs.state_file import FORMAT
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.settings import Settings
 from nce_train.training.settings_files import load_settings, without_removed

@@ -10,13 +10,14 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.memory import MemoryGauge
+from nce_train.model_files import MANIFEST, VOCABULARY
 from nce_train.runs.checkpoints import checksum_of, with_resume_hint
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
 from nce_train.runs.finish import TrainedModel
 from nce_train.runs.inputs import check_same_heldout, find_corpus
 from nce_train.runs.limits import refuse_without_memory
-from nce_train.runs.model_directory import MANIFEST, VOCABULARY, claim_interrupted
+from nce_train.runs.model_directory import claim_interrupted
 from nce_train.runs.protocols import Executor, Hooks, Watcher
 from nce_train.runs.read_corpus import compiled_trainer, read_corpus
 from nce_train.runs.record import RunRecord, changed_settings, read_record

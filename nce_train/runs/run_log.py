@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable
 from typing import IO, Any
 
+from nce_train.model_files import METRICS
 from nce_train.runs.context import RunContext
-from nce_train.runs.model_directory import METRICS
 from nce_train.runs.protocols import Report
 from nce_train.training.observers import Observer
 from nce_train.training.readings import Reading, TrainingState

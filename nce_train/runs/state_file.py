@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from nce_train.files import atomic_write
+from nce_train.model_files import RUN
 from nce_train.npy_file import write_npy
 
 FORMAT = 2
-RUN = "run.json"
 _NUMBERS_AT_ONCE = 2**20
 _MAPPED_FROM = 2**20  # bytes: larger arrays are not read into memory
 _LOCAL_HEADER = struct.Struct("<26xHH")  # of a member: the lengths of its name and of what is extra

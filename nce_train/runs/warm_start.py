@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from nce_train.errors import InputError
-from nce_train.runs.model_directory import CONFIG, MANIFEST, sha256_of
+from nce_train.model_files import CONFIG, MANIFEST
+from nce_train.runs.model_directory import sha256_of
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
 from nce_train.training.settings_files import load_settings, read_config

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nce_train.errors import InputError
+from nce_train.model_files import CHECKPOINT, MANIFEST, RUN, VOCABULARY
 
 PathName = str | os.PathLike[str]
 Corpus = PathName | Sequence[PathName] | Iterable[Sequence[str]]
@@ -141,5 +142,5 @@ def _files_below(directory: str) -> list[str]:
 
 def _is_model(directory: str) -> bool:
     """Whether this is a model directory, finished or not: `-o texts/model.nce` must not become part of texts/."""
-    exists = [os.path.isfile(os.path.join(directory, name)) for name in ("manifest.json", "vocab.tsv")]
-    return all(exists) or os.path.isfile(os.path.join(directory, "checkpoint", "run.json"))
+    exists = [os.path.isfile(os.path.join(directory, name)) for name in (MANIFEST, VOCABULARY)]
+    return all(exists) or os.path.isfile(os.path.join(directory, CHECKPOINT, RUN))

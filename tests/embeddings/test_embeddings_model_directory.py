@@ -6,7 +6,7 @@ import pytest
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import model_directory as reader
 from nce_train.errors import InputError
-from nce_train.runs.model_directory import CHECKPOINT, MANIFEST, OUR_FILES
+from nce_train.model_files import CHECKPOINT, MANIFEST
 
 
 @pytest.fixture
@@ -86,10 +86,6 @@ def test_a_model_without_its_manifest_is_unfinished(directory, beside, monkeypat
 def test_a_finished_model_is_read_while_the_next_one_is_trained(directory):
     (directory / CHECKPOINT).mkdir()
     assert len(Embeddings.load(directory)) == 4
-
-
-def test_reader_and_writer_name_the_same_files():
-    assert {*OUR_FILES, CHECKPOINT} == {*reader._FROM_TRAINING, reader._MANIFEST, "input.npy", "vocab.tsv"}
 
 
 def overwrite_while_words_are_read(monkeypatch, directory, times, manifest=True):

@@ -8,7 +8,8 @@ import pytest
 
 from nce_train.errors import InputError
 from nce_train.kernel.state import Tables
-from nce_train.runs.model_directory import MANIFEST, OUR_FILES, claim, default_output, save_model, sha256_of
+from nce_train.model_files import FILES, MANIFEST
+from nce_train.runs.model_directory import claim, default_output, save_model, sha256_of
 from nce_train.text.vocabulary import Vocabulary
 
 WORDS = Vocabulary(["a", "b", "c"], np.array([3, 2, 1]))
@@ -48,11 +49,11 @@ def test_default_output(corpus, name):
 def test_files_and_manifest(tmp_path):
     output = tmp_path / "m.nce"
     written(output, 1.5)
-    assert set(contents(output)) == set(OUR_FILES)
+    assert set(contents(output)) == set(FILES)
     np.testing.assert_array_equal(np.load(output / "input.npy", allow_pickle=False), np.full((3, 5), 1.5))
     np.testing.assert_array_equal(np.load(output / "output.npy", allow_pickle=False), np.full((3, 5), -1.5))
     files = json.loads((output / MANIFEST).read_text())["files"]
-    assert files == {name: sha256_of(output / name) for name in OUR_FILES if name != MANIFEST}
+    assert files == {name: sha256_of(output / name) for name in FILES if name != MANIFEST}
 
 
 @pytest.mark.parametrize("failing", ["vocabulary", "manifest"])
@@ -73,7 +74,7 @@ def test_an_old_model_survives_a_save_that_fails(tmp_path, failing, monkeypatch)
     assert contents(output) == before
 
 
-@pytest.mark.parametrize("name", OUR_FILES)
+@pytest.mark.parametrize("name", FILES)
 def test_a_swap_that_is_interrupted_is_finished(tmp_path, name, monkeypatch):
     output = tmp_path / "m.nce"
     written(output, 1.0)
@@ -90,9 +91,9 @@ def test_a_swap_that_is_interrupted_is_finished(tmp_path, name, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             save(output, 2.0)
     claimed.close()
-    assert set(contents(output)) == set(OUR_FILES)
+    assert set(contents(output)) == set(FILES)
     files = json.loads((output / MANIFEST).read_text())["files"]
-    assert files == {name: sha256_of(output / name) for name in OUR_FILES if name != MANIFEST}
+    assert files == {name: sha256_of(output / name) for name in FILES if name != MANIFEST}
     assert np.load(output / "input.npy", allow_pickle=False)[0, 0] == 2.0
 
 

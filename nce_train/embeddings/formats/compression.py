@@ -30,7 +30,7 @@ _WRITERS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda raw: gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0),
     ".bz2": lambda raw: bz2.BZ2File(raw, "wb", compresslevel=1),
     ".xz": lambda raw: lzma.LZMAFile(raw, "wb", preset=0),  # noqa: SIM115 (closed by open_writing)
-    ".zst": lambda raw: _zstd_writer(raw),
+    ".zst": lambda raw: _zstandard().ZstdCompressor(level=1, write_checksum=True).stream_writer(raw, closefd=False),
 }
 
 
@@ -38,19 +38,17 @@ _WRITERS: dict[str, Callable[[IO[bytes]], Any]] = {
 def open_reading(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, plain or compressed (gzip, bzip2, xz, zstd), according to its first bytes.
 
-    Raises
-    ------
-    InputError
-        When the file is absent or unreadable, its compressed data is damaged, cut short or unpacks to far more than
-        vectors do, or the extra `zstd` is missing.
+    InputError is raised when the file is absent or unreadable, or its compressed data is damaged, cut short or unpacks
+    to far more than vectors do.
     """
     try:
         if path.exists() and not path.is_file():
             raise InputError(
                 f"{path}: not a regular file; vectors are read from regular files only, so save it as one first"
             )
+        packed = is_compressed(path)
         with path.open("rb") as raw:
-            if _is_compressed(raw, path):
+            if packed:
                 unpacked = _Limited(decompressed(cast(io.RawIOBase, raw), str(path)), path)
                 yield cast(IO[bytes], io.BufferedReader(unpacked, _BUFFER))
             else:
@@ -65,15 +63,7 @@ def open_reading(path: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def open_writing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that appears whole or not at all; an ending of `ENDINGS` compresses it.
-
-    The same contents give the same bytes.
-
-    Raises
-    ------
-    InputError
-        When the extra `zstd` is missing.
-    """
+    """Open a file that appears whole or not at all; an ending of `ENDINGS` compresses it, always to the same bytes."""
     writer = _WRITERS.get(path.suffix.lower())
     with atomic_write(path) as raw:
         if writer is None:
@@ -86,7 +76,7 @@ def open_writing(path: Path) -> Iterator[IO[bytes]]:
 def is_compressed(path: Path) -> bool:
     """Whether `open_reading` unpacks this file."""
     with path.open("rb") as raw:
-        return _is_compressed(raw, path)
+        return detect_codec(raw.read(HEAD_BYTES), str(path)) is not None
 
 
 def most_bytes(path: Path) -> int:
@@ -95,18 +85,8 @@ def most_bytes(path: Path) -> int:
     return _most_unpacked(stored) if is_compressed(path) else stored
 
 
-def without_ending(path: Path) -> Path:
-    """Drop a compression ending: `v.txt.gz` → `v.txt`."""
-    return path.with_suffix("") if path.suffix.lower() in ENDINGS else path
-
-
 def check_writable(path: Path) -> None:
-    """Refuse the ending of a compression that is not supported, or whose extra is missing.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse the ending of a compression that is not supported, or whose extra is missing."""
     if path.suffix.lower() in _UNSUPPORTED_ENDINGS:
         raise InputError(f"{path}: {path.suffix} is not written; compress with an ending {', '.join(ENDINGS)}")
     if path.suffix.lower() == ".zst":
@@ -135,10 +115,6 @@ class _Limited(io.RawIOBase):
         return count
 
 
-def _zstd_writer(raw: IO[bytes]) -> Any:
-    return _zstandard().ZstdCompressor(level=1, write_checksum=True).stream_writer(raw, closefd=False)
-
-
 def _zstandard() -> Any:
     try:
         import zstandard
@@ -149,9 +125,3 @@ def _zstandard() -> Any:
 
 def _most_unpacked(stored: int) -> int:
     return _ALWAYS_ALLOWED + _LARGEST_RATIO * stored
-
-
-def _is_compressed(raw: IO[bytes], path: Path) -> bool:
-    head = raw.read(HEAD_BYTES)
-    raw.seek(0)
-    return detect_codec(head, str(path)) is not None

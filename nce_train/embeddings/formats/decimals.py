@@ -6,7 +6,6 @@ significant digits, so that reading gives exactly the same float32, in plain not
 """
 
 import re
-import sys
 import warnings
 
 import numpy as np
@@ -54,19 +53,10 @@ _POWERS = 10.0 ** np.arange(_MOST_DECIMALS + 1)
 
 
 def format_rows(vectors: NDArray[np.float32]) -> list[bytes]:
-    """Write each row as numbers separated by one blank; `parse_numbers` gives the same float32.
+    """Write each row of [rows, dim] as numbers separated by one blank; `parse_numbers` gives the same float32.
 
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
+    Every number has a decimal point or an exponent.
 
-    Returns
-    -------
-    list of bytes
-        One line a row, without a line break. Every number has a decimal point or an exponent.
-
-    Examples
-    --------
     >>> format_rows(np.array([[0.5, -1.0], [0.1, 12.0]], np.float32))
     [b'0.5 -1.0', b'0.100000001 12.0']
     """
@@ -78,21 +68,10 @@ def format_rows(vectors: NDArray[np.float32]) -> list[bytes]:
 
 
 def parse_numbers(text: bytes, count: int) -> NDArray[np.float32] | None:
-    """Read numbers separated by single blanks.
+    """Read `count` numbers separated by single blanks; None when the text is anything else.
 
-    Parameters
-    ----------
-    text : bytes
-    count : int
+    A number beyond float32's range is infinite.
 
-    Returns
-    -------
-    float32 [count] or None
-        A number beyond float32's range is infinite. None when the text is not `count` numbers, or is separated in
-        another way.
-
-    Examples
-    --------
     >>> parse_numbers(b"0.5 -1.25 1e-05", 3)
     array([ 5.00e-01, -1.25e+00,  1.00e-05], dtype=float32)
     >>> parse_numbers(b"0.5 x", 2) is None
@@ -151,15 +130,8 @@ def _parse_plain(text: bytes, count: int) -> NDArray[np.float32] | None:
     The common form is an optional minus, one digit, a point and 1 to 16 digits, where the digits without the point are
     a whole number below 2^53. Some numbers may have an exponent instead. The result is that of `fromstring`: digits and
     power of ten (at most 10^16) are exact in float64, so that their quotient is the nearest float64 (Clinger 1990),
-    which is then rounded to float32.
-
-    Returns
-    -------
-    float32 [count] or None
-        None when the text is not `count` numbers of this form.
+    which is then rounded to float32. None when the text is not `count` numbers of this form.
     """
-    if sys.byteorder != "little":
-        return None
     numbers = np.empty(count, np.float32)
     done = begin = 0
     while begin < len(text):
@@ -189,7 +161,7 @@ def _parse_piece(text: bytes) -> NDArray[np.float32] | None:
     digits = np.count_nonzero(data - np.uint8(_ZERO) < 10) - (len(_FRONT) - 1)
     if digits != len(points) + decimals.sum():  # something else stands where digits should be
         return None
-    words = np.lib.stride_tricks.as_strided(data[:8].view(np.uint64), (len(data) - 7,), (1,))
+    words = np.lib.stride_tricks.as_strided(data[:8].view("<u8"), (len(data) - 7,), (1,))
     numbers = (data[points - 1] - np.uint8(_ZERO)) * _POWERS[decimals]
     numbers += _digits(words[ends - _WINDOW], np.minimum(decimals, _WINDOW))
     if decimals.max() > _WINDOW:

@@ -28,13 +28,6 @@ _SEQUENCE = re.compile(rb"%([0-9A-F]{2})")
 def escape_word(word: str) -> bytes:
     """Encode a word as UTF-8 bytes that are not empty and hold no ASCII white space.
 
-    Raises
-    ------
-    InputError
-        When the word holds a surrogate that does not stand for a byte.
-
-    Examples
-    --------
     >>> escape_word("paris"), escape_word("new york"), escape_word("100%")
     (b'paris', b'%_new%20york', b'100%')
     """
@@ -51,13 +44,6 @@ def escape_cell(word: str) -> str:
 
     `unescape_word` is the inverse. Blanks are kept, unless something else must be escaped.
 
-    Raises
-    ------
-    InputError
-        When the word holds a surrogate that does not stand for a byte.
-
-    Examples
-    --------
     >>> escape_cell("new york"), escape_cell("a\\tb"), escape_cell(" ")
     ('new york', '%_a%09b', '%_%20')
     """
@@ -75,8 +61,6 @@ def escape_cell(word: str) -> str:
 def unescape_word(raw: bytes) -> str:
     """Decode what `escape_word` or `escape_cell` wrote; bytes that they never write are decoded unchanged.
 
-    Examples
-    --------
     >>> unescape_word(b"%_new%20york"), unescape_word(b"http://a.org/b%20c")
     ('new york', 'http://a.org/b%20c')
     """
@@ -89,13 +73,7 @@ def unescape_word(raw: bytes) -> str:
 
 
 def word_bytes(word: str) -> bytes:
-    """Encode a word as the UTF-8 bytes it was decoded from.
-
-    Raises
-    ------
-    InputError
-        When the word holds a surrogate that does not stand for a byte.
-    """
+    """Encode a word as the UTF-8 bytes it was decoded from; InputError for a surrogate that stands for no byte."""
     try:
         return word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

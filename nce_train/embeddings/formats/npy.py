@@ -47,21 +47,10 @@ class _Header(NamedTuple):
 
 
 def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
-    """Read an array of floating-point numbers, or of int8 with scales, as float32.
+    """Read a `.npy` file of floating-point numbers, or of int8 with scales, as float32; it may be compressed.
 
-    Parameters
-    ----------
-    path : Path
-        A `.npy` file, possibly compressed.
-    mmap : bool
-        Map it read-only where it is float32, in C order and not compressed.
-    axes : int
-        The number of axes it must have: 2 for vectors, 1 for biases.
-
-    Raises
-    ------
-    InputError
-        When it is absent, not such an array, holds Python objects, or is shorter or longer than its header states.
+    `mmap` maps it read-only where it is float32, in C order and not compressed. It must have `axes` axes: 2 for
+    vectors, 1 for biases.
     """
     with open_reading(path) as file:
         header = _read_header(file, path, axes)
@@ -85,16 +74,6 @@ def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     """Read the words and counts of a `vocab.tsv`, whose counts may be in any order.
 
     This is four times as fast as `Vocabulary.load`, which is called when something is wrong, to name the line.
-
-    Returns
-    -------
-    words : list of str
-    counts : int64 [words]
-
-    Raises
-    ------
-    InputError
-        Naming the line that is wrong.
     """
     try:
         content = path.read_bytes()
@@ -202,7 +181,8 @@ def _read_header(file: IO[bytes], path: Path, axes: int) -> _Header:
             version = np.lib.format.read_magic(file)
             shape, is_fortran, dtype = _HEADER_READERS[version](file)
     except Exception as error:  # NumPy evaluates the header as Python text: damage may raise anything
-        raise InputError(f"{path}: not an array file that can be read ({_reason(error)})") from None
+        reason = str(error).split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__  # the first sentence
+        raise InputError(f"{path}: not an array file that can be read ({reason})") from None
     if dtype.hasobject:
         raise InputError(f"{path}: not an array file that can be read (it holds pickled objects)")
     header = _Header(shape, dtype, "F" if is_fortran else "C")
@@ -217,14 +197,9 @@ def _read_header(file: IO[bytes], path: Path, axes: int) -> _Header:
 
 def _read_numbers(file: IO[bytes], path: Path, header: _Header) -> NDArray[np.floating]:
     numbers = np.empty(math.prod(header.shape), header.dtype)
-    missing = numbers.view(np.uint8).data
-    while missing:
-        count = file.readinto(missing)  # type: ignore[attr-defined]
-        if not count:
-            raise _wrong_size(path, header, "fewer bytes follow")
-        missing = missing[count:]
-    if file.read(1):
-        raise _wrong_size(path, header, "more bytes follow")
+    count = file.readinto(numbers.view(np.uint8).data)  # type: ignore[attr-defined]
+    if count < header.array_bytes or file.read(1):
+        raise _wrong_size(path, header, "fewer or more bytes follow")
     return numbers.reshape(header.shape, order=header.order)
 
 
@@ -233,8 +208,3 @@ def _wrong_size(path: Path, header: _Header, actual: str) -> InputError:
         f"{path}: not an array file that can be read (its header states {header.array_bytes} bytes of shape "
         f"{header.shape}, but {actual}); it is damaged or cut short"
     )
-
-
-def _reason(error: BaseException) -> str:
-    """The first sentence of NumPy's message, or the type of the error if there is no message."""
-    return str(error).split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__

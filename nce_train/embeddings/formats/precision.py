@@ -18,42 +18,31 @@ _ROWS_AT_ONCE = 1 << 14
 
 
 def with_precision(table: Table, dtype: str) -> Table:
-    """Round the vectors of a table to float16, or to int8 with scales; float32 leaves them unchanged.
+    """Round the vectors of a table to a type of `DTYPES`: float16, or int8 with scales; float32 leaves them unchanged.
 
-    float16 keeps 11 bits of each number. int8 has 255 steps from -max|v| to max|v| of each row, so that the error of a
-    number is at most max|v| / 254 of its row.
-
-    Parameters
-    ----------
-    table : Table
-    dtype : str
-        One of `DTYPES`.
-
-    Raises
-    ------
-    InputError
-        When a number is beyond the range of float16. The message names its place.
+    float16 keeps 11 bits of each number, and InputError names the place of one beyond its range. int8 has 255 steps
+    from -max|v| to max|v| of each row, so that the error of a number is at most max|v| / 254 of its row.
     """
-    if dtype == "float16":
-        return table._replace(vectors=_to_float16(table))
     if dtype == "int8":
         values, scales = quantise(table.vectors)
         return table._replace(vectors=values, scales=scales)
-    return table
+    if dtype == "float32":
+        return table
+    with np.errstate(over="ignore"):
+        rounded = table.vectors.astype(np.float16)
+    if not (finite := np.isfinite(rounded).all(axis=1)).all():
+        row = int(np.argmin(finite))
+        raise InputError(
+            f"{table.place(row)}: the vector of {quote(table.words[row])} has a number beyond the range of float16 "
+            f"({np.finfo(np.float16).max:.0f}); scale the vectors to length 1 or take float32"
+        )
+    return table._replace(vectors=rounded)
 
 
 def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round each row to whole numbers from -127 to 127 times a scale; `dequantise` is the inverse, except for rounding.
+    """Round each row of [rows, dim] to whole numbers from -127 to 127 times a scale; return the numbers and scales.
 
-    Parameters
-    ----------
-    vectors : float32 [rows, dim]
-
-    Returns
-    -------
-    values : int8 [rows, dim]
-    scales : float32 [rows]
-        max|v| / 127, or 0 for a row of zeros.
+    A row's scale is max|v| / 127, or 0 for a row of zeros. `dequantise` is the inverse, except for rounding.
     """
     values = np.empty(vectors.shape, np.int8)
     scales = np.empty(len(vectors), np.float32)
@@ -73,28 +62,6 @@ def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
 
 
 def dequantise(values: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Multiply each row by its scale.
-
-    Parameters
-    ----------
-    values : int8 [rows, dim]
-    scales : float32 [rows]
-
-    Returns
-    -------
-    float32 [rows, dim]
-    """
+    """Multiply each row of `values` [rows, dim] by its scale."""
     with np.errstate(over="ignore", invalid="ignore"):  # check_table reports it, with the row
         return np.multiply(values, scales[:, None], dtype=np.float32)
-
-
-def _to_float16(table: Table) -> NDArray[np.float16]:
-    with np.errstate(over="ignore"):
-        rounded = table.vectors.astype(np.float16)
-    if not (finite := np.isfinite(rounded).all(axis=1)).all():
-        row = int(np.argmin(finite))
-        raise InputError(
-            f"{table.place(row)}: the vector of {quote(table.words[row])} has a number beyond the range of float16 "
-            f"({np.finfo(np.float16).max:.0f}); scale the vectors to length 1 or take float32"
-        )
-    return rounded

@@ -21,6 +21,7 @@ from nce_train.embeddings.formats.table import LARGEST_COUNT, Table
 from nce_train.embeddings.formats.text_lines import check_number, read_blocks
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
+from nce_train.model_files import INPUT
 
 VECTORS, METADATA = "vectors.tsv", "metadata.tsv"
 _CONFIG = "projector_config.pbtxt"
@@ -36,7 +37,7 @@ _BLOCK_ROWS = 1 << 12
 
 def recognises(path: Path, _head: bytes) -> bool:
     """Whether a directory has one of the two files and is no model directory."""
-    return any((path / name).is_file() for name in (VECTORS, METADATA)) and not (path / "input.npy").exists()
+    return any((path / name).is_file() for name in (VECTORS, METADATA)) and not (path / INPUT).exists()
 
 
 def read(path: Path, _mmap: bool) -> Table:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nce_train.embeddings.formats import glove, model_directory, npy, projector, safetensors, word2vec
-from nce_train.embeddings.formats.compression import check_writable, open_reading, without_ending
+from nce_train.embeddings.formats.compression import ENDINGS, check_writable, open_reading
 from nce_train.embeddings.formats.precision import DTYPES, with_precision
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE
@@ -84,23 +84,7 @@ _HEAD_BYTES = 1 << 18
 def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str = "input") -> Table:
     """Read a model directory, or a vectors file of any format in `FORMATS`, recognised by its contents.
 
-    Parameters
-    ----------
-    path : str or os.PathLike
-    mmap : bool
-        Map the vectors of a model directory or plain `.npy` file read-only instead of reading them.
-    vectors : {"input", "output", "sum"}
-        Which vectors of a model directory; a file has input vectors only.
-
-    Returns
-    -------
-    Table
-        Checked by `check_table`.
-
-    Raises
-    ------
-    InputError
-        When the file is absent, has no known format or is damaged, or does not have these vectors.
+    Parameters and errors are those of `Embeddings.load`.
     """
     path = Path(path)
     if vectors not in VECTORS:
@@ -109,10 +93,24 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
         is_directory = path.is_dir()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if is_directory and _recognised(path, b"", is_directory) is None:
+    head = b"" if is_directory or vectors != "input" else _head(path)
+    candidates = [format for format in FORMATS.values() if format.is_directory == is_directory]
+    format = next((format for format in candidates if format.recognises(path, head)), None)
+    if format is None and is_directory:
         table = model_directory.read(path, mmap, vectors)
+    elif vectors != "input":
+        raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
+    elif format is not None:
+        table = format.read(path, mmap)
+    elif head.startswith(_FASTTEXT_MODEL):
+        raise InputError(
+            f"{path}: a whole fastText model, which cannot be read; take the .vec that fastText wrote with it"
+        )
     else:
-        table = _read_file(path, is_directory, mmap, vectors)
+        raise InputError(
+            f"{path}: neither a model directory nor a vectors file that can be read "
+            f"({', '.join(FORMATS)}); its first line is not words and numbers"
+        )
     check_table(table)
     return table
 
@@ -120,25 +118,8 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
 def write_table(path: str | os.PathLike[str], table: Table, format: str | None = None, dtype: str = "float32") -> None:
     """Write a vectors file in the named format or in that of the file's ending.
 
-    A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses. Case does not matter in endings. The file appears whole
-    or not at all.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    table : Table
-    format : str, optional
-        A name in `FORMATS`.
-    dtype : str
-        One of `DTYPES`.
-
-    Raises
-    ------
-    InputError
-        When neither name nor ending is that of a format, the format does not hold numbers of type `dtype`, there are no
-        words, or `path` cannot be written.
-    RunError
-        When writing fails, for example because the disk is full; a file that was there before is unchanged.
+    Parameters and errors are those of `Embeddings.save`. RunError is raised when writing fails, for example because the
+    disk is full; a file that was there before is unchanged.
     """
     path = Path(path)
     if format is not None and format not in FORMATS:
@@ -157,30 +138,6 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
         chosen.write(path, with_precision(table, dtype))
 
 
-def _read_file(path: Path, is_directory: bool, mmap: bool, vectors: str) -> Table:
-    if vectors != "input":
-        raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
-    head = b"" if is_directory else _head(path)
-    format = _recognised(path, head, is_directory)
-    if format is not None:
-        return format.read(path, mmap)
-    if head.startswith(_FASTTEXT_MODEL):
-        raise InputError(
-            f"{path}: a whole fastText model, which cannot be read; take the .vec that fastText wrote with it"
-        )
-    raise InputError(
-        f"{path}: neither a model directory nor a vectors file that can be read "
-        f"({', '.join(FORMATS)}); its first line is not words and numbers"
-    )
-
-
-def _recognised(path: Path, head: bytes, is_directory: bool) -> Format | None:
-    for format in FORMATS.values():
-        if format.is_directory == is_directory and format.recognises(path, head):
-            return format
-    return None
-
-
 def _head(path: Path) -> bytes:
     with open_reading(path) as file:
         head = file.read(_HEAD_BYTES)
@@ -190,9 +147,9 @@ def _head(path: Path) -> bytes:
 
 
 def _format_of_ending(path: Path) -> Format:
-    ending = without_ending(path).suffix.lower()
+    plain = path.with_suffix("") if path.suffix.lower() in ENDINGS else path
     for format in FORMATS.values():
-        if ending in format.endings:
+        if plain.suffix.lower() in format.endings:
             return format
     endings = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
     raise InputError(

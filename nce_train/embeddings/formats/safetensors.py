@@ -41,7 +41,7 @@ def recognises(_path: Path, head: bytes) -> bool:
 
 def read(path: Path, _mmap: bool) -> Table:
     """Read words, vectors, and counts and settings if there are any; needs the extra `safetensors`."""
-    safetensors = _library(path, "reading")
+    safetensors = _library(path)
     with _unpacked(path) as plain:
         try:
             with safetensors.safe_open(plain, "numpy") as file:
@@ -66,19 +66,15 @@ def read(path: Path, _mmap: bool) -> Table:
         except safetensors.SafetensorError as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not a safetensors file that can be read ({reason}); fetch it again") from None
-    settings = _settings(metadata.get("config", "{}"))
-    return Table(
-        words,
-        vectors,
-        counts,
-        place=lambda row: f"{path}, row {row}",
-        settings=partial(dict, settings),
-    )
+    config = _parsed(metadata.get("config", "{}"))
+    if not isinstance(config, dict):  # as in files of other programs
+        config = {}
+    return Table(words, vectors, counts, place=lambda row: f"{path}, row {row}", settings=partial(dict, config))
 
 
 def write(path: Path, table: Table) -> None:
     """Write words, vectors, settings, and counts if they are known; needs the extra `safetensors`."""
-    _library(path, "writing")
+    _library(path)
     from safetensors.numpy import save
 
     config = json.dumps(dict(table.settings()), ensure_ascii=False, default=str)
@@ -108,11 +104,11 @@ def _in_fixed_order(content: memoryview) -> tuple[bytes, memoryview]:
     return len(text).to_bytes(8, "little") + text, content[start:]
 
 
-def _library(path: Path, doing: str) -> Any:
+def _library(path: Path) -> Any:
     try:
         import safetensors
     except ImportError:
-        raise InputError(f"{path}: {doing} it needs an extra: pip install 'nce-train[safetensors]'") from None
+        raise InputError(f"{path}: this format needs an extra: pip install 'nce-train[safetensors]'") from None
     return safetensors
 
 
@@ -168,12 +164,6 @@ def _words(path: Path, text: str) -> list[str]:
     return words
 
 
-def _settings(text: str) -> dict[str, Any]:
-    """The settings of the run; empty when `config` is something else, as in files of other programs."""
-    settings = _parsed(text)
-    return settings if isinstance(settings, dict) else {}
-
-
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
@@ -183,10 +173,9 @@ def _parsed(text: str) -> Any:
 
 def _from_bfloat16(tensors: list[tuple[str, dict[str, Any]]], rows: int, dim: int) -> NDArray[np.float32]:
     """Widen bfloat16, which NumPy does not know: it is the upper half of a float32."""
-    stored = next(tensor["data"] for name, tensor in tensors if name == _TENSOR)
-    wide = np.zeros((rows, dim), "<u4")
-    np.left_shift(np.frombuffer(stored, "<u2").reshape(rows, dim), np.uint32(16), out=wide, dtype=np.uint32)
-    return wide.view("<f4")
+    wide = np.frombuffer(dict(tensors)[_TENSOR]["data"], "<u2").astype(np.uint32)
+    wide <<= np.uint32(16)
+    return wide.view(np.float32).reshape(rows, dim)
 
 
 def _json_of_words(words: list[str]) -> str:

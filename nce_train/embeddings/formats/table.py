@@ -21,11 +21,6 @@ LARGEST_COUNT = 10**18 - 1  # 18 digits, which all formats can hold
 _CHECKED_ROWS = 1 << 14
 
 
-def no_settings() -> Mapping[str, Any]:
-    """Return no settings, for a table whose training is unknown."""
-    return {}
-
-
 class Table(NamedTuple):
     """Words and vectors, row by row.
 
@@ -50,7 +45,7 @@ class Table(NamedTuple):
     vectors: NDArray
     counts: NDArray[np.int64] | None = None
     place: Callable[[int], str] = "row {}".format
-    settings: Callable[[], Mapping[str, Any]] = no_settings
+    settings: Callable[[], Mapping[str, Any]] = dict
     scales: NDArray[np.float32] | None = None
 
 
@@ -58,7 +53,7 @@ def make_table(
     words: Sequence[str],
     vectors: ArrayLike,
     counts: ArrayLike | None = None,
-    settings: Callable[[], Mapping[str, Any]] = no_settings,
+    settings: Callable[[], Mapping[str, Any]] = dict,
 ) -> Table:
     """Convert a caller's words and numbers to a table, and check it; errors are those of `Embeddings`."""
     check_words("index_to_key", words)
@@ -79,10 +74,7 @@ def make_table(
 def check_table(table: Table) -> None:
     """Refuse a table whose sizes disagree, whose words repeat, or whose numbers are not finite or counts out of range.
 
-    Raises
-    ------
-    InputError
-        Naming the place of the first row that is wrong.
+    The InputError names the place of the first row that is wrong.
     """
     words, vectors, counts, place, *_ = table
     if vectors.ndim != 2 or vectors.shape[1] < 1:
@@ -107,13 +99,7 @@ def check_table(table: Table) -> None:
 
 
 def check_memory(path: Path, rows: int, dim: int = 1) -> None:
-    """Refuse, before they are read, more float32 numbers than fit into memory.
-
-    Raises
-    ------
-    InputError
-        With both numbers.
-    """
+    """Refuse, before they are read, more float32 numbers than fit into memory."""
     needed, free = 4 * rows * dim, available_memory()
     if free is not None and needed > free:
         raise InputError(

@@ -34,33 +34,12 @@ def write_lines(file: IO[bytes], table: Table) -> None:
 def read_lines(
     file: IO[bytes], path: Path, dim: int, first_line: int, already_read: bytes = b""
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    """Read lines of a word and `dim` numbers until the end of the file.
+    """Read lines of a word and `dim` numbers until the end of the file; yield a block's words and vectors [rows, dim].
 
     Numbers may be separated by any white space and followed by some, as other programs write them. A word may be a
     number. A word with unescaped blanks inside, as other programs write it, is accepted unless its last part is a
-    number.
-
-    Parameters
-    ----------
-    file : binary file
-        Positioned at the beginning of a line.
-    path : Path
-        For messages.
-    dim : int
-    first_line : int
-        The number of the next line, counted from 1.
-    already_read : bytes
-        The beginning of that line, if it was read before.
-
-    Yields
-    ------
-    words, vectors
-        A list of str and float32 [rows, dim], for a block of lines.
-
-    Raises
-    ------
-    InputError
-        Naming the line that does not have this form.
+    number. The InputError for a line that does not have this form names it. Other parameters are those of
+    `read_blocks`.
     """
     for number, lines in read_blocks(file, path, first_line, already_read):
         yield _parse_lines(lines, path, dim, number)
@@ -69,25 +48,13 @@ def read_lines(
 def read_blocks(
     file: IO[bytes], path: Path, first_line: int, already_read: bytes = b""
 ) -> Iterator[tuple[int, list[bytes]]]:
-    """Read blocks of whole lines until the end of the file, and warn when the last line has no line break.
+    """Read whole lines until the end of the file; yield the number of a block's first line, and its lines.
 
-    A truncated number still reads as a number, and the programs that write such files end each line with a line break.
-    Blank lines at the end of the file are skipped.
+    The lines come without line feeds. Blank lines at the end of the file are skipped. `first_line` is the number of the
+    line where the file is positioned, counted from 1; `already_read` is its beginning, if it was read before.
 
-    Parameters
-    ----------
-    file, path, first_line, already_read
-        As in `read_lines`.
-
-    Yields
-    ------
-    number, lines
-        The number of the first of these lines, and the lines without their line feeds.
-
-    Raises
-    ------
-    InputError
-        When a line is longer than `LONGEST_LINE`.
+    A warning is given when the last line has no line break: a truncated number still reads as a number, and the
+    programs that write such files end each line with a line break.
     """
     number = first_line
     is_open = False

@@ -10,6 +10,7 @@ import warnings
 
 import numba
 import pytest
+from numba.core.caching import CompileResultCacheImpl
 
 from nce_train import compiled
 from nce_train.errors import NceTrainWarning
@@ -112,7 +113,8 @@ def test_a_cache_that_cannot_be_written_is_told_once(load, filled, tmp_path):
 
 def test_no_place_at_all(load, tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file is in the way")
-    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator", raising=False)
+    only_the_given_place = CompileResultCacheImpl._locator_classes[:1]
+    monkeypatch.setattr(CompileResultCacheImpl, "_locator_classes", only_the_given_place)
     with pytest.warns(NceTrainWarning, match="no place to keep compiled kernels"):
         assert load()(21) == 42
 

@@ -36,13 +36,11 @@ def join(corpus, directory, rule, **options):
     return joined, b"".join(pieces)
 
 
-def gensims(sentences, rule, passes):
+def gensims(gensim, sentences, rule, passes):
     """What gensim joins. Its words hold no delimiter, or it would take a_b + c for a + b_c."""
-    from gensim.models.phrases import Phrases
-
     models = []
     for _ in range(passes):
-        model = Phrases(
+        model = gensim.models.Phrases(
             sentences,
             min_count=rule.min_count,
             threshold=rule.threshold,
@@ -79,11 +77,11 @@ def assert_as_gensim(joined, models, rule):
 )
 @settings(max_examples=40, deadline=None)
 def test_any_text_is_joined_as_gensim_joins_it(
-    tmp_path_factory, sentences, score, choice, min_count, passes, threads, at_once
+    tmp_path_factory, gensim, sentences, score, choice, min_count, passes, threads, at_once
 ):
     sentences = [*sentences, ["x", "y", "x"]]  # two different words at least
     rule = Rule(score, THRESHOLDS[score][choice], min_count)
-    models, expected = gensims(sentences, rule, passes)
+    models, expected = gensims(gensim, sentences, rule, passes)
     with pytest.MonkeyPatch.context() as patch:
         for module in (phrases_module, phrases_pairs):
             patch.setattr(module, "_IDS_AT_ONCE", at_once)
@@ -96,10 +94,10 @@ def test_any_text_is_joined_as_gensim_joins_it(
 
 
 @pytest.mark.parametrize(("score", "passes"), [("word2vec", 2), ("npmi", 1)])
-def test_the_sample_is_joined_as_gensim_joins_it(tmp_path, score, passes):
+def test_the_sample_is_joined_as_gensim_joins_it(tmp_path, gensim, score, passes):
     sentences = [line.split() for line in lzma.decompress(SAMPLE.read_bytes()).decode().splitlines()]
     rule = Rule(score)
-    models, expected = gensims(sentences, rule, passes)
+    models, expected = gensims(gensim, sentences, rule, passes)
     joined, text = join(SAMPLE, tmp_path, rule, passes=passes, threads=2)
     assert [[word.replace("_", "+") for word in line] for line in lines_of(text)] == expected
     assert_as_gensim(joined, models, rule)

@@ -26,7 +26,7 @@ from benchmarks._common import (
 from benchmarks._setting import plain_text, setting, setting_lines
 from benchmarks.trainers import PACKAGES, Task, chosen_trainers
 from nce_train.errors import InputError
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 Runs = dict[str, list[dict[str, Any]]]
 

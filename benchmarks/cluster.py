@@ -2,10 +2,10 @@
 
     python -m benchmarks.cluster --corpus corpus.txt.xz
 
-The rows that a shard touches in a round are counted in the first round on the corpus, beside what
-`nce_train.cluster.cost` expects; that formula then gives the bytes for other vocabularies. A simulation moves them over
-machines with one full-duplex link each, for three ways to combine: at the coordinator, as `--cluster` does; in a tree
-of sums; at owners of vocabulary ranges, each of which combines its rows and sends them to all. It needs no cluster.
+The rows that a shard touches in a round are counted in the first round on the corpus, beside what `expected_touched`
+gives; that formula then gives the bytes for other vocabularies. A simulation moves them over machines with one
+full-duplex link each, for three ways to combine: at the coordinator, as `--cluster` does; in a tree of sums; at owners
+of vocabulary ranges, each of which combines its rows and sends them to all. It needs no cluster.
 """
 
 import statistics
@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks._common import comma_list, new_parser, positive, say, table, write_results
 from benchmarks._setting import plain_text, setting, setting_lines
-from nce_train.cluster.cost import bytes_of_rows, expected_touched
-from nce_train.kernel.state import TOKENS, Schedule
+from nce_train.kernel.schedule import Schedule
+from nce_train.kernel.state import TOKENS
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
-from nce_train.training.noise import noise_tables
+from nce_train.training.noise import noise_probability, noise_tables
 from nce_train.training.parameters import initial_tables, keep_probability, keep_threshold
 from nce_train.training.rounds import ShardWorkspace, next_position, shard_cuts
 from nce_train.training.settings import Settings
@@ -146,6 +146,31 @@ def measured_rounds(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any
         "shard_bytes": bytes_of_rows(*np.mean(rows, axis=0).tolist(), settings.dim),
         "base_bytes": bytes_of_rows(*by_all.sum(axis=1).tolist(), settings.dim),
     }
+
+
+def expected_touched(counts: np.ndarray, settings: Settings, tokens: float) -> tuple[float, float]:
+    """The expected number of rows of the input and of the output table that training on some tokens touches.
+
+    Parameters
+    ----------
+    counts : int64 [vocabulary]
+    settings : Settings
+    tokens : float
+        Before subsampling.
+
+    Notes
+    -----
+    A row that is drawn u times on average is touched with probability 1 − exp(−u). A word is a centre, and a context,
+    u = tokens · f · keep times; S noise words for each block of G centres have probability q each.
+    """
+    kept = tokens * counts / counts.sum() * keep_probability(counts, settings.subsample)
+    draws = kept.sum() / settings.block_size * settings.num_sampled * noise_probability(counts, settings)
+    return float(-np.expm1(-kept).sum()), float(-np.expm1(-(kept + draws)).sum())
+
+
+def bytes_of_rows(inputs: float, outputs: float, dim: int) -> float:
+    """The bytes to send rows of both tables: vectors, biases and row numbers."""
+    return 4 * ((inputs + outputs) * (dim + 1) + outputs)
 
 
 def _round_bytes(classes: int, dim: int, shards: int) -> dict[str, Any]:

@@ -23,13 +23,14 @@ from typing import Any
 from benchmarks._common import new_parser, positive, say, table, write_results
 from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.cluster.cluster import Cluster, connect
+from nce_train.cluster.messages import TrainedShard
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.training.settings import Settings
 
 # What the coordinator does in a round, by the methods in which it does it.
 STEPS = {
-    "_send_changes": "sending what the last round has changed",
+    "send_changes": "sending what the last round has changed",
     "gather": "fetching what shards have changed",
     "add": "adding it up",
     "combine": "combining",
@@ -109,16 +110,22 @@ def rounds_of(cluster: Cluster, text: Path, dim: int, shards: int, rounds: int, 
     trainer = cluster.trainer(encoded, settings)
     trainer.compile()
     seconds: list[dict[str, float]] = []
+    busy: dict[str, float] = defaultdict(float)  # seconds of training by worker, in this round
+    receive = trainer._receive
+
+    def note_seconds(shard: int, trained: TrainedShard) -> None:
+        busy[trainer._owners[shard]] += trained.seconds
+        receive(shard, trained)
+
+    trainer._receive = note_seconds  # type: ignore[method-assign]
     with _timed(trainer, seconds):
         while len(seconds) < rounds and trainer._start_round():
             results = trainer._train_round()
             assert results is not None
-            trainer._changed = trainer._sum.combine(trainer._factors)
-            trainer._version += 1
+            trainer._base.round_done(trainer._sum.combine(trainer._factors))
             trainer._end_round(results, None)
-            busiest = max(speed.seconds for speed in trainer._speeds.values())
-            trainer._speeds.clear()
-            seconds[-1]["training, of the busiest worker"] = busiest
+            seconds[-1]["training, of the busiest worker"] = max(busy.values())
+            busy.clear()
             seconds[-1]["the whole round"] = time.perf_counter() - seconds[-1].pop("began")
     names = ["training, of the busiest worker", *STEPS.values(), "the whole round"]
     medians = {name: statistics.median(each.get(name, 0.0) for each in seconds[1:]) for name in names}
@@ -145,7 +152,7 @@ def _timed(trainer: ClusterTrainer, seconds: list[dict[str, float]]) -> Iterator
         finally:
             seconds[-1][what] += time.perf_counter() - started
 
-    steps = ((trainer, "_send_changes"), (trainer._workers, "gather"), (trainer._sum, "add"), (trainer._sum, "combine"))
+    steps = list(zip((trainer._base, trainer._workers, trainer._sum, trainer._sum), STEPS, strict=True))
     for owner, name in steps:
         setattr(owner, name, functools.partial(timed, getattr(owner, name), STEPS[name]))
     trainer._sum.begin = functools.partial(begin_round, trainer._sum.begin)  # type: ignore[method-assign]

@@ -20,11 +20,12 @@ import numpy as np
 from benchmarks._common import RESULTS, comma_list, positive, say, table, write_results
 from nce_train.errors import RunError
 from nce_train.kernel.state import LINE_END
-from nce_train.training.hogwild import Trainer
+from nce_train.training.hogwild import HogwildTrainer
+from nce_train.training.observers import Observer
 from nce_train.training.readings import Reading
 from nce_train.training.rounds import RoundTrainer
 from nce_train.training.settings import Settings
-from nce_train.training.trainer import BaseTrainer
+from nce_train.training.trainer import Trainer
 
 RATES = (0.1, 0.14, 0.2)  # above the automatic learning rate
 LINE = 20
@@ -101,7 +102,7 @@ def losses(stream: np.ndarray, counts: np.ndarray, threads: int, **changes: Any)
     rounds = chosen.model_copy(update={"deterministic": True}).resolved().with_rounds(len(counts), tokens)
     say(f"{len(counts):,} words, {rounds.shards} shards of {rounds.round_tokens:,} tokens a round")
     return {
-        "shared": _last_quarter(Trainer(stream, tokens, counts, chosen.resolved())),
+        "shared": _last_quarter(HogwildTrainer(stream, tokens, counts, chosen.resolved())),
         "rounds": [
             _last_quarter(RoundTrainer(stream, tokens, counts, rounds.model_copy(update={"lr": rate})))
             for rate in RATES
@@ -110,12 +111,19 @@ def losses(stream: np.ndarray, counts: np.ndarray, threads: int, **changes: Any)
     }
 
 
-def _last_quarter(trainer: BaseTrainer) -> float | None:
+class Readings(Observer, list[Reading]):
+    """Keeps the readings of a run."""
+
+    def on_reading(self, reading: Reading) -> None:
+        self.append(reading)
+
+
+def _last_quarter(trainer: Trainer) -> float | None:
     """None when the run explodes."""
     trainer.settings = trainer.settings.model_copy(update={"log_every_steps": 10_000})
-    readings: list[Reading] = []
+    readings = Readings()
     try:
-        trainer.run(readings.append)
+        trainer.run([readings])
     except RunError:
         return None
     last = [reading for reading in readings if reading.tokens > 0.75 * trainer.token_count and reading.loss is not None]

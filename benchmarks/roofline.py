@@ -25,8 +25,9 @@ from benchmarks._fma_peak import fma_peak
 from benchmarks._line_transfer import line_round_trip
 from benchmarks._setting import plain_text, setting, setting_lines
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
-from nce_train.training.hogwild import Trainer
-from nce_train.training.settings import Settings, load_settings
+from nce_train.training.hogwild import HogwildTrainer
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import load_settings
 
 DIMS = (50, 100, 128, 200, 300, 512)
 WINDOWS = (2, 5, 10)
@@ -80,7 +81,7 @@ def chosen(options: argparse.Namespace, **changes: int) -> Settings:
 def measure(encoded: EncodedCorpus, settings: Settings) -> dict[str, Any]:
     """Train, and count the operations; those that the trainer does not count are None."""
     say(f"training: dim {settings.dim}, window {settings.window}, {settings.epochs} epochs")
-    trainer = Trainer(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
+    trainer = HogwildTrainer(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
     trainer.compile()
     trained = trainer.run()
     totals, seconds = trained.totals, trained.seconds

@@ -30,7 +30,7 @@ from benchmarks._common import (
 )
 from benchmarks._processes import train
 from benchmarks._setting import plain_text, setting, setting_lines
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 Runs = list[dict[str, Any]]
 

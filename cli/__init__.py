@@ -1,11 +1,11 @@
-"""The commands: each module parses, calls one library function, and prints."""
+"""The commands: each module parses, calls one function of `nce_train.api`, and prints."""
 
 import sys
 from types import TracebackType
 
 
-def _tell_early_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say in one sentence that Ctrl-C came before a command began; `_common` sees to it from then on."""
+def _report_early_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Report Ctrl-C before a command has started, in one sentence; later, `_command` does."""
     if not issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
@@ -14,4 +14,4 @@ def _tell_early_interrupt(kind: type[BaseException], error: BaseException, trace
 
 
 if sys.excepthook is sys.__excepthook__:
-    sys.excepthook = _tell_early_interrupt
+    sys.excepthook = _report_early_interrupt

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-# A row: what it is about, and its cells.
+# A row: its label and its cells.
 Row = tuple[str, list[str]]
 
 _MEASURES: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = [
@@ -12,8 +12,8 @@ _MEASURES: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = [
 ]
 
 
-def lines_of(report: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of all tables of a report."""
+def format_report(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of all tables of a report of `nce_train.evaluate`."""
     models = [report, *report.get("comparison", [])]
     if len(models) == 1:
         yield _model_line(report)
@@ -27,7 +27,7 @@ def lines_of(report: dict[str, Any]) -> Iterator[str]:
             yield from _paired(model["paired"], letter, _level(report))
     if "bootstrap" in report:
         yield ""
-        yield _how(report["bootstrap"], len(models) > 1)
+        yield _intervals_note(report["bootstrap"], len(models) > 1)
 
 
 def _one_model(report: dict[str, Any]) -> Iterator[str]:
@@ -60,11 +60,11 @@ def _one_model(report: dict[str, Any]) -> Iterator[str]:
 
 def _cells(part: dict[str, Any]) -> list[str]:
     counts = [f"{part['asked']:,}", f"{part['questions']:,}", _percent(part["coverage"])]
-    return counts + [_percent(of(part)["accuracy"]) for _, of in _MEASURES]
+    return counts + [_percent(select(part)["accuracy"]) for _, select in _MEASURES]
 
 
 def _intervals(part: dict[str, Any]) -> list[str]:
-    return [_span(of(part)["interval"], _bare_percent) for _, of in _MEASURES]
+    return [_span(select(part)["interval"], _percent_without_sign) for _, select in _MEASURES]
 
 
 def _side_by_side(models: Sequence[dict[str, Any]], letters: list[str]) -> Iterator[str]:
@@ -101,19 +101,22 @@ def _summary(results: Sequence[dict[str, Any]], level: str) -> Iterator[Row]:
     yield "  all, among words", [f"{result['words']:,}" for result in results]
     yield "    asked", [f"{result['asked']:,}" for result in results]
     yield "    coverage", [_percent(result["coverage"]) for result in results]
-    for measure, of in _MEASURES:
-        yield f"    {measure}", [_percent(of(result)["accuracy"]) for result in results]
-        yield f"      {level} interval", [_span(of(result)["interval"], _bare_percent) for result in results]
+    for measure, select in _MEASURES:
+        yield f"    {measure}", [_percent(select(result)["accuracy"]) for result in results]
+        yield (
+            f"      {level} interval",
+            [_span(select(result)["interval"], _percent_without_sign) for result in results],
+        )
 
 
 def _paired(paired: dict[str, Any], letter: str, level: str) -> Iterator[str]:
     heads = ["asked", "A", letter, f"A - {letter}", f"{level} interval", "p"]
-    rows: list[Row] = [(f"A against {letter}, asked of both", heads)]
+    rows: list[Row] = [(f"A against {letter}, shared items", heads)]
     for name, result in paired.get("analogies", {}).items():
         for label, (part,) in _vocabularies(f"  {name}", [result], "whole_vocabulary"):
             rows.append((label, [f"{part['asked']:,}"]))
-            for measure, of in _MEASURES:
-                rows.append((f"    {measure}", ["", *_difference(of(part), "accuracy", _percent, _signed_percent)]))
+            for measure, select in _MEASURES:
+                rows.append((f"    {measure}", ["", *_difference(select(part), "accuracy", _percent, _signed_percent)]))
     for name, result in paired.get("similarity", {}).items():
         for label, (part,) in _vocabularies(f"  {name}", [result], "restricted_vocabulary"):
             rows.append((label, [f"{part['pairs']:,}", *_difference(part, "spearman", _number, _signed)]))
@@ -135,7 +138,7 @@ def _difference(
 
 
 def _vocabularies(name: str, results: Sequence[dict[str, Any]], other: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield a set's results and, where they are of other words, those for the other vocabulary."""
+    """Yield a set's results and, where the number of words differs, those for the other vocabulary."""
     yield name, list(results)
     others = [result[other] for result in results]
     if any(part["words"] != result["words"] for part, result in zip(others, results, strict=True)):
@@ -157,7 +160,7 @@ def _heldout(models: Sequence[dict[str, Any]]) -> list[Row]:
     ]
 
 
-def _how(bootstrap: dict[str, Any], compared: bool) -> str:
+def _intervals_note(bootstrap: dict[str, Any], compared: bool) -> str:
     intervals = (
         f"{bootstrap['level']:.0%} intervals from {bootstrap['resamples']:,} resamples of the questions or pairs "
         f"(seed {bootstrap['seed']})"
@@ -178,7 +181,7 @@ def _level(report: dict[str, Any]) -> str:
 
 
 def _aligned(rows: Sequence[Row]) -> Iterator[str]:
-    """Set labels to the left and cells to the right of their columns."""
+    """Align labels to the left and cells to the right."""
     label_width = max(len(label) for label, _ in rows)
     columns = max(len(cells) for _, cells in rows)
     widths = [max(len(cells[n]) for _, cells in rows if n < len(cells)) for n in range(columns)]
@@ -195,7 +198,7 @@ def _percent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{fraction:.1%}"
 
 
-def _bare_percent(fraction: float | None) -> str:
+def _percent_without_sign(fraction: float | None) -> str:
     return _percent(fraction).rstrip("%")
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands have: those of reading a corpus."""
+"""Arguments and options that several commands have, and the kinds of options that they are made of."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -6,25 +6,41 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+Declare = Callable[[F], F]
 
-corpus_argument = click.argument(
-    "corpus", metavar="CORPUS...", nargs=-1, required=True, type=click.Path(readable=False)
-)
+FILE = click.Path(readable=False)  # the library reports what cannot be read
+
+model_argument = click.argument("model", metavar="MODEL", type=FILE)
+corpus_argument = click.argument("corpus", metavar="CORPUS...", nargs=-1, required=True, type=FILE)
+
+
+def file_option(*names: str, metavar: str = "FILE", **options: Any) -> Declare[Any]:
+    """An option that takes a path."""
+    return click.option(*names, metavar=metavar, type=FILE, **options)
+
+
+def number_option(name: str, *, help: str, default: int | None = None, least: int = 1) -> Declare[Any]:
+    """An option that takes a whole number of at least `least`."""
+    number = click.IntRange(min=least)
+    return click.option(name, metavar="N", type=number, default=default, show_default=default is not None, help=help)
+
+
+def choice_option(name: str, words: list[str], *, help: str) -> Declare[Any]:
+    """An option that takes one of several words; the first is the default."""
+    return click.option(name, type=click.Choice(words), default=words[0], show_default=True, help=help)
 
 
 def reading_options(function: F) -> F:
     """Declare how a corpus is read: `tokens`, `lowercase`, `threads`; and `quiet`."""
-    for option in (
-        click.option("--quiet", is_flag=True, help="Say nothing but errors."),
-        click.option("--threads", metavar="N", type=click.IntRange(min=1), help="Default: the CPUs it may use."),
-        click.option("--lowercase", is_flag=True, help="Lower-case every word."),
-        click.option(
+    for declare in (
+        click.option("--quiet", is_flag=True, help="Show only errors."),
+        number_option("--threads", help="Threads; by default all CPUs this process may use."),
+        click.option("--lowercase", is_flag=True, help="Convert words to lower case."),
+        choice_option(
             "--tokens",
-            type=click.Choice(["whitespace", "words"]),
-            default="whitespace",
-            show_default=True,
-            help="What lies between white space, or the runs of letters and digits.",
+            ["whitespace", "words"],
+            help="What a token is: text between white space, or a run of letters and digits.",
         ),
     ):
-        function = option(function)
+        function = declare(function)
     return function

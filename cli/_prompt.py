@@ -1,6 +1,6 @@
-"""The prompt of `nce-query`: a question a line, with history and completion where Python has readline.
+"""The prompt of `nce-query`: one question a line, with history and completion where Python has readline.
 
-Without a terminal it reads lines from standard input just so.
+Without a terminal it reads the same lines from standard input.
 """
 
 import contextlib
@@ -13,43 +13,43 @@ from types import ModuleType
 
 import click
 
-from nce_train.cli._ask import QUESTIONS, Asker, Options, check_number, question_options
-from nce_train.cli._common import Terminated
+from nce_train.cli._command import Terminated
+from nce_train.cli._questions import QUESTIONS, AnswerPrinter, Options, check_number, question_options
 from nce_train.errors import NceTrainError
 
 _PROMPT = "> "
 _HELP = """\
-neighbours WORD...    the nearest words of each; neighbours may be left out before a single word
+neighbours WORD...    the nearest words of each; the word neighbours can be left out before a single word
 analogy A B C         A is to B as C is to ?
-similarity A B        the cosine of their angle
-odd-one-out A B C...  the word that does not belong to the others
+similarity A B        their cosine similarity
+odd-one-out A B C...  the word that does not fit with the others
 help                  this list
-quit                  as Ctrl-D: the end
+quit                  end, as Ctrl-D
 
-Everywhere: --top N, --restrict-vocab N, --method 3cosadd or 3cosmul. "new york" is one word.
-Before words that begin with a dash put --. Tab completes words, Ctrl-C clears the line."""
-_ENDS = ("quit", "exit")
+Options: --top N, --restrict-vocab N, --method 3cosadd or 3cosmul. "new york" is one word.
+Put -- before words that begin with a dash. Tab completes words, Ctrl-C clears the line."""
+_QUIT = ("quit", "exit")
 _COMPLETIONS = 50
 _HISTORY_LINES = 1000
 
 
-def run_prompt(title: str, words: Sequence[str], asker: Asker, options: Options) -> bool:
-    """Answer lines until the input ends; what is wrong with a line is told, and the next one is read.
+def run_prompt(title: str, words: Sequence[str], answers: AnswerPrinter, options: Options) -> bool:
+    """Answer lines until the input ends; an error in a line is reported, and the next line is read.
 
     Parameters
     ----------
     title : str
-        Shown first on a terminal.
+        Shown first, on a terminal.
     words : sequence of str
         The vocabulary by decreasing frequency, for completion.
-    asker : Asker
+    answers : AnswerPrinter
     options : Options
-        For lines that give none.
+        For lines without options of their own.
 
     Returns
     -------
     bool
-        Whether all lines could be answered; always at a terminal, where the person has seen what went wrong.
+        Whether all lines could be answered; always True on a terminal, where a person has seen the errors.
     """
     if sys.stdin is None:
         return True
@@ -62,10 +62,10 @@ def run_prompt(title: str, words: Sequence[str], asker: Asker, options: Options)
         while True:
             try:
                 line = _read_line(terminal)
-                if line is None or line.strip() in _ENDS:
+                if line is None or line.strip() in _QUIT:
                     break
                 if line.strip():
-                    all_answered &= _answer(line, asker, options, headed=not terminal)
+                    all_answered &= _answer_line(line, answers, options, with_heading=not terminal)
             except Terminated:
                 raise
             except KeyboardInterrupt:
@@ -83,18 +83,19 @@ def _read_line(terminal: bool) -> str | None:
         except EOFError:
             click.echo()
             return None
-    if terminal:  # while the answers go elsewhere
+    if terminal:  # standard output is redirected
         click.echo(_PROMPT, nl=False, err=True)
     return sys.stdin.readline() or None
 
 
-def _answer(line: str, asker: Asker, options: Options, headed: bool) -> bool:
+def _answer_line(line: str, answers: AnswerPrinter, options: Options, with_heading: bool) -> bool:
     if line.strip() == "help":
         click.echo(_HELP)
         return True
     try:
         question, words, own_options = _parse(line, options)
-        return asker.ask(question, words, own_options, headed or (question == "neighbours" and len(words) > 1))
+        with_heading = with_heading or (question == "neighbours" and len(words) > 1)
+        return answers.answer(question, words, own_options, with_heading)
     except NceTrainError as error:
         if error.exit_code != 2:
             raise
@@ -105,7 +106,7 @@ def _answer(line: str, asker: Asker, options: Options, headed: bool) -> bool:
 
 
 def _parse(line: str, options: Options) -> tuple[str, list[str], Options]:
-    """Read a line as the command line is read, but that only `"` at both ends joins words with blanks."""
+    """Parse a line like a command line; blanks belong to a word only between `"` at both of its ends."""
     parts = [quoted or part for quoted, part in re.findall(r'"([^"]+)"(?!\S)|(\S+)', line)]
     given = _line.make_context("", parts, default_map=dict(options)).params
     words = list(given.pop("words"))
@@ -123,12 +124,12 @@ def _parse(line: str, options: Options) -> tuple[str, list[str], Options]:
 @click.argument("words", nargs=-1)
 @question_options
 def _line(**_given: object) -> None:
-    """A line of the prompt: it is parsed by click, so that options are read and refused as on the command line."""
+    """A line of the prompt, declared as a command so that click parses and refuses options as on the command line."""
 
 
 @contextlib.contextmanager
 def _line_editing(words: Sequence[str]) -> Iterator[None]:
-    """History and completion for `input`, as far as this Python has them."""
+    """History and completion for `input`, where this Python has readline."""
     try:
         import readline
     except ImportError:
@@ -155,11 +156,11 @@ def _line_editing(words: Sequence[str]) -> Iterator[None]:
         try:
             readline.write_history_file(history)
         except OSError as error:
-            click.echo(f"Note: {history}: the history could not be kept ({error.strerror})", err=True)
+            click.echo(f"Note: {history}: the history cannot be written ({error.strerror})", err=True)
 
 
 def _history_file() -> Path:
-    """Where the XDG base directory specification wants it; like there, a relative path is none."""
+    """The place that the XDG base directory specification names; it ignores a relative path."""
     base = Path(os.environ.get("XDG_STATE_HOME", ""))
     if not base.is_absolute():
         base = Path.home() / ".local" / "state"
@@ -167,7 +168,7 @@ def _history_file() -> Path:
 
 
 class _Completer:
-    """Completes questions at the beginning of a line, and words everywhere, the most frequent first.
+    """Completes question names at the beginning of a line, and words everywhere, the most frequent first.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ class _Completer:
         self._matches: list[str] = []
 
     def complete(self, text: str, state: int) -> str | None:
-        """Return the match number `state`, as readline asks for them."""
+        """Return match number `state`; readline asks for 0, 1, … until it gets None."""
         if state == 0:
             self._matches = self._find(text)
         if state >= len(self._matches):
@@ -189,7 +190,7 @@ class _Completer:
         return self._matches[state] + (" " if len(self._matches) == 1 else "")
 
     def show(self, _text: str, _sorted: Sequence[str], _longest: int) -> None:
-        """Show the matches in our order, where readline would show them by the alphabet."""
+        """Show the matches by frequency, where readline would sort them alphabetically."""
         click.echo("\n" + "  ".join(self._matches))
         click.echo(_PROMPT + self._readline.get_line_buffer(), nl=False)
 
@@ -197,10 +198,10 @@ class _Completer:
         matches = []
         if self._readline.get_begidx() == 0:
             matches = [name for name in (*QUESTIONS, "help") if name.startswith(text)]
-        # One that is typed without quotes.
+        # Only words that can be typed without quotes.
         words = [word for word in self._words if word.startswith(text) and word.isprintable() and " " not in word]
         matches += words[:_COMPLETIONS]
         if len(words) > _COMPLETIONS:
-            # What all words have in common, and not only those shown, is put into the line.
+            # readline inserts what all matches have in common: of all words, not only of those shown.
             matches += {min(words), max(words)} - set(matches)
         return matches

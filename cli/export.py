@@ -2,40 +2,37 @@
 
 import click
 
-from nce_train.cli._common import command
+from nce_train.cli._command import command
+from nce_train.cli._options import FILE, choice_option, model_argument, number_option
 
-# `embeddings.formats.FORMATS` has the same names; a test compares them, so that `--help` need not load NumPy.
+# The names in `embeddings.formats.FORMATS`, repeated so that `--help` need not load NumPy; a test compares them.
 FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "safetensors", "projector")
 
 
 @command("nce-export")
-@click.argument("model", metavar="MODEL", type=click.Path(readable=False))
-@click.argument("out", metavar="OUT", type=click.Path(readable=False))
+@model_argument
+@click.argument("out", metavar="OUT", type=FILE)
 @click.option(
     "--format",
     type=click.Choice(FORMAT_NAMES),
-    help="Without it, OUT's ending tells: .txt and .vec (word2vec), .bin, .glove, .npy, .safetensors.",
+    help="By default from OUT's ending: .txt and .vec (word2vec), .bin, .glove, .npy, .safetensors.",
 )
-@click.option("--top", metavar="N", type=click.IntRange(min=1), help="Only the N most frequent words.")
-@click.option(
+@number_option("--top", help="Write only the N most frequent words.")
+@choice_option(
     "--vectors",
-    type=click.Choice(["input", "output", "sum"]),
-    default="input",
-    show_default=True,
+    ["input", "output", "sum"],
     help="The words' vectors as centres, as contexts, or the sum of both.",
 )
 @click.option("--normalize", is_flag=True, help="Scale each vector to length 1 (after --postprocess).")
 @click.option(
     "--postprocess",
     type=click.Choice(["abtt"]),
-    help="abtt removes the mean and the top components of the vectors written.",
+    help="abtt removes the mean and the top components of the vectors.",
 )
-@click.option(
+@choice_option(
     "--dtype",
-    type=click.Choice(["float32", "float16", "int8"]),
-    default="float32",
-    show_default=True,
-    help="The type of the numbers; the smaller ones for npy and safetensors only, int8 with one scale a row.",
+    ["float32", "float16", "int8"],
+    help="Type of the numbers; float16 and int8 (with one scale for each row) only for npy and safetensors.",
 )
 def main(
     model: str,
@@ -49,8 +46,8 @@ def main(
 ) -> None:
     """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
 
-    A further ending .gz, .bz2, .xz or .zst compresses. With the format npy, the words stand in OUT.vocab.tsv; with
-    the format projector, OUT is a directory that `tensorboard --logdir OUT` shows.
+    A further ending .gz, .bz2, .xz or .zst compresses it. With the format npy, the words are in OUT.vocab.tsv. With the
+    format projector, OUT is a directory for `tensorboard --logdir OUT`.
     """
     from nce_train.api import export
 

@@ -1,54 +1,33 @@
-"""nce-phrases: join the words that belong together, such as new york, before training."""
+"""nce-phrases: join words that belong together, such as new york, before training."""
 
 import click
 
-from nce_train.cli._common import command
-from nce_train.cli._options import corpus_argument, reading_options
+from nce_train.cli._command import command, print_warning
+from nce_train.cli._options import choice_option, corpus_argument, file_option, number_option, reading_options
 
 
 @command("nce-phrases")
 @corpus_argument
-@click.option(
+@file_option(
     "-o",
     "--output",
     metavar="OUT",
-    type=click.Path(readable=False),
     required=True,
-    help="Where to write the text; an ending .gz, .bz2, .xz or .zst compresses.",
+    help="The text to write; an ending .gz, .bz2, .xz or .zst compresses it.",
 )
-@click.option(
-    "--score",
-    type=click.Choice(["word2vec", "npmi"]),
-    default="word2vec",
-    show_default=True,
-    help="How neighbours are scored: as by word2vec's word2phrase, or by NPMI (from -1 to 1).",
+@choice_option(
+    "--score", ["word2vec", "npmi"], help="How pairs are scored: as by word2vec's word2phrase, or by NPMI (-1 to 1)."
 )
 @click.option(
     "--threshold",
     metavar="X",
     type=float,
-    help="Join above this score; a higher one gives fewer phrases. Default: 10 for word2vec, 0.5 for npmi.",
+    help="Join pairs with a higher score; by default 10 for word2vec and 0.5 for npmi.",
 )
-@click.option(
-    "--min-count",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Do not join pairs that occur less often.",
-)
-@click.option(
-    "--passes",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="With each further pass phrases are joined too: 2 give phrases of up to 4 words.",
-)
-@click.option("--delimiter", metavar="TEXT", default="_", show_default=True, help="What stands between joined words.")
-@click.option(
-    "--list", "list_file", metavar="FILE", type=click.Path(readable=False), help="List the phrases here (TSV)."
-)
+@number_option("--min-count", default=5, help="Do not join pairs that occur less often.")
+@number_option("--passes", default=1, help="Each further pass can join phrases too: 2 give phrases of up to 4 words.")
+@click.option("--delimiter", metavar="TEXT", default="_", show_default=True, help="Text between joined words.")
+@file_option("--list", "list_file", help="Write a list of the phrases here (TSV).")
 @reading_options
 def main(
     corpus: tuple[str, ...],
@@ -64,29 +43,16 @@ def main(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Join the words of CORPUS that stand side by side more often than chance would have it, as new_york, and write
+    """Join neighbouring words of CORPUS that occur together more often than chance predicts, as in new_york, and write
     the text to OUT, for nce-train.
 
-    CORPUS is read as nce-train reads it: files, directories, or - for standard input, compressed or not. OUT has the
-    same lines, but for those without a word; words are separated by one space.
+    CORPUS is read as by nce-train: files, directories, or - for standard input, compressed or not. OUT has the same
+    lines, except those without a word, with one space between words.
     """
-    from tqdm import tqdm
-
     from nce_train.api import phrases
+    from nce_train.api.progress_bar import ProgressBar
 
-    shown = ""
-    with tqdm(unit="", unit_scale=True, leave=False, disable=True if quiet else None) as bar:
-
-        def show(done: int, total: int | None, phase: str) -> None:
-            nonlocal shown
-            if phase != shown:
-                shown = phase
-                bar.set_description(phase, refresh=False)
-                bar.total = total
-                bar.reset()
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with ProgressBar(disable=True if quiet else None) as bar:
         joined = phrases(
             list(corpus),
             output,
@@ -99,11 +65,11 @@ def main(
             lowercase=lowercase,
             list_file=list_file,
             threads=threads,
-            progress=show,
+            progress=lambda done, total, phase: bar.show(phase, done, total),
         )
     if not quiet:
         for warning in joined.warnings:
-            click.echo(f"Warning: {warning}", err=True)
+            print_warning(warning)
         num_bytes = sum(source["bytes"] for source in joined.sources)
         click.echo(
             f"{output}: {len(joined.phrases):,} phrases; {joined.tokens_read:,} tokens became "

@@ -1,26 +1,17 @@
-"""nce-vocab: count the words of a corpus, for a look at them or for `nce-train --vocab`."""
+"""nce-vocab: count the words of a corpus, to inspect them or for `nce-train --vocab`."""
 
 import click
 
-from nce_train.cli._common import command
-from nce_train.cli._options import corpus_argument, reading_options
+from nce_train.cli._command import command, print_warning
+from nce_train.cli._options import corpus_argument, file_option, number_option, reading_options
 
 
 @command("nce-vocab")
 @corpus_argument
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(readable=False), required=True, help="Where to write them."
-)
-@click.option(
-    "--min-count",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Leave out words that occur less often.",
-)
-@click.option("--max-vocab", metavar="N", type=click.IntRange(min=2), help="At most N rows in all.")
-@click.option("--unknown", metavar="WORD", help="A first row that counts for all words left out.")
+@file_option("-o", "--output", required=True, help="The file to write.")
+@number_option("--min-count", default=5, help="Drop words that occur less often.")
+@number_option("--max-vocab", least=2, help="Keep at most N words, the most frequent ones, including --unknown.")
+@click.option("--unknown", metavar="WORD", help="Count dropped words as this word, in the first row.")
 @reading_options
 def main(
     corpus: tuple[str, ...],
@@ -35,44 +26,29 @@ def main(
 ) -> None:
     """Count the words of CORPUS and write them to FILE as word<TAB>count, the most frequent first.
 
-    CORPUS is read as nce-train reads it: files, directories, or - for standard input, compressed or not.
+    CORPUS is read as by nce-train: files, directories, or - for standard input, compressed or not.
     """
-    from tqdm import tqdm
+    from nce_train.api import count_words
+    from nce_train.api.progress_bar import ProgressBar
 
-    from nce_train.errors import InputError
-    from nce_train.files import check_place, failures_told, is_same_file
-    from nce_train.text.corpus import count_corpus
-    from nce_train.text.sources import list_sources
-    from nce_train.training.settings import usable_cpus
-
-    check_place(output)
-    read = [source.path for source in list_sources(list(corpus)).sources if source.path is not None]
-    if any(is_same_file(path, output) for path in read):
-        raise InputError(f"{output}: this file is read as corpus; name another one to write")
-    with tqdm(unit="B", unit_scale=True, leave=False, disable=True if quiet else None) as bar:
-
-        def show(done: int, total: int | None, _phase: str) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        vocabulary, sources, warnings = count_corpus(
+    with ProgressBar(disable=True if quiet else None) as bar:
+        counted = count_words(
             list(corpus),
+            output,
             tokens=tokens,
             lowercase=lowercase,
             min_count=min_count,
             max_vocab=max_vocab,
             unknown=unknown,
-            threads=threads or usable_cpus(),
-            progress=show,
+            threads=threads,
+            progress=lambda done, total, _: bar.show("reading", done, total, "B"),
         )
-    with failures_told(output):
-        vocabulary.save(output)
     if not quiet:
-        for warning in warnings:
-            click.echo(f"Warning: {warning}", err=True)
-        total_bytes = sum(source["bytes"] for source in sources)
+        for warning in counted.warnings:
+            print_warning(warning)
+        vocabulary, num_bytes = counted.vocabulary, sum(source["bytes"] for source in counted.sources)
         count = f"{len(vocabulary):,} words, {vocabulary.counts.sum():,} tokens"
-        click.echo(f"{output}: {count}, from {total_bytes:,} bytes", err=True)
+        click.echo(f"{output}: {count}, from {num_bytes:,} bytes", err=True)
 
 
 if __name__ == "__main__":

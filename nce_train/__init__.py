@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nce_train import nce
-    from nce_train.api import Model, evaluate, phrases, train
+    from nce_train.api.evaluate import evaluate
+    from nce_train.api.phrases import phrases
+    from nce_train.api.train import train
     from nce_train.embeddings import Embeddings
+    from nce_train.evaluation.classifier import Model
     from nce_train.training.readings import TrainingState
 
     __version__: str

@@ -1,4 +1,4 @@
-"""What a caller from Python may mistake: the kinds of arguments, told in one sentence that names argument and value."""
+"""Checks of arguments from Python callers. Each error is one sentence that names the argument and its value."""
 
 import os
 from collections.abc import Iterable
@@ -7,54 +7,74 @@ from typing import Any
 
 from nce_train.errors import InputError
 
-_LONGEST = 60  # letters of a value in a message
+PathLike = str | os.PathLike[str]
+
+_MAX_LENGTH = 60  # of a value in a message
 _SENTENCES = "an iterable of sentences, each a list of words"
 
 
-def shown(value: object) -> str:
-    """A value in a message: short, and of one line."""
+def format_value(value: object) -> str:
+    """A value as short text on one line, for messages."""
     text = repr(value)
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    text = text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"
     return " ".join(text.split())
 
 
 def check_path(name: str, value: object) -> None:
-    """Raise InputError unless a value may be the path of a file."""
+    """Raise InputError unless a value can be the path of a file."""
     if not isinstance(value, (str, os.PathLike)):
-        raise InputError(f"{name} is {shown(value)}, of type {type(value).__name__}; give a path")
+        raise InputError(_wrong_type(name, value, "a path"))
     if value == "":
         raise InputError(f"{name} is an empty str; give a path")
 
 
-def check_whole(name: str, value: object, or_none: bool = False) -> None:
-    """Raise TypeError unless a value is a whole number, or None where that is allowed."""
+def as_paths(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
+    """One path or several, as a list; raise InputError unless each can be the path of a file."""
+    is_one = isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable)
+    several = [paths] if is_one else list(paths)  # type: ignore[arg-type]
+    for path in several:
+        check_path("a set or model", path)
+    return several  # type: ignore[return-value]
+
+
+def check_integer(name: str, value: object, or_none: bool = False) -> None:
+    """Raise TypeError unless a value is an integer, or None where that is allowed."""
     if (or_none and value is None) or (isinstance(value, Integral) and not isinstance(value, bool)):
         return
-    raise TypeError(
-        f"{name} is {shown(value)}, of type {type(value).__name__}; give a whole number{', or None' if or_none else ''}"
-    )
+    raise TypeError(_wrong_type(name, value, "a whole number, or None" if or_none else "a whole number"))
+
+
+def check_positive(name: str, value: Any, or_none: bool = False) -> None:
+    """Raise TypeError or InputError unless a value is a whole number of at least 1, or None where that is allowed."""
+    check_integer(name, value, or_none)
+    if value is not None and value < 1:
+        raise InputError(f"{name} is {value}; give a number of at least 1")
 
 
 def check_number(name: str, value: object) -> None:
     """Raise TypeError unless a value is a real number."""
     if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is {shown(value)}, of type {type(value).__name__}; give a number")
+        raise TypeError(_wrong_type(name, value, "a number"))
 
 
 def check_words(name: str, value: object) -> None:
-    """Raise TypeError for a str, which is a sequence of its letters, and for what is no sequence at all."""
+    """Raise TypeError for a str, which is a sequence of letters, and for anything that is not iterable."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} is {shown(value)}, of type {type(value).__name__}; give a list of words")
+        raise TypeError(_wrong_type(name, value, "a list of words"))
 
 
 def check_corpus(corpus: Any) -> None:
-    """Raise InputError for a corpus that is empty, or sentences where paths are meant."""
+    """Raise InputError for an empty corpus, and for sentences where paths are expected."""
     if isinstance(corpus, (str, list, tuple)) and len(corpus) == 0:
         kind = type(corpus).__name__
         raise InputError(f"the corpus is an empty {kind}; give the path of a text, a list of paths, or {_SENTENCES}")
     first = corpus[0] if isinstance(corpus, (list, tuple)) else corpus
     if isinstance(first, str) and " " in first and not os.path.exists(first):
         raise InputError(
-            f"the corpus holds {shown(first)}, which is no file; if it is a sentence, give {_SENTENCES}, such as "
-            "[line.split() for line in lines]"
+            f"the corpus holds {format_value(first)}, which is no file; if it is a sentence, give {_SENTENCES}, such "
+            "as [line.split() for line in lines]"
         )
+
+
+def _wrong_type(name: str, value: object, expected: str) -> str:
+    return f"{name} is {format_value(value)}, of type {type(value).__name__}; give {expected}"

@@ -1,13 +1,15 @@
-"""Compiled functions that are kept on the disk for the next run, where that can be done.
+"""Compiled functions with a cache on disk that cannot fail a run.
 
-Numba ends a program with an error when its cache cannot be written or is damaged. A cache is no part of a run: here
-what cannot be read is compiled anew and replaced, and what cannot be written costs one warning.
+Numba raises an error when its cache cannot be written or is damaged. Here a damaged cache is recompiled and replaced,
+and a cache that cannot be written costs one warning.
 
-It lies beside the source in a checkout, but not in an installed package: pip leaves files there that it has not
-written, and Python then takes what is left of a package that was removed for the package.
+The cache is next to the source in a checkout, but not in an installed package: pip does not remove files that it has
+not written, and Python would import the directory that remains.
 """
 
 import contextlib
+import functools
+import hashlib
 import threading
 import warnings
 from collections.abc import Callable
@@ -22,75 +24,101 @@ from nce_train.errors import NceTrainWarning
 
 _INSTALLED = {"site-packages", "dist-packages"}
 
-_told = threading.Event()
+_has_warned = threading.Event()
 
 
 def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Numba's `njit` with a cache that may fail.
 
-    It is in `NUMBA_CACHE_DIR`, else beside the source, else in `$XDG_CACHE_HOME/numba` (by default `~/.cache/numba`);
-    of an installed package, only in the first or the last.
+    The cache is in `NUMBA_CACHE_DIR`, or else next to the source, or else in `$XDG_CACHE_HOME/numba` (by default
+    `~/.cache/numba`). For an installed package it is never next to the source. An entry is valid as long as no `*.py`
+    file changes in the directory of the function: functions of other modules there may be inlined into it.
 
     Parameters
     ----------
     **options
-        Those of `numba.njit`, but for `cache`.
+        Those of `numba.njit`, except `cache`.
     """
 
     def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
-        if isinstance(dispatcher, Dispatcher):  # else NUMBA_DISABLE_JIT is set
+        if isinstance(dispatcher, Dispatcher):  # not so with NUMBA_DISABLE_JIT
             try:
-                is_installed = _INSTALLED.intersection(Path(function.__code__.co_filename).parts)
-                cache = (_CacheElsewhere if is_installed else _HarmlessCache)(function)
-                dispatcher._cache = cache  # type: ignore[attr-defined]
-            except (OSError, RuntimeError) as error:  # none of the places can be written
-                _tell(f"There is no place to keep compiled kernels ({_shown(error)})")
+                dispatcher._cache = _FailSafeCache(function)  # type: ignore[attr-defined]
+            except (OSError, RuntimeError) as error:  # no location can be written
+                _warn(f"There is no place to keep compiled kernels ({_reason(error)})")
         return dispatcher
 
     return compiled
 
 
-class _HarmlessCache(FunctionCache):
-    """A function's cache on the disk; without it the function is compiled."""
+def is_missing_from_cache(function: Any) -> bool:
+    """Whether a function of `cached_njit` has a cache without a valid entry; False when it has no cache."""
+    cache = getattr(function, "_cache", None)
+    return isinstance(cache, _FailSafeCache) and cache.is_empty()
+
+
+class _CacheEntries(CompileResultCacheImpl):
+    """The location of a function's cache entries, and the stamp that makes them valid."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        source = Path(function.__code__.co_filename)
+        if _INSTALLED.intersection(source.parts):
+            self._locator_classes = [
+                locator for locator in CompileResultCacheImpl._locator_classes if "InTree" not in locator.__name__
+            ]
+        super().__init__(function)
+        # Numba's own stamp covers the file of the function only.
+        stamp = self._locator.get_source_stamp(), _source_hash(source.parent)
+        self._locator.get_source_stamp = lambda: stamp
+
+
+class _FailSafeCache(FunctionCache):
+    """A function's cache on disk. When it fails, the function is compiled."""
+
+    _impl_class = _CacheEntries
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # damaged bytes, unpickled, may raise anything
+        except Exception:  # unpickling damaged bytes may raise anything
             with contextlib.suppress(OSError):
-                self.flush()  # a damaged index would not let anything be saved
+                self.flush()  # with a damaged index nothing can be saved
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
-        except Exception as error:  # a full disk, or an index that another program damaged just now
-            _tell(f"The cache of compiled kernels, {self.cache_path}, cannot be written ({_shown(error)})")
+        except Exception as error:  # a full disk, or an index that another program has just damaged
+            _warn(f"The cache of compiled kernels, {self.cache_path}, cannot be written ({_reason(error)})")
+
+    def is_empty(self) -> bool:
+        """Whether there is no valid entry for any signature."""
+        try:
+            return not self._cache_file._load_index()
+        except Exception:  # damaged
+            return True
 
 
-class _Elsewhere(CompileResultCacheImpl):
-    """Where the cache may lie: not beside the source."""
-
-    _locator_classes = [  # noqa: RUF012 - as Numba has it
-        locator for locator in CompileResultCacheImpl._locator_classes if "InTree" not in locator.__name__
-    ]
-
-
-class _CacheElsewhere(_HarmlessCache):
-    _impl_class = _Elsewhere  # type: ignore[assignment]
+@functools.cache
+def _source_hash(directory: Path) -> str:
+    """A hash of the names and contents of all `*.py` files in a directory."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.glob("*.py")):
+        digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
-def _shown(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
-def _tell(what: str) -> None:
-    if _told.is_set():  # one function after the other would say the same
+def _warn(problem: str) -> None:
+    if _has_warned.is_set():  # the same is true for every other function
         return
-    _told.set()
+    _has_warned.set()
     warnings.warn(
-        f"{what}: they are compiled anew in each run until that is mended or NUMBA_CACHE_DIR names another directory.",
+        f"{problem}: they are compiled in each run until this is fixed or NUMBA_CACHE_DIR names another directory.",
         NceTrainWarning,
         stacklevel=2,
     )

@@ -1,31 +1,31 @@
-"""The kinds of failure that a person is told about, each as one clear sentence, and the one kind of warning.
+"""The errors that users see, each as one clear sentence, and the warning category.
 
-The command line prints the sentence and, of an error, ends with its `exit_code`; from Python they are ordinary
-exceptions and warnings.
+The commands print the sentence, and exit with the `exit_code` of an error. In Python these are ordinary exceptions and
+warnings.
 """
 
 
 class NceTrainError(Exception):
-    """A failure whose text is one sentence for a person: what is wrong, where, what to do."""
+    """An error whose message is one sentence for the user: what is wrong, where, what to do."""
 
     exit_code = 1
 
 
 class InputError(NceTrainError, ValueError):
-    """Wrong usage, bad input, a missing extra, or a limit told beforehand."""
+    """Wrong usage, bad input, a missing extra, or a limit detected before the work starts."""
 
     exit_code = 2
 
 
 class RunError(NceTrainError, RuntimeError):
-    """Something that failed in mid-run: no space, NaN, a read error, a corpus that changed meanwhile."""
+    """A failure during a run: a full disk, NaN, a read error, a corpus that changed."""
 
     exit_code = 1
 
 
 class LostError(RunError):
-    """What a run relied on elsewhere is gone, and what it has done so far is whole."""
+    """A run lost another process or file that it needs. What it has saved so far is intact."""
 
 
 class NceTrainWarning(UserWarning):
-    """Something that a person should know, in one sentence; the work goes on."""
+    """A message of one sentence for the user. The work continues."""

@@ -1,7 +1,7 @@
-"""Settings files: YAML that is one mapping of names to values, read strictly.
+"""Settings files: YAML with one mapping of names to values, parsed strictly.
 
-PyYAML's safe loader takes a name that stands twice for its last value, follows aliases, which can multiply a few bytes
-to gigabytes, and lets other exceptions pass than its own. Here all of this is refused with the line.
+PyYAML's safe loader silently takes the last value of a repeated name, follows aliases, which can expand a few bytes to
+gigabytes, and raises exceptions of many types. Here all of this raises `InputError` with the line.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ import yaml
 
 from nce_train.errors import InputError
 
-# PyYAML takes a hundred times the file's size; ours are 2 KB long.
-MOST_BYTES = 1 << 16
+# PyYAML needs a hundred times the file's size in memory; our settings files have about 2 KB.
+MAX_BYTES = 1 << 16
 
 
 def parse_flat_yaml(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -22,22 +22,23 @@ def parse_flat_yaml(content: bytes, name: str) -> tuple[dict[str, Any], dict[str
     content : bytes
         The whole file, UTF-8.
     name : str
-        What to call the file in messages.
+        Name of the file in messages.
 
     Returns
     -------
     values, lines : dict
-        The value of each name and the line (from 1) where it stands; both empty for a file without settings.
+        The value and the line (from 1) of each name; both empty for a file without settings.
 
     Raises
     ------
     InputError
-        Naming file and line, when it is too large, no YAML, no mapping, has a name twice or an alias.
+        When the content is too large, not YAML, or not a mapping, or has a repeated name or an alias. The message names
+        file and line.
     """
-    if len(content) > MOST_BYTES:
-        # who reads a file does not read further than one byte too many
-        length = f"more than {MOST_BYTES}" if len(content) == MOST_BYTES + 1 else str(len(content))
-        raise InputError(f"The settings file {name} has {length} bytes; settings are at most {MOST_BYTES}.")
+    if len(content) > MAX_BYTES:
+        # callers read at most one byte more than the limit
+        length = f"more than {MAX_BYTES}" if len(content) == MAX_BYTES + 1 else str(len(content))
+        raise InputError(f"The settings file {name} has {length} bytes; settings are at most {MAX_BYTES}.")
     try:
         loader = _Loader(content.decode("utf-8-sig"))
         root = loader.get_single_node()
@@ -63,9 +64,9 @@ def parse_flat_yaml(content: bytes, name: str) -> tuple[dict[str, Any], dict[str
         raise
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line_told = f" (line {mark.line + 1})" if mark is not None else ""
-        raise InputError(f"The settings file {name} is not valid YAML{line_told}.") from None
-    # what PyYAML's constructors let pass for values such as `!!bool x` or 2001-99-99, and very deep nesting
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        raise InputError(f"The settings file {name} is not valid YAML{where}.") from None
+    # exceptions of PyYAML's constructors for values such as `!!bool x` or 2001-99-99, and for very deep nesting
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"The settings file {name} is not valid YAML ({type(error).__name__}).") from None
     return values, lines

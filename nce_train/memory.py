@@ -1,4 +1,4 @@
-"""How much memory this process has taken and may take."""
+"""How much memory this process uses and may use."""
 
 import threading
 from pathlib import Path
@@ -7,16 +7,18 @@ from types import TracebackType
 _STATUS = Path("/proc/self/status")
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
+_INTERVAL = 0.1  # seconds
+_WORKING_MEMORY = 2**30
+_WORKING_SHARE = 1 / 4  # of the available memory, where that is less
 
 
 class MemoryGauge:
-    """Watches the process's anonymous memory (mapped files not counted) while it is open.
+    """Measures the peak of the process's anonymous memory (without mapped files) while it is open.
 
-    On systems without /proc the peak of the whole resident set is taken instead.
+    On systems without /proc it measures the peak of the whole resident set instead.
     """
 
-    def __init__(self, interval: float = 0.1) -> None:
-        self._interval = interval
+    def __init__(self) -> None:
         self._peak = 0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -32,17 +34,17 @@ class MemoryGauge:
         self._thread.join()
 
     def peak(self) -> int:
-        """The greatest number of bytes seen so far."""
+        """The largest number of bytes measured so far."""
         self._peak = max(self._peak, anonymous_memory())
         return self._peak
 
     def _watch(self) -> None:
-        while not self._closed.wait(self._interval):
+        while not self._closed.wait(_INTERVAL):
             self._peak = max(self._peak, anonymous_memory())
 
 
 def anonymous_memory() -> int:
-    """Bytes of anonymous memory this process holds now; its peak resident set where that cannot be told."""
+    """Bytes of anonymous memory this process uses now, or its peak resident set where that is not known."""
     resident = _kibibytes(_STATUS, "RssAnon")
     if resident is not None:
         return resident
@@ -56,7 +58,7 @@ def anonymous_memory() -> int:
 
 
 def available_memory() -> int | None:
-    """Bytes this process can still take: the machine's, or what its control group allows; None if unknown."""
+    """Bytes this process can still allocate: limited by the machine or its control group; None if unknown."""
     limits = [_kibibytes(_MEMINFO, "MemAvailable")]
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
@@ -64,13 +66,19 @@ def available_memory() -> int | None:
             used = int((_CGROUP / "memory.current").read_text()) - _cached_files()
             limits.append(max(0, int(limit) - used))
     except (OSError, ValueError):
-        pass  # no control group, or of the older kind
+        pass  # no control group, or of version 1
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
 
 
+def working_memory() -> int:
+    """Bytes that the tables of one step may use: 1 GiB, or a quarter of the available memory if that is less."""
+    available = available_memory()
+    return _WORKING_MEMORY if available is None else min(_WORKING_MEMORY, int(_WORKING_SHARE * available))
+
+
 def _cached_files() -> int:
-    """Bytes of the control group that hold files read a while ago, which the kernel gives up when memory is short."""
+    """Bytes of the control group's inactive file cache, which the kernel frees when memory is short."""
     for line in (_CGROUP / "memory.stat").read_text().splitlines():
         if line.startswith("inactive_file "):
             return int(line.split()[1])

@@ -1,5 +1,6 @@
 """Writing `.npy` files."""
 
+import io
 from collections.abc import Callable
 from typing import IO
 
@@ -9,9 +10,10 @@ _NUMBERS_AT_ONCE = 2**20
 
 
 def write_npy(file: IO[bytes], array: np.ndarray, advance: Callable[[int], None] | None = None) -> None:
-    """Write an array as `.npy` a block of rows at a time, and leave errors of the operating system as they are.
+    """Write an array as `.npy`, a block of rows at a time.
 
-    A view of a wider table is never copied whole; `numpy.save` would, and hides what was wrong with a disk.
+    Unlike `numpy.save`, this never copies a view of a wider table whole, and does not hide the operating system's
+    error when the disk fails.
 
     Parameters
     ----------
@@ -20,11 +22,18 @@ def write_npy(file: IO[bytes], array: np.ndarray, advance: Callable[[int], None]
     advance : callable, optional
         Called with the number of bytes of each block.
     """
-    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
-    np.lib.format.write_array_header_1_0(file, header)
+    file.write(npy_header(array.dtype, array.shape))
     rows = max(1, _NUMBERS_AT_ONCE // max(1, array[:1].size))
     for first in range(0, len(array), rows):
         block = np.ascontiguousarray(array[first : first + rows])
         file.write(block.data)
         if advance is not None:
             advance(block.nbytes)
+
+
+def npy_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """The header of an `.npy` file (version 1.0) with an array in C order."""
+    header = io.BytesIO()
+    fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()

@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind from Python: one sentence that names argument and value."""
+"""Wrong arguments from Python are refused in one sentence that names the argument and its value."""
 
 import pickle
 import warnings
@@ -28,7 +28,7 @@ def classifier():
 
 
 @pytest.mark.parametrize(
-    ("ask", "sentence"),
+    ("call", "sentence"),
     [
         (lambda m: m.most_similar("red", topn=1.5), "topn is 1.5, of type float; give a whole number, or None"),
         (lambda m: m.most_similar("red", topn="3"), "topn is '3', of type str"),
@@ -40,13 +40,13 @@ def classifier():
         (lambda m: m.doesnt_match(["red", 1]), r"1 is of type int; give words \(str\)"),
     ],
 )
-def test_embeddings_are_asked_wrongly(model, ask, sentence):
+def test_wrong_arguments_of_embeddings(model, call, sentence):
     with pytest.raises(TypeError, match=sentence):
-        ask(model)
+        call(model)
 
 
 @pytest.mark.parametrize(
-    ("ask", "sentence"),
+    ("call", "sentence"),
     [
         (lambda c: c.predict(["red"]), r"\['red'\] is of type list; give a word \(str\)"),
         (lambda c: c.predict("red", topn="3"), "topn is '3'"),
@@ -54,13 +54,13 @@ def test_embeddings_are_asked_wrongly(model, ask, sentence):
         (lambda c: c.log_probability("red", [3]), "3 is of type int; give a word"),
     ],
 )
-def test_a_classifier_is_asked_wrongly(classifier, ask, sentence):
+def test_wrong_arguments_of_a_classifier(classifier, call, sentence):
     with pytest.raises(TypeError, match=sentence):
-        ask(classifier)
+        call(classifier)
 
 
 @pytest.mark.parametrize("path", [None, 5, ["v.txt"]])
-def test_paths_that_are_none(model, path):
+def test_values_that_are_not_paths(model, path):
     for use in (nce_train.Embeddings.load, nce_train.Model.load, model.save):
         with pytest.raises(InputError, match=r"path is .*, of type \w+; give a path"):
             use(path)
@@ -86,7 +86,7 @@ def test_an_empty_path(model):
         ({"restrict_vocab": 1.5}, TypeError, "restrict_vocab is 1.5"),
     ],
 )
-def test_evaluate_is_asked_wrongly(model, arguments, kind, sentence):
+def test_wrong_arguments_of_evaluate(model, arguments, kind, sentence):
     with pytest.raises(kind, match=sentence):
         nce_train.evaluate(**{"model": model, **arguments})
 
@@ -100,7 +100,7 @@ def test_evaluate_is_asked_wrongly(model, arguments, kind, sentence):
         ({"threads": "a"}, "threads is 'a'"),
     ],
 )
-def test_phrases_is_asked_wrongly(tmp_path, arguments, sentence):
+def test_wrong_arguments_of_phrases(tmp_path, arguments, sentence):
     with pytest.raises(TypeError, match=sentence):
         nce_train.phrases(tmp_path / "c.txt", tmp_path / "o.txt", **arguments)
 
@@ -115,7 +115,7 @@ def test_phrases_is_asked_wrongly(tmp_path, arguments, sentence):
         ([""], "the name of the corpus is empty; name a file"),
     ],
 )
-def test_a_corpus_that_is_none(corpus, sentence):
+def test_values_that_are_not_a_corpus(corpus, sentence):
     with pytest.raises(InputError, match=sentence):
         nce_train.train(corpus, progress=False)
 
@@ -132,36 +132,36 @@ def test_a_corpus_that_is_none(corpus, sentence):
         (["a", "b"], [[1], [2]], [2, -1], InputError, "counts hold a number that is negative or not whole"),
     ],
 )
-def test_embeddings_of_no_numbers(words, vectors, counts, kind, sentence):
+def test_wrong_arguments_of_the_constructor(words, vectors, counts, kind, sentence):
     with pytest.raises(kind, match=sentence):
         nce_train.Embeddings(words, vectors, counts)
 
 
-def test_real_numbers_of_any_kind_are_taken():
+def test_real_numbers_of_any_type_are_accepted():
     for vectors in ([[1], [2]], [[True], [False]], np.array([[1], [2]], np.float16), np.array([[1], [2]], object)):
         assert nce_train.Embeddings(["a", "b"], vectors, [2.0, 1.0]).vectors.dtype == np.float32
 
 
-def test_an_unknown_word_comes_with_spellings(model, classifier):
-    for ask in (
+def test_an_unknown_word_is_reported_with_similar_words(model, classifier):
+    for call in (
         lambda: model["pariss"],
         lambda: model.similarity("red", "pariss"),
         lambda: model.most_similar(positive=["red"], negative=["pariss"]),
         lambda: classifier.predict("pariss"),
     ):
         with pytest.raises(KeyError) as caught:
-            ask()
+            call()
         assert str(caught.value) == "'pariss' is not in the vocabulary; nearest spellings: paris"
         assert str(pickle.loads(pickle.dumps(caught.value)).args[0]) == str(caught.value)
 
 
-def test_many_unknown_words_wait_for_no_spellings(model, monkeypatch):
+def test_similar_words_are_searched_only_when_printed(model, monkeypatch):
     monkeypatch.setattr(UnknownWordError, "__str__", lambda _: pytest.fail("spellings were looked up"))
     with pytest.raises(KeyError):
         model["pariss"]
 
 
-def test_words_that_doesnt_match_leaves_out(model):
+def test_doesnt_match_warns_of_unknown_words(model):
     with pytest.warns(NceTrainWarning, match="leaves a word out: 'pariss' is not in the vocabulary; nearest .*: paris"):
         assert model.doesnt_match(["red", "blue", "pariss", "paris"]) == "paris"
     with warnings.catch_warnings():
@@ -169,6 +169,6 @@ def test_words_that_doesnt_match_leaves_out(model):
         assert model.doesnt_match(iter(["red", "blue", "paris"])) == "paris"
 
 
-def test_a_path_object_is_a_path(model, tmp_path):
+def test_path_objects_are_accepted(model, tmp_path):
     model.save(Path(tmp_path / "v.txt"))
     assert nce_train.Embeddings.load(Path(tmp_path / "v.txt")).index_to_key == WORDS

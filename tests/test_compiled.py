@@ -1,4 +1,4 @@
-"""A cache of compiled functions that is full, gone or damaged harms no run."""
+"""The cache of compiled functions: a full, missing or damaged cache never fails a run, and an edit makes it invalid."""
 
 import importlib.util
 import os
@@ -25,18 +25,18 @@ def double(number):
 WITH_SMALL_FILES = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
-from nce_train.cli._common import with_failures_told
+from nce_train.cli._command import handle_failures
 from tiny import double
-with_failures_told(lambda: print(double(21)))()
+handle_failures(lambda: print(double(21)))()
 """
 
 
 @pytest.fixture
 def load(tmp_path, monkeypatch):
-    """Load the module as a new process would."""
+    """Load the module as in a new process."""
     (tmp_path / "tiny.py").write_text(SOURCE)
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(compiled, "_told", threading.Event())
+    monkeypatch.setattr(compiled, "_has_warned", threading.Event())
 
     def load_now():
         spec = importlib.util.spec_from_file_location("tiny", tmp_path / "tiny.py")
@@ -49,7 +49,7 @@ def load(tmp_path, monkeypatch):
 
 @pytest.fixture
 def filled(load, tmp_path):
-    """The index and the data of a cache with one function."""
+    """The index file and the data file of a cache with one function."""
     assert load()(21) == 42
     cached = load()
     assert cached(21) == 42
@@ -58,8 +58,8 @@ def filled(load, tmp_path):
     return index, data
 
 
-def test_nothing_is_left_in_an_installed_package(tmp_path, monkeypatch):
-    # pip does not remove what it has not written, and what is left of the package would be imported later
+def test_the_cache_is_never_inside_an_installed_package(tmp_path, monkeypatch):
+    # pip does not remove files that it has not written, and Python would import the directory that remains
     for place in ("site-packages", "checkout"):
         (tmp_path / place).mkdir()
         (tmp_path / place / "tiny.py").write_text(SOURCE)
@@ -70,48 +70,77 @@ def test_nothing_is_left_in_an_installed_package(tmp_path, monkeypatch):
             "-c",
             "import tiny; print(tiny.double(21), sum(tiny.double.stats.cache_hits.values()))",
         ]
-        told = [subprocess.run(command, env=environment, capture_output=True, check=True).stdout for _ in range(2)]
-        assert told == [b"42 0\n", b"42 1\n"]  # the second run has it from the cache
+        outputs = [subprocess.run(command, env=environment, capture_output=True, check=True).stdout for _ in range(2)]
+        assert outputs == [b"42 0\n", b"42 1\n"]  # the second run loads it from the cache
     assert not list((tmp_path / "site-packages").rglob("*.nbi"))
     assert len(list((tmp_path / "checkout").rglob("*.nbi"))) == 1
     assert len(list((tmp_path / "home").rglob("*.nbi"))) == 1
+
+
+def test_an_edit_of_any_module_of_the_package_recompiles(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "outer.py").write_text(
+        "from nce_train.compiled import cached_njit, is_missing_from_cache\n"
+        "from package.inner import factor\n"
+        "@cached_njit(nogil=True)\n"
+        "def times_factor(number):\n"
+        "    return number * factor()\n"
+        "missing = is_missing_from_cache(times_factor)\n"
+        "result = times_factor(21)\n"
+        "print(missing, result, sum(times_factor.stats.cache_hits.values()), is_missing_from_cache(times_factor))\n"
+    )
+    inner = "from nce_train.compiled import cached_njit\n@cached_njit(nogil=True)\ndef factor():\n    return "
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def run():
+        command = [sys.executable, "-c", "import package.outer"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    for value, product in ((2, 42), (3, 63)):
+        (package / "inner.py").write_text(f"{inner}{value}\n")
+        assert run() == f"True {product} 0 False\n"
+        assert run() == f"False {product} 1 False\n"
 
 
 @pytest.mark.parametrize("what", ["index", "data"])
 @pytest.mark.parametrize("left", ["nothing", "half", "zeros", "noise"])
 def test_damaged_entries_are_replaced(load, filled, what, left):
     path = filled[what == "data"]
-    whole = path.read_bytes()
+    content = path.read_bytes()
     path.write_bytes(
-        {"nothing": b"", "half": whole[: len(whole) // 2], "zeros": bytes(len(whole)), "noise": b"\x93" * 99}[left]
+        {"nothing": b"", "half": content[: len(content) // 2], "zeros": bytes(len(content)), "noise": b"\x93" * 99}[
+            left
+        ]
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load()(21) == 42
-        mended = load()
-        assert mended(21) == 42
-    assert sum(mended.stats.cache_hits.values()) == 1
+        replaced = load()
+        assert replaced(21) == 42
+    assert sum(replaced.stats.cache_hits.values()) == 1
 
 
-def test_a_directory_that_vanishes_is_made_again(load, filled, tmp_path):
+def test_a_removed_directory_is_created_again(load, filled, tmp_path):
     function = load()
     shutil.rmtree(tmp_path / "cache")
     assert function(21) == 42
     assert filled[1].exists()
 
 
-def test_a_cache_that_cannot_be_written_is_told_once(load, filled, tmp_path):
+def test_a_cache_that_cannot_be_written_is_reported_once(load, filled, tmp_path):
     function = load()
     shutil.rmtree(tmp_path / "cache")
     (tmp_path / "cache").write_text("a file is in the way")
-    with pytest.warns(NceTrainWarning, match="/cache/.* cannot be written") as told:
+    with pytest.warns(NceTrainWarning, match="/cache/.* cannot be written") as warned:
         assert function(21) == 42
         assert function(2.5) == 5.0
-    assert len(told) == 1
-    assert "NUMBA_CACHE_DIR" in str(told[0].message)
+    assert len(warned) == 1
+    assert "NUMBA_CACHE_DIR" in str(warned[0].message)
 
 
-def test_no_place_at_all(load, tmp_path, monkeypatch):
+def test_no_location_can_be_written(load, tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file is in the way")
     only_the_given_place = CompileResultCacheImpl._locator_classes[:1]
     monkeypatch.setattr(CompileResultCacheImpl, "_locator_classes", only_the_given_place)
@@ -119,8 +148,8 @@ def test_no_place_at_all(load, tmp_path, monkeypatch):
         assert load()(21) == 42
 
 
-@pytest.mark.skipif(os.name != "posix", reason="limits as POSIX has them")
-def test_a_command_goes_on_without_room(load, tmp_path):
+@pytest.mark.skipif(os.name != "posix", reason="needs the limits of POSIX")
+def test_a_command_continues_without_disk_space(load, tmp_path):
     command = [sys.executable, "-c", WITH_SMALL_FILES]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "full"), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])

@@ -1,4 +1,4 @@
-"""Files are whole or absent; links and special files stay what they are."""
+"""Files are written completely or not at all; links and special files are preserved."""
 
 import os
 import subprocess
@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from nce_train.files import atomic_write, check_place, is_same_file, is_stream
+from nce_train.files import atomic_write, check_output_path, is_same_file, is_stream
 
 
-def test_a_failure_leaves_the_old_file(tmp_path):
+def test_a_failure_keeps_the_old_file(tmp_path):
     (tmp_path / "f").write_text("old")
     with pytest.raises(ZeroDivisionError), atomic_write(tmp_path / "f") as file:
         file.write(b"new")
@@ -19,7 +19,7 @@ def test_a_failure_leaves_the_old_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
-def test_success_replaces_it(tmp_path):
+def test_success_replaces_the_file(tmp_path):
     (tmp_path / "f").write_text("old")
     with atomic_write(tmp_path / "f", "w", encoding="utf-8") as file:
         file.write("new")
@@ -27,8 +27,8 @@ def test_success_replaces_it(tmp_path):
     assert (tmp_path / "f").read_text() == "new"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
-def test_links_and_pipes_stay(tmp_path):
+@pytest.mark.skipif(os.name != "posix", reason="needs the links and pipes of POSIX")
+def test_links_and_pipes_are_preserved(tmp_path):
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
     with atomic_write(tmp_path / "link") as file:
@@ -47,15 +47,15 @@ def test_links_and_pipes_stay(tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="open files have no names here")
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs names of open files")
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
-def test_what_stands_in_an_open_file_stays(tmp_path, name):
+def test_the_content_of_an_open_file_is_preserved(tmp_path, name):
     """As in a shell: { echo first; program; echo last; } >> kept."""
     (tmp_path / "kept").write_bytes(b"old\n")
     code = (
-        "import os; from nce_train.files import atomic_write, check_place\n"
+        "import os; from nce_train.files import atomic_write, check_output_path\n"
         "os.write(1, b'first\\n')\n"
-        f"check_place({name!r})\n"
+        f"check_output_path({name!r})\n"
         f"with atomic_write({name!r}) as file: file.write(b'new\\n')\n"
         "os.write(1, b'last\\n')"
     )
@@ -65,11 +65,11 @@ def test_what_stands_in_an_open_file_stays(tmp_path, name):
     assert os.listdir(tmp_path) == ["kept"]
 
 
-def test_what_is_written_in_place(tmp_path):
+def test_streams(tmp_path):
     (tmp_path / "f").touch()
     assert is_stream("/dev/null") and is_stream("/dev/stdout") and is_stream("/dev/fd/7")
     assert not is_stream(tmp_path / "f") and not is_stream(tmp_path / "none")
-    check_place("/dev/null")
+    check_output_path("/dev/null")
 
 
 def test_same_files(tmp_path):

@@ -1,4 +1,4 @@
-"""How much memory may be taken: the machine's, or what a control group leaves."""
+"""Available memory: limited by the machine or by a control group."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from nce_train import memory
 
 @pytest.fixture
 def group(tmp_path, monkeypatch):
-    """A control group that may take 1,000 bytes and has taken 990, of which 300 are files read a while ago."""
+    """A control group with a limit of 1,000 bytes that uses 990, of which 300 are inactive file cache."""
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("990\n")
     (tmp_path / "memory.stat").write_text("anon 600\nactive_file 90\ninactive_file 300\n")
@@ -15,17 +15,17 @@ def group(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_files_that_were_read_do_not_count(group):
+def test_inactive_file_cache_is_available(group):
     assert memory.available_memory() == 310
 
 
-def test_never_less_than_nothing(group):
+def test_available_memory_is_never_negative(group):
     (group / "memory.current").write_text("1400\n")
     assert memory.available_memory() == 0
 
 
 @pytest.mark.parametrize(("name", "text"), [("memory.max", "max\n"), ("memory.max", ""), ("memory.stat", None)])
-def test_without_a_limit_that_is_known_the_machine_s_counts(group, name, text):
+def test_without_a_known_limit_the_memory_of_the_machine_is_available(group, name, text):
     (group / name).unlink()
     if text is not None:
         (group / name).write_text(text)

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from nce_train.evaluation.sets import read_analogies
+from nce_train.evaluation.analogy_sets import read_analogies
 from nce_train.sample import generate
 
 SAMPLE = resources.files("nce_train.sample")

@@ -1,4 +1,4 @@
-"""A Dask cluster as the place where a run reads and trains: one that is there, or one of this machine's processes."""
+"""A Dask cluster that reads and trains for a run: one that exists, or processes of this machine."""
 
 import contextlib
 import importlib.util
@@ -11,43 +11,43 @@ from typing import Any
 import numpy as np
 from distributed import Client, LocalCluster
 
-from nce_train.cluster.cost import RoundCost
+from nce_train.cluster.cost import RoundCost, count_of
 from nce_train.cluster.job import Job
-from nce_train.cluster.reading import Reading, Shards, refuse_without_tokens
+from nce_train.cluster.reading import CorpusReader, Shards
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
-from nce_train.runs.early_stopping import Heldout, Measure
-from nce_train.text.corpus import EncodedCorpus, refuse_without_room
-from nce_train.text.provisional import Progress
+from nce_train.runs.protocols import Heldout, Measure
+from nce_train.text.corpus import EncodedCorpus, check_room_to_extend
 from nce_train.text.sources import Corpus, list_sources
+from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
 
 LOCAL = "local:"
 CONNECT_SECONDS = 15.0
 
-_NOISY = ("distributed", "tornado", "asyncio")
-
-# A terminal sends Ctrl-C to the workers too, but it is this process that decides what it means.
+# A terminal sends Ctrl-C to the workers too, but this process decides what it means.
 _IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
-Tell = Callable[[str], None]
+_LOGGING_PACKAGES = ("distributed", "tornado", "asyncio")
+
+OnMessage = Callable[[str], None]
 
 
 class Cluster:
-    """Reads and trains on workers: an `Executor` of `nce_train.runs.executor`.
+    """Reads and trains on workers: an `Executor` of `nce_train.runs.protocols`.
 
     Parameters
     ----------
     client : Client
-    note, say : callable
-        Told what a person should know, and what goes on, one sentence each.
+    warn, inform : callable
+        Called with warnings and with other messages, one sentence each.
     """
 
-    def __init__(self, client: Client, note: Tell, say: Tell) -> None:
-        self.workers = Workers(client, note)
-        self._say = say
+    def __init__(self, client: Client, warn: OnMessage, inform: OnMessage) -> None:
+        self.workers = Workers(client, warn)
+        self._inform = inform
         self._job: Job | None = None
         self._shards: Shards | None = None
         self._trainer: ClusterTrainer | None = None
@@ -63,24 +63,23 @@ class Cluster:
     ) -> EncodedCorpus:
         """Count and encode a corpus on the workers; see `nce_train.text.corpus.encode_corpus`.
 
-        The result's `stream` is empty, for the ids are on the workers.
+        The result's `stream` is empty, since the ids stay on the workers.
         """
         started = time.perf_counter()
-        refuse_without_room(extend, settings.max_vocab)
+        check_room_to_extend(extend, settings.max_vocab)
         listed = list_sources(corpus)
-        reading = Reading(self.workers, listed, settings, progress)
+        reader = CorpusReader(self.workers, listed, settings, progress)
         self.workers.check(listed.sources)
-        vocabulary, warnings = reading.count(extend) if given is None else (given, [])
+        vocabulary, warnings = reader.count(extend) if given is None else (given, [])
         counted_at = time.perf_counter()
-        self._job = Job(settings.model_dump(), vocabulary, reading.parts)
-        self._shards = reading.encode(self._job)
-        refuse_without_tokens(self._shards.tokens, vocabulary)
+        self._job = Job(settings, vocabulary, reader.parts)
+        self._shards = reader.encode(self._job)
         return EncodedCorpus(
             vocabulary=vocabulary,
             stream=np.empty(0, np.int32),
             path=directory,
             token_count=self._shards.tokens,
-            sources=reading.describe(),
+            sources=reader.describe(),
             timings={"vocabulary": counted_at - started, "encode": time.perf_counter() - counted_at},
             from_cache=False,
             warnings=warnings,
@@ -91,11 +90,11 @@ class Cluster:
         """The trainer of a corpus that `encode` has read."""
         assert self._job is not None and self._shards is not None
         counts = encoded.vocabulary.counts
-        self._trainer = ClusterTrainer(self.workers, self._job, self._shards, counts, settings, self._say)
+        self._trainer = ClusterTrainer(self.workers, self._job, self._shards, counts, settings, self._inform)
         return self._trainer
 
     def measure(self, heldout: Heldout) -> Measure:
-        """What measures the parameters of the last trainer on held-out text: the workers, which have them."""
+        """What computes the held-out loss of the last trainer's parameters: the workers, which have them."""
 
         def loss(input: np.ndarray, output: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
             assert self._trainer is not None
@@ -104,30 +103,30 @@ class Cluster:
         return loss
 
     def threads_of_a_worker(self) -> int:
-        """Of the worker that has most of them."""
+        """The threads of the worker that has most."""
         return max(self.workers.usable().values())
 
     def round_cost(self) -> RoundCost:
-        """What a round of the last trainer costs, when that has compiled."""
+        """What a round of the last trainer costs, once it has compiled."""
         assert self._trainer is not None and self._trainer.cost is not None
         return self._trainer.cost
 
 
 @contextlib.contextmanager
-def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
-    """Connect to a scheduler, or start workers here and stop them in the end.
+def connect(address: str, warn: OnMessage, inform: OnMessage) -> Iterator[Cluster]:
+    """Connect to a scheduler, or start workers on this machine and stop them at the end.
 
     Parameters
     ----------
     address : str
-        As `tcp://host:8786` or `tls://…`; or `local:N` for N processes of this machine.
-    note, say : callable
+        Such as `tcp://host:8786` or `tls://…`; or `local:N` for N processes of this machine.
+    warn, inform : callable
         See `Cluster`.
 
     Raises
     ------
     InputError
-        When the address is none, or no scheduler or worker answers.
+        When the address is malformed, or no scheduler or worker answers.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
@@ -139,27 +138,29 @@ def connect(address: str, note: Tell, say: Tell) -> Iterator[Cluster]:
         try:
             client = stack.enter_context(Client(where, timeout=CONNECT_SECONDS, direct_to_workers=True))
         except (OSError, TimeoutError, ValueError) as error:
-            told = " ".join(str(error).split())
-            raise InputError(f"No Dask scheduler answers at {address}: {told}.") from None
+            reason = " ".join(str(error).split())
+            raise InputError(f"No Dask scheduler answers at {address}: {reason}.") from None
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except OSError:  # a TimeoutError, mostly
             if address.startswith(LOCAL):
-                told = f"--cluster {address}: no worker process has started within {CONNECT_SECONDS:.0f} s."
+                message = f"--cluster {address}: no worker process has started within {CONNECT_SECONDS:.0f} s."
             else:
-                told = f"The scheduler at {address} has no workers: start some with dask worker {address}"
-            raise InputError(told) from None
-        count, threads = len(client.nthreads()), sum(client.nthreads().values())
-        dashboard = f"dashboard {client.dashboard_link}" if _has_dashboard() else "no dashboard without bokeh"
-        say(f"cluster {client.scheduler.address}: {_many(count, 'worker')}, {_many(threads, 'thread')}; {dashboard}")
-        yield Cluster(client, note, say)
+                message = f"The scheduler at {address} has no workers: start some with dask worker {address}"
+            raise InputError(message) from None
+        workers, threads = len(client.nthreads()), sum(client.nthreads().values())
+        has_dashboard = importlib.util.find_spec("bokeh") is not None
+        dashboard = f"dashboard {client.dashboard_link}" if has_dashboard else "no dashboard without bokeh"
+        size = f"{count_of(workers, 'worker')}, {count_of(threads, 'thread')}"
+        inform(f"cluster {client.scheduler.address}: {size}; {dashboard}")
+        yield Cluster(client, warn, inform)
 
 
 def _local_cluster(address: str) -> LocalCluster:
     count = address.removeprefix(LOCAL)
     if not count.isdecimal() or int(count) < 1:
         raise InputError(f"--cluster {address}: local:N needs a number of worker processes, at least 1.")
-    # no limit of memory: Dask would stop workers at a share of it, and training takes what it takes
+    # no memory limit: Dask would stop workers that come near it, and training needs what it needs
     return LocalCluster(
         n_workers=int(count),
         threads_per_worker=1,
@@ -171,19 +172,12 @@ def _local_cluster(address: str) -> LocalCluster:
     )
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _has_dashboard() -> bool:
-    return importlib.util.find_spec("bokeh") is not None
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep log lines of Dask and what it stands on off stderr: what matters of them is told in sentences."""
-    # Dask gives some of its loggers levels of their own
-    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] in _NOISY]
+    """Keep the log lines of Dask and its dependencies off stderr: our own messages report what matters."""
+    # Dask sets the levels of some of its loggers, so those of the packages do not suffice
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOGGING_PACKAGES]
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

@@ -1,8 +1,7 @@
-"""From a corpus to its vocabulary and shards, on the workers: counted in parts, merged exactly, encoded in parts.
+"""From a corpus to its vocabulary and shards, on the workers: counted in parts, encoded in parts, cut into shards.
 
-The parts are byte ranges that end at line ends (or white space), or whole compressed files. Their words come in runs
-in the order of buckets, as `nce_train.text.runs` has them; some buckets of all parts are merged by one task, in which
-every word is complete, so that only the words of the vocabulary come here.
+The parts are byte ranges that end at line ends (or white space), or whole compressed files. Each has an owner, the
+worker that counts and encodes it. Ids stay on the workers.
 """
 
 import dataclasses
@@ -14,44 +13,42 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from distributed import Future, get_worker
+from distributed import Future
 
-from nce_train.cluster.job import Job, PartSize, Segment, first_line_end, measure_part, part_checksum
-from nce_train.cluster.workers import Workers, homes_of
-from nce_train.errors import InputError
-from nce_train.text import runs
-from nce_train.text.corpus import (
-    frequent_or_old,
-    nothing_known,
-    punctuated_tokens,
-    refuse_without_words,
-    warnings_of,
-    words_without_room,
+from nce_train.cluster.assignment import workers_at
+from nce_train.cluster.counting import (
+    MergedWords,
+    bucket_runs,
+    choose_vocabulary,
+    concatenated,
+    count_words,
+    merge_buckets,
 )
-from nce_train.text.counting import ArenaWords, WordCounter
-from nce_train.text.extension import extend_vocabulary
-from nce_train.text.parts import CountedPart, count_part
-from nce_train.text.provisional import Progress
-from nce_train.text.runs import BUCKETS, Run
-from nce_train.text.sources import PADDING, Source, SourceList, parts_of
+from nce_train.cluster.job import Job, PartSize, encode_part, first_line_end, part_checksum
+from nce_train.cluster.messages import Segment
+from nce_train.cluster.workers import Workers
+from nce_train.errors import InputError
+from nce_train.text.blocks import split_source
+from nce_train.text.corpus import check_has_words, no_known_word
+from nce_train.text.sources import Source, SourceList
+from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.word_runs import BUCKETS
 from nce_train.training.settings import Settings
 
-LEAST_PART_BYTES, MOST_PART_BYTES = 2**22, 2**29  # of a plain file; what a part's words may take depends on it
-PARTS_A_THREAD = 4  # so that a slow worker has fewer
-BUCKET_GROUPS = 16  # that are merged by one task each; fewer where parts are many and small
-_TASKS_FOR_BUCKETS = 256
-_BLOCK_BYTES = 2**20
-_FIRST_BITS = 40  # of a position in a part
+MIN_PART_BYTES, MAX_PART_BYTES = 2**22, 2**29  # of a plain file; the memory that a part's words take grows with it
+PARTS_PER_THREAD = 4  # so that a slow worker can have fewer
+MAX_BUCKET_GROUPS = 16  # each is merged by one task
+_MAX_BUCKET_TASKS = 256  # for a small corpus: a task for each part and group costs more than it gains
 
 
 class Shards(NamedTuple):
     """The corpus as shards of ids, which the workers have."""
 
     cuts: list[tuple[int, int]]  # where each begins and ends in the whole stream
-    segments: list[list[Segment]]  # of which parts each consists
-    homes: list[str]  # the worker of each part
-    tokens: int  # in all of them
+    segments: list[list[Segment]]  # of each shard
+    part_owners: list[str]
+    tokens: int  # in all shards
     checksum: int  # of the whole stream
 
 
@@ -63,27 +60,8 @@ def refuse_unreadable(listed: SourceList) -> None:
             raise InputError(f"The workers of a cluster cannot read {name}: write it to a file they can open.")
 
 
-def cut_into_parts(listed: SourceList, threads: int, line_breaks: str, part_bytes: int | None = None) -> list[Source]:
-    """The parts of a corpus, in reading order.
-
-    Raises
-    ------
-    InputError
-        For standard input, pipes and Python iterables, which workers cannot open.
-    """
-    refuse_unreadable(listed)
-    total = listed.total_bytes or 0
-    if part_bytes is None:
-        part_bytes = min(MOST_PART_BYTES, max(LEAST_PART_BYTES, total // (PARTS_A_THREAD * threads)))
-    sources = [
-        source if source.path is None else dataclasses.replace(source, path=Path(os.path.abspath(source.path)))
-        for source in listed.sources
-    ]
-    return [part for source in sources for part in parts_of(source, part_bytes, line_breaks == "sentence")]
-
-
-class Reading:
-    """One reading of a corpus by the workers: counted, then encoded when the vocabulary is known.
+class CorpusReader:
+    """Reads a corpus with the workers: counts it, then encodes it with a vocabulary.
 
     Parameters
     ----------
@@ -94,7 +72,12 @@ class Reading:
     progress : callable
         Called as `progress(done, total, phase)` with bytes.
     part_bytes : int or None
-        Cut plain files about every so many bytes; by default as many times as there are threads to do.
+        About the size of the parts of plain files; by default there are several parts for each thread.
+
+    Attributes
+    ----------
+    parts : list of Source
+        The corpus in reading order.
 
     Raises
     ------
@@ -110,125 +93,40 @@ class Reading:
         progress: Progress,
         part_bytes: int | None = None,
     ) -> None:
-        self.parts = cut_into_parts(listed, sum(workers.alive().values()), settings.line_breaks, part_bytes)
+        refuse_unreadable(listed)
         self._workers = workers
         self._listed = listed
         self._settings = settings
         self._progress = progress
-        self._homes: list[str] = []
-        self._counted: list[Future] = []  # on the workers: words and provisional ids of each part
-        self._hashes: dict[str, Future] = {}  # of the files that are read in parts
-
-    def _find_homes(self) -> list[str]:
-        """The worker of each part: next to each other, as the shards will lie that it trains."""
-        usable = self._workers.usable()
-        if not self._homes or not set(self._homes) <= usable.keys():
-            sizes = np.array([_bytes_of(part) for part in self.parts], np.float64)
-            middles = (np.cumsum(sizes) - sizes / 2) / max(1.0, sizes.sum())
-            self._homes = homes_of(middles, usable)
-        return self._homes
+        self.parts = self._cut_into_parts(part_bytes)
+        self._owners: list[str] = []  # of the parts
+        self._counted: list[Future] = []  # a CountedPart for each part, on its owner
+        self._hashes: dict[str, Future] = {}  # of the files that are read in several parts
 
     def count(self, extend: Vocabulary | None = None) -> tuple[Vocabulary, list[str]]:
-        """The vocabulary that `encode_corpus` would choose, and warnings."""
-        vocabulary, warnings = self._workers.try_again(lambda: self._count(extend))
-        return vocabulary, warnings
+        """The vocabulary that `encode_corpus` would choose, and warnings.
+
+        Raises
+        ------
+        InputError
+            When the corpus holds no word.
+        """
+        merged: MergedWords = self._workers.retry(lambda: self._count(extend))
+        check_has_words(self._listed, len(merged.lengths) + merged.num_other_words)
+        return choose_vocabulary(merged, self._settings, extend)
 
     def encode(self, job: Job) -> Shards:
-        """Have the workers encode the parts, and find out where the shards begin and end."""
-        shards: Shards = self._workers.try_again(lambda: self._encode(job))
+        """Have the workers encode the parts, and cut the corpus into shards.
+
+        Raises
+        ------
+        InputError
+            When the corpus holds none of the vocabulary's words.
+        """
+        shards: Shards = self._workers.retry(lambda: self._encode(job))
+        if shards.tokens == 0:
+            raise no_known_word(job.vocabulary)
         return shards
-
-    def _count(self, extend: Vocabulary | None) -> tuple[Vocabulary, list[str]]:
-        workers, settings = self._workers, self._settings
-        names, homes = list(workers.usable()), self._find_homes()
-        old = None if extend is None else workers.spread(extend)
-        raw = settings.tokens == "whitespace"
-        how = (settings.tokens, settings.lowercase, settings.line_breaks)
-        self._counted = [
-            workers.submit(_count_part, part, *how, workers=[home])
-            for part, home in zip(self.parts, homes, strict=True)
-        ]
-        self._hash()
-        edges = self._edges_of_groups()
-        merged = [
-            workers.submit(
-                _merge,
-                [
-                    workers.submit(_some_buckets, part, number, begin, end, workers=[homes[number]])
-                    for number, part in enumerate(self._counted)
-                ],
-                settings.min_count,
-                raw,
-                old,
-                workers=names,
-            )
-            for begin, end in itertools.pairwise(edges)
-        ]
-        workers.wait(self._counted, self._done("vocabulary"))
-        pieces: list[_Merged] = workers.results(merged)
-        num_tokens, num_punctuated = sum(piece.tokens for piece in pieces), sum(piece.punctuated for piece in pieces)
-        num_others = sum(piece.others for piece in pieces)
-        lengths, counts, first, text = (
-            np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("lengths", "counts", "first", "text")
-        )
-        refuse_without_words(self._listed, len(lengths) + num_others)
-        words = ArenaWords(text, np.cumsum(lengths) - lengths, lengths)
-        limits: dict[str, Any] = {
-            "min_count": settings.min_count,
-            "max_vocab": settings.max_vocab,
-            "tokens_of_others": sum(piece.tokens_of_others for piece in pieces),
-        }
-        warnings = warnings_of(num_tokens, num_punctuated) if raw else []
-        if extend is not None:
-            vocabulary, _, left_out = extend_vocabulary(extend, words, counts, first, **limits)
-            return vocabulary, [*warnings, *words_without_room(left_out, settings.max_vocab)]
-        unknown = settings.unknown
-        vocabulary, _ = Vocabulary.select(words, counts, first, unknown=unknown, num_others=num_others, **limits)
-        return vocabulary, warnings
-
-    def _encode(self, job: Job) -> Shards:
-        workers, settings, homes = self._workers, self._settings, self._find_homes()
-        counted: Sequence[Future | None] = [*self._counted] or [None] * len(self.parts)
-        futures = [
-            workers.submit(measure_part, workers.own(job, home), number, counted[number], workers=[home])
-            for number, home in enumerate(homes)
-        ]
-        self._hash()
-        self._counted = []  # the workers need not keep it
-        sizes: list[PartSize] = workers.results(futures, self._done("encode"))
-        for part, size in zip(self.parts, sizes, strict=True):
-            part.sha256 = size.sha256
-        lengths = [size.ids for size in sizes]
-        if settings.line_breaks == "ignore" and any(lengths):
-            lengths.append(1)  # the LINE_END behind everything
-            homes = [*homes, homes[-1]]
-        starts = [0, *itertools.accumulate(lengths)]
-
-        def ask(function: Callable[..., int], number: int, *arguments: int | Future) -> Future:
-            home = homes[number]
-            return workers.submit(function, workers.own(job, home), number, *arguments, workers=[home])
-
-        crc: int | Future = 0
-        for number in range(len(lengths)):
-            crc = ask(part_checksum, number, crc)  # of all before and of this one
-
-        def behind_line_end(target: int, limit: int) -> int:
-            """As `rounds.shard_cuts` cuts."""
-            if target == 0:
-                return 0
-            for number, (begin, end) in enumerate(itertools.pairwise(starts)):
-                if end > target - 1 and begin < limit:
-                    places = max(0, target - 1 - begin), min(end, limit) - begin
-                    (found,) = workers.results([ask(first_line_end, number, *places)])
-                    if found >= 0:
-                        return begin + int(found) + 1
-            return target
-
-        cuts = cuts_of(starts[-1], settings.shards, behind_line_end)
-        segments = [_segments(starts, *cut) for cut in cuts]
-        (checksum,) = workers.results([crc]) if isinstance(crc, Future) else (0,)
-        return Shards(cuts, segments, homes, sum(size.tokens for size in sizes), checksum)
 
     def describe(self) -> list[dict[str, Any]]:
         """`name`, `bytes` and `sha256` of each source."""
@@ -237,33 +135,148 @@ class Reading:
         sources = self._listed.sources
         return [{"name": source.name, "bytes": source.size, "sha256": hash_of[source.name]} for source in sources]
 
-    def _edges_of_groups(self) -> list[int]:
+    # --- parts -----------------------------------------------------------------------------------------------------
+
+    def _cut_into_parts(self, part_bytes: int | None) -> list[Source]:
+        if part_bytes is None:
+            threads = sum(self._workers.alive().values())
+            part_bytes = (self._listed.total_bytes or 0) // (PARTS_PER_THREAD * threads)
+            part_bytes = min(MAX_PART_BYTES, max(MIN_PART_BYTES, part_bytes))
+        sources = [
+            source if source.path is None else dataclasses.replace(source, path=Path(os.path.abspath(source.path)))
+            for source in self._listed.sources
+        ]
+        at_lines = self._settings.line_breaks == "sentence"
+        return [part for source in sources for part in split_source(source, part_bytes, at_lines)]
+
+    def _part_owners(self) -> list[str]:
+        """The owner of each part; neighbours in the corpus mostly have the same, as the shards will."""
+        usable = self._workers.usable()
+        if not self._owners or not set(self._owners) <= usable.keys():
+            sizes = np.array([_bytes_of(part) for part in self.parts], np.float64)
+            middles = (np.cumsum(sizes) - sizes / 2) / max(1.0, sizes.sum())
+            self._owners = workers_at(middles, usable)
+        return self._owners
+
+    def _start_hashing(self) -> None:
+        """Have the files hashed that are read in several parts, by one task each, after the reading has begun."""
+        divided = {part.name: part for part in self.parts if part.span is not None}
+        for name in divided.keys() - self._hashes.keys():
+            self._hashes[name] = self._workers.submit(_sha256, divided[name], workers=self._workers.usable())
+
+    def _progress_of(self, phase: str) -> Callable[[int], None]:
+        """What reports a phase's progress when it is called with the number of each part that is done."""
+        sizes, bytes_done = list(map(_bytes_of, self.parts)), 0
+
+        def report(number: int) -> None:
+            nonlocal bytes_done
+            bytes_done += sizes[number]
+            self._progress(bytes_done, sum(sizes), phase)
+
+        return report
+
+    # --- counting --------------------------------------------------------------------------------------------------
+
+    def _count(self, extend: Vocabulary | None) -> MergedWords:
+        workers, settings = self._workers, self._settings
+        names, owners = list(workers.usable()), self._part_owners()
+        old = None if extend is None else workers.broadcast(extend)
+        how = (settings.tokens, settings.lowercase, settings.line_breaks)
+        self._counted = [
+            workers.submit(count_words, part, *how, workers=[owner])
+            for part, owner in zip(self.parts, owners, strict=True)
+        ]
+        self._start_hashing()
+        tasks = []
+        for begin, end in itertools.pairwise(self._bucket_edges()):
+            buckets = [
+                workers.submit(bucket_runs, part, number, begin, end, workers=[owners[number]])
+                for number, part in enumerate(self._counted)
+            ]
+            raw = settings.tokens == "whitespace"
+            tasks.append(workers.submit(merge_buckets, buckets, settings.min_count, raw, old, workers=names))
+        workers.wait(self._counted, self._progress_of("vocabulary"))
+        return concatenated(workers.results(tasks))
+
+    def _bucket_edges(self) -> list[int]:
         """Where the groups of buckets begin and end."""
-        groups = BUCKET_GROUPS
-        if sum(map(_bytes_of, self.parts)) < MOST_PART_BYTES:
-            groups = max(1, min(groups, _TASKS_FOR_BUCKETS // len(self.parts)))
+        groups = MAX_BUCKET_GROUPS
+        if sum(map(_bytes_of, self.parts)) < MAX_PART_BYTES:
+            groups = max(1, min(groups, _MAX_BUCKET_TASKS // len(self.parts)))
         return [BUCKETS * group // groups for group in range(groups + 1)]
 
-    def _hash(self) -> None:
-        """Have the files hashed that are read in parts, by one task each, when all workers have begun to read."""
-        cut = {part.name: part for part in self.parts if part.span is not None}
-        for name in cut.keys() - self._hashes.keys():
-            self._hashes[name] = self._workers.submit(_sha256, cut[name], workers=self._workers.usable())
+    # --- encoding --------------------------------------------------------------------------------------------------
 
-    def _done(self, phase: str) -> Callable[[int], None]:
-        """What tells how far a phase has got when it is called with the number of a part that is done."""
-        sizes, so_far = list(map(_bytes_of, self.parts)), 0
+    def _encode(self, job: Job) -> Shards:
+        sizes = self._encode_parts(job)
+        for part, size in zip(self.parts, sizes, strict=True):
+            part.sha256 = size.sha256
+        lengths, owners = [size.ids for size in sizes], self._owners
+        if self._settings.line_breaks == "ignore" and any(lengths):  # one more part: see `WorkerState.part`
+            lengths, owners = [*lengths, 1], [*owners, owners[-1]]
+        stream = _EncodedStream(self._workers, job, lengths, owners)
+        checksum = stream.start_checksum()
+        cuts = cuts_of(stream.size, self._settings.shards, stream.behind_line_end)
+        segments = [stream.segments(begin, end) for begin, end in cuts]
+        (crc,) = self._workers.results([checksum])
+        return Shards(cuts, segments, owners, sum(size.tokens for size in sizes), crc)
 
-        def tell(number: int) -> None:
-            nonlocal so_far
-            so_far += sizes[number]
-            self._progress(so_far, sum(sizes), phase)
+    def _encode_parts(self, job: Job) -> list[PartSize]:
+        owners = self._part_owners()
+        counted: Sequence[Future | None] = [*self._counted] or [None] * len(self.parts)
+        tasks = [
+            self._workers.submit_with_copy(job, owner, encode_part, number, counted[number])
+            for number, owner in enumerate(owners)
+        ]
+        self._start_hashing()
+        self._counted = []  # the workers need not keep it
+        return self._workers.results(tasks, self._progress_of("encode"))
 
-        return tell
+
+class _EncodedStream:
+    """The stream of all ids, which lie on the workers in parts."""
+
+    def __init__(self, workers: Workers, job: Job, lengths: Sequence[int], owners: Sequence[str]) -> None:
+        self._workers = workers
+        self._job = job
+        self._owners = owners
+        self._ranges = list(itertools.pairwise([0, *itertools.accumulate(lengths)]))  # of each part
+        self.size = self._ranges[-1][1]
+
+    def start_checksum(self) -> Future:
+        """The CRC-32 of all ids: a chain of tasks, in which each continues that of the part before."""
+        crc: int | Future = 0
+        for number in range(len(self._ranges)):
+            crc = self._submit(part_checksum, number, crc)
+        assert isinstance(crc, Future)
+        return crc
+
+    def behind_line_end(self, target: int, limit: int) -> int:
+        """The first place behind a line end in [target, limit], or else `target`."""
+        if target == 0:
+            return 0
+        for number, (begin, end) in enumerate(self._ranges):
+            if end > target - 1 and begin < limit:
+                places = max(0, target - 1 - begin), min(end, limit) - begin
+                (line_end,) = self._workers.results([self._submit(first_line_end, number, *places)])
+                if line_end >= 0:
+                    return begin + int(line_end) + 1
+        return target
+
+    def segments(self, begin: int, end: int) -> list[Segment]:
+        """The segments that hold the ids [begin, end)."""
+        return [
+            Segment(number, max(begin, first) - first, min(end, last) - first)
+            for number, (first, last) in enumerate(self._ranges)
+            if max(begin, first) < min(end, last)
+        ]
+
+    def _submit(self, function: Callable[..., int], number: int, *arguments: int | Future) -> Future:
+        return self._workers.submit_with_copy(self._job, self._owners[number], function, number, *arguments)
 
 
 def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) -> list[tuple[int, int]]:
-    """What `rounds.shard_cuts` gives, for a stream that is not here."""
+    """The cuts of `rounds.shard_cuts`, for a stream that is on the workers."""
     cuts = [0]
     for shard in range(1, shards):
         target = max(cuts[-1], size * shard // shards)
@@ -271,89 +284,12 @@ def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) 
     return list(itertools.pairwise([*cuts, size]))
 
 
-def refuse_without_tokens(tokens: int, vocabulary: Vocabulary) -> None:
-    """Raise InputError when the corpus holds none of the words of a given vocabulary."""
-    if tokens == 0:
-        raise nothing_known(vocabulary)
-
-
-def _segments(starts: Sequence[int], begin: int, end: int) -> list[Segment]:
-    segments = []
-    for number, (first, last) in enumerate(itertools.pairwise(starts)):
-        if max(begin, first) < min(end, last):
-            segments.append(Segment(number, max(begin, first) - first, min(end, last) - first))
-    return segments
-
-
 def _bytes_of(part: Source) -> int:
     return (part.size or 0) if part.span is None else part.span[1] - part.span[0]
 
 
-class _Merged(NamedTuple):
-    text: np.ndarray
-    lengths: np.ndarray
-    counts: np.ndarray
-    first: np.ndarray
-    others: int
-    tokens_of_others: int
-    tokens: int
-    punctuated: int
-
-
-def _count_part(part: Source, tokens: str, lowercase: bool, line_breaks: str) -> CountedPart:
-    return count_part(part, get_worker().local_directory, tokens, lowercase, line_breaks)
-
-
-def _some_buckets(part: CountedPart, number: int, begin: int, end: int) -> list[Run]:
-    """The words of some buckets, their first positions behind those of all parts before this one."""
-    return [_slice_of(run, begin, end, number << _FIRST_BITS) for run in part.counted.runs.values()]
-
-
-def _slice_of(run: Run, begin: int, end: int, origin: int) -> Run:
-    words = slice(run.begins[begin], run.begins[end])
-    text = slice(run.text_begins[begin], run.text_begins[end] + PADDING)
-    return Run(
-        begins=np.clip(run.begins, words.start, words.stop) - words.start,
-        text_begins=np.clip(run.text_begins, text.start, text.stop - PADDING) - text.start,
-        ids=run.ids[words],
-        lengths=run.lengths[words],
-        counts=run.counts[words],
-        first=run.first[words] + origin,
-        numbers=run.numbers[words],
-        text=run.text[text],
-    )
-
-
-def _merge(parts: list[list[Run]], min_count: int, raw: bool, old: Vocabulary | None) -> _Merged:
-    """The words that occur `min_count` times or are old ones, and what is left."""
-    tokens = punctuated = 0
-
-    def is_wanted(counter: WordCounter) -> np.ndarray:
-        nonlocal tokens, punctuated
-        counts = counter.counts()
-        tokens += int(counts.sum())
-        punctuated += punctuated_tokens(counter) if raw else 0
-        return counts >= min_count if old is None else frequent_or_old(counter, min_count, old)
-
-    # arrays that came from another worker cannot be written
-    fresh = [np.zeros(run.num_words, np.int32) for part in parts for run in part]
-    columns = [(*run[:6], numbers, run.text) for run, numbers in zip(itertools.chain(*parts), fresh, strict=True)]
-    joined = [Run(*column) for column in columns]
-    words = runs.merge(joined, is_wanted)
-    return _Merged(
-        words.words.arena,
-        words.words.lengths,
-        words.counts,
-        words.first,
-        words.num_others,
-        words.tokens_of_others,
-        tokens,
-        punctuated,
-    )
-
-
 def _sha256(source: Source) -> str:
-    digest = hashlib.sha256()
+    """The SHA-256 of a whole file. Runs on a worker."""
     if source.url is None:
         assert source.path is not None
         file: Any = open(source.path, "rb")  # noqa: SIM115 - closed below
@@ -362,6 +298,4 @@ def _sha256(source: Source) -> str:
 
         file = fsspec.open(source.url, "rb").open()
     with file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

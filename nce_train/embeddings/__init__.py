@@ -1,6 +1,6 @@
-"""Words with vectors: look up, neighbours, analogies, post-processing; one module a file format.
+"""Words with vectors: look-up, neighbours, analogies, post-processing; `formats` reads and writes the files.
 
-A file or model directory comes in, `Embeddings` goes out, and any format can be written from it.
+`Embeddings` is made from a file, a model directory, or words and vectors in memory, and can be written in any format.
 """
 
 from nce_train.embeddings.embeddings import Embeddings

@@ -1,7 +1,7 @@
 """An index for approximate search in large tables: usearch's graph (HNSW), in a file that belongs to one table.
 
-The file is usearch's own, which ignores what stands behind its end: a mark, the SHA-256 of all before it, and that of
-the vectors. usearch crashes on some damaged files, so that these are told from whole ones here.
+The file is usearch's own, followed by a mark, the SHA-256 of everything before the mark, and the SHA-256 of the
+vectors; usearch ignores what follows its own data. It crashes on some damaged files, which the checksums detect.
 """
 
 import hashlib
@@ -28,12 +28,12 @@ _CHUNK = 1 << 20
 class ApproximateIndex:
     """An index of the vectors of one `Embeddings`, for its `neighbours(…, index=…)`; needs the extra `ann`.
 
-    Made by `build` or `load`.
+    `build` and `load` return one.
 
     Attributes
     ----------
     vectors : float32 [rows, dim]
-        What it is an index of.
+        The indexed vectors.
 
     Examples
     --------
@@ -64,20 +64,20 @@ class ApproximateIndex:
         graph = _usearch().Index(ndim=vectors.shape[1], metric="cos", dtype="f32")
         for start in range(0, len(vectors), _BLOCK_ROWS):
             units = unit_length(vectors[start : start + _BLOCK_ROWS])
-            _undisturbed(graph.add, np.arange(start, start + len(units)), units)
+            _call_in_thread(graph.add, np.arange(start, start + len(units)), units)
             if progress:
                 progress(start + len(units), len(vectors))
         return cls(graph, vectors)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], vectors: NDArray[np.float32]) -> Self:
-        """Map an index file read-only; damage is noticed, but not what someone forged: load your own files only.
+        """Map an index file read-only. Damage is detected, but not forgery: load your own files only.
 
         Parameters
         ----------
         path : str or os.PathLike
         vectors : float32 [rows, dim]
-            What it must be an index of.
+            The vectors that it must be an index of.
 
         Raises
         ------
@@ -113,7 +113,9 @@ class ApproximateIndex:
             try:
                 self._graph.save(file.name)
             except (RuntimeError, ValueError) as error:
-                raise RunError(f"{path}: the index could not be written ({error}); mend this and try again") from None
+                raise RunError(
+                    f"{path}: the index could not be written ({error}); correct this and try again"
+                ) from None
             size = file.seek(0, os.SEEK_END)
             with open(file.name, "rb") as written:
                 digest = _sha256_of_file(written, size)
@@ -122,22 +124,22 @@ class ApproximateIndex:
     def nearest_rows(
         self, targets: NDArray[np.float32], norms: NDArray[np.float32], excluded: NDArray[np.intp], number: int
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-        """As `nearest.nearest_rows`, but now and then a row is missed; the cosines are exact."""
+        """As `nearest.nearest_rows` in `vectors`, but a row is missed now and then; the cosines are exact."""
         for start in range(0, len(targets), _BLOCK_ROWS):
-            block, left_out = targets[start : start + _BLOCK_ROWS], excluded[start : start + _BLOCK_ROWS]
-            matches = _undisturbed(self._graph.search, block, min(number + 1, len(self.vectors)))
-            # One target comes back as one row; where fewer were found, the distances end in NaN.
+            block, own_rows = targets[start : start + _BLOCK_ROWS], excluded[start : start + _BLOCK_ROWS]
+            matches = _call_in_thread(self._graph.search, block, min(number + 1, len(self.vectors)))
+            # The result for one target has one axis; if fewer rows were found, the distances end in NaN.
             found = np.isfinite(np.atleast_2d(matches.distances))
             rows = np.atleast_2d(matches.keys).astype(np.intp)
-            for target, own, best in zip(block, left_out, map(np.extract, found, rows), strict=True):
+            for target, own, best in zip(block, own_rows, map(np.extract, found, rows), strict=True):
                 best = best[best != own]
                 similarities = self.vectors[best] @ target / norms[best]
                 order = np.lexsort((best, -similarities))[:number]
                 yield best[order], similarities[order]
 
 
-def _undisturbed(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call usearch in a thread of its own: in the main one it swallows what a signal's handler raises, Ctrl-C's too."""
+def _call_in_thread(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call usearch in another thread: in the main thread it swallows what a signal handler raises, such as Ctrl-C."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, *arguments).result()
 

@@ -1,4 +1,4 @@
-"""What may stand for words in a question: a word, its row, a vector, or one of them with a weight; one or several."""
+"""What a caller may give instead of a word: its row, a vector, or either with a weight; one or several of them."""
 
 from collections.abc import Iterable
 from numbers import Real
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What stands for a word: itself or its row.
+# A word or its row.
 Word = str | int | np.integer
-# And in `most_similar`: a word, a vector, or either of them with a weight.
+# In `most_similar`: a word, a vector, or either of them with a weight.
 Key = Word | NDArray[np.floating] | tuple[Word | NDArray[np.floating], float]
 
 
@@ -25,11 +25,21 @@ def with_weights(keys: Key | Iterable[Key], default: float) -> list[tuple[Any, f
     return [_weighted(key, default) for key in several]
 
 
+def check_vector(vector: NDArray, dim: int) -> None:
+    """Raise TypeError for a vector of other than real numbers; ValueError unless it is finite and of shape [dim]."""
+    if vector.dtype.kind not in "fiu":
+        raise TypeError(f"a vector of type {vector.dtype} was given; a vector holds real numbers")
+    if vector.shape != (dim,):
+        raise ValueError(f"a vector of shape {vector.shape} was given; the vectors here have {(dim,)}")
+    if not np.isfinite(vector).all():
+        raise ValueError("a vector was given that holds a number that is not finite (NaN or infinity)")
+
+
 def _weighted(key: object, default: float) -> tuple[Any, float]:
     if not isinstance(key, tuple):
         return key, default
     if len(key) != 2 or not isinstance(key[1], Real):
-        raise TypeError(f"{key!r} is no pair of a word or vector and a weight")
+        raise TypeError(f"{key!r} is not a pair of a word or vector and a weight")
     weight = float(key[1])
     if not np.isfinite(weight):
         raise ValueError(f"the weight {weight} of {key[0]!r} is not finite")

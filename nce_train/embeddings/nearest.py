@@ -1,15 +1,15 @@
-"""The rows nearest to given vectors: exact, in matrix products of bounded size."""
+"""The rows nearest to given vectors, exactly, by matrix products of bounded size."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Similarities at once, 64 MB, of targets to so many rows at most: fewer targets at once make the products slower
-# (a million rows, 16 targets at once: a third of the speed).
+# A block has 64 MB of similarities, of some targets to at most this many rows. With fewer targets in a block the
+# products are slower (a million rows, 16 targets: a third of the speed).
 _BLOCK_NUMBERS = 1 << 24
 _BLOCK_ROWS = 1 << 17
-_GROUPED = 64
+_GROUP_SIZE = 64
 
 
 def nearest_rows(
@@ -19,7 +19,7 @@ def nearest_rows(
     excluded: NDArray[np.intp],
     number: int,
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Find, for each target, the rows of the largest cosines, one row left out.
+    """Find the rows of the largest cosines to each target, except one row.
 
     Parameters
     ----------
@@ -29,19 +29,19 @@ def nearest_rows(
     norms : float32 [rows]
         The lengths of `vectors`.
     excluded : int [targets]
-        The row that is no answer: the target's own. It may lie beyond `vectors`.
+        The row to leave out, the target's own. It may lie beyond `vectors`.
     number : int
-        How many rows for each target.
+        The number of rows for each target.
 
     Yields
     ------
     rows : int [at most number]
-        The nearest first; of equally near ones the first.
+        The nearest first; equally near ones in the order of rows.
     similarities : float32 [at most number]
     """
-    at_once = _BLOCK_NUMBERS // min(max(1, len(vectors)), _BLOCK_ROWS)
-    for start in range(0, len(targets), at_once):
-        block = targets[start : start + at_once]
+    block_targets = _BLOCK_NUMBERS // min(max(1, len(vectors)), _BLOCK_ROWS)
+    for start in range(0, len(targets), block_targets):
+        block = targets[start : start + block_targets]
         found: list[list[tuple[NDArray[np.intp], NDArray[np.float32]]]] = [[] for _ in block]
         for first in range(0, len(vectors), _BLOCK_ROWS):
             products = block @ vectors[first : first + _BLOCK_ROWS].T
@@ -49,7 +49,7 @@ def nearest_rows(
                 similarities /= norms[first : first + _BLOCK_ROWS]
                 best = largest(similarities, number + 1)
                 parts.append((first + best, similarities[best]))
-        for own, parts in zip(excluded[start : start + at_once], found, strict=True):
+        for own, parts in zip(excluded[start : start + block_targets], found, strict=True):
             rows, similarities = map(np.concatenate, zip(*parts, strict=True))
             best = largest(similarities, number + 1)
             best = best[rows[best] != own][:number]
@@ -57,7 +57,7 @@ def nearest_rows(
 
 
 def largest(values: NDArray[np.float32], number: int) -> NDArray[np.intp]:
-    """Indices of the largest values, the largest first; of equal ones the first first.
+    """Indices of the largest values, the largest first; equal ones in their own order.
 
     Parameters
     ----------
@@ -65,11 +65,11 @@ def largest(values: NDArray[np.float32], number: int) -> NDArray[np.intp]:
     number : int
         At least 1.
     """
-    groups = len(values) // _GROUPED
+    groups = len(values) // _GROUP_SIZE
     if number < groups:
-        # The numberth largest of the groups' maxima is at most the numberth largest value, and hardly less: a tenth of
-        # the time of a partition of all values.
-        maxima = values[: groups * _GROUPED].reshape(_GROUPED, groups).max(axis=0)
+        # A lower bound of the numberth largest value, and close to it: the numberth largest of the groups' maxima. This
+        # takes a tenth of the time of a partition of all values.
+        maxima = values[: groups * _GROUP_SIZE].reshape(_GROUP_SIZE, groups).max(axis=0)
         candidates = np.flatnonzero(values >= np.partition(maxima, -number)[-number])
     elif number < len(values):
         candidates = np.flatnonzero(values >= np.partition(values, -number)[-number])

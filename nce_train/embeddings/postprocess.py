@@ -1,15 +1,15 @@
-"""Vectors made better for looking at: unit length, and the mean and top components removed."""
+"""Post-processing of vectors: scaling to unit length, and removal of the mean and the top components."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.errors import InputError
 
-_ROWS_AT_ONCE = 1 << 14
+_BLOCK_ROWS = 1 << 14
 
 
 def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale each row to length 1; a row of zeros stays.
+    """Scale each row to length 1; a row of zeros is unchanged.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def vector_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute each row's length, with 1 for a row of zeros, so that it can be divided by.
+    """Compute the length of each row to divide it by; 1 for a row of zeros.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def vector_norms(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     float32 [rows]
     """
-    # In float64, where the square of a tiny or huge float32 neither vanishes nor overflows.
+    # In float64, as the square of a tiny or huge float32 may underflow or overflow.
     squares = np.einsum("rd,rd->r", vectors, vectors, dtype=np.float64)
     norms = np.sqrt(squares)
     norms[norms == 0] = 1
@@ -65,9 +65,9 @@ def all_but_the_top(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     if not np.isfinite(centred).all():
         raise InputError("abtt cannot centre these vectors: some numbers are near the largest that float32 holds")
-    blocks = [centred[start : start + _ROWS_AT_ONCE] for start in range(0, len(centred), _ROWS_AT_ONCE)]
+    blocks = [centred[start : start + _BLOCK_ROWS] for start in range(0, len(centred), _BLOCK_ROWS)]
     products = np.zeros((vectors.shape[1], vectors.shape[1]))
-    for block in blocks:  # float64 for a block only: of a million rows it would be 5 GB
+    for block in blocks:  # converted to float64 by blocks: a million rows would take 5 GB
         products += block.T.astype(np.float64) @ block
     _, components = np.linalg.eigh(products)
     top = components[:, -removed:].astype(np.float32)

@@ -1,14 +1,14 @@
-"""Questions as a person asks them, answered with what `json.dumps` can write: `nce-query` prints it.
+"""The questions of `nce-query`, answered with dictionaries that `json.dumps` can write.
 
-A word is taken as given, else unescaped (`%_new%20york`), else lower-cased; answers name it as asked and as found. One
-that is not in the vocabulary comes with the nearest spellings.
+A word is looked up as given, else unescaped (`%_new%20york`), else lower-cased. Answers name it as asked (`asked`)
+and as the vocabulary has it (`word`). For an unknown word the nearest spellings are given.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nce_train.embeddings.embeddings import Embeddings
-from nce_train.embeddings.spelling import as_spelled, nearest_spellings, not_in_vocabulary
+from nce_train.embeddings.spelling import find_word, nearest_spellings, not_in_vocabulary
 from nce_train.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,36 +23,36 @@ def neighbours(
     top: int = 10,
     restrict_vocab: int = 0,
     index: "ApproximateIndex | None" = None,
-    spelled: int = 10,
+    spell_limit: int = 10,
 ) -> dict[str, Any]:
-    """Find the nearest words of each word; unknown ones do not keep the others from being answered.
+    """Find the nearest words of each known word, and the nearest spellings of each unknown one.
 
     Parameters
     ----------
     embeddings : Embeddings
     words : sequence of str
     top : int
-        How many neighbours of each.
+        The number of neighbours of each.
     restrict_vocab : int
-        Look only among the first so many words; 0 for all.
+        Search only this many first words; 0 for all.
     index : ApproximateIndex, optional
-    spelled : int
-        For how many unknown words the nearest spellings are looked up, which takes up to 0.1 seconds each.
+    spell_limit : int
+        For how many unknown words the nearest spellings are searched, which takes up to 0.1 seconds each.
 
     Returns
     -------
     dict
         `neighbours`: for each known word `{"asked", "word", "nearest": [{"word", "similarity"}, …]}`; `unknown`: for
-        each other one `{"asked", "spellings"}`, None where they were not looked up.
+        each unknown word `{"asked", "spellings"}`, where `spellings` is None beyond the limit.
 
     Raises
     ------
     ValueError
         As `Embeddings.neighbours`.
     """
-    found = [as_spelled(word, embeddings.key_to_index) for word in words]
-    known = [(asked, word) for asked, word in zip(words, found, strict=True) if word is not None]
-    unknown = [asked for asked, word in zip(words, found, strict=True) if word is None]
+    looked_up = [find_word(word, embeddings.key_to_index) for word in words]
+    known = [(asked, word) for asked, word in zip(words, looked_up, strict=True) if word is not None]
+    unknown = [asked for asked, word in zip(words, looked_up, strict=True) if word is None]
     nearest = embeddings.neighbours([word for _, word in known], top, restrict_vocab, index)
     return {
         "neighbours": [
@@ -62,7 +62,7 @@ def neighbours(
         "unknown": [
             {
                 "asked": asked,
-                "spellings": nearest_spellings(asked, embeddings.index_to_key) if number < spelled else None,
+                "spellings": nearest_spellings(asked, embeddings.index_to_key) if number < spell_limit else None,
             }
             for number, asked in enumerate(unknown)
         ],
@@ -79,9 +79,9 @@ def analogy(
     embeddings : Embeddings
     a, b, c : str
     top : int
-        How many answers.
+        The number of answers.
     restrict_vocab : int
-        Look only among the first so many words; 0 for all.
+        Search only this many first words; 0 for all.
     method : {"3cosadd", "3cosmul"}
         `Embeddings.most_similar` or `Embeddings.most_similar_cosmul` of b and c without a.
 
@@ -140,7 +140,7 @@ def odd_one_out(embeddings: Embeddings, words: Sequence[str]) -> dict[str, Any]:
 def _all_known(embeddings: Embeddings, words: Sequence[str]) -> list[dict[str, str]]:
     pairs = []
     for asked in words:
-        word = as_spelled(asked, embeddings.key_to_index)
+        word = find_word(asked, embeddings.key_to_index)
         if word is None:
             raise InputError(not_in_vocabulary(asked, nearest_spellings(asked, embeddings.index_to_key)))
         pairs.append({"asked": asked, "word": word})

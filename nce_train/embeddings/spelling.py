@@ -1,6 +1,6 @@
-"""How a person spells a word and how the vocabulary does: the same word in other dress, and the nearest spellings.
+"""Finding a word in the vocabulary although it is spelled in another way, and the nearest spellings of an unknown one.
 
-Spellings are compared with all words at once, letter by letter, in NumPy: Python's difflib takes five seconds for a
+A spelling is compared with all words together, letter by letter, in NumPy: Python's difflib takes five seconds for a
 million words.
 """
 
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from nce_train.embeddings.formats.escape import escape_cell, unescape_word, word_bytes
 from nce_train.errors import InputError
 
-_LONGEST = 64  # letters; what is longer is no slip of the pen
-_AT_ONCE = 1 << 15  # words, of which a column of the distance table then fits the cache
+_LONGEST = 64  # letters; longer words are not searched
+_BLOCK_WORDS = 1 << 15  # a column of their distance table fits the cache
 
 
-def as_spelled(word: str, vocabulary: Mapping[str, int]) -> str | None:
-    """Find a word as given, else escaped as vector files have it (`%_new%20york`), else lower-cased.
+def find_word(word: str, vocabulary: Mapping[str, int]) -> str | None:
+    """Find a word as given, else unescaped (`%_new%20york`, as in vectors files), else lower-cased.
 
     Returns
     -------
     str or None
-        The word as the vocabulary has it; None when it is not there.
+        The word as the vocabulary has it; None when it is absent.
 
     Raises
     ------
     InputError
-        When the word holds a surrogate that stands for no byte.
+        When the word holds a surrogate that does not stand for a byte.
     """
     if word in vocabulary:
         return word
@@ -39,20 +39,20 @@ def as_spelled(word: str, vocabulary: Mapping[str, int]) -> str | None:
 
 
 def printable(word: str) -> str:
-    """Show a word on one line, whatever it holds: what a terminal might obey is written as `\\n`, `\\x1b` and so on.
+    """Format a word for a terminal, on one line: control characters are written as `\\n`, `\\x1b` and so on.
 
-    A word that is no UTF-8 is escaped as in cells of TSV files (`%_caf%E9`), and may be asked for so.
+    A word that is not UTF-8 is escaped as in cells of TSV files (`%_caf%E9`); `find_word` finds it in this form.
     """
     if word.isprintable():
         return word
     if any("\udc80" <= c <= "\udcff" for c in word):
-        with contextlib.suppress(InputError):  # another lone surrogate, which stands for no byte
+        with contextlib.suppress(InputError):  # another surrogate, which does not stand for a byte
             word = escape_cell(word)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
 
 
 def not_in_vocabulary(asked: str, spellings: Sequence[str] | None) -> str:
-    """Say that a word is unknown, with the nearest spellings where they were looked up."""
+    """Return the message that a word is unknown, with the nearest spellings unless they are None."""
     asked = printable(asked)
     if spellings is None:
         return f"'{asked}' is not in the vocabulary"
@@ -62,9 +62,9 @@ def not_in_vocabulary(asked: str, spellings: Sequence[str] | None) -> str:
 
 
 class UnknownWordError(KeyError):
-    """A word that is not in the vocabulary, shown with the nearest spellings.
+    """A word is not in the vocabulary; the message names the nearest spellings.
 
-    They are looked up, which takes up to 0.1 seconds, when it is shown: who tries many words does not wait for them.
+    They are searched, which takes up to 0.1 seconds, only when the message is needed: trying many words stays fast.
     """
 
     def __init__(self, word: str, words: Sequence[str]) -> None:
@@ -75,14 +75,14 @@ class UnknownWordError(KeyError):
         return not_in_vocabulary(self.args[0], nearest_spellings(self.args[0], self._words))
 
     def __reduce__(self) -> tuple[type[KeyError], tuple[str]]:
-        return KeyError, (str(self),)  # to another process without the vocabulary
+        return KeyError, (str(self),)  # pickled as text, without the vocabulary
 
 
 def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[str]:
-    """Find the words that differ from a word by the fewest slips; of equally near ones the first.
+    """Find the words that differ from a word by the fewest edits; of equally near ones the first.
 
-    A slip is a letter too many, too few or another one, or two neighbouring letters exchanged; upper and lower case of
-    ASCII are the same. Up to 1 slip is forgiven in a word of 2 or 3 letters, 2 up to 7 letters, and 3 beyond.
+    An edit inserts, deletes or replaces a letter, or exchanges two neighbouring letters; upper and lower case of ASCII
+    are the same. At most 1 edit is allowed for a word of 2 or 3 letters, 2 for one of 4 to 7, and 3 for a longer one.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[
     words : sequence of str
         By decreasing frequency.
     number : int
-        At most so many are returned.
+        The most that are returned.
 
     Examples
     --------
@@ -99,29 +99,29 @@ def nearest_spellings(word: str, words: Sequence[str], number: int = 5) -> list[
     """
     if not 0 < len(word) <= _LONGEST:
         return []
-    slips = (0, 0, 1, 1, 2, 2, 2, 2, 3)[min(len(word), 8)]
+    most = (0, 0, 1, 1, 2, 2, 2, 2, 3)[min(len(word), 8)]
     asked = _letters([word])
     lengths = np.fromiter(map(len, words), np.intp, len(words))
     starts = np.cumsum(lengths) - lengths
     letters = _letters(words)
-    found: list[tuple[int, int]] = []
-    for length in range(max(1, len(word) - slips), len(word) + slips + 1):
+    candidates: list[tuple[int, int]] = []
+    for length in range(max(1, len(word) - most), len(word) + most + 1):
         rows = np.flatnonzero(lengths == length)
-        for block in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
-            distances = _distances(asked, letters[starts[block] + np.arange(length)[:, None]], slips)
-            near = np.flatnonzero(distances <= slips)
-            found += zip(distances[near].tolist(), block[near].tolist(), strict=True)
-    return [words[row] for _, row in sorted(found)[:number]]
+        for block in np.split(rows, range(_BLOCK_WORDS, len(rows), _BLOCK_WORDS)):
+            distances = _distances(asked, letters[starts[block] + np.arange(length)[:, None]], most)
+            near = np.flatnonzero(distances <= most)
+            candidates += zip(distances[near].tolist(), block[near].tolist(), strict=True)
+    return [words[row] for _, row in sorted(candidates)[:number]]
 
 
 def _letters(words: Sequence[str]) -> NDArray[np.uint32]:
-    """Code points of all words, one after the other, ASCII in lower case."""
+    """Code points of all words, concatenated, ASCII in lower case."""
     letters = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32)
     return np.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
 
 
 def _distances(asked: NDArray[np.uint32], letters: NDArray[np.uint32], most: int) -> NDArray[np.uint8]:
-    """Damerau-Levenshtein distances (optimal string alignment), exact up to `most`, else greater than it.
+    """Damerau-Levenshtein distances (optimal string alignment): exact up to `most`, else any number above it.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""How good are the vectors: analogy sets and similarity sets.
+"""How good a model is: analogy sets, similarity sets, and the loss on held-out text.
 
-`Embeddings` and a set's file go in; counts, accuracies, correlations and coverages come out as a dict.
+`Embeddings` or a classifier (`Model`) and files go in. Accuracies, correlations, losses and comparisons come out as
+dicts, with the keys of `nce-eval --json`.
 """

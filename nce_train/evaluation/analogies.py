@@ -1,24 +1,50 @@
-"""Analogy questions (a is to b as c is to ?): which of them a model is asked and which it answers rightly."""
+"""Analogy questions (a is to b as c is to ?), answered by 3CosAdd and 3CosMul.
 
-from collections.abc import Callable, Mapping, Sequence
+In: `Embeddings` and questions. Out: which of them could be asked and which were answered correctly; from these outcomes
+the counts of one model, or the comparison of two.
+
+    3CosAdd = cos(d, b) - cos(d, a) + cos(d, c)
+    3CosMul = cos'(d, b) · cos'(d, c) / (cos'(d, a) + ε),   cos' = (cos + 1) / 2, summed as logarithms
+
+T. Mikolov, W. Yih, G. Zweig: "Linguistic Regularities in Continuous Space Word Representations", 2013;
+O. Levy, Y. Goldberg: "Linguistic Regularities in Sparse and Explicit Word Representations", 2014.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError
 from nce_train.evaluation.analogy_sets import Question
-from nce_train.evaluation.answers import answers
-from nce_train.evaluation.resampling import proportion_interval
+from nce_train.evaluation.significance import difference_interval, mcnemar_p, proportion_interval
+
+# A block's three tables take 3 · 512 · 16,384 float32 = 100 MB; a sum of their rows fits a core's cache.
+_WORDS_PER_BLOCK = 512
+_ROWS_PER_BLOCK = 1 << 14
+
+# For a cos' of a that is 0: gensim's value; Levy and Goldberg use 0.001.
+_EPSILON = np.float32(1e-6)
+
+# Replaces a cos' that is 0, or below 0 by rounding. Its logarithm is finite: -inf means an excluded row.
+_LEAST = np.finfo(np.float32).tiny
 
 Progress = Callable[[int, int], None]
 
 
 class AnalogyOutcome(NamedTuple):
-    """A set's questions among a model's first `words` words: bool [questions] each.
+    """The outcome of a set's questions among the first `words` words of a model.
 
-    `add` and `mul` are those that 3CosAdd and 3CosMul answer rightly, of those `asked`.
+    Attributes
+    ----------
+    words : int
+    asked : bool [questions]
+        Whether the words of a question, and a correct answer, are among the `words` words.
+    add, mul : bool [questions]
+        Whether 3CosAdd and 3CosMul answered a question correctly; False where it was not asked.
     """
 
     words: int
@@ -27,17 +53,16 @@ class AnalogyOutcome(NamedTuple):
     mul: NDArray[np.bool_]
 
 
-def answer_analogies(
+def measure_analogies(
     embeddings: Embeddings,
     questions: Sequence[Question],
     restrict_vocab: int | None = 30_000,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Count the questions that 3CosAdd and 3CosMul answer rightly.
+) -> tuple[AnalogyOutcome, AnalogyOutcome]:
+    """Ask questions among the `restrict_vocab` most frequent words, and among all words.
 
-    The answer is the word, other than a, b and c, that is best by the measure (see `nce_train.evaluation.answers`)
-    among the `restrict_vocab` most frequent words. A question is asked when a, b, c and an answer are among them, as
-    given or else lower-cased.
+    An answer is the word with the highest score other than a, b and c. A question is asked when a, b, c and a correct
+    answer are among the words, as given or else in lower case.
 
     Parameters
     ----------
@@ -47,51 +72,42 @@ def answer_analogies(
     restrict_vocab : int or None
         0 or None for all words.
     progress : callable, optional
-        Called as `progress(done, total)`, first among the most frequent words and then among all.
+        Called as `progress(done, total)`, for the most frequent words and then for all.
 
     Returns
     -------
-    dict
-        See `count_analogies`.
+    frequent, whole : AnalogyOutcome
 
     Raises
     ------
     InputError
         When `restrict_vocab` is negative.
     """
-    return count_analogies(questions, *ask_analogies(embeddings, questions, restrict_vocab, progress))
-
-
-def ask_analogies(
-    embeddings: Embeddings,
-    questions: Sequence[Question],
-    restrict_vocab: int | None = 30_000,
-    progress: Progress | None = None,
-) -> tuple[AnalogyOutcome, AnalogyOutcome]:
-    """Ask as `answer_analogies` does: among the `restrict_vocab` most frequent words, and among all.
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
-    """
-    rows = rows_among(embeddings, restrict_vocab)
-    among_frequent = _ask(embeddings, questions, rows, progress)
+    rows = restricted_rows(embeddings, restrict_vocab)
+    frequent = _ask(embeddings, questions, rows, progress)
     if rows == len(embeddings):
-        return among_frequent, among_frequent
-    return among_frequent, _ask(embeddings, questions, len(embeddings), progress)
+        return frequent, frequent
+    return frequent, _ask(embeddings, questions, len(embeddings), progress)
 
 
-def count_analogies(questions: Sequence[Question], frequent: AnalogyOutcome, whole: AnalogyOutcome) -> dict[str, Any]:
-    """Count what `ask_analogies` found.
+def summarise_analogies(
+    questions: Sequence[Question], frequent: AnalogyOutcome, whole: AnalogyOutcome
+) -> dict[str, Any]:
+    """Count the outcomes of a model.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+    frequent, whole : AnalogyOutcome
+        From `measure_analogies`.
 
     Returns
     -------
     dict
-        `words` (the answer is one of so many), `correct` (by 3CosAdd), `asked`, `questions`, `accuracy` (correct ÷
-        asked, None when none was), `coverage` (asked ÷ questions), `interval` (of the accuracy, see
-        `nce_train.evaluation.resampling`), `cosmul` (`correct`, `accuracy` and `interval` of 3CosMul), `sections` (the
-        same keys for each section), and `whole_vocabulary` (the same keys, for questions asked among all words).
+        `words` (the number of words searched), `correct` (by 3CosAdd), `asked`, `questions`, `accuracy` (correct ÷
+        asked, None when none was asked), `coverage` (asked ÷ questions), `interval` (of the accuracy, see
+        `nce_train.evaluation.significance`), `cosmul` (`correct`, `accuracy` and `interval` of 3CosMul), `sections`
+        (the same keys for each section), and `whole_vocabulary` (the same keys for questions asked among all words).
     """
     sections: dict[str, list[int]] = {}
     for number, question in enumerate(questions):
@@ -105,8 +121,72 @@ def count_analogies(questions: Sequence[Question], frequent: AnalogyOutcome, who
     }
 
 
-def rows_among(embeddings: Embeddings, restrict_vocab: int | None) -> int:
-    """Give the number of the first `restrict_vocab` words that there are; 0 and None stand for all.
+def compare_analogies(first: AnalogyOutcome, second: AnalogyOutcome) -> dict[str, Any]:
+    """Compare two models on the questions that were asked of both, each among its own words.
+
+    Returns
+    -------
+    dict
+        `words` (of each model), `asked` (of both models), `questions`, `coverage`; for 3CosAdd `accuracy` (of each),
+        `only_first` and `only_second` (questions that only one of them answered correctly), `difference` of the
+        accuracies (first less second) with its `interval`, and McNemar's `p`; the same for 3CosMul as `cosmul`. Where
+        no question was asked of both, `accuracy`, `difference`, `interval` and `p` are None.
+    """
+    both = first.asked & second.asked
+    return {
+        "words": [first.words, second.words],
+        "asked": int(both.sum()),
+        "questions": len(both),
+        "coverage": float(both.mean()),
+        **_paired_accuracies(first.add[both], second.add[both]),
+        "cosmul": _paired_accuracies(first.mul[both], second.mul[both]),
+    }
+
+
+def answer_questions(
+    vectors: NDArray[np.float32], questions: NDArray[np.intp], progress: Progress | None = None
+) -> NDArray[np.intp]:
+    """Answer each question (a, b, c) with the rows of the highest 3CosAdd and 3CosMul, other than a, b and c.
+
+    Few words make many questions. Cosines are therefore computed once a word, in matrix products of blocks of words and
+    rows. A question then costs the sum of three rows of such a block and a search for the largest number.
+
+    Parameters
+    ----------
+    vectors : float32 [rows, dim]
+        Of any length.
+    questions : int [questions, 3]
+        Rows of a, b and c.
+    progress : callable, optional
+        Called as `progress(done, total)` with numbers of questions.
+
+    Returns
+    -------
+    int [2, questions]
+        The rows by 3CosAdd and by 3CosMul; -1 where there is no other row.
+    """
+    answers = np.empty((2, len(questions)), np.intp)
+    for start, stop in _groups(questions):
+        group = questions[start:stop]
+        words, places = np.unique(group, return_inverse=True)
+        word_places = places.reshape(-1, 3).tolist()
+        word_units = unit_length(vectors[words])
+        best_add, best_mul = ([(-np.inf, -1)] * len(group) for _ in range(2))
+        for first in range(0, len(vectors), _ROWS_PER_BLOCK):
+            cosines = word_units @ unit_length(vectors[first : first + _ROWS_PER_BLOCK]).T
+            excluded = (group - first).tolist()
+            _improve(best_add, first, cosines, cosines, word_places, excluded)
+            shifted = np.maximum((cosines + 1) / 2, _LEAST)
+            _improve(best_mul, first, np.log(shifted), np.log(shifted + _EPSILON), word_places, excluded)
+            if progress is not None:
+                share = min(1.0, (first + _ROWS_PER_BLOCK) / len(vectors))
+                progress(start + round((stop - start) * share), len(questions))
+        answers[:, start:stop] = [[row for _, row in best] for best in (best_add, best_mul)]
+    return answers
+
+
+def restricted_rows(embeddings: Embeddings, restrict_vocab: int | None) -> int:
+    """Return the number of rows among the `restrict_vocab` most frequent words; 0 and None stand for all words.
 
     Raises
     ------
@@ -118,8 +198,8 @@ def rows_among(embeddings: Embeddings, restrict_vocab: int | None) -> int:
     return min(restrict_vocab or len(embeddings), len(embeddings))
 
 
-def row_of(index: Mapping[str, int], word: str, rows: int) -> int:
-    """Find a word as given or else lower-cased among the first `rows` rows; -1 when it is not there."""
+def find_row(index: Mapping[str, int], word: str, rows: int) -> int:
+    """Find a word, as given or else in lower case, among the first `rows` rows; -1 when it is not there."""
     for form in (word, word.lower()):
         row = index.get(form, rows)
         if row < rows:
@@ -129,25 +209,77 @@ def row_of(index: Mapping[str, int], word: str, rows: int) -> int:
 
 def _ask(embeddings: Embeddings, questions: Sequence[Question], rows: int, progress: Progress | None) -> AnalogyOutcome:
     index = embeddings.key_to_index
-    ids = np.array([[row_of(index, word, rows) for word in question[1:4]] for question in questions], np.intp)
+    ids = np.array([[find_row(index, word, rows) for word in question[1:4]] for question in questions], np.intp)
     ids = ids.reshape(-1, 3)
-    # Many questions have the same answers: each line of a file of pairs is the second in many of them.
+    # Looked up once for each set of answers: every line of a file of pairs has the answers of many questions.
     rows_of = {
-        expected: {row_of(index, word, rows) for word in expected} - {-1}
-        for expected in {(question.expected, *question.also) for question in questions}
+        words: {find_row(index, word, rows) for word in words} - {-1}
+        for words in {(question.expected, *question.also) for question in questions}
     }
     accepted = [rows_of[question.expected, *question.also] for question in questions]
     asked = (ids.min(axis=1) >= 0) & np.array(list(map(bool, accepted)), bool)
-    found = answers(embeddings.vectors[:rows], ids[asked], progress)
-    right = np.zeros((2, len(questions)), bool)
-    for number, add, mul in zip(np.flatnonzero(asked).tolist(), *map(np.ndarray.tolist, found), strict=True):
-        right[:, number] = add in accepted[number], mul in accepted[number]
-    return AnalogyOutcome(rows, asked, *right)
+    answers = answer_questions(embeddings.vectors[:rows], ids[asked], progress)
+    correct = np.zeros((2, len(questions)), bool)
+    for number, add, mul in zip(np.flatnonzero(asked).tolist(), *answers.tolist(), strict=True):
+        correct[:, number] = add in accepted[number], mul in accepted[number]
+    return AnalogyOutcome(rows, asked, *correct)
+
+
+def _groups(questions: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """Divide the questions into ranges of at most `_WORDS_PER_BLOCK` different words."""
+    start = 0
+    words: set[int] = set()
+    for number, question in enumerate(questions.tolist()):
+        words.update(question)
+        if len(words) > _WORDS_PER_BLOCK and number > start:
+            yield start, number
+            start, words = number, set(question)
+    if start < len(questions):
+        yield start, len(questions)
+
+
+def _improve(
+    best: list[tuple[float, int]],
+    first: int,
+    plus: NDArray[np.float32],
+    minus: NDArray[np.float32],
+    places: list[list[int]],
+    excluded: list[list[int]],
+) -> None:
+    """Replace the best answers so far by better ones in a block of rows.
+
+    Parameters
+    ----------
+    best : list of (float, int)
+        The score and the row of the best answer to each question; changed in place.
+    first : int
+        The first row of the block.
+    plus, minus : float32 [words, rows of the block]
+        The score of a row is plus[b] - minus[a] + plus[c].
+    places : list of [a, b, c]
+        Rows of `plus` and `minus`, for each question.
+    excluded : list of [a, b, c]
+        Columns that are no answer, for each question; they may be outside of the block.
+    """
+    width = plus.shape[1]
+    offset, scores = np.empty((2, width), np.float32)
+    pair = (-1, -1)
+    for number, (a, b, c) in enumerate(places):
+        if (a, b) != pair:  # many consecutive questions begin with the same pair
+            np.subtract(plus[b], minus[a], out=offset)
+            pair = (a, b)
+        np.add(offset, plus[c], out=scores)
+        for row in excluded[number]:
+            if 0 <= row < width:
+                scores[row] = -np.inf
+        place = int(scores.argmax())
+        if scores[place] > best[number][0]:
+            best[number] = float(scores[place]), first + place
 
 
 def _counts(outcome: AnalogyOutcome, which: slice | list[int]) -> dict[str, Any]:
     asked, questions = int(outcome.asked[which].sum()), len(outcome.asked[which])
-    add, mul = (_accuracy(right[which], asked) for right in (outcome.add, outcome.mul))
+    add, mul = (_accuracy(correct[which], asked) for correct in (outcome.add, outcome.mul))
     return {
         "correct": add["correct"],
         "asked": asked,
@@ -159,10 +291,23 @@ def _counts(outcome: AnalogyOutcome, which: slice | list[int]) -> dict[str, Any]
     }
 
 
-def _accuracy(right: NDArray[np.bool_], asked: int) -> dict[str, Any]:
-    correct = int(right.sum())
+def _accuracy(outcomes: NDArray[np.bool_], asked: int) -> dict[str, Any]:
+    correct = int(outcomes.sum())
     return {
         "correct": correct,
         "accuracy": correct / asked if asked else None,
         "interval": proportion_interval(correct, asked),
+    }
+
+
+def _paired_accuracies(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> dict[str, Any]:
+    asked = len(first)
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    return {
+        "accuracy": [float(correct.mean()) if asked else None for correct in (first, second)],
+        "only_first": only_first,
+        "only_second": only_second,
+        "difference": (only_first - only_second) / asked if asked else None,
+        "interval": difference_interval(only_first, only_second, asked),
+        "p": mcnemar_p(only_first, only_second) if asked else None,
     }

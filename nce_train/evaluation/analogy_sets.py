@@ -1,4 +1,4 @@
-"""Analogy sets in their three forms: questions-words, MSR's two files, and BATS's directories of word pairs.
+"""Analogy sets in their three formats: questions-words, MSR's two files, and BATS's directories of word pairs.
 
 A file or directory goes in, questions come out, in the order of the file.
 """
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nce_train.errors import InputError
-from nce_train.evaluation.set_lines import BLANK, BLANKS, lines_of
+from nce_train.evaluation.set_lines import BLANK, BLANKS, read_lines
 
-# All ordered pairs of lines are questions, so their number grows with the square: a million at this many.
-MOST_PAIRS = 1_000
+# All ordered pairs of lines become questions: about a million at this many lines.
+MAX_PAIRS = 1_000
 
-# What stands beside the pair files in copies of BATS.
+# Files that copies of BATS have beside the files of pairs.
 _COMPANIONS = {".json", ".md"}
 
 
 class Question(NamedTuple):
-    """`a` is to `b` as `c` is to `expected`, in a section of its file ("" before the first).
+    """`a` is to `b` as `c` is to `expected`, in a section of its file ("" before the first section).
 
-    The words in `also` are right answers too.
+    The words in `also` are correct answers too.
     """
 
     section: str
@@ -36,27 +36,26 @@ class Question(NamedTuple):
 def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
     """Read the questions of a set.
 
-    - questions-words: `: section` lines and lines of four words.
-    - MSR: three words a line, and beside it the file of the same name with the ending `.answers`: a tag, which
-      becomes the section, and a word a line.
+    - questions-words: `: section` lines, and lines of four words.
+    - MSR: lines of three words. The file of the same name with the ending `.answers` has a tag, which becomes the
+      section, and the fourth word for each line.
     - BATS: a directory with files of pairs, in sub-directories or not, or one such file. A pair is a word and its
-      answers, separated by `/`. The questions are all ordered pairs of a file's lines, the file's stem is their
-      section; `b` is the first answer of its line, and any answer of the other line is right.
+      answers, separated by `/`. All ordered pairs of a file's lines are questions, and the file's stem is their
+      section. `b` is the first answer of its line. Every answer of the other line is correct.
 
     Raises
     ------
     InputError
-        When something cannot be read, a line is of another form, the answers are missing, there is no question, or
-        a file has more than 1,000 pairs.
+        When a file cannot be read, a line does not have the format of the first line, the answers are missing, there
+        is no question, or a file has more than 1,000 pairs.
     """
     if Path(path).is_dir():
         questions = _read_directory(Path(path))
     else:
-        # Chained again afterwards: a pipe can be read only once.
-        lines = lines_of(path)
+        lines = read_lines(path)
         first = list(itertools.islice(lines, 1))
-        lines = itertools.chain(first, lines)
-        words = len(fields_of(first[0][1])) if first and not first[0][1].startswith(":") else 4
+        lines = itertools.chain(first, lines)  # not read again: the path may be a pipe
+        words = len(split_pair(first[0][1])) if first and not first[0][1].startswith(":") else 4
         if words == 2 and Path(path).suffix == ".answers":
             raise InputError(f"{path}: these are the answers of a set; name its .questions file")
         if words == 2:
@@ -70,8 +69,8 @@ def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
     return questions
 
 
-def fields_of(line: str) -> list[str]:
-    """Split a line at tabs, when it holds two fields so, and else at blanks."""
+def split_pair(line: str) -> list[str]:
+    """Split a line at its tab, if it has exactly one, otherwise at white space."""
     fields = [field.strip(BLANKS) for field in line.split("\t")]
     return fields if len(fields) == 2 else BLANK.split(line)
 
@@ -84,7 +83,7 @@ def _four_word_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int
             continue
         words = BLANK.split(line)
         if len(words) != 4:
-            raise InputError(f"{path}, line {number}: {len(words)} words where an analogy has four; mend the line")
+            raise InputError(f"{path}, line {number}: {len(words)} words where an analogy has four; correct the line")
         a, b, c, expected = words
         yield Question(section, a, b, c, expected)
 
@@ -93,14 +92,16 @@ def _msr_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int, str]
     answers_path = Path(path).with_suffix(".answers")
     if not answers_path.exists():
         raise InputError(
-            f"{path}: an analogy has four words; with three a line the fourth, after a tag, is to be in "
+            f"{path}: an analogy has four words; where a line has three, the fourth, after a tag, should be in "
             f"{answers_path.name} beside it, which is missing"
         )
-    answers = lines_of(answers_path)
+    answers = read_lines(answers_path)
     for number, line in lines:
         words = BLANK.split(line)
         if len(words) != 3:
-            raise InputError(f"{path}, line {number}: {len(words)} words where the first line has three; mend the line")
+            raise InputError(
+                f"{path}, line {number}: {len(words)} words where the first line has three; correct the line"
+            )
         answer_number, answer_line = next(answers, (0, ""))
         answer = BLANK.split(answer_line)
         if not answer_number:
@@ -108,7 +109,7 @@ def _msr_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int, str]
                 f"{answers_path}: no answer to line {number} of {path}; the two files do not belong together"
             )
         if len(answer) != 2:
-            raise InputError(f"{answers_path}, line {answer_number}: not a tag and a word; mend the line")
+            raise InputError(f"{answers_path}, line {answer_number}: not a tag and a word; correct the line")
         a, b, c = words
         tag, expected = answer
         yield Question(tag, a, b, c, expected)
@@ -134,9 +135,9 @@ def _read_directory(directory: Path) -> list[Question]:
     stems = [path.stem for path in files]
     questions: list[Question] = []
     for path in files:
-        # Two files of the same stem must not become one section.
+        # Two files with the same stem are two sections.
         section = path.stem if stems.count(path.stem) == 1 else str(path.relative_to(directory).with_suffix(""))
-        questions.extend(_pair_questions(path, lines_of(path), section))
+        questions.extend(_pair_questions(path, read_lines(path), section))
     return questions
 
 
@@ -146,16 +147,16 @@ def _pair_questions(
     section = Path(path).stem if section is None else section
     pairs: list[tuple[str, tuple[str, ...]]] = []
     for number, line in lines:
-        fields = fields_of(line)
+        fields = split_pair(line)
         answers = tuple(answer for answer in map(str.strip, fields[-1].split("/")) if answer)
         if len(fields) != 2 or not fields[0] or not answers:
             raise InputError(
-                f"{path}, line {number}: not a word and its answers (word, tab, answer/answer/…); mend the line"
+                f"{path}, line {number}: not a word and its answers (word, tab, answer/answer/…); correct the line"
             )
         pairs.append((fields[0], answers))
-        if len(pairs) > MOST_PAIRS:
+        if len(pairs) > MAX_PAIRS:
             raise InputError(
-                f"{path}: more than {MOST_PAIRS:,} pairs, which all would be combined to questions; divide the file"
+                f"{path}: more than {MAX_PAIRS:,} pairs, which would all be combined into questions; divide the file"
             )
     if len(pairs) == 1:
         raise InputError(f"{path}: a single pair makes no question; a file of pairs needs two lines or more")

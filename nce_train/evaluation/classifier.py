@@ -1,4 +1,4 @@
-"""`Model`: the classifier that training leaves behind, p(context word | centre word), not only its vectors.
+"""`Model`: the trained classifier p(context word | centre word), where `Embeddings` has the word vectors only.
 
 In: a model directory with `input.npy`, `output.npy`, `bias.npy`, `vocab.tsv`, `config.yaml`. Out: log-probabilities.
 """
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
-from nce_train.arguments import check_path, check_whole, check_words, shown
-from nce_train.embeddings.formats.directory import read_finished
+from nce_train.arguments import check_integer, check_path, check_words, format_value
+from nce_train.embeddings.formats.model_directory import read_finished
 from nce_train.embeddings.formats.npy import read_array, read_vocabulary
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError
-from nce_train.flat_yaml import MOST_BYTES, parse_flat_yaml
+from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml
 
 
 class Model:
@@ -32,7 +32,7 @@ class Model:
         Row = class id.
     counts : int64 [vocabulary]
     input, output : float32 [vocabulary, dim]
-        Word vectors and class weights; read-only memory maps.
+        Word vectors and class weights; read-only memory maps after `load`.
     bias : float32 [vocabulary]
     settings : mapping
         The run's `config.yaml`.
@@ -66,14 +66,16 @@ class Model:
         Raises
         ------
         InputError
-            When a file is missing or damaged, the files do not fit together, or the model is unfinished.
+            When a file is missing or damaged, the files belong to different models, or the model is unfinished.
         """
         check_path("path", path)
         directory = Path(path)
         if not directory.exists():
             raise InputError(f"{directory}: there is no such model directory")
         if not directory.is_dir():
-            raise InputError(f"{directory}: not a model directory; only one has the output vectors and biases")
+            raise InputError(
+                f"{directory}: not a model directory; give one, since a vectors file has no output vectors and biases"
+            )
         return read_finished(directory, lambda: cls._read(directory))
 
     @classmethod
@@ -86,7 +88,7 @@ class Model:
         bias = read_array(directory / "bias.npy", mmap=True, axes=1)
         shapes = {table.shape for table in tables}
         if shapes != {(len(words), tables[0].shape[1])} or bias.shape != (len(words),):
-            raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv are of different models")
+            raise InputError(f"{directory}: input.npy, output.npy, bias.npy and vocab.tsv belong to different models")
         for name, table in (("input.npy", tables[0]), ("output.npy", tables[1]), ("bias.npy", bias[:, None])):
             check_table(Table(words, table, counts, place=partial("{}, row {}".format, directory / name)))
         return cls(words, counts, (tables[0], tables[1], bias), _read_settings(directory / "config.yaml"))
@@ -96,20 +98,20 @@ class Model:
 
     @property
     def loss(self) -> str:
-        """What the run's loss estimates, as `nce_train.nce.log_probabilities` names it."""
+        """The loss of the run, as `nce_train.nce.log_probabilities` names it: what its logits estimate."""
         return "sampled_logistic" if self.settings.get("remove_accidental_hits") else "nce"
 
     def log_probability(
         self, centre: str, contexts: str | Sequence[str], *, normalise: bool = False
     ) -> NDArray[np.float64]:
-        """Log-probability of each context word, given the centre.
+        """Compute the log-probability of each context word, given the centre.
 
         Parameters
         ----------
         centre : str
         contexts : str or sequence of str
         normalise : bool
-            Divide by Z, the sum over the vocabulary, which NCE training brings near 1 only; else log p = F (or
+            Divide by Z, the sum over the vocabulary, which NCE training brings near 1. Without it log p = F (or
             log σ(F) for a run with `remove_accidental_hits`).
 
         Returns
@@ -121,7 +123,7 @@ class Model:
         KeyError
             For a word that is not in the vocabulary.
         TypeError
-            For a word that is no str.
+            For a word that is not a str.
         """
         if not isinstance(contexts, str):
             check_words("contexts", contexts)
@@ -129,33 +131,41 @@ class Model:
         rows = np.array([self._row(word) for word in names], np.intp)
         vector = self.input[self._row(centre)][None]
         if normalise:
-            return self._log_probabilities(vector, "softmax")[0, rows].astype(np.float64)
+            scores = nce.log_probabilities(self.output, self.bias, vector, loss="softmax")
+            return scores[0, rows].astype(np.float64)
         if not names:
             return np.empty(0)
-        chosen = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
-        return chosen[0].astype(np.float64)
+        scores = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
+        return scores[0].astype(np.float64)
 
     def predict(self, centre: str, topn: int = 10) -> list[tuple[str, float]]:
-        """The `topn` likeliest context words of a centre with their log-probabilities, likeliest first.
+        """Return the likeliest context words of a centre.
 
-        There are none for a `topn` below 1.
+        Parameters
+        ----------
+        centre : str
+        topn : int
+            How many words; none below 1.
+
+        Returns
+        -------
+        list of (str, float)
+            Words with their log-probabilities, the likeliest first.
 
         Raises
         ------
         KeyError
             When the centre is not in the vocabulary.
         TypeError
-            When the centre is no str, or `topn` no whole number.
+            When the centre is not a str, or `topn` is not a whole number.
         """
-        check_whole("topn", topn)
+        check_integer("topn", topn)
         if topn < 1:
             return []
-        scores = self._log_probabilities(self.input[self._row(centre)][None], self.loss)[0]
+        vector = self.input[self._row(centre)][None]
+        scores = nce.log_probabilities(self.output, self.bias, vector, loss=self.loss)[0]
         best = np.argsort(-scores, kind="stable")[:topn]
         return [(self.words[row], float(scores[row])) for row in best]
-
-    def _log_probabilities(self, vectors: NDArray[np.float32], loss: str) -> NDArray[np.float32]:
-        return nce.log_probabilities(self.output, self.bias, vectors, loss=loss)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -163,14 +173,14 @@ class Model:
 
     def _row(self, word: str) -> int:
         if not isinstance(word, str):
-            raise TypeError(f"{shown(word)} is of type {type(word).__name__}; give a word (str)")
+            raise TypeError(f"{format_value(word)} is of type {type(word).__name__}; give a word (str)")
         if word not in self._index:
             raise UnknownWordError(word, self.words)
         return self._index[word]
 
 
 class _RunSettings(BaseModel):
-    """The settings that are needed to use a classifier as it was trained."""
+    """The settings that the use of a classifier depends on; others are not checked."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -189,7 +199,7 @@ class _RunSettings(BaseModel):
 def _read_settings(path: Path) -> Mapping[str, Any]:
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: not the settings of a run ({error.strerror})") from None
     values, lines = parse_flat_yaml(content, str(path))

@@ -1,13 +1,14 @@
-"""Held-out text: how well the trained classifier foretells the words around a centre.
+"""Held-out text: how well a classifier predicts the context words of text that it was not trained on.
 
-In: a `Model` and a text. Out: NCE loss, full sigmoid loss and perplexity by the full softmax, each a mean over
-(centre, context) pairs, and log Z, which shows how far the model normalises itself.
+`heldout_loss` evaluates a trained `Model`: NCE loss, full sigmoid loss and perplexity by full softmax, each the mean of
+the text's (centre, context) pairs, and log Z, which shows how far the model normalises itself. `HeldoutText` keeps the
+pairs of a text and gives the NCE loss of parameters that are still being trained.
 """
 
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,13 +17,13 @@ from numpy.typing import NDArray
 
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.heldout_batches import mean_nce_loss, nce_batches, sum_of_nce_losses
+from nce_train.evaluation.heldout_batches import NceBatch, mean_nce_loss, nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 
-MOST_PAIRS = 100_000
-_PLACES_AT_ONCE = 1 << 20
-_LOGIT_BYTES = 64 * 2**20  # of a block of logits a thread
+MAX_PAIRS = 100_000
+_PLACES_PER_BLOCK = 1 << 20
+_LOGIT_BYTES = 64 * 2**20  # of a thread's block of logits
 
 Progress = Callable[[int, int], None]
 
@@ -31,27 +32,27 @@ def heldout_loss(
     model: Model,
     text: str | os.PathLike[str],
     *,
-    most_pairs: int = MOST_PAIRS,
+    max_pairs: int = MAX_PAIRS,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Losses of a trained classifier on text that it was not trained on.
+    """Compute the losses of a trained classifier on text that it was not trained on.
 
     Parameters
     ----------
     model : Model
     text : path
         Read as the training text was (`tokens`, `lowercase`, `line_breaks`, `unknown`).
-    most_pairs : int
-        Of all (centre, context) pairs of the text in the full window, an even spread of so many is looked at.
+    max_pairs : int
+        The most (centre, context) pairs to evaluate: an even spread of the text's pairs in the full window.
     threads : int
     progress : callable, optional
-        Called as `progress(done, total)` with centres.
+        Called as `progress(done, total)` with numbers of distinct centres.
 
     Returns
     -------
     dict
-        `pairs`; `nce_loss`: mean a pair, each pair an example of `nce_loss` with the run's sampler, `num_sampled`
+        `pairs`; `nce_loss`: the mean per pair, each pair an example of `nce_loss` with the run's sampler, `num_sampled`
         and `unique`, seed 0; `sigmoid_loss`: full, target 1; `perplexity`: exp of the mean −log p by full
         softmax; `mean_log_z`, `std_log_z`: of log Σ exp(F) at the pairs' centres.
 
@@ -60,14 +61,12 @@ def heldout_loss(
     InputError
         When the text cannot be read or has no pair of words of the vocabulary, or a loss is not finite.
     """
-    centres, contexts = heldout_pairs(encode_text(model, text, threads), int(model.settings["window"]), most_pairs)
-    if len(centres) == 0:
-        raise without_pairs(text)
+    centres, contexts = _read_pairs(text, model.words, model.counts, model.settings, max_pairs, threads)
     distinct, row_of_pair = np.unique(centres, return_inverse=True)
-    log_z, softplus_sum = _sums(model, distinct, threads, progress)
+    log_z, softplus_sum = _sum_over_classes(model, distinct, threads, progress)
     batches = nce_batches(centres, contexts, model.counts, model.settings)
     sums = (sum_of_nce_losses(batch, model.input, model.output, model.bias) for batch in batches)
-    with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverged: told below
+    with np.errstate(over="ignore", invalid="ignore"):  # a model that diverged is refused below
         logits = np.einsum("pd,pd->p", model.input[centres], model.output[contexts], dtype=np.float64)
         logits += model.bias[contexts]
         pair_log_z = log_z[row_of_pair]
@@ -87,61 +86,116 @@ def heldout_loss(
     return {"pairs": len(centres), **losses}
 
 
+class HeldoutText:
+    """The pairs of a text that is not trained on, evaluated repeatedly while a model is trained.
+
+    All losses are against the same noise, so that those of one run can be compared.
+
+    Parameters
+    ----------
+    text : path
+        Read as the training text is.
+    vocabulary : Vocabulary
+    settings : mapping
+        The run's settings.
+
+    Attributes
+    ----------
+    batches : list of NceBatch
+        The pairs; at most 2.5 MB whatever the size of the text.
+
+    Raises
+    ------
+    InputError
+        When the text cannot be read or has no pair of words of the vocabulary.
+    """
+
+    def __init__(self, text: str | os.PathLike[str], vocabulary: Vocabulary, settings: Mapping[str, Any]) -> None:
+        words, counts = vocabulary.words, vocabulary.counts
+        centres, contexts = _read_pairs(text, words, counts, settings, MAX_PAIRS, int(settings["threads"]))
+        self.batches: list[NceBatch] = list(nce_batches(centres, contexts, counts, settings))
+        self._pairs = len(centres)
+
+    def loss(
+        self, input: NDArray[np.float32], output: NDArray[np.float32], bias: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """Compute the loss of parameters.
+
+        Parameters
+        ----------
+        input, output : float32 [vocabulary, dim]
+        bias : float32 [vocabulary]
+
+        Returns
+        -------
+        dict
+            `pairs`, and `nce_loss` as `heldout_loss` computes it.
+        """
+        return self.mean(sum_of_nce_losses(batch, input, output, bias) for batch in self.batches)
+
+    def mean(self, sums: Iterable[float]) -> dict[str, float]:
+        """Return what `loss` returns, from the sums of the batches' losses."""
+        return {"pairs": self._pairs, "nce_loss": mean_nce_loss(sums, self._pairs)}
+
+
 def heldout_pairs(
-    stream: NDArray[np.int32], window: int, most_pairs: int
+    stream: NDArray[np.int32], window: int, max_pairs: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """An even spread of at most `most_pairs` of the (centre, context) pairs of a stream of ids.
+    """Choose an even spread of at most `max_pairs` of the (centre, context) pairs of a stream of ids.
 
     Parameters
     ----------
     stream : int32 [n]
-        Ids, LINE_END behind each line.
+        Ids, LINE_END after each line.
     window : int
-        Greatest distance; every pair of two words of a line within it counts, in both directions.
-    most_pairs : int
+        The greatest distance of two words of a line that are a pair, in both directions.
+    max_pairs : int
 
     Returns
     -------
-    centres, contexts : int64 [pairs], in the order of the text
+    centres, contexts : int64 [pairs]
+        In the order of the text.
     """
     ends = np.flatnonzero(stream == LINE_END)
-    # How many pairs there are up to each place; all else is computed for some places at a time.
+    # The number of pairs up to each place. All else is computed block by block, to limit the memory.
     until = np.empty(len(stream), np.int64)
-    for start in range(0, len(stream), _PLACES_AT_ONCE):
-        places = np.arange(start, min(start + _PLACES_AT_ONCE, len(stream)))
-        low, high = _reach(places, ends, len(stream), window)
+    for start in range(0, len(stream), _PLACES_PER_BLOCK):
+        places = np.arange(start, min(start + _PLACES_PER_BLOCK, len(stream)))
+        low, high = _window_of(places, ends, len(stream), window)
         until[places] = np.where(stream[places] == LINE_END, 0, high - low)
     np.cumsum(until, out=until)
     total = int(until[-1]) if len(until) else 0
-    if total > most_pairs:
+    if total > max_pairs:
         offset = np.random.default_rng(0).random()
-        chosen = ((np.arange(most_pairs) + offset) * (total / most_pairs)).astype(np.int64)
+        chosen = ((np.arange(max_pairs) + offset) * (total / max_pairs)).astype(np.int64)
     else:
         chosen = np.arange(total)
     centre = np.searchsorted(until, chosen, side="right")
-    low, high = _reach(centre, ends, len(stream), window)
+    low, high = _window_of(centre, ends, len(stream), window)
     context = low + chosen - (until[centre] - (high - low))
-    context += context >= centre  # a word is no context of itself
+    context += context >= centre  # a word is not its own context
     return stream[centre].astype(np.int64), stream[context].astype(np.int64)
 
 
-def _reach(
+def _window_of(
     places: NDArray[np.int64], ends: NDArray[np.int64], length: int, window: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first and the last place within the window of each of some places, in its line."""
+    """The first and the last place in the window of each place, within its line."""
     line = np.searchsorted(ends, places)
     first = np.concatenate([[0], ends + 1])[line]
     last = np.concatenate([ends, [length]])[line] - 1
     return np.maximum(first, places - window), np.minimum(last, places + window)
 
 
-def without_pairs(text: str | os.PathLike[str]) -> InputError:
-    """The error of a text that says nothing about a model."""
-    return InputError(f"the held-out text {os.fspath(text)} has no two words of the vocabulary near each other")
-
-
-def encode_text(model: Model, text: str | os.PathLike[str], threads: int) -> NDArray[np.int32]:
-    settings = model.settings
+def _read_pairs(
+    text: str | os.PathLike[str],
+    words: Sequence[str],
+    counts: NDArray[np.int64],
+    settings: Mapping[str, Any],
+    max_pairs: int,
+    threads: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read the (centre, context) pairs of a text as the training text is read."""
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         encoded = encode_corpus(
             text,
@@ -150,18 +204,23 @@ def encode_text(model: Model, text: str | os.PathLike[str], threads: int) -> NDA
             lowercase=settings["lowercase"],
             line_breaks=settings["line_breaks"],
             unknown=settings["unknown"],
-            vocabulary=Vocabulary(model.words, model.counts, settings["unknown"]),
+            vocabulary=Vocabulary(list(words), counts, settings["unknown"]),
             threads=threads,
             cache=False,
-            called="held-out text",
+            role="held-out text",
         )
-        return np.array(encoded.stream)
+        stream = np.array(encoded.stream)
+    centres, contexts = heldout_pairs(stream, int(settings["window"]), max_pairs)
+    if len(centres) == 0:
+        raise InputError(f"the held-out text {os.fspath(text)} has no two words of the vocabulary near each other")
+    return centres, contexts
 
 
-def _sums(
+def _sum_over_classes(
     model: Model, rows: NDArray[np.int64], threads: int, progress: Progress | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    from nce_train.evaluation.kernel import sum_over_classes
+    """Compute log Z and the sum of softplus(F) over all classes for each centre in `rows`."""
+    from nce_train.evaluation.class_sums import sum_over_classes  # numba: only when it is needed
 
     log_z, softplus_sum = np.empty(len(rows)), np.empty(len(rows))
     size = max(1, _LOGIT_BYTES // (4 * len(model.words)))

@@ -1,6 +1,6 @@
-"""The lines of evaluation sets: what every form of them has in common.
+"""The lines of an evaluation set, as all its formats have them: without comments and empty lines.
 
-Comments and empty lines go; white space is ASCII's, since other blanks such as U+00A0 may stand inside a word.
+White space is ASCII white space only, since other white space such as U+00A0 may be part of a word.
 """
 
 import os
@@ -14,8 +14,8 @@ BLANKS = " \t\n\r\v\f"
 BLANK = re.compile(r"[ \t\n\r\v\f]+")
 
 
-def lines_of(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines that say something, with their numbers: no empty ones and no comments (`#`, `//`).
+def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Yield line numbers (from 1) and stripped lines; empty lines and comments (`#`, `//`) are skipped.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""Word pairs: how well do cosine similarities order them as people do (Spearman's rank correlation)."""
+"""Similarity sets: how well the cosines of word pairs agree with people's scores, by Spearman's rank correlation.
+
+In: `Embeddings` and scored pairs. Out: the cosines of the pairs that the model knows; from these outcomes the
+correlation of one model, or the comparison of two.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,16 +12,26 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.postprocess import unit_length
-from nce_train.evaluation.analogies import row_of, rows_among
-from nce_train.evaluation.resampling import interval, resampled_spearman
+from nce_train.evaluation.analogies import find_row, restricted_rows
+from nce_train.evaluation.significance import RESAMPLES, SEED, bootstrap_p, percentile_interval
 from nce_train.evaluation.similarity_sets import Pair
+
+# Numbers of 8 bytes in each of the few arrays of a block of resamples.
+_BLOCK_NUMBERS = 1 << 21
 
 
 class SimilarityOutcome(NamedTuple):
-    """A set's pairs among a model's first `words` words.
+    """The cosines of a set's pairs among the first `words` words of a model.
 
-    `known`, bool [pairs]: both words are among them; `similarities`, float32 [pairs], 0 where they are not; `scores`,
-    float64 [pairs].
+    Attributes
+    ----------
+    words : int
+    known : bool [pairs]
+        Whether both words of a pair are among the `words` words, as given or else in lower case.
+    similarities : float32 [pairs]
+        Cosines; 0 where a pair is not known.
+    scores : float64 [pairs]
+        People's scores.
     """
 
     words: int
@@ -26,58 +40,88 @@ class SimilarityOutcome(NamedTuple):
     scores: NDArray[np.float64]
 
 
-def correlate_similarities(
+def measure_similarities(
     embeddings: Embeddings, pairs: Sequence[Pair], restrict_vocab: int | None = 30_000
-) -> dict[str, Any]:
-    """Correlate the cosine similarities of word pairs with people's scores.
+) -> tuple[SimilarityOutcome, SimilarityOutcome]:
+    """Compute the cosines of pairs among the `restrict_vocab` most frequent words, and among all words.
 
     Parameters
     ----------
     embeddings : Embeddings
+        By decreasing frequency.
     pairs : sequence of Pair
-        Counted when both words are in the vocabulary, as given or else lower-cased.
     restrict_vocab : int or None
-        Pairs of so many most frequent words are correlated on their own too; 0 or None for all words.
+        0 or None for all words.
+
+    Returns
+    -------
+    frequent, whole : SimilarityOutcome
+
+    Raises
+    ------
+    InputError
+        When `restrict_vocab` is negative.
+    """
+    rows = restricted_rows(embeddings, restrict_vocab)
+    return _measure(embeddings, pairs, rows), _measure(embeddings, pairs, len(embeddings))
+
+
+def summarise_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome) -> dict[str, Any]:
+    """Correlate the cosines of a model with people's scores.
+
+    Parameters
+    ----------
+    frequent, whole : SimilarityOutcome
+        From `measure_similarities`.
 
     Returns
     -------
     dict
         `words` (of the vocabulary), `spearman` (None for fewer than two pairs, or where all similarities or all scores
-        are equal), `pairs` counted, `of` so many, `coverage` (pairs ÷ of), `interval` (of the correlation, see
-        `nce_train.evaluation.resampling`), and `restricted_vocabulary`: the same keys for pairs of frequent
+        are equal), `pairs` (known pairs), `of` (all pairs), `coverage` (pairs ÷ of), `interval` (of the correlation,
+        see `nce_train.evaluation.significance`), and `restricted_vocabulary`: the same keys for pairs of frequent
         words.
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
     """
-    return count_similarities(*measure_similarities(embeddings, pairs, restrict_vocab))
-
-
-def measure_similarities(
-    embeddings: Embeddings, pairs: Sequence[Pair], restrict_vocab: int | None = 30_000
-) -> tuple[SimilarityOutcome, SimilarityOutcome]:
-    """Take the cosines of the pairs: among the `restrict_vocab` most frequent words, and among all.
-
-    Raises
-    ------
-    InputError
-        When `restrict_vocab` is negative.
-    """
-    rows = rows_among(embeddings, restrict_vocab)
-    return _measure(embeddings, pairs, rows), _measure(embeddings, pairs, len(embeddings))
-
-
-def count_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome) -> dict[str, Any]:
-    """Correlate what `measure_similarities` found; see `correlate_similarities`."""
     correlation = _correlation(whole)
     restricted = correlation if frequent.words == whole.words else _correlation(frequent)
     return {**correlation, "restricted_vocabulary": restricted}
 
 
+def compare_similarities(first: SimilarityOutcome, second: SimilarityOutcome) -> dict[str, Any]:
+    """Compare two models on the pairs that both know.
+
+    Returns
+    -------
+    dict
+        `words` (of each model), `pairs` (known to both), `of`, `coverage`, `spearman` (of each), `difference` (first
+        less second) with its `interval`, and `p`; the last three are None when a correlation is not defined.
+    """
+    both = first.known & second.known
+    scores = first.scores[both]
+    similarities = [first.similarities[both], second.similarities[both]]
+    correlations = [spearman(values, scores) for values in similarities]
+    result: dict[str, Any] = {
+        "words": [first.words, second.words],
+        "pairs": len(scores),
+        "of": len(both),
+        "coverage": float(both.mean()),
+        "spearman": correlations,
+    }
+    one, other = correlations
+    if one is None or other is None:
+        return {**result, "difference": None, "interval": None, "p": None}
+    resampled = resampled_spearman(similarities, scores)
+    differences = resampled[0] - resampled[1]
+    return {
+        **result,
+        "difference": one - other,
+        "interval": percentile_interval(differences),
+        "p": bootstrap_p(differences),
+    }
+
+
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
-    """Compute Spearman's rank correlation: Pearson's of the ranks, where equal values share their mean rank.
+    """Compute Spearman's rank correlation: Pearson's correlation of the ranks; equal values share their mean rank.
 
     Parameters
     ----------
@@ -86,43 +130,79 @@ def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float
     Returns
     -------
     float or None
-        None when it is not defined: n < 2, or all values of one side equal.
+        None when it is not defined: n < 2, or all values of one side are equal.
 
     Examples
     --------
     >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 20.0]))
     0.5
     """
-    one = mean_ranks(first) - (len(first) + 1) / 2
-    other = mean_ranks(second) - (len(second) + 1) / 2
-    scale = float(np.sqrt((one @ one) * (other @ other)))
-    return float(one @ other) / scale if scale else None
+    once = np.ones((1, len(first)), np.int64)
+    ranks, other_ranks = (centred_ranks(values, once)[0] for values in (first, second))
+    scale = float(np.sqrt((ranks @ ranks) * (other_ranks @ other_ranks)))
+    return float(ranks @ other_ranks) / scale if scale else None
 
 
-def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rank values from 1; equal values share the mean of their ranks.
+def resampled_spearman(
+    similarities: Sequence[NDArray[np.floating]], scores: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Compute Spearman's correlation of similarities and scores in each resample of the pairs.
+
+    Parameters
+    ----------
+    similarities : sequence of float [pairs]
+        One array for each model; all models have the same resamples.
+    scores : float [pairs]
+
+    Returns
+    -------
+    float64 [models, resamples]
+        NaN where all similarities or all scores of a resample are equal, or there is no pair.
+    """
+    pairs = len(scores)
+    correlations = np.full((len(similarities), RESAMPLES), np.nan)
+    rng = np.random.default_rng(SEED)
+    block = max(1, _BLOCK_NUMBERS // max(1, pairs))
+    for start in range(0, RESAMPLES if pairs else 0, block):
+        number = min(block, RESAMPLES - start)
+        drawn = rng.integers(0, pairs, (number, pairs)) + np.arange(number)[:, None] * pairs
+        times = np.bincount(drawn.ravel(), minlength=number * pairs).reshape(number, pairs)
+        score_ranks = centred_ranks(scores, times)
+        score_scale = np.einsum("rp,rp,rp->r", times, score_ranks, score_ranks)
+        for model, values in enumerate(similarities):
+            ranks = centred_ranks(values, times)
+            scale = np.sqrt(np.einsum("rp,rp,rp->r", times, ranks, ranks) * score_scale)
+            products = np.einsum("rp,rp,rp->r", times, ranks, score_ranks)
+            part = correlations[model, start : start + number]
+            np.divide(products, scale, out=part, where=scale > 0)
+    return correlations
+
+
+def centred_ranks(values: NDArray[np.floating], times: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Rank values that occur several times each; equal values share their mean rank.
 
     Parameters
     ----------
     values : float [n]
+    times : int [resamples, n]
+        How often each value occurs; rows with the same sum.
 
     Returns
     -------
-    float64 [n]
-
-    Examples
-    --------
-    >>> mean_ranks(np.array([5.0, 1.0, 5.0]))
-    array([2.5, 1. , 2.5])
+    float64 [resamples, n]
+        Ranks less the mean of all ranks.
     """
     _, place, ties = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(ties)
-    return (last - (ties - 1) / 2)[place]
+    ends = np.cumsum(ties)
+    below = np.zeros((len(times), len(values) + 1))
+    np.cumsum(times[:, np.argsort(place, kind="stable")], axis=1, out=below[:, 1:])
+    # The ranks of equal values run from below[ends - ties] + 1 to below[ends]; the mean of all ranks is (n + 1) / 2.
+    return ((below[:, ends - ties] + below[:, ends] - below[:, -1:]) / 2)[:, place]
 
 
 def _measure(embeddings: Embeddings, pairs: Sequence[Pair], words: int) -> SimilarityOutcome:
     index = embeddings.key_to_index
-    rows = np.array([[row_of(index, word, words) for word in pair[:2]] for pair in pairs], np.intp).reshape(-1, 2)
+    rows = np.array([[find_row(index, word, words) for word in pair[:2]] for pair in pairs], np.intp).reshape(-1, 2)
     known = rows.min(axis=1) >= 0
     similarities = np.zeros(len(pairs), np.float32)
     first, second = rows[known].T
@@ -140,5 +220,5 @@ def _correlation(outcome: SimilarityOutcome) -> dict[str, Any]:
         "pairs": len(scores),
         "of": len(outcome.known),
         "coverage": len(scores) / len(outcome.known),
-        "interval": interval(resampled_spearman([similarities], scores)[0]),
+        "interval": percentile_interval(resampled_spearman([similarities], scores)[0]),
     }

@@ -124,7 +124,7 @@ def _mix(typing, state):
 
 @intrinsic
 def _draw_words(typing, columns, classes, state, count, words, start):
-    """Eight draws at a time: their random numbers are computed, and their columns asked for, side by side."""
+    """Eight draws at a time: their random numbers and the loads of their columns overlap."""
 
     def draw_words(builder, columns, classes, state, count, words, start):
         wide = ir.VectorType(I64, DRAWS_AT_ONCE)

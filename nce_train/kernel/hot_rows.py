@@ -3,7 +3,7 @@
 Threads that write the same row take its cache lines from each other, at about 100 ns a time: on two cores a third of
 the speed with log-uniform noise, which draws row 0 twice a block. So threads but the first work on copies of their own
 of the rows touched most often, and add what they have changed to the shared ones now and then: the hotter, the oftener.
-All periods are multiples of HOT_EVERY blocks, and only then is looked at what is due. `training.hot_rows` plans it.
+All periods are multiples of HOT_EVERY blocks; what is due is checked only then. `training.hot_rows` plans the merges.
 """
 
 import numpy as np
@@ -23,9 +23,9 @@ def merge_when_due(tables, thread, blocks):
 
 @called
 def _merge_hot_rows(output, bias, hot, tiers, hot_output, hot_bias, blocks):
-    """Add the changes of the thread's copies to the shared rows, and take these over: all tiers due at so many blocks.
+    """Add the changes of the thread's copies to the shared rows, and take these over, in the tiers that are due.
 
-    At 0 blocks all are due.
+    `blocks` is the number of blocks that the thread has trained; at 0 all tiers are due.
     """
     start = hot[HOT_START]
     first = np.int64(0)

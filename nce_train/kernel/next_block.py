@@ -11,6 +11,7 @@ from nce_train.kernel.draws import HALF_BITS, STRIDE, draw_words, merge_repeats,
 from nce_train.kernel.inlining import in_place, inner
 from nce_train.kernel.row_places import input_row, place_rows
 from nce_train.kernel.rows import move_words, prefetch_row
+from nce_train.kernel.schedule import learning_rate, progress
 from nce_train.kernel.sizes import DRAWS, HALF, PANEL, ROW_TILE
 from nce_train.kernel.state import (
     AFTER,
@@ -42,6 +43,9 @@ from nce_train.kernel.state import (
     TOKENS,
 )
 
+_progress = in_place(progress)
+_learning_rate = in_place(learning_rate)
+
 
 @in_place
 def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base):
@@ -65,11 +69,8 @@ def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_
         blocks.centre_numbers[side, CENTRE_ID, g] = input_row(copies, side, blocks.centre_numbers[side, CENTRE_ID, g])
     _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, copies, thread.hot, blocks, side)
     _lay_out_rows(cursor, thread.kept, copies, thread.hot, blocks, side, first)
-    progress = max(
-        (schedule.tokens + schedule.threads * (cursor[TOKENS] - token_base)) / schedule.all_tokens,
-        (schedule.blocks + schedule.threads * (cursor[BLOCKS] - block_base)) / schedule.all_blocks,
-    )
-    blocks.lr[side] = schedule.lr * max(1e-4, 1.0 - progress) if plan.linear else schedule.lr
+    done = _progress(schedule, cursor[TOKENS] - token_base, cursor[BLOCKS] - block_base)
+    blocks.lr[side] = _learning_rate(schedule, plan.linear, done)
     cursor[BLOCKS] += 1
     cursor[PAIRS] += blocks.shape[side, SHAPE_PAIRS]
     _prefetch_centres(tables.input, blocks, side)

@@ -15,8 +15,8 @@ LLVM does not find the register tiling of the products by itself (loops in Pytho
 measured), so each is an intrinsic that writes the vector instructions out. The docstrings say what each computes, and
 `tests/kernel/test_kernel_tiles.py` holds the NumPy twins.
 
-Of a table's rows `width` numbers are looked at, a multiple of LANES; everything is C-contiguous; nothing depends on
-alignment.
+Only the first `width` numbers of a row are used, a multiple of LANES. Arrays are C-contiguous; alignment does not
+matter.
 """
 
 import contextlib

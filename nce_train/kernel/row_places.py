@@ -26,7 +26,7 @@ def place_rows(copies, hot, side, words, first, count, rows, start):
 
 
 def copy_fresh_rows(copies, tables, noise, side):
-    """Copy the rows that the block on side `side` is the first to touch; they were asked for when it was drawn."""
+    """Copy the rows that the block on side `side` is the first to touch; they were prefetched when it was drawn."""
     raise NotImplementedError("compiled code only")
 
 

@@ -1,4 +1,4 @@
-"""What the kernel works on: the parameters, the noise, the plan, the schedule, and all that one thread owns.
+"""What the kernel works on: the parameters, the noise, the plan, and all that one thread owns.
 
 Arrays in named tuples, which Numba takes as they are.
 """
@@ -21,7 +21,7 @@ HOT_ROWS, HOT_START, HOT_EVERY = range(3)
 # places in a row of Thread.hot_tiers
 TIER_END, TIER_BLOCKS = range(2)
 NO_TIERS = np.zeros((0, 2), np.int64)
-# places in Thread.centre_numbers, for each centre of a block: its contexts are so many words before and after it
+# places in Thread.centre_numbers, for each centre of a block: its id, how many contexts are before and after it
 CENTRE_ID, BEFORE, AFTER = range(3)
 # places in Thread.shape
 SHAPE_CENTRES, SHAPE_PAIRS, SHAPE_TRIES, SHAPE_NOISE = range(4)
@@ -50,34 +50,19 @@ class Noise(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The settings that the kernel looks at, as numbers."""
+    """The settings that the kernel needs, as numbers."""
 
     window: int
     radius_kind: int
     block_size: int
     num_sampled: int
-    fresh_noise: int  # so many of them are drawn anew for each block; all with `unique`
+    fresh_noise: int  # how many of them each block draws anew; all with `unique`
     merge_noise: bool  # noise words drawn several times are one row
     pairs: bool
     mean: bool
     unique: bool
     remove_accidental_hits: bool
     linear: bool
-
-
-class Schedule(NamedTuple):
-    """Where training stands. Progress is the greater of that by tokens and that by blocks (`max_steps`).
-
-    At a block it is (tokens + threads · tokens of this thread since the kernel was called) ÷ all_tokens: the other
-    threads are taken to be as fast as this one. In whole numbers, so that nothing depends on how calls are cut.
-    """
-
-    lr: float
-    tokens: int
-    all_tokens: int
-    blocks: int
-    all_blocks: int
-    threads: int
 
 
 class Copies(NamedTuple):
@@ -157,7 +142,7 @@ def new_thread(
 
     `width` is `table_width(dim)`, the numbers of a row that are worked on.
 
-    `hot_tiers` tells how many hot rows the thread has copies of, and how often they are merged; the copies stand in the
+    `hot_tiers` says how many hot rows the thread has copies of, and how often they are merged; the copies are in the
     table from row `hot_start` on.
 
     With `copied`, the thread works on copies of the rows of these.

@@ -133,7 +133,7 @@ def store(builder, value, pointer):
 
 
 def load_first(builder, pointer, integers, count):
-    """The first `count` of a vector of int32, zeros behind them; what lies behind them in memory is not looked at."""
+    """Load the first `count` of a vector of int32, zeros behind them; memory behind them is not read."""
     pointer = builder.bitcast(pointer, integers.as_pointer())
     masks = ir.VectorType(ir.IntType(1), integers.count)
     function = cgutils.get_or_insert_function(

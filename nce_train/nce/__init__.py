@@ -1,11 +1,18 @@
 """TensorFlow's noise-contrastive estimation family over plain NumPy arrays.
 
-Candidate samplers with their expected counts, NCE and its sister losses with gradients, partitioned tables.
-Names, argument order, defaults and numbers are those of `tf.compat.v1.nn` (TensorFlow 2's `tf.nn` has no
-`partition_strategy`); what goes beyond is keyword-only.
+Candidate samplers with their expected counts, NCE and its sister losses with gradients, partitioned tables. Names,
+argument order, defaults and numbers are those of `tf.compat.v1.nn` (TensorFlow 2's `tf.nn` has no
+`partition_strategy`); additional arguments are keyword-only.
 """
 
 from nce_train.nce.accidental_hits import compute_accidental_hits
+from nce_train.nce.candidate_sampler import (
+    CandidateSampler,
+    LearnedUnigramCandidateSampler,
+    SampledValues,
+    sampler_from_counts,
+)
+from nce_train.nce.classifier import log_probabilities, probabilities
 from nce_train.nce.full_losses import (
     sigmoid_loss,
     sigmoid_loss_and_gradients,
@@ -14,11 +21,6 @@ from nce_train.nce.full_losses import (
 )
 from nce_train.nce.gradients import Gradients
 from nce_train.nce.inclusion import inclusion_probability
-from nce_train.nce.inference import log_probabilities, probabilities
-from nce_train.nce.learned_unigram import (
-    LearnedUnigramCandidateSampler,
-    learned_unigram_candidate_sampler,
-)
 from nce_train.nce.losses import (
     nce_loss,
     nce_loss_and_gradients,
@@ -36,12 +38,10 @@ from nce_train.nce.probability import (
 )
 from nce_train.nce.random_stream import SamplerStream
 from nce_train.nce.samplers import (
-    CandidateSampler,
-    SampledValues,
     all_candidate_sampler,
     fixed_unigram_candidate_sampler,
+    learned_unigram_candidate_sampler,
     log_uniform_candidate_sampler,
-    sampler_from_counts,
     uniform_candidate_sampler,
 )
 

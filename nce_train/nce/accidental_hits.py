@@ -1,6 +1,6 @@
-"""Accidental hits: samples that happen to be a true class of the example they serve as noise for.
+"""Accidental hits: noise samples that equal a true class of the same example.
 
-In: true classes and sampled candidates. Out: which (example, sample) pairs are hits.
+In: true classes and sampled candidates. Out: the (example, sample) pairs that are hits.
 """
 
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.labels import Targets, integer_ids, read_true_classes
+from nce_train.nce.checks import integer_ids
+from nce_train.nce.labels import Labels, read_true_classes
 
-HIT_WEIGHT = np.finfo(np.float32).min  # what TensorFlow adds to the logit of a hit
+HIT_WEIGHT = np.finfo(np.float32).min  # TensorFlow adds this to the logit of a hit
 
 
 def compute_accidental_hits(
@@ -22,7 +23,7 @@ def compute_accidental_hits(
     *,
     strict: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
-    """Positions where a sample equals a true class, one for each label that has a hit.
+    """Find the samples that equal a true class, one entry for each label that is hit.
 
     Parameters
     ----------
@@ -32,18 +33,18 @@ def compute_accidental_hits(
         Columns of `true_classes`; ignored when they are ragged: a pair, or a list whose rows do not all have
         `num_true` classes.
     seed, name
-        Accepted for TensorFlow's sake, without effect.
+        Accepted for compatibility with TensorFlow; they have no effect.
     strict : bool
-        Of a class that was sampled several times, report every copy; else, as TensorFlow, the last one only.
+        Report every copy of a class that was sampled several times. By default only the last one, as TensorFlow.
 
     Returns
     -------
     indices : int32 [hits]
-        The example, rising.
+        The example; sorted.
     ids : int64 [hits]
         The position in `sampled_candidates`.
     weights : float32 [hits]
-        The lowest float32, to be added to that logit.
+        The lowest float32, to be added to the logit of the sample.
 
     Raises
     ------
@@ -57,38 +58,38 @@ def compute_accidental_hits(
     >>> indices, ids
     (array([0, 1], dtype=int32), array([2, 1]))
     """
-    targets = read_true_classes(true_classes, num_true)
+    labels = read_true_classes(true_classes, num_true)
     sampled = integer_ids(sampled_candidates, "sampled_candidates")
     if sampled.ndim != 1:
         raise ValueError(f"sampled_candidates must have 1 dimension, not {sampled.ndim} (shape {sampled.shape})")
-    label, position = _find(targets.ids, sampled, strict)
+    label, position = _matches(labels.ids, sampled, strict)
     weights = np.full(label.size, HIT_WEIGHT, np.float32)
-    return targets.example[label].astype(np.int32), position, weights
+    return labels.example[label].astype(np.int32), position, weights
 
 
-def hit_mask(targets: Targets, sampled: NDArray[np.int64], strict: bool) -> NDArray[np.bool_]:
-    """Which samples are hits for which example, bool [batch, num_sampled].
+def hit_mask(labels: Labels, sampled: NDArray[np.int64], strict: bool) -> NDArray[np.bool_]:
+    """Mask of the samples that are hits, bool [batch, num_sampled].
 
-    `sampled` is int64 [num_sampled], or [batch, num_sampled] where each example has its own noise set.
+    `sampled` is int64 [num_sampled], or [batch, num_sampled] with a noise set for each example.
     """
-    mask = np.zeros((targets.batch, sampled.shape[-1]), np.bool_)
-    example = targets.example
+    mask = np.zeros((labels.batch, sampled.shape[-1]), np.bool_)
+    example = labels.example
     if sampled.ndim == 1:
-        label, position = _find(targets.ids, sampled, strict)
+        label, position = _matches(labels.ids, sampled, strict)
         mask[example[label], position] = True
     elif sampled.size:
-        # One number a (example, class) pair turns all noise sets into one search.
-        classes = max(int(sampled.max()), int(targets.ids.max(initial=0))) + 1
-        own = sampled + classes * np.arange(targets.batch)[:, None]
-        label, position = _find(targets.ids + classes * example, own.reshape(-1), strict)
+        # Each (example, class) pair becomes one number, so that one search covers all noise sets.
+        classes = max(int(sampled.max()), int(labels.ids.max(initial=0))) + 1
+        pairs = sampled + classes * np.arange(labels.batch)[:, None]
+        label, position = _matches(labels.ids + classes * example, pairs.reshape(-1), strict)
         mask.reshape(-1)[position] = True
     return mask
 
 
-def _find(
+def _matches(
     ids: NDArray[np.int64], sampled: NDArray[np.int64], strict: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(index into ids, position in sampled) of each match: the last position, or with `strict` all."""
+    """(index into ids, position in sampled) of each match: the last position only, or with `strict` all."""
     order = np.argsort(sampled, kind="stable")
     ordered = sampled[order]
     end = np.searchsorted(ordered, ids, side="right")

@@ -1,24 +1,102 @@
-"""The linear classifier that all losses share: class tables and a batch of input vectors, checked together.
+"""The linear classifier F = x·w + b that all losses share, and its probabilities once it is trained.
 
-In: weights, biases and inputs as the caller gave them. Out: `Classifier`, and the logits of all classes.
+In: weights, biases and inputs as the caller gave them. Out: `Classifier`, checked; the logits or the probabilities
+of all classes.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.labels import native_array
-from nce_train.nce.partition import Table, partition_slices, read_table
+from nce_train.nce.checks import check_choice, finite_number, native_array
+from nce_train.nce.partition import Table, read_table
+from nce_train.nce.signatures import same_arguments_as
+
+LOSSES = ("nce", "sampled_logistic", "negative_sampling", "sampled_softmax", "sigmoid", "softmax")
 
 # float16 is computed in float32: sums of products in float16 lose most of their digits.
 _WORKING_DTYPE = {np.dtype(t): np.dtype(w) for t, w in (("f2", "f4"), ("f4", "f4"), ("f8", "f8"))}
 
 
-class Classifier(NamedTuple):
-    """Tables and inputs that fit each other; `inputs` [batch, dim] in the dtype of the arithmetic.
+def log_probabilities(
+    weights: Any,
+    biases: Any,
+    inputs: Any,
+    *,
+    loss: str = "nce",
+    expected_count: ArrayLike | None = None,
+    log_z: float = 0.0,
+    partition_strategy: str = "div",
+) -> NDArray[Any]:
+    """Log-probability of every class for each input, from F = x·w + b and the loss that trained it.
 
-    `dtype` is the dtype of results: the one that the inputs came in.
+    Parameters
+    ----------
+    weights, biases, inputs, partition_strategy
+        As in `sigmoid_loss`.
+    loss : str
+        The loss in training:
+
+        - "nce" (hits kept): ``F - log_z``. Self-normalised: the probabilities of a row sum to about 1. For
+          an exact sum take "softmax".
+        - "negative_sampling" (hits kept): ``F + log Q - log_z``, self-normalised too.
+        - "sampled_logistic" (`nce_loss` with hits removed) and "sigmoid": ``log sigmoid(F - log_z)``. Each
+          class is independent of the others, and rows need not sum to 1.
+        - "sampled_softmax" and "softmax": ``F - logsumexp(F)``.
+    expected_count : array_like of float [classes]
+        Q of each class in training; for "negative_sampling" only.
+    log_z : float
+        As in training.
+
+    Returns
+    -------
+    Array [batch, classes] in the dtype of `inputs`.
+
+    Raises
+    ------
+    ValueError
+        When the loss is unknown, `expected_count` is missing, of wrong length, not above 0 or given for
+        another loss, and as in `sigmoid_loss`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nce_train import nce
+    >>> scores = nce.log_probabilities(np.zeros((4, 2)), np.log([0.4, 0.3, 0.2, 0.1]), np.ones((1, 2)))
+    >>> np.exp(scores).round(2)
+    array([[0.4, 0.3, 0.2, 0.1]])
+    """
+    check_choice(loss, LOSSES, "loss")
+    log_z = finite_number(log_z, "log_z")
+    if loss == "negative_sampling" and expected_count is None:
+        raise ValueError("expected_count, Q of each class in training, is missing: loss 'negative_sampling' needs it")
+    if loss != "negative_sampling" and expected_count is not None:
+        raise ValueError(f"expected_count is for loss 'negative_sampling' only, and must not be given for {loss!r}")
+    classifier = read_classifier(weights, biases, inputs, partition_strategy)
+    result = all_logits(classifier)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
+        result -= result.dtype.type(log_z)
+        if loss in ("sampled_logistic", "sigmoid"):
+            result = np.minimum(result, 0) - np.log1p(np.exp(-np.abs(result)))
+        elif loss in ("sampled_softmax", "softmax"):
+            result = log_softmax(result)
+        elif expected_count is not None:
+            result += _log_counts(expected_count, result.shape[1]).astype(result.dtype)
+        return result.astype(classifier.dtype, copy=False)
+
+
+@same_arguments_as(log_probabilities)
+def probabilities(**arguments: Any) -> NDArray[Any]:
+    """The exponential of `log_probabilities`, with the same arguments and errors."""
+    with np.errstate(over="ignore"):  # of a model that is not normalised they can exceed 1 and overflow
+        return np.exp(log_probabilities(**arguments))
+
+
+class Classifier(NamedTuple):
+    """Tables and inputs of matching shapes; `inputs` [batch, dim] in the dtype of the arithmetic.
+
+    `dtype` is the dtype of results, that of the caller's inputs.
     """
 
     weights: Table
@@ -28,7 +106,7 @@ class Classifier(NamedTuple):
 
 
 def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: str) -> Classifier:
-    """Check weights, biases and inputs and bring them together.
+    """Check weights, biases and inputs, each alone and against the others.
 
     Raises
     ------
@@ -56,12 +134,23 @@ def all_logits(classifier: Classifier) -> NDArray[Any]:
     weights, biases, inputs, _ = classifier
     logits = np.empty((inputs.shape[0], weights.rows), inputs.dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
-        for ids, part in zip(_class_ids(weights), weights.parts, strict=True):
+        for ids, part in zip(weights.slices, weights.parts, strict=True):
             logits[:, ids] = inputs @ part.astype(inputs.dtype, copy=False).T
-        for ids, part in zip(_class_ids(biases), biases.parts, strict=True):
+        for ids, part in zip(biases.slices, biases.parts, strict=True):
             logits[:, ids] += part.astype(inputs.dtype, copy=False)
     return logits
 
 
-def _class_ids(table: Table) -> list[slice]:
-    return partition_slices(table.rows, len(table.parts), table.strategy)
+def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """``F - logsumexp(F)`` of each row, [batch, classes]."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _log_counts(expected_count: ArrayLike, classes: int) -> NDArray[np.float64]:
+    counts = np.asarray(expected_count, dtype=np.float64)
+    if counts.shape != (classes,):
+        raise ValueError(f"expected_count must be of shape {(classes,)}, one for each class, but is {counts.shape}")
+    if not (np.isfinite(counts) & (counts > 0)).all():
+        raise ValueError(f"expected_count must be above 0 and finite, but its least is {counts.min()}")
+    return np.log(counts)

@@ -1,21 +1,25 @@
 """The losses over all classes, for evaluation: full sigmoid and full softmax cross-entropy, with gradients.
 
-In: class weights and biases, labels, input vectors. Out: one loss an example, and gradients of their sum.
-With F = x·w + b over all C classes and a target z for each label (1, or 1/T of T labels; a class listed
-twice counts twice) the losses are ``sum_c l(F_c, z_c)``, with l as in `losses.py`, and
-``sum_c z_c (logsumexp(F) - F_c)``.
+In: class weights and biases, labels, input vectors. Out: one loss an example, and the gradients of their sum. With
+F = x·w + b over all C classes and a target z for each label (1, or 1/T of T labels; a class listed twice counts
+twice) the losses are ``sum_c l(F_c, z_c)``, with l as in `losses.py`, and ``sum_c z_c (logsumexp(F) - F_c)``.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.nce.classifier import Classifier, all_logits, read_classifier
-from nce_train.nce.gradients import Gradients, assemble, check_form
-from nce_train.nce.labels import check_range, read_labels
+from nce_train.nce.checks import check_choice
+from nce_train.nce.classifier import Classifier, all_logits, log_softmax, read_classifier
+from nce_train.nce.gradients import FORMS, Gradients, logistic_terms, sum_by_class
+from nce_train.nce.labels import read_batch_labels
 from nce_train.nce.partition import join
-from nce_train.nce.terms import logistic_terms
+from nce_train.nce.signatures import same_arguments_as
+
+# Losses [batch], and their derivatives by the logits [batch, classes].
+Terms = tuple[NDArray[Any], NDArray[Any]]
 
 
 def sigmoid_loss(
@@ -28,7 +32,7 @@ def sigmoid_loss(
     partition_strategy: str = "div",
     normalise_targets: bool = False,
 ) -> NDArray[Any]:
-    """Sigmoid cross-entropy of all classes, summed over the classes; one value an example.
+    """Sigmoid cross-entropy of each example, summed over all classes.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ def sigmoid_loss(
     partition_strategy : {"div", "mod"}
         Layout of partitions.
     normalise_targets : bool
-        Target 1/T for each of T labels, as TensorFlow's `nce_loss` trains; else 1.
+        Target 1/T for each of T labels, as in TensorFlow's `nce_loss`; else 1.
 
     Returns
     -------
@@ -50,11 +54,11 @@ def sigmoid_loss(
     Raises
     ------
     ValueError
-        For any shape, size or class id that does not fit, naming the argument and both numbers.
+        When a shape, size or class id does not fit; the message names the argument and both numbers.
 
     Notes
     -----
-    Works on a [batch, classes] matrix: give large data in batches.
+    It allocates matrices [batch, classes]: split large data into batches.
 
     Examples
     --------
@@ -63,8 +67,7 @@ def sigmoid_loss(
     >>> nce.sigmoid_loss(np.zeros((4, 2)), np.zeros(4), [[1]], np.ones((1, 2))).round(4)  # 4 log 2
     array([2.7726])
     """
-    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
-    losses, _ = _sigmoid(classifier, targets)
+    losses, _ = _sigmoid(*_read(**locals()))
     return losses
 
 
@@ -79,26 +82,27 @@ def sigmoid_loss_and_gradients(
     normalise_targets: bool = False,
     gradients: str = "dense",
 ) -> tuple[NDArray[Any], Gradients]:
-    """`sigmoid_loss` and the gradients of the summed loss (`Gradients`; "rows" lists all classes)."""
-    check_form(gradients)
-    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
-    losses, delta = _sigmoid(classifier, targets)
-    return losses, _gradients(classifier, delta, gradients)
+    """`sigmoid_loss` and the gradients of the summed loss.
+
+    All other parameters, and the errors, as in `sigmoid_loss`.
+
+    Parameters
+    ----------
+    gradients : {"dense", "rows"}
+        The form of the gradients, see `Gradients`; "rows" lists all classes.
+
+    Returns
+    -------
+    (losses [batch], Gradients)
+    """
+    return _losses_and_gradients(_sigmoid, locals())
 
 
-def softmax_loss(
-    weights: Any,
-    biases: Any,
-    labels: Any,
-    inputs: Any,
-    *,
-    num_true: int = 1,
-    partition_strategy: str = "div",
-    normalise_targets: bool = False,
-) -> NDArray[Any]:
-    """Softmax cross-entropy over all classes: ``-log p`` of each label, weighted by its target and summed.
+@same_arguments_as(sigmoid_loss)
+def softmax_loss(**arguments: Any) -> NDArray[Any]:
+    """Softmax cross-entropy of each example over all classes: ``-log p`` of its labels, weighted by their targets.
 
-    Arguments, result and errors as in `sigmoid_loss`.
+    Parameters, result and errors as in `sigmoid_loss`.
 
     Examples
     --------
@@ -107,27 +111,46 @@ def softmax_loss(
     >>> nce.softmax_loss(np.zeros((4, 2)), np.zeros(4), [[1]], np.ones((1, 2))).round(4)  # log 4
     array([1.3863])
     """
-    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
-    losses, _ = _softmax(classifier, targets)
+    losses, _ = _softmax(*_read(**arguments))
     return losses
 
 
-def softmax_loss_and_gradients(
-    weights: Any,
-    biases: Any,
-    labels: Any,
-    inputs: Any,
-    *,
-    num_true: int = 1,
-    partition_strategy: str = "div",
-    normalise_targets: bool = False,
-    gradients: str = "dense",
+@same_arguments_as(sigmoid_loss_and_gradients)
+def softmax_loss_and_gradients(**arguments: Any) -> tuple[NDArray[Any], Gradients]:
+    """`softmax_loss` and the gradients of the summed loss.
+
+    All other parameters, and the errors, as in `sigmoid_loss`.
+
+    Parameters
+    ----------
+    gradients : {"dense", "rows"}
+        The form of the gradients, see `Gradients`; "rows" lists all classes.
+
+    Returns
+    -------
+    (losses [batch], Gradients)
+    """
+    return _losses_and_gradients(_softmax, arguments)
+
+
+def _losses_and_gradients(
+    terms: Callable[[Classifier, NDArray[Any]], Terms], arguments: dict[str, Any]
 ) -> tuple[NDArray[Any], Gradients]:
-    """`softmax_loss` and the gradients of the summed loss (`Gradients`; "rows" lists all classes)."""
-    check_form(gradients)
-    classifier, targets = _read(weights, biases, labels, inputs, num_true, partition_strategy, normalise_targets)
-    losses, delta = _softmax(classifier, targets)
-    return losses, _gradients(classifier, delta, gradients)
+    """Losses and gradients; `arguments` are those of the public function by name (its `locals()`)."""
+    form = arguments.pop("gradients")
+    check_choice(form, FORMS, "gradients")
+    classifier, targets = _read(**arguments)
+    losses, delta = terms(classifier, targets)
+    weights, inputs = classifier.weights, classifier.inputs
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
+        return losses, sum_by_class(
+            classifier,
+            form,
+            delta @ join(weights).astype(inputs.dtype, copy=False),
+            ids=np.arange(weights.rows),
+            weight_gradient=delta.T @ inputs,
+            bias_gradient=delta.sum(axis=0),
+        )
 
 
 def _read(
@@ -139,57 +162,27 @@ def _read(
     partition_strategy: str,
     normalise_targets: bool,
 ) -> tuple[Classifier, NDArray[Any]]:
-    """The checked classifier, and the targets z as a matrix [batch, classes]."""
+    """The arguments of `sigmoid_loss`, checked: the classifier, and the targets z as a matrix [batch, classes]."""
     classifier = read_classifier(weights, biases, inputs, partition_strategy)
     classes, batch = classifier.weights.rows, classifier.inputs.shape[0]
     if num_true == 1 and isinstance(labels, np.ndarray) and labels.ndim == 1:
         labels = labels.reshape(-1, 1)
-    labelled = read_labels(labels, num_true)
-    if labelled.batch != batch:
-        raise ValueError(
-            f"labels and inputs must have the same batch, but labels have {labelled.batch} and inputs {batch} rows"
-        )
-    check_range(labelled.ids, classes, "labels", "the number of classes")
+    true = read_batch_labels(labels, num_true, batch, classes, "the number of classes")
     targets = np.zeros((batch, classes), classifier.inputs.dtype)
-    example = labelled.example
-    each = 1.0 / labelled.counts[example] if normalise_targets else 1.0
-    np.add.at(targets, (example, labelled.ids), each)
+    target = 1.0 / true.counts[true.example] if normalise_targets else 1.0
+    np.add.at(targets, (true.example, true.ids), target)
     return classifier, targets
 
 
-def _sigmoid(classifier: Classifier, targets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Losses [batch] and their derivatives by the logits [batch, classes]."""
+def _sigmoid(classifier: Classifier, targets: NDArray[Any]) -> Terms:
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
-        terms, delta = logistic_terms(all_logits(classifier), targets)
-        return terms.sum(axis=1).astype(classifier.dtype, copy=False), delta
+        losses, delta = logistic_terms(all_logits(classifier), targets)
+        return losses.sum(axis=1).astype(classifier.dtype, copy=False), delta
 
 
-def _softmax(classifier: Classifier, targets: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """As `_sigmoid`."""
-    logits = all_logits(classifier)
-    with np.errstate(over="ignore", invalid="ignore"):
-        log_p = log_softmax(logits)
+def _softmax(classifier: Classifier, targets: NDArray[Any]) -> Terms:
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
+        log_p = log_softmax(all_logits(classifier))
         losses = -(targets * log_p).sum(axis=1)
         delta = targets.sum(axis=1, keepdims=True) * np.exp(log_p) - targets
         return losses.astype(classifier.dtype, copy=False), delta
-
-
-def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """``F - logsumexp(F)`` of each row, [batch, classes]."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _gradients(classifier: Classifier, delta: NDArray[Any], form: str) -> Gradients:
-    weights, biases, inputs, dtype = classifier
-    with np.errstate(over="ignore", invalid="ignore"):
-        return assemble(
-            form,
-            weights,
-            biases,
-            delta @ join(weights).astype(inputs.dtype, copy=False),
-            np.arange(weights.rows),
-            delta.T @ inputs,
-            delta.sum(axis=0),
-            dtype,
-        )

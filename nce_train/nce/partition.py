@@ -1,8 +1,8 @@
 """Class tables split into partitions, TensorFlow's 'mod' and 'div' layouts.
 
-In: a table (weights [classes, dim] or biases [classes]), whole or as a list of partitions. Out: the other
-form, the place of a class id, or the rows of given ids. Sizes are always checked; but both layouts have the
-same sizes, so that taking one for the other cannot be noticed.
+In: a table (weights [classes, dim] or biases [classes]), whole or as a list of partitions. Out: the other form, the
+position of a class id, or the rows of given ids. Partition sizes are always checked, but both layouts have the same
+sizes: a wrong strategy cannot be detected.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.labels import check_range, integer_ids, positive_integer
+from nce_train.nce.checks import check_choice, check_range, integer_ids, positive_integer
 
 STRATEGIES = ("mod", "div")
 
@@ -20,8 +20,8 @@ STRATEGIES = ("mod", "div")
 def partition(table: ArrayLike, num_partitions: int, strategy: str) -> list[NDArray[Any]]:
     """Split a table by its first axis.
 
-    'mod' deals the ids out like cards (partition p has ids p, p + P, p + 2P, …); 'div' cuts contiguous
-    runs, the first ``rows % P`` of them one row longer.
+    'mod' assigns the ids in turn: of P partitions, partition p has ids p, p + P, p + 2P, …. 'div' cuts contiguous
+    runs, and the first ``rows % P`` of them are one row longer.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def partition(table: ArrayLike, num_partitions: int, strategy: str) -> list[NDAr
     Raises
     ------
     ValueError
-        When the strategy is unknown, or 'div' has more partitions than rows.
+        When the table is a single number, the strategy is unknown, or 'div' has more partitions than rows.
 
     Examples
     --------
@@ -54,6 +54,15 @@ def partition(table: ArrayLike, num_partitions: int, strategy: str) -> list[NDAr
 def unpartition(parts: Sequence[ArrayLike], strategy: str) -> NDArray[Any]:
     """Join partitions into one table in the order of class ids, the inverse of `partition`.
 
+    Parameters
+    ----------
+    parts : sequence of array [rows] or [rows, dim]
+    strategy : {"mod", "div"}
+
+    Returns
+    -------
+    Array of all rows; of a single partition, that partition itself.
+
     Raises
     ------
     ValueError
@@ -65,7 +74,7 @@ def unpartition(parts: Sequence[ArrayLike], strategy: str) -> NDArray[Any]:
 def locate(
     ids: ArrayLike, num_partitions: int, strategy: str, num_classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Partition and row within it of each class id.
+    """The partition that holds each class id, and the row within that partition.
 
     Parameters
     ----------
@@ -82,7 +91,8 @@ def locate(
     Raises
     ------
     ValueError
-        When an id lies outside ``[0, num_classes)``, and as `partition`.
+        When an id lies outside ``[0, num_classes)``, the strategy is unknown, or 'div' has more partitions than
+        classes.
 
     Examples
     --------
@@ -99,23 +109,28 @@ def locate(
     if strategy == "mod":
         return checked % num_partitions, checked // num_partitions
     base, extra = divmod(num_classes, num_partitions)
-    long_rows = extra * (base + 1)  # the ids before this one lie in the longer partitions
-    behind = np.maximum(checked - long_rows, 0)
-    in_long = checked < long_rows
-    part = np.where(in_long, checked // (base + 1), extra + behind // base)
-    return part, np.where(in_long, checked % (base + 1), behind % base)
+    first_short = extra * (base + 1)  # ids below this one lie in the longer partitions
+    rest = np.maximum(checked - first_short, 0)
+    in_long = checked < first_short
+    part = np.where(in_long, checked // (base + 1), extra + rest // base)
+    return part, np.where(in_long, checked % (base + 1), rest % base)
 
 
 class Table(NamedTuple):
-    """A table of weights or biases as the caller gave it: `parts` in `strategy`'s layout, `rows` in all.
+    """A table of weights or biases as the caller gave it: `parts` in `strategy`'s layout, `rows` in total.
 
-    `listed`: whether a list or tuple of partitions came in, so that gradients go back in the same form.
+    `listed`: whether the caller gave a list or tuple of partitions; gradients are returned in the same form.
     """
 
     parts: list[NDArray[Any]]
     strategy: str
     rows: int
     listed: bool
+
+    @property
+    def slices(self) -> list[slice]:
+        """The class ids of each partition, as slices of the whole table."""
+        return partition_slices(self.rows, len(self.parts), self.strategy)
 
 
 def read_table(value: Any, argument: str, ndim: int, strategy: str) -> Table:
@@ -127,8 +142,7 @@ def read_table(value: Any, argument: str, ndim: int, strategy: str) -> Table:
         When the strategy is unknown, there is no table, dimensions or widths are wrong, or the sizes of the
         partitions do not fit the strategy.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"partition_strategy must be one of {STRATEGIES}, not {strategy!r}")
+    check_choice(strategy, STRATEGIES, "partition_strategy")
     if value is None or (isinstance(value, list | tuple) and not value):
         raise ValueError(f"{argument} must be an array or a list of at least 1 partition, not {value!r}")
     listed = isinstance(value, list | tuple) and any(np.ndim(part) == ndim for part in value)
@@ -146,11 +160,11 @@ def read_table(value: Any, argument: str, ndim: int, strategy: str) -> Table:
     if rows == 0:
         raise ValueError(f"{argument} must have at least 1 row, not 0")
     slices = partition_slices(rows, len(parts), strategy)
-    wanted = [len(range(*part.indices(rows))) for part in slices]
-    if sizes != wanted:
+    expected_sizes = [len(range(*part.indices(rows))) for part in slices]
+    if sizes != expected_sizes:
         raise ValueError(
             f"{argument} has partitions of {sizes} rows, but partition_strategy {strategy!r} splits {rows}"
-            f" rows over {len(parts)} partitions as {wanted}"
+            f" rows over {len(parts)} partitions as {expected_sizes}"
         )
     return Table(parts, strategy, rows, listed)
 
@@ -162,27 +176,27 @@ def gather(table: Table, ids: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArra
     rows = np.empty(ids.shape + table.parts[0].shape[1:], dtype)
     part_of, offset = locate(ids, len(table.parts), table.strategy, table.rows)
     for position, part in enumerate(table.parts):
-        here = part_of == position
-        rows[here] = part[offset[here]]
+        in_part = part_of == position
+        rows[in_part] = part[offset[in_part]]
     return rows
 
 
 def scatter(table: Table, ids: NDArray[np.int64], rows: NDArray[Any]) -> Any:
-    """Rows of distinct ids, put into zeros of the table's own layout: a list of partitions, or one array."""
+    """Zeros in the table's own layout (a list of partitions, or one array), with `rows` at the distinct `ids`."""
     whole = np.zeros((table.rows, *table.parts[0].shape[1:]), rows.dtype)
     whole[ids] = rows
     if not table.listed:
         return whole
-    return [np.ascontiguousarray(part) for part in partition(whole, len(table.parts), table.strategy)]
+    return [np.ascontiguousarray(whole[part]) for part in table.slices]
 
 
 def join(table: Table) -> NDArray[Any]:
-    """The whole table in the order of class ids, as a new array (or the one array itself)."""
+    """The whole table in the order of class ids: a new array or, of one partition, the partition itself."""
     if len(table.parts) == 1:
         return table.parts[0]
     whole = np.empty((table.rows, *table.parts[0].shape[1:]), np.result_type(*table.parts))
-    for rows, part in zip(partition_slices(table.rows, len(table.parts), table.strategy), table.parts, strict=True):
-        whole[rows] = part
+    for ids, part in zip(table.slices, table.parts, strict=True):
+        whole[ids] = part
     return whole
 
 
@@ -198,8 +212,7 @@ def partition_slices(rows: int, num_partitions: int, strategy: str) -> list[slic
 
 def _check_layout(rows: int, num_partitions: int, strategy: str) -> int:
     num_partitions = positive_integer(num_partitions, "num_partitions")
-    if strategy not in STRATEGIES:
-        raise ValueError(f"partition_strategy must be one of {STRATEGIES}, not {strategy!r}")
+    check_choice(strategy, STRATEGIES, "partition_strategy")
     if strategy == "div" and num_partitions > rows:
         raise ValueError(
             f"partition_strategy 'div' cannot split {rows} rows over {num_partitions} partitions:"

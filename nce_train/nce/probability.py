@@ -1,13 +1,15 @@
-"""The noise distributions as numbers: how probable a class id is, how often a call is expected to draw it.
+"""The noise distributions: the probability of each class id, and its expected count among the samples of a call.
 
-In: class ids, or the unigram counts of all classes. Out: float arrays. NumPy only; the samplers, the losses
-and the trainer all take their probabilities from here.
+In: class ids, or the unigram counts of all classes. Out: float arrays. The samplers and the trainer both take their
+probabilities from here.
 """
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from nce_train.nce.checks import check_range, check_weights, positive_integer
 
 
 def log_uniform_probability(ids: ArrayLike, range_max: int) -> NDArray[np.float64]:
@@ -37,14 +39,14 @@ def log_uniform_probability(ids: ArrayLike, range_max: int) -> NDArray[np.float6
     [0.5, 0.2925, 0.2075]
     """
     rank = _checked_ids(ids, range_max).astype(np.float64)
-    # The quotient inside one logarithm, as TensorFlow does: it settles the last bit of the float32 counts.
+    # The logarithm of the quotient, as in TensorFlow, for the same last bit of the float32 counts.
     return np.log((rank + 2.0) / (rank + 1.0)) / np.log(range_max + 1.0)
 
 
 def uniform_probability(ids: ArrayLike, range_max: int) -> NDArray[np.float64]:
     """Probability of each id under the uniform distribution, ``1 / range_max``.
 
-    Parameters, result and errors are those of `log_uniform_probability`.
+    Parameters, result and errors as in `log_uniform_probability`.
     """
     return np.full(_checked_ids(ids, range_max).shape, 1.0 / range_max)
 
@@ -57,7 +59,7 @@ def unigram_probability(unigrams: ArrayLike, distortion: float = 1.0) -> NDArray
     unigrams : array_like of float, shape [range_max]
         Count (or weight) of each class, finite and not negative, not all zero.
     distortion : float
-        1 keeps the proportions, 0.75 is word2vec's choice, 0 makes all classes equal (those of count 0 too,
+        1 keeps the proportions, 0.75 is word2vec's choice, 0 makes all classes equal (even those of count 0,
         since 0 ** 0 = 1).
 
     Returns
@@ -67,7 +69,7 @@ def unigram_probability(unigrams: ArrayLike, distortion: float = 1.0) -> NDArray
     Raises
     ------
     ValueError
-        When a weight is negative or not finite, or all are zero.
+        When a weight is negative or not finite, all are zero, or their powers have no finite sum above 0.
     """
     weights = np.asarray(unigrams, dtype=np.float64)
     check_weights(weights, "unigrams")
@@ -83,10 +85,10 @@ def unigram_probability(unigrams: ArrayLike, distortion: float = 1.0) -> NDArray
 
 
 def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLike) -> NDArray[Any]:
-    """Expected number of times that a class is among the samples of one call, TensorFlow's Q.
+    """Expected count Q of a class among the samples of one call, as TensorFlow computes it.
 
-    ``p * num_sampled`` when every draw was kept (`num_tries` equals `num_sampled`), else the probability that
-    `num_tries` independent draws meet the class at least once, ``1 - (1 - p) ** num_tries``.
+    ``p * num_sampled`` when no draw was rejected (`num_tries` equals `num_sampled`), else the probability that
+    `num_tries` independent draws contain the class at least once, ``1 - (1 - p) ** num_tries``.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLik
     num_sampled : int
         Samples returned by the call.
     num_tries : int or array_like of int, broadcast against `probability`
-        Draws made, those thrown away as duplicates included; at least `num_sampled`.
+        Draws made, including those rejected as duplicates; at least `num_sampled`.
 
     Returns
     -------
@@ -105,14 +107,14 @@ def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLik
     Raises
     ------
     ValueError
-        When `num_tries` is below `num_sampled`, or `probability` holds no floats.
+        When `num_tries` is below `num_sampled`, or `probability` is not an array of floats.
 
     Examples
     --------
     >>> from nce_train import nce
     >>> nce.expected_count([0.5, 0.01], num_sampled=4, num_tries=4)
     array([2.  , 0.04])
-    >>> nce.expected_count([0.5, 0.01], num_sampled=4, num_tries=6).round(4)  # two draws were thrown away
+    >>> nce.expected_count([0.5, 0.01], num_sampled=4, num_tries=6).round(4)  # two draws were rejected
     array([0.9844, 0.0585])
     """
     probability = np.asarray(probability)
@@ -122,29 +124,24 @@ def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLik
     if tries.size and tries.min() < num_sampled:
         raise ValueError(f"num_tries must be at least num_sampled {num_sampled}, not {tries.min()}")
     dtype = probability.dtype.type
-    with np.errstate(divide="ignore"):  # log1p(-1) = -inf leads to the right count, 1
-        met = -np.expm1(tries.astype(dtype) * np.log1p(-probability))
-    return np.where(tries == num_sampled, probability * dtype(num_sampled), met)
+    with np.errstate(divide="ignore"):  # log1p(-1) = -inf gives the right count, 1
+        at_least_once = -np.expm1(tries.astype(dtype) * np.log1p(-probability))
+    return np.where(tries == num_sampled, probability * dtype(num_sampled), at_least_once)
 
 
-def check_weights(weights: NDArray[Any], argument: str) -> None:
-    """Raise ValueError unless `weights` is a vector of finite, non-negative numbers that are not all zero."""
-    if weights.ndim != 1 or weights.size == 0:
-        raise ValueError(f"{argument} must be a vector of at least one weight, not of shape {weights.shape}")
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if bad.size:
-        raise ValueError(f"{argument} must be finite and not negative, but the one at {bad[0]} is {weights[bad[0]]}")
-    if not weights.any():
-        raise ValueError(f"{argument} are all zero ({weights.size} of {weights.size}): nothing can be drawn")
+def distort(weights: NDArray[Any], distortion: float) -> NDArray[np.float32]:
+    """``weights ** distortion`` in float32 (0 ** 0 = 1), TensorFlow's unigram weights."""
+    with np.errstate(over="ignore", divide="ignore"):  # the samplers refuse infinite weights
+        single = weights.astype(np.float32)
+        # float64 in between: the result is then the nearest float32 with every C library.
+        return (single.astype(np.float64) ** distortion).astype(np.float32)
 
 
 def _checked_ids(ids: ArrayLike, range_max: int) -> NDArray[np.int64]:
-    if range_max < 1:
-        raise ValueError(f"range_max must be at least 1, not {range_max}")
+    range_max = positive_integer(range_max, "range_max")
     checked = np.asarray(ids)
     if checked.size and checked.dtype.kind not in "iu":
         raise ValueError(f"ids must be integers, not {checked.dtype}")
-    if checked.size and (checked.min() < 0 or checked.max() >= range_max):
-        wrong = checked.min() if checked.min() < 0 else checked.max()
-        raise ValueError(f"ids must lie in [0, {range_max}) (range_max {range_max}), but one is {wrong}")
-    return checked.astype(np.int64)
+    checked = checked.astype(np.int64)
+    check_range(checked, range_max, "ids", "range_max")
+    return checked

@@ -1,7 +1,7 @@
-"""Where a sampler's random numbers come from: a seed, a counter, and how far each call moves it.
+"""The random streams of the samplers: a seed, a counter, and how far each call moves it.
 
-In: a seed and the name of the stream. Out: readers for the compiled draws. Both streams are the counter-based
-generator Philox 4x32-10 on integers, hence the same on every machine and in every process.
+In: a seed and the name of the stream. Out: readers for the compiled draws. Both streams use the counter-based
+generator Philox 4x32-10, whose integers are the same on every machine and in every process.
 """
 
 import operator
@@ -11,40 +11,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nce_train.nce.checks import check_choice
+
 RNG_NAMES = ("nce_train", "tensorflow")
 
-# The first member of the seed pair when a program gives an operation a seed but sets none for the graph.
+# TensorFlow's graph seed when a program sets only the seed of an operation.
 _DEFAULT_GRAPH_SEED = 87654321
 _BLOCKS_RESERVED_PER_SAMPLE = 512
 _ALL_BITS = (1 << 64) - 1
 
 
 class SamplerStream:
-    """A random stream that goes on from one sampler call to the next.
+    """A random stream that continues from one sampler call to the next.
 
     Parameters
     ----------
     seed : int, pair of int, SamplerStream or None
-        An int s stands for the pair (s, 0) in our stream, and for TensorFlow's op seed s without a graph
-        seed, (87654321, s), in TensorFlow's. A pair is taken as it is, `(seed, seed2)`. None takes a
-        random seed from the operating system; so does (0, 0) in TensorFlow's stream. Numbers count modulo
-        2**64.
+        A pair is `(seed, seed2)`. An int s is the pair (s, 0) in the stream "nce_train". In TensorFlow's it is the
+        op seed s without a graph seed, (87654321, s). None takes a random seed from the operating system; so does
+        (0, 0) in TensorFlow's stream. Numbers count modulo 2**64.
     rng : {"nce_train", "tensorflow"}
-        The generator is the same, Philox 4x32-10 with key `seed` and the upper half of the counter
-        `seed2`. "nce_train" uses the blocks of four words one after another: a call starts at the first
-        block that the call before left untouched. "tensorflow" moves 512 blocks on for each sample of a
-        call, used or not, as its samplers do.
+        Both use Philox 4x32-10 with key `seed` and `seed2` as the upper half of the counter. "nce_train" uses every
+        block of four words: a call starts at the first block that the previous call did not use. "tensorflow"
+        advances by 512 blocks for each sample of a call, used or not, as TensorFlow's samplers do.
 
     Raises
     ------
     ValueError
-        When `seed` is none of these, or `rng` is not known.
+        When `seed` is none of these, or `rng` is unknown.
 
     Notes
     -----
-    Draws of whole numbers are exact everywhere. Log-uniform ids go through the C library's `exp`: two
-    libraries that round its last bit differently disagree on an id in fewer than one of 10**10 draws. One
-    stream must not be used by two threads at once.
+    Uniform and unigram ids are the same on every machine. Log-uniform ids depend on the C library's `exp`: two
+    libraries that round its last bit differently disagree in fewer than one of 10**10 draws. A stream must not be
+    used by two threads at once.
 
     Examples
     --------
@@ -57,17 +57,17 @@ class SamplerStream:
     """
 
     def __init__(self, seed: Any = None, rng: str = "nce_train") -> None:
-        _check_rng(rng)
+        check_choice(rng, RNG_NAMES, "rng")
         self.rng = rng
         self.seed, self.seed2 = _seed_pair(seed, rng)
         self.block = 0
 
     def open_reader(self) -> NDArray[np.uint64]:
-        """A reader for `draw_kernel`, at this stream's next block."""
+        """A reader for `kernels.draw_candidates`, positioned at the next block."""
         return np.array([self.seed, self.block, self.seed2, 4, 0, 0, 0, 0], dtype=np.uint64)
 
     def close_reader(self, reader: NDArray[np.uint64], num_sampled: int) -> None:
-        """Move on by what the call has used (or, in TensorFlow's stream, reserved)."""
+        """Advance past the blocks that the call used (or, in TensorFlow's stream, reserved)."""
         if self.rng == "tensorflow":
             self.block += _BLOCKS_RESERVED_PER_SAMPLE * num_sampled
         else:
@@ -75,22 +75,16 @@ class SamplerStream:
 
 
 def open_stream(seed: Any, rng: str) -> SamplerStream:
-    """The stream that `seed` and `rng` stand for: a given stream itself, or a new one.
+    """The stream given as `seed`, or a new one.
 
-    A given stream has its own `rng`. That of the call may then be the default, which cannot be told from no
-    wish at all; any other must be the stream's, else ValueError.
+    A given stream has its own `rng`; the `rng` of the call must then be the default or equal to it, else ValueError.
     """
     if not isinstance(seed, SamplerStream):
         return SamplerStream(seed, rng)
-    _check_rng(rng)
+    check_choice(rng, RNG_NAMES, "rng")
     if rng not in (RNG_NAMES[0], seed.rng):
         raise ValueError(f"rng is {rng!r}, but the SamplerStream given as seed is of rng {seed.rng!r}: leave rng out")
     return seed
-
-
-def _check_rng(rng: str) -> None:
-    if rng not in RNG_NAMES:
-        raise ValueError(f"rng must be one of {RNG_NAMES}, not {rng!r}")
 
 
 def _seed_pair(seed: Any, rng: str) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """From a caller's arguments to the logits of labels and noise samples, for all sampled losses.
 
-In: everything `nce_loss` takes. Out: `SampledLogits`, checked, gathered, shifted by log Q and masked, in
-the order of operations of TensorFlow's function.
+In: the arguments of `nce_loss`. Out: `SampledLogits`: the logits G = F - log_z - log Q, the class weights they were
+computed with, and the samples to leave out. The order of operations is that of TensorFlow's function.
 """
 
 from typing import Any, NamedTuple
@@ -10,18 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.nce.accidental_hits import hit_mask
-from nce_train.nce.classifier import Classifier, read_classifier
-from nce_train.nce.labels import (
-    Targets,
+from nce_train.nce.candidate_sampler import SampledValues
+from nce_train.nce.checks import (
+    check_choice,
     check_range,
     finite_number,
     integer_ids,
     native_array,
     positive_integer,
-    read_labels,
 )
+from nce_train.nce.classifier import Classifier, read_classifier
+from nce_train.nce.labels import Labels, read_batch_labels
 from nce_train.nce.partition import gather
-from nce_train.nce.samplers import SampledValues, log_uniform_candidate_sampler
+from nce_train.nce.samplers import log_uniform_candidate_sampler
 
 TARGETS = ("share", "one")
 NOISE_RATIOS = ("per_example", "per_target")
@@ -30,13 +31,13 @@ NOISE_RATIOS = ("per_example", "per_target")
 class SampledLogits(NamedTuple):
     """Logits G of a batch, with what its gradients need.
 
-    `true_rows` [labels, dim] and `sampled_rows` [sampled, dim] or [batch, sampled, dim] are the class
-    weights; `true_logits` and `true_targets` [labels]; `sampled_logits` [batch, sampled]; `masked` bool
-    [batch, sampled] marks samples to leave out (None: nothing is).
+    `sampled` int64 [sampled] or [batch, sampled]; `true_rows` [labels, dim] and `sampled_rows` [sampled, dim] or
+    [batch, sampled, dim] are the class weights; `true_logits` and `true_targets` [labels]; `sampled_logits`
+    [batch, sampled]; `masked` bool [batch, sampled] marks samples to leave out (None: no sample).
     """
 
     classifier: Classifier
-    targets: Targets
+    labels: Labels
     sampled: NDArray[np.int64]
     true_rows: NDArray[Any]
     sampled_rows: NDArray[Any]
@@ -57,7 +58,7 @@ def read_sampled_logits(
     sampled_values: Any,
     remove_accidental_hits: bool,
     partition_strategy: str,
-    *,
+    name: str,
     seed: Any,
     rng: str,
     strict: bool,
@@ -66,8 +67,12 @@ def read_sampled_logits(
     log_z: float,
     subtract_log_q: bool,
 ) -> SampledLogits:
-    """Check all arguments of `nce_loss` and compute the logits; `subtract_log_q` as the loss wants it."""
-    _check_options(target, noise_ratio)
+    """Check the arguments of `nce_loss`, draw noise if none was given, and compute the logits.
+
+    `name` has no effect. Without `subtract_log_q`, G is F - log_z.
+    """
+    check_choice(target, TARGETS, "target")
+    check_choice(noise_ratio, NOISE_RATIOS, "noise_ratio")
     log_z = finite_number(log_z, "log_z")
     num_sampled = positive_integer(num_sampled, "num_sampled")
     num_classes = positive_integer(num_classes, "num_classes")
@@ -75,81 +80,73 @@ def read_sampled_logits(
     vectors = classifier.inputs
     if num_classes > classifier.weights.rows:
         raise ValueError(f"num_classes is {num_classes}, but weights have only {classifier.weights.rows} rows")
-    targets = read_labels(labels, num_true)
-    if targets.batch != vectors.shape[0]:
-        raise ValueError(
-            f"labels and inputs must have the same batch, but labels have {targets.batch} and inputs"
-            f" {vectors.shape[0]} rows"
-        )
-    check_range(targets.ids, num_classes, "labels", "num_classes")
-
+    true = read_batch_labels(labels, num_true, vectors.shape[0], num_classes)
     if sampled_values is None:
-        pair = (targets.ids, targets.row_splits)
+        pair = (true.ids, true.row_splits)
         values = log_uniform_candidate_sampler(pair, 1, num_sampled, True, num_classes, seed, rng=rng)
     else:
-        values = _read_sampled_values(sampled_values, targets, num_sampled, num_classes)
+        values = _read_sampled_values(sampled_values, true, num_sampled, num_classes)
     sampled = values.sampled_candidates
 
-    true_rows = gather(classifier.weights, targets.ids, vectors.dtype)
+    true_rows = gather(classifier.weights, true.ids, vectors.dtype)
     sampled_rows = gather(classifier.weights, sampled, vectors.dtype)
-    true_shift, sampled_shift = _shifts(values, targets, noise_ratio, log_z, subtract_log_q)
+    true_shift, sampled_shift = _shifts(values, true, noise_ratio, log_z, subtract_log_q)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
-        true_logits = np.einsum("nd,nd->n", vectors[targets.example], true_rows)
+        true_logits = np.einsum("nd,nd->n", vectors[true.example], true_rows)
         if sampled.ndim == 1:
             sampled_logits = vectors @ sampled_rows.T
         else:
             sampled_logits = np.matmul(sampled_rows, vectors[:, :, None])[:, :, 0]
-        true_logits += gather(classifier.biases, targets.ids, vectors.dtype)
+        true_logits += gather(classifier.biases, true.ids, vectors.dtype)
         sampled_logits += gather(classifier.biases, sampled, vectors.dtype)
         true_logits -= true_shift.astype(vectors.dtype)
         sampled_logits -= sampled_shift.astype(vectors.dtype)
 
-    masked = hit_mask(targets, sampled, strict) if remove_accidental_hits else None
-    unlabelled = targets.counts == 0
+    masked = hit_mask(true, sampled, strict) if remove_accidental_hits else None
+    unlabelled = true.counts == 0
     if noise_ratio == "per_target" and unlabelled.any():
-        # Q / 0: what was drawn for such an example is noise beyond any doubt, at no loss.
-        if masked is None:
-            masked = np.zeros(sampled_logits.shape, np.bool_)
+        # Q / 0 is infinite: a sample is then certain to be noise and adds no loss.
+        masked = np.zeros(sampled_logits.shape, np.bool_) if masked is None else masked
         masked[unlabelled] = True
-    share = 1.0 / targets.counts[targets.example] if target == "share" else np.ones(targets.ids.size)
+    targets = 1.0 / true.counts[true.example] if target == "share" else np.ones(true.ids.size)
     return SampledLogits(
-        classifier, targets, sampled, true_rows, sampled_rows, true_logits, sampled_logits,
-        share.astype(vectors.dtype), masked,
-    )  # fmt: skip
-
-
-def _check_options(target: str, noise_ratio: str) -> None:
-    if target not in TARGETS:
-        raise ValueError(f"target must be one of {TARGETS}, not {target!r}")
-    if noise_ratio not in NOISE_RATIOS:
-        raise ValueError(f"noise_ratio must be one of {NOISE_RATIOS}, not {noise_ratio!r}")
+        classifier=classifier,
+        labels=true,
+        sampled=sampled,
+        true_rows=true_rows,
+        sampled_rows=sampled_rows,
+        true_logits=true_logits,
+        sampled_logits=sampled_logits,
+        true_targets=targets.astype(vectors.dtype),
+        masked=masked,
+    )
 
 
 def _shifts(
-    values: SampledValues, targets: Targets, noise_ratio: str, log_z: float, subtract_log_q: bool
+    values: SampledValues, labels: Labels, noise_ratio: str, log_z: float, subtract_log_q: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What is subtracted from the logits of labels and samples: log_z + log Q, or log_z + log(Q / T)."""
+    """The subtrahends of the logits of labels and samples: log_z + log Q, or log_z + log(Q / T)."""
     if not subtract_log_q:
         return np.array(log_z), np.array(log_z)
     true_shift = _log_count(values.true_expected_count, "true_expected_count") + log_z
     sampled_shift = _log_count(values.sampled_expected_count, "sampled_expected_count") + log_z
     if noise_ratio == "per_target":
-        log_labels = np.log(np.maximum(targets.counts, 1))
-        true_shift = true_shift - log_labels[targets.example]
+        log_labels = np.log(np.maximum(labels.counts, 1))
+        true_shift = true_shift - log_labels[labels.example]
         sampled_shift = sampled_shift - log_labels[:, None]
     return true_shift, sampled_shift
 
 
-def _read_sampled_values(sampled_values: Any, targets: Targets, num_sampled: int, num_classes: int) -> SampledValues:
+def _read_sampled_values(sampled_values: Any, labels: Labels, num_sampled: int, num_classes: int) -> SampledValues:
     """Check a given triple; the expected counts of the labels come out flat."""
     if not isinstance(sampled_values, list | tuple) or len(sampled_values) != 3:
-        found = len(sampled_values) if isinstance(sampled_values, list | tuple) else type(sampled_values).__name__
+        given = len(sampled_values) if isinstance(sampled_values, list | tuple) else type(sampled_values).__name__
         raise ValueError(
             "sampled_values must be 3 arrays (sampled_candidates, true_expected_count,"
-            f" sampled_expected_count), not {found}"
+            f" sampled_expected_count), not {given}"
         )
     sampled = integer_ids(sampled_values[0], "sampled_candidates")
-    shapes = [(num_sampled,), (targets.batch, num_sampled)]
+    shapes = [(num_sampled,), (labels.batch, num_sampled)]
     if sampled.shape not in shapes:
         raise ValueError(
             f"sampled_candidates must be of shape {shapes[0]}, as num_sampled is {num_sampled}, or"
@@ -164,31 +161,30 @@ def _read_sampled_values(sampled_values: Any, targets: Targets, num_sampled: int
             f"sampled_expected_count must be of shape {' or '.join(map(str, shapes))}, one for each of"
             f" num_sampled {num_sampled}, but is {sampled_count.shape}"
         )
-    return SampledValues(sampled, _read_true_count(sampled_values[1], targets), sampled_count)
+    return SampledValues(sampled, _read_true_count(sampled_values[1], labels), sampled_count)
 
 
-def _read_true_count(true_count: Any, targets: Targets) -> NDArray[Any]:
+def _read_true_count(true_count: Any, labels: Labels) -> NDArray[Any]:
     """The expected count of each label, flat."""
     counts = native_array(true_count, "true_expected_count")
-    batch, labels = targets.batch, targets.ids.size
-    if targets.ragged:
-        if counts.size != labels:
+    if len(labels.shape) == 1:
+        if counts.size != labels.ids.size:
             raise ValueError(
-                f"true_expected_count must be one for each of {labels} labels, but has {counts.size} (shape"
+                f"true_expected_count must be one for each of {labels.ids.size} labels, but has {counts.size} (shape"
                 f" {counts.shape})"
             )
         return counts.reshape(-1)
-    num_true = labels // batch if batch else counts.shape[-1] if counts.ndim else 1
+    batch, num_true = labels.shape
     if counts.shape not in [(batch, num_true), (batch, 1)]:
         one_each = f", or {(batch, 1)}" if num_true != 1 else ""
         raise ValueError(
-            f"true_expected_count must be of the shape of labels, {(batch, num_true)}{one_each}, but is {counts.shape}"
+            f"true_expected_count must be of the shape of labels, {labels.shape}{one_each}, but is {counts.shape}"
         )
-    return np.broadcast_to(counts, (batch, num_true)).reshape(-1)
+    return np.broadcast_to(counts, labels.shape).reshape(-1)
 
 
 def _log_count(counts: NDArray[Any], argument: str) -> NDArray[np.float64]:
-    """log Q in float64: a count that float16 cannot hold still has a logarithm that it can."""
+    """log Q, computed in float64: the logarithm fits into float16 even where the count does not."""
     counts = np.asarray(counts, dtype=np.float64)
     bad = counts[~(np.isfinite(counts) & (counts > 0))]
     if bad.size:

@@ -1,154 +1,22 @@
-"""Candidate samplers: draw noise classes and tell how often each class is expected to be drawn.
+"""TensorFlow's candidate samplers: one function a noise distribution, by TensorFlow's names and argument order.
 
-In: the true classes of a batch (they get their expected count and never influence what is drawn), how many
-samples, with or without replacement, a seed. Out: `SampledValues`. The functions carry TensorFlow's names and
-argument order; `CandidateSampler` is the same with its tables prepared once.
+In: the true classes of a batch, the number of samples, with or without replacement, a seed; for the fixed unigram
+sampler also the weights, given or in a file. Out: `SampledValues`.
 """
 
 import functools
 import os
-import warnings
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.inclusion import inclusion_probability
-from nce_train.nce.labels import check_range, positive_integer, read_true_classes
-from nce_train.nce.probability import (
-    check_weights,
-    expected_count,
-    log_uniform_probability,
-    uniform_probability,
-)
-from nce_train.nce.random_stream import SamplerStream, open_stream
-from nce_train.nce.unigrams import distort, read_unigrams
-
-KINDS = ("log-uniform", "uniform", "unigram")
-INCLUSIONS = ("approximate", "exact")
-
-
-class SampledValues(NamedTuple):
-    """What a sampler returns, and what the losses take as `sampled_values`.
-
-    `sampled_candidates`: int64 [num_sampled], the ids drawn. `true_expected_count`: float32, one for each
-    true class ([batch, num_true]; flat for ragged true classes). `sampled_expected_count`: float32
-    [num_sampled]. The losses also take `sampled_candidates` [batch, num_sampled], a noise set for each
-    example, with counts [num_sampled] or [batch, num_sampled].
-    """
-
-    sampled_candidates: Any
-    true_expected_count: Any
-    sampled_expected_count: Any
-
-
-class CandidateSampler:
-    """A noise distribution with its tables prepared, to be called once a batch.
-
-    Parameters
-    ----------
-    kind : {"log-uniform", "uniform", "unigram"}
-    range_max : int
-        Number of classes.
-    weights : array_like of float [range_max], optional
-        For "unigram" only: the weight of each class.
-
-    Raises
-    ------
-    ValueError
-        When the kind is unknown, or the weights do not fit it or are no weights.
-    """
-
-    def __init__(self, kind: str, range_max: int, weights: ArrayLike | None = None) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, not {kind!r}")
-        self.kind = kind
-        self.range_max = positive_integer(range_max, "range_max")
-        self._exact: dict[int, NDArray[np.float32]] = {}
-        self._weights = None if weights is None else np.asarray(weights, dtype=np.float32)
-        if kind == "unigram" and self._weights is None:
-            raise ValueError("weights, one for each class, are missing: kind 'unigram' needs them")
-        if kind != "unigram" and self._weights is not None:
-            raise ValueError(f"weights are for kind 'unigram' only, and must not be given for {kind!r}")
-        if self._weights is not None:
-            check_weights(self._weights, "weights")
-            if self._weights.size != self.range_max:
-                raise ValueError(f"weights must be range_max {range_max} numbers, not {self._weights.size}")
-            # The running sum in float32 is TensorFlow's; it settles the last bits of its counts.
-            with np.errstate(over="ignore"):
-                total = np.cumsum(self._weights)[-1]
-            if not np.isfinite(total):
-                raise ValueError(f"weights must have a finite sum in float32, but theirs is {total}")
-            self._probability = self._weights / total
-
-    def __call__(
-        self,
-        true_classes: Any,
-        num_true: int,
-        num_sampled: int,
-        unique: bool,
-        seed: Any = None,
-        *,
-        rng: str = "nce_train",
-        inclusion: str = "approximate",
-    ) -> SampledValues:
-        """Draw, and report the expected counts; arguments as in `log_uniform_candidate_sampler`."""
-        if inclusion not in INCLUSIONS:
-            raise ValueError(f"inclusion must be one of {INCLUSIONS}, not {inclusion!r}")
-        targets = read_true_classes(true_classes, num_true)
-        check_range(targets.ids, self.range_max, "true_classes", "range_max")
-        sampled, num_tries = self.draw(num_sampled, unique, open_stream(seed, rng))
-        if unique and inclusion == "exact":
-            counts = self._inclusion(sampled.size)
-            true_count, sampled_count = counts[targets.ids], counts[sampled]
-        else:
-            true_count = expected_count(self.probability(targets.ids), sampled.size, num_tries)
-            sampled_count = expected_count(self.probability(sampled), sampled.size, num_tries)
-        if not targets.ragged:
-            true_count = true_count.reshape(targets.batch, positive_integer(num_true, "num_true"))
-        return SampledValues(sampled, true_count, sampled_count)
-
-    def probability(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Probability of a single draw for each of `ids` (in range), float32 of the same shape."""
-        if self.kind == "log-uniform":
-            return log_uniform_probability(ids, self.range_max).astype(np.float32)
-        if self.kind == "uniform":
-            return uniform_probability(ids, self.range_max).astype(np.float32)
-        return self._probability[ids]
-
-    def draw(self, num_sampled: int, unique: bool, stream: SamplerStream) -> tuple[NDArray[np.int64], int]:
-        """Draw from `stream`: (ids int64 [num_sampled], number of draws with the rejected ones)."""
-        from nce_train.nce import draw_kernel
-
-        num_sampled = positive_integer(num_sampled, "num_sampled")
-        drawable = self.range_max if self._weights is None else int(np.count_nonzero(self._weights))
-        if unique and num_sampled > drawable:
-            raise ValueError(
-                f"num_sampled {num_sampled} distinct ids cannot be drawn from {drawable} classes"
-                + (f" (range_max {self.range_max})" if drawable == self.range_max else " of weight above 0")
-            )
-        kind = {
-            "log-uniform": draw_kernel.LOG_UNIFORM,
-            "uniform": draw_kernel.UNIFORM,
-            "unigram": draw_kernel.ALIAS,
-        }[self.kind]
-        kept, alias = self._alias_table
-        return draw_with(kind, self.range_max, num_sampled, unique, stream, kept=kept, alias=alias)
-
-    @functools.cached_property
-    def _alias_table(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        from nce_train.nce.draw_kernel import build_alias_table
-
-        if self._weights is None:
-            return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        return build_alias_table(self._weights)
-
-    def _inclusion(self, num_sampled: int) -> NDArray[np.float32]:
-        if num_sampled not in self._exact:
-            everything = self.probability(np.arange(self.range_max)).astype(np.float64)
-            exact = inclusion_probability(everything / everything.sum(), num_sampled)
-            self._exact[num_sampled] = exact.astype(np.float32)
-        return self._exact[num_sampled]
+from nce_train.nce.candidate_sampler import CandidateSampler, LearnedUnigramCandidateSampler, SampledValues
+from nce_train.nce.checks import check_range, check_weights, positive_integer
+from nce_train.nce.labels import read_true_classes
+from nce_train.nce.probability import distort
+from nce_train.nce.signatures import same_arguments_as
 
 
 def log_uniform_candidate_sampler(
@@ -168,28 +36,27 @@ def log_uniform_candidate_sampler(
     Parameters
     ----------
     true_classes : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
-        Classes whose expected count is wanted; they are not kept out of the samples. A list whose rows all
-        have `num_true` classes is the matrix that TensorFlow makes of it; every other list of sequences is
-        ragged, rows of one length too, and so is the pair. For ragged classes the counts come flat.
+        Classes to compute expected counts for; samples can equal them. A list whose rows all have `num_true`
+        classes is read as a matrix, as in TensorFlow. Every other list of sequences is ragged, even with rows of
+        equal length, and so is the pair; ragged classes get flat counts.
     num_true : int
         Columns of `true_classes`; ignored when they are ragged.
     num_sampled : int
-        Samples in all, for the whole batch.
+        Number of samples, for the whole batch together.
     unique : bool
-        Without replacement: ids met before are thrown away until `num_sampled` different ones are there.
+        Without replacement: draws of ids drawn before are rejected, until there are `num_sampled` different ids.
     range_max : int
         Number of classes.
     seed : int, pair of int, SamplerStream or None
-        See `SamplerStream`; a stream goes on from call to call.
+        See `SamplerStream`, which continues from call to call.
     name : str, optional
-        Accepted for TensorFlow's sake, without effect.
+        Accepted for compatibility with TensorFlow; it has no effect.
     rng : {"nce_train", "tensorflow"}
-        The random stream that `seed` refers to. A `SamplerStream` brings its own: with one, the default
-        says nothing, and "tensorflow" must be what the stream is.
+        The random stream that `seed` refers to; leave it out when `seed` is a `SamplerStream`, which has its own.
     inclusion : {"approximate", "exact"}
-        Expected counts of unique samples: TensorFlow's, from the number of draws that this call took, or
-        the exact probabilities of `inclusion_probability`, the same in every call (computed at the first
-        call with this range and number: a second or two for 50,000 classes).
+        Expected counts of unique samples: TensorFlow's, computed from the number of draws of this call, or the
+        exact probabilities of `inclusion_probability`, the same in every call. These are computed at the first
+        call for a range and a number of samples, which takes a second or two for 50,000 classes.
 
     Returns
     -------
@@ -198,7 +65,7 @@ def log_uniform_candidate_sampler(
     Raises
     ------
     ValueError
-        For arguments out of range, naming the argument and both numbers.
+        When an argument is out of range; the message names the argument and both numbers.
 
     Examples
     --------
@@ -214,21 +81,13 @@ def log_uniform_candidate_sampler(
     return sampler(true_classes, num_true, num_sampled, unique, seed, rng=rng, inclusion=inclusion)
 
 
-def uniform_candidate_sampler(
-    true_classes: Any,
-    num_true: int,
-    num_sampled: int,
-    unique: bool,
-    range_max: int,
-    seed: Any = None,
-    name: str | None = None,
-    *,
-    rng: str = "nce_train",
-    inclusion: str = "approximate",
-) -> SampledValues:
-    """Sample every class with equal probability; all else as in `log_uniform_candidate_sampler`."""
-    sampler = _prepared("uniform", positive_integer(range_max, "range_max"))
-    return sampler(true_classes, num_true, num_sampled, unique, seed, rng=rng, inclusion=inclusion)
+@same_arguments_as(log_uniform_candidate_sampler)
+def uniform_candidate_sampler(range_max: int, name: str | None, **arguments: Any) -> SampledValues:
+    """Sample every class with equal probability.
+
+    Parameters, result and errors as in `log_uniform_candidate_sampler`.
+    """
+    return _prepared("uniform", positive_integer(range_max, "range_max"))(**arguments)
 
 
 def fixed_unigram_candidate_sampler(
@@ -249,23 +108,23 @@ def fixed_unigram_candidate_sampler(
     rng: str = "nce_train",
     inclusion: str = "approximate",
 ) -> SampledValues:
-    """Sample in proportion to ``weight ** distortion``, the weights from a file or given.
+    """Sample in proportion to ``weight ** distortion``, with the weights given or read from a file.
 
     Parameters
     ----------
     vocab_file : path
-        Text, one id a line: comma-separated, the last field is the weight. Blank lines are no ids.
+        Text, one id a line; the last of the comma-separated fields is the weight. Blank lines are skipped.
     distortion : float
-        1 for the weights as they are, 0.75 as in word2vec, 0 for all classes alike.
+        1 keeps the weights, 0.75 is word2vec's choice, 0 makes all classes equal.
     num_reserved_ids : int
-        That many ids of weight 0 in front: never drawn, and of no use as labels (their count is 0).
+        Number of ids of weight 0 before the others. They are never drawn, and since their expected count is 0 they
+        cannot be labels.
     num_shards, shard : int
-        Keep only the ids congruent to `shard` modulo `num_shards`; what is drawn are positions among those.
+        Keep only the ids congruent to `shard` modulo `num_shards`; the samples are positions among these ids.
     unigrams : array_like of float
         The weights, instead of `vocab_file`.
     true_classes, num_true, num_sampled, unique, range_max, seed, name, rng, inclusion
-        As in `log_uniform_candidate_sampler`; `range_max` must be the number of ids held (by this shard). To
-        sample often from many classes, prepare the tables once with `sampler_from_counts`.
+        As in `log_uniform_candidate_sampler`; `range_max` must be the number of ids (of this shard).
 
     Returns
     -------
@@ -274,8 +133,14 @@ def fixed_unigram_candidate_sampler(
     Raises
     ------
     ValueError
-        For bad weights, both or neither of the two sources, a file that cannot be read or parsed (with
-        its line), a range that does not fit, and as `log_uniform_candidate_sampler`.
+        When the weights are negative, not finite or all zero; both or neither of `vocab_file` and `unigrams` are
+        given; the file cannot be read or parsed; `range_max` does not fit; and as in
+        `log_uniform_candidate_sampler`.
+
+    Notes
+    -----
+    The tables are built in every call. To sample often from many classes, prepare them once with
+    `sampler_from_counts`.
 
     Examples
     --------
@@ -294,6 +159,25 @@ def fixed_unigram_candidate_sampler(
     return sampler(true_classes, num_true, num_sampled, unique, seed, rng=rng, inclusion=inclusion)
 
 
+def learned_unigram_candidate_sampler(
+    true_classes: Any,
+    num_true: int,
+    num_sampled: int,
+    unique: bool,
+    range_max: int,
+    seed: Any = None,
+    name: str | None = None,
+    *,
+    rng: str = "nce_train",
+) -> SampledValues:
+    """One call of a new learned unigram sampler, which has learned nothing yet and is therefore uniform.
+
+    A function keeps no state between calls; to learn, use the class `LearnedUnigramCandidateSampler`. Parameters,
+    result and errors as in `log_uniform_candidate_sampler`.
+    """
+    return LearnedUnigramCandidateSampler(range_max, seed, rng)(true_classes, num_true, num_sampled, unique)
+
+
 def all_candidate_sampler(
     true_classes: Any,
     num_true: int,
@@ -304,98 +188,74 @@ def all_candidate_sampler(
 ) -> SampledValues:
     """Return all classes ``0 … num_sampled - 1``, each with expected count 1.
 
-    `unique`, `seed` and `name` have no effect; arguments and errors as in `log_uniform_candidate_sampler`.
+    Parameters and errors as in `log_uniform_candidate_sampler`; `unique`, `seed` and `name` have no effect.
     """
     num_sampled = positive_integer(num_sampled, "num_sampled")
-    targets = read_true_classes(true_classes, num_true)
-    check_range(targets.ids, num_sampled, "true_classes", "num_sampled")
-    shape = (targets.ids.size,) if targets.ragged else (targets.batch, positive_integer(num_true, "num_true"))
-    return SampledValues(np.arange(num_sampled), np.ones(shape, np.float32), np.ones(num_sampled, np.float32))
-
-
-def sampler_from_counts(counts: ArrayLike, kind: str = "unigram", distortion: float = 0.75) -> CandidateSampler:
-    """A prepared sampler for classes with the given counts; warns when it would not suit them.
-
-    Parameters
-    ----------
-    counts : array_like of float [classes]
-        How often each class occurs; the position is the class id.
-    kind : {"unigram", "log-uniform", "uniform"}
-        "log-uniform" looks at the number of classes alone and presumes that ids fall in frequency.
-    distortion : float
-        The power of the counts that "unigram" draws by.
-
-    Returns
-    -------
-    CandidateSampler
-
-    Warns
-    -----
-    UserWarning
-        When the kind is "log-uniform" and a class is more frequent than the one before it.
-
-    Raises
-    ------
-    ValueError
-        When the counts are no weights or the kind is unknown.
-
-    Examples
-    --------
-    >>> from nce_train import nce
-    >>> sampler = nce.sampler_from_counts([60, 30, 10], "unigram", distortion=0.75)
-    >>> sampler([[1]], num_true=1, num_sampled=6, unique=False, seed=3).sampled_candidates
-    array([1, 0, 1, 0, 2, 1])
-    """
-    weights = np.asarray(counts, dtype=np.float64)
-    check_weights(weights, "counts")
-    if kind == "unigram":
-        return CandidateSampler(kind, weights.size, distort(weights, distortion))
-    rises = np.flatnonzero(np.diff(weights) > 0)
-    if kind == "log-uniform" and rises.size:
-        later = int(rises[0]) + 1
-        warnings.warn(
-            f"the log-uniform sampler presumes class ids sorted by decreasing frequency, but class {later}"
-            f" has count {weights[later]:g} and class {later - 1} only {weights[later - 1]:g} ({rises.size}"
-            " such pairs): sort the ids, or take kind='unigram'",
-            stacklevel=2,
-        )
-    return CandidateSampler(kind, weights.size)
-
-
-def draw_with(
-    kind: int,
-    range_max: int,
-    num_sampled: int,
-    unique: bool,
-    stream: SamplerStream,
-    *,
-    kept: NDArray[np.float32] | None = None,
-    alias: NDArray[np.int64] | None = None,
-    cumulative: NDArray[np.int64] | None = None,
-) -> tuple[NDArray[np.int64], int]:
-    """Run the compiled draws of one `draw_kernel` kind on the stream: (ids, number of draws)."""
-    from nce_train.nce.draw_kernel import draw_candidates
-
-    none = np.zeros(0, np.int64)
-    sampled = np.empty(num_sampled, np.int64)
-    reader = stream.open_reader()
-    num_tries = draw_candidates(
-        kind,
-        reader,
-        num_sampled,
-        bool(unique),
-        range_max,
-        float(np.log(range_max + 1.0)),
-        np.zeros(0, np.float32) if kept is None else kept,
-        none if alias is None else alias,
-        none if cumulative is None else cumulative,
-        sampled,
-    )
-    stream.close_reader(reader, num_sampled)
-    return sampled, int(num_tries)
+    labels = read_true_classes(true_classes, num_true)
+    check_range(labels.ids, num_sampled, "true_classes", "num_sampled")
+    return SampledValues(np.arange(num_sampled), np.ones(labels.shape, np.float32), np.ones(num_sampled, np.float32))
 
 
 @functools.lru_cache(maxsize=16)
 def _prepared(kind: str, range_max: int) -> CandidateSampler:
-    # Kept from call to call for the sake of its exact inclusion probabilities.
+    # The cached sampler keeps its exact inclusion probabilities for the next call.
     return CandidateSampler(kind, range_max)
+
+
+def read_unigrams(
+    vocab_file: str | os.PathLike[str],
+    unigrams: ArrayLike,
+    distortion: float,
+    num_reserved_ids: int,
+    num_shards: int,
+    shard: int,
+) -> NDArray[np.float32]:
+    """The distorted weights of the ids of `shard`, float32; arguments as in `fixed_unigram_candidate_sampler`.
+
+    Raises
+    ------
+    ValueError
+        When not exactly one source is given, the file cannot be read or parsed, a weight is negative or not finite,
+        all are zero, or `num_reserved_ids`, `num_shards` or `shard` is out of range.
+    """
+    given = np.asarray(unigrams, dtype=np.float64)
+    from_file = bool(os.fspath(vocab_file))
+    if from_file == bool(given.size):
+        which = "both" if from_file else "neither"
+        raise ValueError(f"exactly one of vocab_file and unigrams must be given, not {which}")
+    weights = _read_vocab_file(Path(vocab_file)) if from_file else given
+    check_weights(weights, "vocab_file's weights" if from_file else "unigrams")
+    num_shards = positive_integer(num_shards, "num_shards")
+    if not 0 <= shard < num_shards:
+        raise ValueError(f"shard must lie in [0, {num_shards}), as num_shards is {num_shards}, but is {shard}")
+    if num_reserved_ids < 0:
+        raise ValueError(f"num_reserved_ids must be at least 0, not {num_reserved_ids}")
+
+    reserved_here = len(range(shard, num_reserved_ids, num_shards))
+    # As in TensorFlow, the unigrams are numbered after the reserved ids of this shard, not after all reserved ids.
+    # With several shards and reserved ids, a unigram can therefore lie in another shard than its id implies.
+    unigram_ids = reserved_here + np.arange(weights.size)
+    in_shard = distort(weights, distortion)[unigram_ids % num_shards == shard]
+    return np.concatenate([np.zeros(reserved_here, np.float32), in_shard])
+
+
+def _read_vocab_file(path: Path) -> NDArray[np.float64]:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"vocab_file {path} cannot be read: {error.strerror}") from error
+    weights = []
+    for number, line in enumerate(text.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            weights.append(float(line.rsplit(b",", 1)[-1]))
+        except ValueError:
+            text_line = line.decode("utf-8", "replace").strip()
+            raise ValueError(
+                f"vocab_file {path}, line {number}: the last comma-separated field must be a weight, but the"
+                f" line is {text_line!r}"
+            ) from None
+    if not weights:
+        raise ValueError(f"vocab_file {path} holds no weight (0 of its lines)")
+    return np.array(weights)

@@ -1,1 +1,1 @@
-"""What people would rather look at: the page with curves and the map, and TensorBoard's files."""
+"""A model to look at: one HTML page with curves and a map of words, pictures, and files for TensorBoard."""

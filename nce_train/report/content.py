@@ -1,6 +1,7 @@
-"""What the page shows, as one JSON object: runs with curves, tables and facts, and the map.
+"""The content of the page as one JSON object: models with curves, results and settings, and the map of words.
 
-Numbers of the map are packed as little-endian arrays in base64, half of their size in decimal.
+Models, their results and a map go in. The scripts of the page read what comes out. The numbers of the map are
+little-endian arrays in base64, which take half the space of decimal numbers.
 """
 
 import base64
@@ -11,55 +12,52 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nce_train.embeddings import Embeddings
-from nce_train.report.run import Manifest, Reading, Run
+from nce_train.report.models import Manifest, Reading, ReportedModel
 from nce_train.report.word_map import WordMap
 
-# A run of a week takes 100,000 readings; so many are drawn of each.
-MOST_READINGS = 4_000
-# What a similarity is multiplied with to be kept in 16 bits.
+# The most readings of a curve: a run of a week takes 100,000.
+MAX_READINGS = 4_000
+# Similarities are multiplied by this and kept in 16 bits.
 _SIMILARITY_SCALE = 10_000
-_LONGEST_WORD = 200
+_MAX_WORD_LENGTH = 200
 
 
-def content_of(runs: Sequence[Run], evaluations: Sequence[Mapping[str, Any]], word_map: WordMap) -> dict[str, Any]:
-    """Gather what the page shows.
+def page_content(
+    models: Sequence[ReportedModel], evaluations: Sequence[Mapping[str, Any]], word_map: WordMap
+) -> dict[str, Any]:
+    """Collect what the page shows.
 
     Parameters
     ----------
-    runs : sequence of Run
-        The first is the one whose words are mapped.
+    models : sequence of ReportedModel
+        The words of the first are mapped.
     evaluations : sequence of dict
-        What `nce_train.evaluate` returned for each run.
+        What `nce_train.evaluate` returned for each model.
     word_map : WordMap
 
     Returns
     -------
     dict
-        Of JSON's types; words that are not UTF-8 hold lone surrogates.
+        `models` and `map`, of JSON's types; words that are not UTF-8 contain lone surrogates.
     """
     return {
-        "runs": [_run(run, evaluation) for run, evaluation in zip(runs, evaluations, strict=True)],
-        "map": _map(runs[0].embeddings, word_map),
+        "models": [_model(model, evaluation) for model, evaluation in zip(models, evaluations, strict=True)],
+        "map": _map(models[0].embeddings, word_map),
     }
 
 
-def shown_word(word: str) -> str:
-    """Cut short a word that is too long to be looked at; there are words of a megabyte."""
-    return word if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD] + "…"
+def shorten_word(word: str) -> str:
+    """Shorten a word that is too long to be shown; words may have a megabyte."""
+    return word if len(word) <= _MAX_WORD_LENGTH else word[:_MAX_WORD_LENGTH] + "…"
 
 
-def training_readings(run: Run) -> list[Reading]:
-    """The readings of training, without the looks at the model in between."""
-    return [reading for reading in run.readings if reading.heldout is None and reading.evaluation is None]
-
-
-def _run(run: Run, evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    training = training_readings(run)
-    every = max(1, -(-len(training) // MOST_READINGS))
+def _model(model: ReportedModel, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    training = model.training_readings()
+    every = max(1, -(-len(training) // MAX_READINGS))
     drawn = training[:-1:every] + training[-1:]
-    words, dim = run.embeddings.vectors.shape
+    words, dim = model.embeddings.vectors.shape
     return {
-        "name": run.name,
+        "name": model.name,
         "vocabulary": words,
         "dim": dim,
         "drawn_every": every,
@@ -67,24 +65,24 @@ def _run(run: Run, evaluation: Mapping[str, Any]) -> dict[str, Any]:
             key: [getattr(reading, key) for reading in drawn]
             for key in ("step", "tokens", "seconds", "loss", "learning_rate", "tokens_per_second")
         },
-        "looks": _looks(run.readings, training),
-        "manifest": None if run.manifest is None else _facts(run.manifest),
+        "evaluation_curves": _evaluation_curves(model.readings, training),
+        "manifest": None if model.manifest is None else _manifest(model.manifest),
         "evaluation": evaluation,
     }
 
 
-def _facts(manifest: Manifest) -> dict[str, Any]:
-    facts = manifest.model_dump()
-    for file in facts["corpus"]:  # where it lies on its owner's machine is nobody else's business
+def _manifest(manifest: Manifest) -> dict[str, Any]:
+    content = manifest.model_dump()
+    for file in content["corpus"]:  # without its directory, which is private
         file["name"] = file["name"].replace("\\", "/").rpartition("/")[2]
-    return facts
+    return content
 
 
-def _looks(readings: Iterable[Reading], training: Sequence[Reading]) -> list[dict[str, Any]]:
-    """The curves of what was measured in between: held-out loss, and each set's accuracy or correlation."""
+def _evaluation_curves(readings: Iterable[Reading], training: Sequence[Reading]) -> list[dict[str, Any]]:
+    """The curves of measures taken during training: held-out loss, and each set's accuracy or correlation."""
     curves: dict[tuple[str, str], dict[str, Any]] = {}
     for reading in readings:
-        for measure, name, value, interval in _measured(reading):
+        for measure, name, value, interval in _measures(reading):
             curve = curves.setdefault(
                 (measure, name), {"measure": measure, "name": name, "step": [], "value": [], "interval": []}
             )
@@ -93,7 +91,7 @@ def _looks(readings: Iterable[Reading], training: Sequence[Reading]) -> list[dic
             curve["interval"].append(interval)
     known = [reading for reading in training if reading.tokens is not None and reading.seconds is not None]
     for curve in curves.values():
-        # Such a reading tells its step only; the readings of training around it tell the rest.
+        # These readings have a step only; tokens and seconds are interpolated between the readings of training.
         for key in ("tokens", "seconds"):
             steps = [0, *(reading.step for reading in known)]
             values = [0, *(getattr(reading, key) for reading in known)]
@@ -101,8 +99,8 @@ def _looks(readings: Iterable[Reading], training: Sequence[Reading]) -> list[dic
     return list(curves.values())
 
 
-def _measured(reading: Reading) -> Iterable[tuple[str, str, float, list[float] | None]]:
-    """Yield (measure, name of the set, value, interval) for what a reading looked at."""
+def _measures(reading: Reading) -> Iterable[tuple[str, str, float, list[float] | None]]:
+    """Yield (measure, name of the set, value, interval) for each result of a reading; others are skipped."""
     evaluation = reading.evaluation or {}
     heldout = reading.heldout if reading.heldout is not None else evaluation.get("heldout")
     if isinstance(heldout, dict) and _is_number(heldout.get("nce_loss")):
@@ -122,7 +120,7 @@ def _interval(result: Mapping[str, Any]) -> list[float] | None:
 
 
 def _is_number(value: object) -> bool:
-    # whole numbers of JSON may be of any length
+    # an integer in JSON may have any number of digits
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
@@ -137,17 +135,17 @@ def _map(embeddings: Embeddings, word_map: WordMap) -> dict[str, Any]:
     return {
         "layout": word_map.layout,
         "mapped": mapped,
-        "words": [shown_word(embeddings.index_to_key[row]) for row in rows],
+        "words": [shorten_word(embeddings.index_to_key[row]) for row in rows],
         "counts": None if embeddings.counts is None else embeddings.counts[rows].tolist(),
         "ranks_beyond": beyond.tolist(),
-        "x": _packed(word_map.points[:, 0], "<f4"),
-        "y": _packed(word_map.points[:, 1], "<f4"),
+        "x": _base64(word_map.points[:, 0], "<f4"),
+        "y": _base64(word_map.points[:, 1], "<f4"),
         "neighbours_each": word_map.neighbours.shape[1],
-        "neighbours": _packed(places, "<u4"),
-        "similarities": _packed(np.rint(word_map.similarities * _SIMILARITY_SCALE), "<i2"),
+        "neighbours": _base64(places, "<u4"),
+        "similarities": _base64(np.rint(word_map.similarities * _SIMILARITY_SCALE), "<i2"),
         "similarity_scale": _SIMILARITY_SCALE,
     }
 
 
-def _packed(numbers: ArrayLike, dtype: str) -> str:
+def _base64(numbers: ArrayLike, dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(numbers, dtype).tobytes()).decode("ascii")

@@ -1,4 +1,4 @@
-"""The loss curve and the map as PNG pictures, for a paper or a README."""
+"""Pictures for a paper or a README: models and a map go in, the loss curve and the map come out as PNG files."""
 
 import io
 import warnings
@@ -9,8 +9,7 @@ import numpy as np
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
-from nce_train.report.content import training_readings
-from nce_train.report.run import Run
+from nce_train.report.models import ReportedModel
 from nce_train.report.word_map import WordMap
 
 if TYPE_CHECKING:
@@ -20,22 +19,22 @@ _COLOURS = ("#2a78d6", "#d9601a", "#14966a", "#8a4fd0", "#c2327f", "#a87400", "#
 _INK, _QUIET, _GRID = "#1c1d1f", "#63666b", "#eeedea"
 _DOTS_PER_INCH = 110
 _LABEL_SIZE = 7.5  # points
-# Beside and above, in points: labels spread over the whole map instead of where frequent words are.
+# Free space beside and above a label, in points: spreads the labels over the whole map.
 _LABEL_MARGINS = (5, 4)
-_LONGEST_LABEL = 24
+_MAX_LABEL_LENGTH = 24
 
 
-def loss_picture(runs: Sequence[Run]) -> bytes | None:
-    """Draw the loss of runs over tokens.
+def loss_picture(models: Sequence[ReportedModel]) -> bytes | None:
+    """Draw the training loss of models over tokens.
 
     Parameters
     ----------
-    runs : sequence of Run
+    models : sequence of ReportedModel
 
     Returns
     -------
     bytes or None
-        A PNG file; None when no run has a reading with a loss.
+        A PNG file; None when no model has a reading with a loss.
 
     Raises
     ------
@@ -45,22 +44,22 @@ def loss_picture(runs: Sequence[Run]) -> bytes | None:
     curves = [
         [
             (reading.tokens, reading.loss)
-            for reading in training_readings(run)
+            for reading in model.training_readings()
             if None not in (reading.tokens, reading.loss)
         ]
-        for run in runs
+        for model in models
     ]
     if not any(curves):
         return None
     figure = _figure(7, 3.6)
     axes = figure.add_axes((0.09, 0.14, 0.88, 0.78))
-    for number, (run, curve) in enumerate(zip(runs, curves, strict=True)):
+    for number, (model, curve) in enumerate(zip(models, curves, strict=True)):
         tokens, loss = np.array(curve, float).reshape(-1, 2).T
         marker = "o" if len(curve) < 3 else None
         axes.plot(tokens / 1e6, loss, marker=marker, color=_COLOURS[number % len(_COLOURS)], linewidth=1.8)
-        if len(runs) > 1:
-            axes.lines[-1].set_label(_label(run.name))
-    if len(runs) > 1:
+        if len(models) > 1:
+            axes.lines[-1].set_label(_label(model.name))
+    if len(models) > 1:
         for text in axes.legend(frameon=False, fontsize=9).get_texts():
             text.set_parse_math(False)
     axes.set_xlabel("million tokens trained", color=_QUIET, fontsize=9)
@@ -72,7 +71,7 @@ def loss_picture(runs: Sequence[Run]) -> bytes | None:
 
 
 def map_picture(embeddings: Embeddings, word_map: WordMap) -> bytes:
-    """Draw the map of words, with labels for the most frequent ones where there is room.
+    """Draw the map of words, with labels of the most frequent words where there is room.
 
     Parameters
     ----------
@@ -96,11 +95,11 @@ def map_picture(embeddings: Embeddings, word_map: WordMap) -> bytes:
     axes.scatter(points[:, 0], points[:, 1], s=3, color=_COLOURS[0], alpha=0.35, linewidths=0)
     axes.margins(0.03)
     axes.set_aspect("equal", adjustable="datalim")
-    axes.apply_aspect()  # settles where points fall
-    width, height = figure.get_size_inches() * 72  # points, as the letters
-    pixels = axes.transData.transform(points) * 72 / figure.dpi
+    axes.apply_aspect()  # fixes the transformation to pixels
+    width, height = figure.get_size_inches() * 72  # in points, as font sizes are
+    places = axes.transData.transform(points) * 72 / figure.dpi
     taken: list[tuple[float, float, float, float]] = []
-    for row, (x, y) in enumerate(pixels):
+    for row, (x, y) in enumerate(places):
         label = _label(embeddings.index_to_key[row])
         half = 0.3 * _LABEL_SIZE * len(label) + _LABEL_MARGINS[0]
         box = (x - half, x + half, y - _LABEL_MARGINS[1], y + _LABEL_SIZE + _LABEL_MARGINS[1])
@@ -131,14 +130,14 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _label(text: str) -> str:
-    """What of a word or name can stand in a picture: short, on one line, in characters that exist."""
-    cut = text if len(text) <= _LONGEST_LABEL else text[:_LONGEST_LABEL] + "…"
+    """A word or name as a label: short, on one line, without control characters."""
+    cut = text if len(text) <= _MAX_LABEL_LENGTH else text[:_MAX_LABEL_LENGTH] + "…"
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in cut)
 
 
 def _png(figure: "Figure") -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # a box is drawn instead
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # a box is drawn for it
         figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -1,7 +1,7 @@
-"""A run for TensorBoard: its readings as scalars while it goes on, and its words in the projector at the end.
+"""Files for TensorBoard: the readings of a run as scalars during training, and its words for the projector at the end.
 
-In: the states that training tells a callback, and at the end words and vectors; out: a directory for
-`tensorboard --logdir`. A scalar stands over the step, the blocks done, as in `metrics.jsonl`.
+In: the states that training passes to a callback, and at the end words and vectors. Out: a directory for
+`tensorboard --logdir`. The step of a scalar is the number of blocks done, as in `metrics.jsonl`.
 """
 
 import contextlib
@@ -34,18 +34,18 @@ _CONFIG = f"""embeddings {{
 
 
 class TensorBoardLog:
-    """Writes a run for TensorBoard; a callback of training, and a context manager that closes the file.
+    """A callback of training that writes for TensorBoard, and a context manager that closes the file.
 
-    A failure to write, as on a full disk, ends the log with a warning and not the run.
+    A failure to write, for example on a full disk, ends the log with a warning; the run continues.
 
     Parameters
     ----------
     directory : path
-        Made if it is not there. Curves of an earlier run in it give way to those of this one.
+        Created if it does not exist. The curves of an earlier run in it are replaced.
     resumed : bool
-        Whether the run goes on: then of the curves in `directory` only what lies beyond the first state gives way.
-    note : callable
-        Told the warning.
+        Whether the run is resumed: then only the curves in `directory` from its first state on are replaced.
+    warn : callable
+        Called with the warning.
 
     Raises
     ------
@@ -53,9 +53,9 @@ class TensorBoardLog:
         When tensorboardX is not installed, or the directory cannot be written.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], resumed: bool, note: Callable[[str], None]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], resumed: bool, warn: Callable[[str], None]) -> None:
         try:
-            import tensorboardX  # noqa: F401 (told before the work)
+            import tensorboardX  # noqa: F401 (a missing extra is reported before the work)
         except ImportError:
             raise InputError("TensorBoard's files need an extra: pip install 'nce-train[tensorboard]'") from None
         self._directory = Path(directory)
@@ -70,7 +70,7 @@ class TensorBoardLog:
                 f"The TensorBoard directory {self._directory} cannot be written: {error.strerror}; choose another."
             ) from None
         self._resumed = resumed
-        self._note = note
+        self._warn = warn
         self._events: Any = None
         self._failed = False
 
@@ -83,21 +83,21 @@ class TensorBoardLog:
         with contextlib.suppress(OSError):
             if self._events is not None:
                 self._events.close()
-            self._directory.rmdir()  # where nothing was written
+            self._directory.rmdir()  # fails unless nothing was written
 
     def __call__(self, state: "TrainingState") -> None:
         """Write the scalars of a state."""
         if self._failed:
             return
-        with self._failures_noted():
+        with self._stop_at_failure():
             if self._events is None:
                 self._begin(state.step)
             for tag, value in _scalars(state):
                 self._write(state.step, tag, value)
             self._events.flush()
 
-    def project(self, words: Sequence[str], counts: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Write words and vectors, of which the first PROJECTOR_WORDS are taken, for the projector.
+    def write_projector(self, words: Sequence[str], counts: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Write the first PROJECTOR_WORDS words and their vectors for the projector.
 
         Parameters
         ----------
@@ -108,20 +108,20 @@ class TensorBoardLog:
         if self._failed:
             return
         top = PROJECTOR_WORDS
-        with self._failures_noted():
+        with self._stop_at_failure():
             Embeddings(words[:top], vectors[:top], counts[:top]).save(self._directory / PROJECTOR, "projector")
-            # TensorBoard looks for this file beside the events
+            # TensorBoard expects this file beside the events
             with atomic_write(self._directory / "projector_config.pbtxt", "w", encoding="utf-8") as file:
                 file.write(_CONFIG)
 
     def _begin(self, step: int) -> None:
-        # tensorboardX's SummaryWriter hands events to a thread, which dies of a full disk and leaves the run waiting
+        # not tensorboardX's SummaryWriter: on a full disk its thread ends and the run waits for ever
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-        # two runs that begin within a second are to have two files, the later one's name behind the earlier's
+        # the time makes file names distinct and sorted, also of two runs that begin within a second
         self._events = EventsWriter(os.fspath(self._directory / "events"), f".{time.time_ns()}")
-        # readers drop what earlier files have from this step on
+        # readers drop the events of earlier files from this step on
         start = Event(step=step if self._resumed else 0, session_log=SessionLog(status=SessionLog.START))
         self._events.write_event(start)
 
@@ -132,17 +132,17 @@ class TensorBoardLog:
         self._events.write_event(Event(wall_time=time.time(), step=step, summary=scalar(tag, value)))
 
     @contextlib.contextmanager
-    def _failures_noted(self) -> Iterator[None]:
+    def _stop_at_failure(self) -> Iterator[None]:
         try:
             yield
         except (OSError, InputError) as error:
             self._failed = True
             reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
-            self._note(f"Nothing more is written to {self._directory} for TensorBoard: {reason}.")
+            self._warn(f"Nothing more is written to {self._directory} for TensorBoard: {reason}.")
 
 
 def _scalars(state: "TrainingState") -> Iterator[tuple[str, float]]:
-    """Names and values of what is new in a state."""
+    """Yield the names and values of the new scalars of a state."""
     values: dict[str, float | None]
     if state.heldout is not None:
         values = {"heldout/nce_loss": state.heldout["nce_loss"]}

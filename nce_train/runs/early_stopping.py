@@ -1,103 +1,128 @@
 """Held-out text during training: its loss after each epoch, the best parameters so far, and when to stop.
 
-What is known stands in the run's record, so that an interrupted run goes on with it; the best parameters lie beside the
+What is known stands in the run's record, so that a resumed run continues with it. The best parameters lie beside the
 checkpoints in `best-EPOCH.npz`.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from nce_train.errors import RunError
-from nce_train.runs.checkpoint import DAMAGED, read_archive, write_archive
+from nce_train.runs.context import RunContext
+from nce_train.runs.protocols import Measure
+from nce_train.runs.run_log import RunLog
+from nce_train.runs.state_file import DAMAGED, read_archive, write_archive
+from nce_train.training.observers import Observer, Pause
+from nce_train.training.trainer import Trainer
 
-Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]  # of input, output, bias: with `nce_loss`
 PARAMETERS = ("input", "output", "bias")
 
 
-class Heldout(Protocol):
-    """A held-out text, whose loss is a mean over batches of pairs that may be summed apart."""
+class HeldoutLosses(Observer):
+    """Measures the held-out text after each epoch, and ends training when its loss has not fallen for too long."""
 
-    @property
-    def batches(self) -> Sequence[Any]:
-        """What `sums` are of."""
+    after_epochs = True
 
-    def loss(self, input: np.ndarray, output: np.ndarray, bias: np.ndarray) -> dict[str, Any]:
-        """What is measured of parameters, with `nce_loss`."""
+    def __init__(
+        self, context: RunContext, trainer: Trainer, log: RunLog, measure: Measure, stopping: "EarlyStopping"
+    ) -> None:
+        self._context = context
+        self._trainer = trainer
+        self._log = log
+        self._measure = measure
+        self._stopping = stopping
 
-    def mean(self, sums: Iterable[float]) -> dict[str, Any]:
-        """The same, from the sums of all batches, in their order."""
+    def on_pause(self, pause: Pause) -> None:
+        """Measure the epoch that has just ended, unless that was done before the run was interrupted."""
+        epoch = pause.epochs_done
+        if epoch is None:
+            return
+        if not self._stopping.knows(epoch):
+            with self._context.timings.measure("heldout"):
+                parameters = self._trainer.state()
+                measured = self._measure(*(parameters[name] for name in PARAMETERS))
+                self._stopping.add(epoch, measured, parameters)
+            self._log.add_heldout(epoch, measured)
+        if self._stopping.out_of_patience:
+            self._context.record.stopped_early = "patience"
+            self._trainer.end_early()
 
 
 class EarlyStopping:
-    """Looks at a run after each epoch.
+    """Keeps the parameters of the epoch with the lowest held-out loss, and says when patience is over.
 
     Parameters
     ----------
-    measure : callable
     patience : int or None
         Stop after so many epochs without a lower loss; None: never, and keep no parameters.
     directory : Path
         For the best parameters.
-    looks : list of dict
-        Of the sessions before: added to.
-    note : callable
-        Told when the best parameters cannot be written.
-
-    Attributes
-    ----------
-    looks : list of dict
-        `epoch`, `pairs`, `nce_loss` and `best`, whether it was the best so far, after each epoch.
+    losses : list of dict
+        Of the sessions before; added to. Each has `epoch`, `pairs`, `nce_loss` and `best`, whether it was the lowest
+        so far.
+    warn : callable
+        Called with a sentence when the best parameters cannot be written.
     """
 
     def __init__(
-        self,
-        measure: Measure,
-        patience: int | None,
-        directory: Path,
-        looks: list[dict[str, Any]],
-        note: Callable[[str], None],
+        self, patience: int | None, directory: Path, losses: list[dict[str, Any]], warn: Callable[[str], None]
     ) -> None:
-        self.looks = looks
-        self._measure = measure
         self._patience = patience
         self._directory = directory
-        self._note = note
+        self._losses = losses
+        self._warn = warn
+        # Epochs whose best parameters the last two checkpoints rely on, or that an earlier session left.
+        self._needed = [self._kept() if losses else set(), self._best_epoch()]
+        self._remove_unneeded()
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The look at the best parameters."""
-        return next((look for look in reversed(self.looks) if look["best"]), None)
+        """The lowest loss."""
+        return next((loss for loss in reversed(self._losses) if loss["best"]), None)
+
+    @property
+    def last_epoch(self) -> int:
+        """The last epoch that was measured."""
+        return int(self._losses[-1]["epoch"])
 
     @property
     def out_of_patience(self) -> bool:
         """Whether the loss has not fallen for too long."""
         best = self.best
-        return self._patience is not None and best is not None and self._since(best) >= self._patience
+        return self._patience is not None and best is not None and self.last_epoch - best["epoch"] >= self._patience
 
-    def look(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
-        """Take the loss after an epoch; None when that was done before the run was interrupted."""
-        if self.looks and self.looks[-1]["epoch"] == epoch:
-            return None
-        measured = self._measure(*(parameters[name] for name in PARAMETERS))
-        if not math.isfinite(measured["nce_loss"]):
+    def knows(self, epoch: int) -> bool:
+        """Whether the loss after an epoch is known already."""
+        return bool(self._losses) and self.last_epoch == epoch
+
+    def add(self, epoch: int, measured: dict[str, Any], parameters: Mapping[str, np.ndarray]) -> None:
+        """Add the loss after an epoch, and keep its parameters where it is the lowest."""
+        loss = measured["nce_loss"]
+        if not math.isfinite(loss):
             raise RunError(
-                f"The loss of the held-out text after epoch {epoch} is {measured['nce_loss']}: most likely the "
-                "learning rate is too high; lower --lr and train again."
+                f"The loss of the held-out text after epoch {epoch} is {loss}: most likely the learning rate is too "
+                "high; lower --lr and train again."
             )
-        look = {"epoch": epoch, **measured, "best": self._is_best(measured["nce_loss"])}
-        if look["best"] and self._patience is not None:
-            look["best"] = self._keep(epoch, parameters)
-        self.looks.append(look)
-        return measured
+        best = self.best
+        is_best = best is None or loss < best["nce_loss"]
+        if is_best and self._patience is not None:
+            is_best = self._keep(epoch, parameters)
+        self._losses.append({"epoch": epoch, **measured, "best": is_best})
+        self._remove_unneeded()
+
+    def checkpoint_written(self) -> None:
+        """A checkpoint was written that relies on the best parameters as they are now."""
+        self._needed = [self._needed[1], self._best_epoch()]
+        self._remove_unneeded()
 
     def take_best(self, parameters: Mapping[str, np.ndarray]) -> bool:
-        """Overwrite parameters by the best ones, where these are others; whether they are."""
+        """Overwrite parameters by the best ones, where these are others; returns whether they are."""
         best = self.best
-        if self._patience is None or best is None or self._since(best) == 0:
+        if self._patience is None or best is None or best["epoch"] == self.last_epoch:
             return False
         path = self._path(best["epoch"])
         try:
@@ -108,45 +133,40 @@ class EarlyStopping:
             raise RunError(f"The best parameters, {path}, are damaged or gone: train again.") from None
         return True
 
-    def kept_sentence(self) -> str | None:
-        """Say at the end which epoch's parameters the model has; None when it was not to be chosen."""
+    def summary(self) -> str | None:
+        """Which epoch's parameters the finished model has; None when these were not to be chosen."""
         best = self.best
         if self._patience is None or best is None:
             return None
         if self.out_of_patience:
             return (
-                f"Training stopped after epoch {self.looks[-1]['epoch']}: the held-out loss has not fallen since epoch "
+                f"Training stopped after epoch {self.last_epoch}: the held-out loss has not fallen since epoch "
                 f"{best['epoch']}, whose parameters the model has."
             )
         return f"The held-out loss was lowest after epoch {best['epoch']}, whose parameters the model has."
-
-    @property
-    def kept(self) -> set[int]:
-        """The epochs whose parameters are kept."""
-        return {int(path.stem.removeprefix("best-")) for path in self._directory.glob("best-*.npz")}
-
-    def remove_but(self, epochs: set[int]) -> None:
-        """Remove the kept parameters of all other epochs."""
-        for epoch in self.kept - epochs:
-            self._path(epoch).unlink(missing_ok=True)
-
-    def _is_best(self, loss: float) -> bool:
-        best = self.best
-        return best is None or loss < best["nce_loss"]
-
-    def _since(self, best: Mapping[str, Any]) -> int:
-        return int(self.looks[-1]["epoch"]) - int(best["epoch"])
 
     def _keep(self, epoch: int, parameters: Mapping[str, np.ndarray]) -> bool:
         try:
             write_archive(self._path(epoch), {"epoch": epoch}, {name: parameters[name] for name in PARAMETERS})
         except OSError as error:
-            self._note(
+            self._warn(
                 f"The parameters after epoch {epoch}, the best so far, could not be written to {self._directory} "
                 f"({error.strerror}); those kept before count as the best."
             )
             return False
         return True
+
+    def _best_epoch(self) -> set[int]:
+        best = self.best
+        return set() if best is None else {best["epoch"]}
+
+    def _kept(self) -> set[int]:
+        """The epochs whose parameters lie in the directory."""
+        return {int(path.stem.removeprefix("best-")) for path in self._directory.glob("best-*.npz")}
+
+    def _remove_unneeded(self) -> None:
+        for epoch in self._kept() - self._best_epoch().union(*self._needed):
+            self._path(epoch).unlink(missing_ok=True)
 
     def _path(self, epoch: int) -> Path:
         return self._directory / f"best-{epoch:06}.npz"

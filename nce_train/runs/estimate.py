@@ -5,65 +5,41 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nce_train.runs.executor import Executor
+from nce_train.runs.inputs import check_heldout
 from nce_train.runs.limits import copies_beside, memory_needed, parameter_bytes, refuse_without_pairs
-from nce_train.runs.preparation import check_heldout, encode, new_trainer
+from nce_train.runs.protocols import Executor, Watcher
+from nce_train.runs.read_corpus import new_trainer, read_corpus
 from nce_train.runs.warm_start import WarmStart
-from nce_train.runs.watcher import Watcher
 from nce_train.text.sources import Corpus
+from nce_train.training.observers import Observer
 from nce_train.training.readings import Reading
 from nce_train.training.settings import Settings
+from nce_train.training.trainer import Trainer
 
 TRIAL_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take.
+    """What a run would take."""
 
-    Attributes
-    ----------
-    vocabulary, tokens : int
-        Words, and in-vocabulary tokens of an epoch.
-    pairs : int
-        (centre, context) pairs over all epochs, expected.
-    memory_bytes : int
-        Of anonymous memory at the peak.
-    disk_bytes : int
-        Of the model directory at its largest, the token file included.
-    tokens_per_second : float
-        In a short trial of the real thing.
-    seconds : float
-        Of training.
-    on_cluster : OnCluster or None
-        What only a run on a cluster takes; the memory is then that of this machine.
-    """
-
-    vocabulary: int
-    tokens: int
-    pairs: int
-    memory_bytes: int
-    disk_bytes: int
-    tokens_per_second: float
-    seconds: float
+    vocabulary: int  # words
+    tokens: int  # in-vocabulary tokens of an epoch
+    pairs: int  # (centre, context) pairs over all epochs, expected
+    memory_bytes: int  # anonymous memory at the peak; on a cluster, of this machine
+    disk_bytes: int  # of the model directory at its largest, the token file included
+    tokens_per_second: float  # in a short trial
+    seconds: float  # of training
     on_cluster: "OnCluster | None" = None
 
 
 @dataclass(frozen=True)
 class OnCluster:
-    """What a run takes of a cluster.
+    """What a run would take of a cluster."""
 
-    Attributes
-    ----------
-    worker_memory_bytes : int
-        Of the worker with most threads, at most.
-    travels, verdict : str
-        See `RoundCost`.
-    """
-
-    worker_memory_bytes: int
-    travels: str
-    verdict: str
+    worker_memory_bytes: int  # of the worker with most threads, at most
+    transfer: str  # see `RoundCost`
+    speedup: str
 
 
 def estimate(
@@ -80,28 +56,25 @@ def estimate(
     Parameters are those of `train_model`.
     """
     settings = settings.resolved()
-    check_heldout(corpus, settings, watcher)
+    if warning := check_heldout(corpus, settings):
+        watcher.note(warning)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = encode(corpus, settings, Path(scratch), watcher, watcher.scanning, cache, start, cluster)
+        encoded = read_corpus(corpus, settings, Path(scratch), watcher, cache=cache, start=start, cluster=cluster)
         vocabulary = len(encoded.vocabulary)
         settings = settings.with_rounds(vocabulary, encoded.token_count)
         if start is not None:
             settings = start.with_lr(settings, encoded.token_count)
         memory = memory_needed(vocabulary, settings, copies_beside(vocabulary, settings, cluster))
-        # rounds end where they end, so they are asked behind each; threads are asked when it is time
+        # a reading behind each round, or, with shared parameters, when the trial is over
         every = 1 if settings.deterministic else None
         settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})
         trial = (new_trainer if cluster is None else cluster.trainer)(encoded, settings_of_trial)
         trial.compile()
         if start is not None:
             trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
-            watcher.note(start.sentence())
+            watcher.note(start.summary())
 
-        def on_reading(reading: Reading) -> None:
-            if reading.seconds >= TRIAL_SECONDS:
-                trial.stop()
-
-        trial.run(on_reading)
+        trial.run([_StopAfterTrial(trial)])
         done = trial.totals
         refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
@@ -124,4 +97,13 @@ def estimate(
 def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCluster:
     cost = cluster.round_cost()
     memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
-    return OnCluster(memory, cost.travels(), cost.verdict())
+    return OnCluster(memory, cost.transfer_summary(), cost.speedup_summary())
+
+
+class _StopAfterTrial(Observer):
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_reading(self, reading: Reading) -> None:
+        if reading.seconds >= TRIAL_SECONDS:
+            self._trainer.stop()

@@ -1,68 +1,56 @@
-"""Evaluation on a schedule while a model is trained: when it is due, and what is kept of it for a run that goes on.
-
-In: what measures word vectors, and the setting `eval_every`. The threads pause meanwhile, so it takes no training time.
-"""
+"""Evaluation on a schedule while a model is trained. The threads pause meanwhile, so it takes no training time."""
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nce_train.runs.context import RunContext
+from nce_train.runs.protocols import Report
+from nce_train.runs.run_log import RunLog
+from nce_train.training.observers import Observer, Pause
 from nce_train.training.settings import parse_interval
-
-if TYPE_CHECKING:
-    from nce_train.training.trainer import BaseTrainer
-
-Report = dict[str, Any]
-Measure = Callable[[np.ndarray], Report]  # of the input embeddings [vocabulary, dim]
+from nce_train.training.trainer import Trainer
 
 
-class Evaluations:
-    """Evaluates a run when that is due; an `Evaluator` of the trainer.
-
-    Parameters
-    ----------
-    measure : callable
-    interval : str
-        The setting `eval_every`.
-    trainer : BaseTrainer
-    last : dict
-        `tokens` and `seconds` of training at the last evaluation, of this or an earlier session: kept up to date.
-    tell : callable
-        Called with each report.
-    """
+class Evaluations(Observer):
+    """Evaluates the input embeddings [vocabulary, dim] at the interval `eval_every`, and at the end."""
 
     def __init__(
         self,
-        measure: Measure,
+        context: RunContext,
+        trainer: Trainer,
+        log: RunLog,
+        measure: Callable[[np.ndarray], Report],
         interval: str,
-        trainer: "BaseTrainer",
-        last: dict[str, Any],
-        tell: Callable[[Report], None],
     ) -> None:
         self._seconds, self._tokens = parse_interval(interval, trainer.token_count)
-        self._measure = measure
+        self._timings = context.timings
+        self._last = context.record.evaluated
         self._trainer = trainer
-        self._last = last
-        self._tell = tell
+        self._log = log
+        self._measure = measure
 
-    def due_at(self) -> float:
+    def pause_at(self) -> float:
         """The next multiple of the interval in tokens."""
         return (self._last["tokens"] // self._tokens + 1) * self._tokens if self._tokens else math.inf
 
-    def due(self, at_end: bool = False) -> bool:
-        """Whether it is time, or, `at_end`, whether anything was trained since the last time."""
+    def wants_pause(self) -> bool:
+        """Whether an evaluation is due."""
         tokens = self._trainer.totals.tokens
         if tokens <= self._last["tokens"]:
             return False
         if self._tokens:
-            return at_end or tokens >= self.due_at()
-        return at_end or self._trainer.seconds_now() >= self._last["seconds"] + self._seconds
+            return tokens >= self.pause_at()
+        return self._trainer.seconds_now() >= self._last["seconds"] + self._seconds
 
-    def evaluate(self) -> None:
-        """Measure the embeddings as they are."""
+    def on_pause(self, pause: Pause) -> None:
+        """Evaluate if it is due, or, at the end, if anything was trained since the last time."""
+        is_last = pause.finished and self._trainer.totals.tokens > self._last["tokens"]
+        if pause.stopped or not (is_last or self.wants_pause()):
+            return
         self._trainer.check()
-        report = self._measure(self._trainer.state()["input"])
+        with self._timings.measure("evaluation"):
+            report = self._measure(self._trainer.state()["input"])
         self._last.update(tokens=self._trainer.totals.tokens, seconds=self._trainer.seconds)
-        self._tell(report)
+        self._log.add_evaluation(report)

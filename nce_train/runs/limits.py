@@ -1,4 +1,4 @@
-"""Limits told before the work: memory, room on the disk, a text without pairs."""
+"""Limits that are checked before the work: memory, room on the disk, a text without pairs."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from nce_train.errors import InputError
 from nce_train.kernel.sizes import row_length
 from nce_train.memory import available_memory
-from nce_train.runs.executor import Executor
+from nce_train.runs.protocols import Executor
 from nce_train.training.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""What `manifest.json` tells of a run."""
+"""The contents of `manifest.json`."""
 
 import os
 import platform
@@ -6,6 +6,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from nce_train.runs.model_directory import FORMAT
+from nce_train.runs.record import RunRecord
+from nce_train.runs.warm_start import provenance
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.settings import Settings
 
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 
 
 def manifest_of(
+    record: RunRecord,
     encoded: EncodedCorpus,
     settings: Settings,
     trained: "Trained",
     timings: dict[str, float],
     peak_memory: int,
 ) -> dict[str, Any]:
-    """What is known of a finished run, but for where it started and how held-out text went."""
+    """What is known of a finished run: all keys but `files`."""
     totals = trained.totals
     return {
         "format": FORMAT,
@@ -40,6 +43,10 @@ def manifest_of(
         "corpus": encoded.sources,
         "packages": package_versions(),
         "machine": machine_description(),
+        "run": record.id,
+        **provenance(record.start),
+        "heldout": record.heldout["looks"],
+        "stopped_early": record.stopped_early,
     }
 
 

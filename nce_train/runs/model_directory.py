@@ -1,6 +1,6 @@
 """The model directory: who may write it, and how its files get there whole.
 
-`claim` looks at the output before any work is done; `save_model` writes the files into `checkpoint/` and moves them up
+`claim` checks the output before any work is done; `save_model` writes the files into `checkpoint/` and moves them up
 when all are complete, the manifest last: a directory with a manifest is a finished model, and an old one stays until
 then. What `checkpoint/` holds of an interrupted run stays for `claim_interrupted`.
 """
@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from nce_train.decompression import ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.npy_file import write_npy
-from nce_train.runs.checkpoint import RUN, states
+from nce_train.runs.state_file import RUN, states
 from nce_train.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -35,13 +36,11 @@ VOCABULARY = "vocab.tsv"
 PARAMETERS = ("input.npy", "output.npy", "bias.npy")
 OUR_FILES = (*PARAMETERS, VOCABULARY, CONFIG, METRICS, MANIFEST)
 
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-
 
 def default_output(corpus: str | os.PathLike[str]) -> Path:
     """The output directory named after the first corpus: `texts/medium.txt.xz` → `medium.nce`."""
     name = Path(os.path.abspath(corpus)).name
-    for ending in _COMPRESSED:
+    for ending in ENDINGS:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
             break
@@ -74,24 +73,10 @@ class Claim:
 
 
 def claim(output: Path, overwrite: bool) -> Claim:
-    """Make sure that a model may be written to `output`, and make its `checkpoint/`.
+    """Make sure that a model may be written to `output`, and make its `checkpoint/`, the place of the token file.
 
-    Parameters
-    ----------
-    output : Path
-    overwrite : bool
-        Whether a model that is there may be replaced.
-
-    Returns
-    -------
-    Claim
-        `checkpoint` is the directory for the token file.
-
-    Raises
-    ------
-    InputError
-        When `output` cannot be written, holds something else, holds a model and `overwrite` is not set, or another
-        run is writing to it.
+    Raises InputError when `output` cannot be written, holds something else, holds a model that `overwrite` does not let
+    go, or another run is writing to it.
     """
     if output.is_dir():
         try:
@@ -104,7 +89,7 @@ def claim(output: Path, overwrite: bool) -> Claim:
                 f"The output directory {output} holds something else ({sorted(foreign)[0]}): choose another with -o."
             )
         if (output / CHECKPOINT / LOCK).exists():
-            _lock(output / CHECKPOINT).close()  # a run that is at work there is said first
+            _lock(output / CHECKPOINT).close()  # refuses first when another run is writing there
         if names and not overwrite:
             kind = "a finished model" if MANIFEST in names else "an interrupted run"
             go_on = "--resume to go on with it, " if CHECKPOINT in names else ""
@@ -126,20 +111,9 @@ def claim(output: Path, overwrite: bool) -> Claim:
 
 
 def claim_interrupted(output: Path) -> Claim:
-    """Claim a directory in which an interrupted run is to go on.
+    """Claim a directory whose interrupted run is resumed.
 
-    Parameters
-    ----------
-    output : Path
-
-    Returns
-    -------
-    Claim
-
-    Raises
-    ------
-    InputError
-        When there is no such run, it is finished, or another process is at work there.
+    Raises InputError when there is no such run, it is finished, or another process is writing there.
     """
     checkpoint, is_finished = output / CHECKPOINT, (output / MANIFEST).exists()
     if not checkpoint.is_dir() or (is_finished and not (checkpoint / RUN).exists() and not states(checkpoint)):
@@ -197,26 +171,10 @@ def save_model(
     readings: Iterable[dict[str, Any]],
     manifest: Callable[[], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Write all files of a model, the manifest last.
+    """Write all files of a model to a claimed `output`, the manifest last, and return it with the files' SHA-256.
 
-    Parameters
-    ----------
-    output : Path
-        Claimed before.
-    tables : Tables
-    dim : int
-        Columns of the tables that are the embeddings.
-    vocabulary : Vocabulary
-    config_yaml : str
-    readings : iterable of dict
-        The lines of `metrics.jsonl`.
-    manifest : callable
-        Returns all keys but `files`; called when the other files are written, so that it can tell the time.
-
-    Returns
-    -------
-    dict
-        The manifest with `files`, the sha256 of every other file.
+    `dim` is the number of columns that are embeddings. `manifest` returns all keys but `files`; it is called when the
+    other files are written, so that it has their time.
     """
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)

@@ -1,8 +1,8 @@
 """A run that does not begin from nothing: with vectors that are there (init), or with a model (continue).
 
-In go words with parameters; out come tables in which every word that is known has its parameters, whatever row it had
-before. Words that are not known keep the start that the settings give them. What was started from is written down by
-name and SHA-256, so that a run can tell whether it is still there.
+In go words with parameters; out come tables in which every known word has its parameters, in its new row. Words that
+are not known keep the start that the settings give them. What was started from is written down by name and SHA-256, so
+that a resumed run can check that it has not changed.
 """
 
 import json
@@ -16,7 +16,8 @@ import numpy as np
 from nce_train.errors import InputError
 from nce_train.runs.model_directory import CONFIG, MANIFEST, sha256_of
 from nce_train.text.vocabulary import Vocabulary
-from nce_train.training.settings import Settings, load_settings, read_config
+from nce_train.training.settings import Settings
+from nce_train.training.settings_files import load_settings, read_config
 
 if TYPE_CHECKING:
     from nce_train.kernel.state import Tables
@@ -45,24 +46,13 @@ FindStart = Callable[[How, str], "WarmStart"]
 
 
 class Known(NamedTuple):
-    """Words with parameters, row by row.
+    """Words with parameters, row by row."""
 
-    Attributes
-    ----------
-    vocabulary : Vocabulary
-        Its counts matter where there are biases.
-    input : float32 [words, dim]
-    output : float32 [words, dim] or None
-    bias : float32 [words] or None
-    subsample : float
-        That of the run that made the biases.
-    """
-
-    vocabulary: Vocabulary
-    input: np.ndarray
-    output: np.ndarray | None = None
-    bias: np.ndarray | None = None
-    subsample: float = 0.0
+    vocabulary: Vocabulary  # its counts matter where there are biases
+    input: np.ndarray  # float32 [words, dim]
+    output: np.ndarray | None = None  # float32 [words, dim]
+    bias: np.ndarray | None = None  # float32 [words]
+    subsample: float = 0.0  # of the run that made the biases
 
 
 class WarmStart:
@@ -176,7 +166,7 @@ class WarmStart:
                 tables.bias[rows] += log_unigram(vocabulary.counts, settings.subsample)[rows] - before
         self.record.update(words_found=len(rows), words=len(vocabulary))
 
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """How many words were known to `fill`."""
         name, found, words = (self.record[key] for key in ("name", "words_found", "words"))
         if self.record["how"] == "continue":
@@ -189,19 +179,7 @@ def settings_to_continue(
 ) -> Settings:
     """The settings of a run that continues a model: the model's, then those of `config`, then those given.
 
-    Parameters
-    ----------
-    start : WarmStart
-        The model.
-    model : Path
-        Its directory.
-    config, given
-        See `load_settings`.
-
-    Raises
-    ------
-    InputError
-        When one is wrong, or cannot be another than the model's.
+    Raises InputError when one is wrong, or must be the model's.
     """
     changes = {**({} if config is None else read_config(config)), **given}
     settings = load_settings(model / CONFIG, {**_OF_THAT_RUN, **changes})
@@ -245,23 +223,14 @@ def provenance(record: Mapping[str, Any] | None) -> dict[str, Any]:
     if record is None:
         return {}
     key = "continued_from" if record["how"] == "continue" else "init_from"
-    told = ("name", "files", "first_lr", "words_found", "words")
-    return {key: {name: record[name] for name in told if name in record}}
+    keys = ("name", "files", "first_lr", "words_found", "words")
+    return {key: {name: record[name] for name in keys if name in record}}
 
 
-def found_again(before: Mapping[str, Any], find: FindStart) -> WarmStart:
-    """What a run that is to begin again started from.
+def same_start(before: Mapping[str, Any], find: FindStart) -> WarmStart:
+    """What a run that begins again started from, given its `WarmStart.record`.
 
-    Parameters
-    ----------
-    before : mapping
-        What `WarmStart.record` was.
-    find : callable
-
-    Raises
-    ------
-    InputError
-        When it was in memory only, is gone, or has changed.
+    Raises InputError when it was in memory only, is gone, or has changed.
     """
     if before["path"] is None:
         raise InputError(f"The run started from {IN_MEMORY} and has no checkpoint: it cannot go on, start it anew.")

@@ -1,7 +1,7 @@
-"""Arrays that are used again from block to block.
+"""A pool of arrays that are reused from block to block.
 
-Where large ones go back to the system at once, as Dask has it on its workers, a new one costs a page fault every 4 KB:
-a sixth of the time of counting.
+Where the allocator returns large arrays to the system at once, as on Dask workers, a new array costs a page fault every
+4 KB: a sixth of the time of counting.
 """
 
 from collections import deque
@@ -9,15 +9,15 @@ from collections import deque
 import numpy as np
 
 
-class Buffers:
-    """Arrays of one type that are free; threads may take and give back at the same time."""
+class BufferPool:
+    """Free arrays of one type. Several threads may use the pool at the same time."""
 
     def __init__(self, dtype: type) -> None:
         self._dtype = dtype
         self._free: deque[np.ndarray] = deque()
 
     def take(self, size: int) -> np.ndarray:
-        """An array of `size`; what is in it is left over from before."""
+        """An array of `size` elements with arbitrary content."""
         try:
             array = self._free.pop()
         except IndexError:
@@ -26,6 +26,6 @@ class Buffers:
             array = np.empty(size, self._dtype)
         return array[:size]
 
-    def give_back(self, array: np.ndarray) -> None:
-        """Nobody may use an array that was taken any more."""
+    def release(self, array: np.ndarray) -> None:
+        """Return an array that was taken. The caller must not use it any more."""
         self._free.append(array if array.base is None else array.base)

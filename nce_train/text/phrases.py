@@ -1,10 +1,10 @@
-"""Phrases: words that stand side by side more often than chance would have it are joined to one word.
+"""Phrases: words that are neighbours more often than by chance are joined to one word.
 
     new york is large  →  new_york is large
 
-In goes a corpus; out comes the same text, and the phrases with their scores and counts. The text is read once, to a
-file of ids. Each pass counts the pairs of neighbours there, scores them, and joins from left to right; a further pass
-may join what an earlier one joined.
+A corpus goes in. Out come the same text, and the phrases with their scores and counts. The text is read once, to a file
+of ids. Each pass counts the pairs of neighbours there, scores them, and joins from left to right. A further pass may
+join the phrases of an earlier one.
 """
 
 import math
@@ -19,12 +19,12 @@ import numpy as np
 from nce_train.errors import InputError
 from nce_train.text import phrases_kernel as kernel
 from nce_train.text.corpus import encode_corpus
-from nce_train.text.phrases_pairs import PairCounts, count_neighbours
-from nce_train.text.provisional import Progress
+from nce_train.text.pair_counts import PairCounts, count_neighbours
 from nce_train.text.sources import Corpus
+from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary, is_token
 
-THRESHOLDS = {"word2vec": 10.0, "npmi": 0.5}  # by default
+THRESHOLDS = {"word2vec": 10.0, "npmi": 0.5}  # the defaults
 
 _IDS_AT_ONCE = 1 << 20
 _BYTES_AT_ONCE = 1 << 22
@@ -32,13 +32,13 @@ _BYTES_AT_ONCE = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Two words that were joined; in later passes, each may be a phrase."""
+    """Two words that were joined. In later passes, each may be a phrase."""
 
     first: str
     second: str
     phrase: str
     score: float
-    count: int  # how often they are neighbours; of two phrases that overlap, only the first is joined there
+    count: int  # how often they are neighbours; where two phrases overlap, only the first is joined
     first_count: int
     second_count: int
     number_of_pass: int  # from 1
@@ -46,7 +46,7 @@ class Phrase:
 
 @dataclass
 class PhrasedCorpus:
-    """What was found and written.
+    """The result of `join_corpus`.
 
     Attributes
     ----------
@@ -68,23 +68,23 @@ class PhrasedCorpus:
 
 @dataclass
 class Rule:
-    """Which pairs become phrases.
+    """Selects the pairs that become phrases.
 
     Attributes
     ----------
     score : "word2vec" or "npmi"
         See `word2vec_scores` and `npmi_scores`.
     threshold : float or None
-        A score above this makes a phrase; by default as `THRESHOLDS` has it.
+        A pair with a score above this is a phrase. The default is in `THRESHOLDS`.
     min_count : int
-        Pairs that occur less often are none.
+        Rarer pairs are not joined.
     delimiter : str
-        What the words are joined with.
+        Is written between the words of a phrase.
 
     Raises
     ------
     InputError
-        When a value is out of its range.
+        When a value is out of range.
     """
 
     score: str = "word2vec"
@@ -107,21 +107,24 @@ class Rule:
             raise InputError(f"--delimiter is {self.delimiter!r}: it must be a str, not empty, and without white space")
 
     def choose(self, pairs: PairCounts, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Which of the pairs are phrases, the best first, and the scores of these.
+        """Select the phrases.
 
         Parameters
         ----------
         pairs : PairCounts
         counts : int64 [ids]
-            Of the words.
+            Counts of the words.
 
         Returns
         -------
-        int64 [n], float64 [n]
+        chosen : int64 [n]
+            Indices of the pairs that are phrases, by decreasing score.
+        scores : float64 [n]
         """
         firsts, seconds = counts[pairs.left], counts[pairs.right]
         if self.score == "word2vec":
-            scores = word2vec_scores(firsts, seconds, pairs.counts, self.min_count, _num_types(pairs, counts))
+            num_types = int(np.count_nonzero(counts)) + pairs.num_distinct
+            scores = word2vec_scores(firsts, seconds, pairs.counts, self.min_count, num_types)
         else:
             scores = npmi_scores(firsts, seconds, pairs.counts, int(counts.sum()))
         order = np.lexsort((pairs.right, pairs.left, -pairs.counts, -scores))
@@ -134,7 +137,7 @@ def word2vec_scores(
 ) -> np.ndarray:
     """(count(a b) − min_count) / (count(a) · count(b)) · num_types.
 
-    Mikolov et al. 2013, equation 6, with the factor of the word2phrase program, and what gensim takes for it.
+    Mikolov et al. 2013, equation 6, with the factor of the word2phrase program in gensim's definition.
 
     Parameters
     ----------
@@ -142,7 +145,7 @@ def word2vec_scores(
         Counts of the words and of the pairs.
     min_count : int
     num_types : int
-        Different words and different pairs of neighbours, together.
+        Number of distinct words plus number of distinct pairs of neighbours.
 
     Returns
     -------
@@ -152,7 +155,7 @@ def word2vec_scores(
 
 
 def npmi_scores(firsts: np.ndarray, seconds: np.ndarray, pairs: np.ndarray, num_tokens: int) -> np.ndarray:
-    """log(p(a b) / (p(a) · p(b))) / −log p(a b), from −1 to 1: Bouma 2009; p is a count over `num_tokens`.
+    """log(p(a b) / (p(a) · p(b))) / −log p(a b), from −1 to 1 (Bouma 2009), where p is a count over `num_tokens`.
 
     Parameters
     ----------
@@ -180,7 +183,7 @@ def join_corpus(
     threads: int = 1,
     progress: Progress | None = None,
 ) -> PhrasedCorpus:
-    """Find the phrases of a corpus, and write its text with them joined.
+    """Find the phrases of a corpus, and write its text with the phrases joined.
 
     Parameters
     ----------
@@ -188,14 +191,14 @@ def join_corpus(
         See `encode_corpus`.
     write : callable
         Called with pieces of the text, when all phrases are known. Words are separated by one space, lines by a line
-        feed; lines without a word are left out.
+        feed. Empty lines are skipped.
     directory : path
         For the file of ids, 4 bytes a token.
     rule : Rule
     passes : int
         With n passes, phrases have up to 2^n words.
     progress : callable or None
-        As in `encode_corpus`; further phases are "pairs" and "joining", counted in ids.
+        As in `encode_corpus`. The other phases are "pairs" and "joining", in ids.
 
     Returns
     -------
@@ -211,7 +214,7 @@ def join_corpus(
         directory,
         tokens=tokens,
         lowercase=lowercase,
-        min_count=1,  # rare words are not joined, but written
+        min_count=1,  # the text keeps its rare words
         threads=threads,
         cache=False,
         progress=progress,
@@ -219,24 +222,23 @@ def join_corpus(
     words = _Words(encoded.vocabulary, rule.delimiter)
     joined = PhrasedCorpus([], encoded.token_count, encoded.token_count, encoded.sources, encoded.warnings)
     path, stream = encoded.path, encoded.stream
-    del encoded  # and with it the words as str
-    show = _shown_as(progress)
+    del encoded  # with the words as str
     for number in range(1, passes + 1):
-        pairs = count_neighbours(stream, rule.min_count, threads, show("pairs"))
-        found, table = words.add(pairs, *rule.choose(pairs, words.counts), number)
-        joined.phrases += found
-        chunks = _joined(stream, table, words.counts, show("joining"))
-        if number == passes or not found:
-            for text in _spelt(chunks, words):
+        pairs = count_neighbours(stream, rule.min_count, threads, _phase_progress(progress, "pairs"))
+        phrases, table = words.add(pairs, *rule.choose(pairs, words.counts), number)
+        joined.phrases += phrases
+        chunks = _join(stream, table, words.counts, _phase_progress(progress, "joining"))
+        if number == passes or not phrases:
+            for text in _text_of(chunks, words):
                 write(text)
             break
-        stream = _kept(chunks, path)
+        stream = _overwrite(path, chunks)
     joined.tokens_written = int(words.counts.sum())
     return joined
 
 
-def listing(phrases: Iterable[Phrase]) -> Iterator[bytes]:
-    """Lines of a table with tabs, a line of names first."""
+def phrase_table(phrases: Iterable[Phrase]) -> Iterator[bytes]:
+    """The lines of a tab-separated table with a header."""
     yield b"phrase\tscore\tcount\tfirst\tfirst_count\tsecond\tsecond_count\tpass\n"
     for it in phrases:
         line = (
@@ -247,22 +249,23 @@ def listing(phrases: Iterable[Phrase]) -> Iterator[bytes]:
 
 
 class _Words:
-    """All words by id, phrases among them, with their counts in the stream as it is now.
+    """All words by id, phrases included, with their counts in the current stream.
 
-    The words lie in one array of bytes, a line feed behind each: a `str` takes four times the memory.
+    The words are packed into one array of bytes, each followed by a line feed: as `str` they take four times the
+    memory.
     """
 
     def __init__(self, vocabulary: Vocabulary, delimiter: str) -> None:
-        self.text, self.starts = _laid_out(vocabulary.words)
+        self.text, self.starts = _pack(vocabulary.words)
         self.counts = vocabulary.counts
         self.delimiter = delimiter
-        # A phrase may be spelt like a word of the text, or like another phrase (a_b + c, a + b_c): that is one word.
+        # A phrase with the spelling of a word of the text or of another phrase (a_b + c, a + b_c) is the same word.
         self._index = {word: row for row, word in enumerate(vocabulary.words) if delimiter in word}
 
     def add(
         self, pairs: PairCounts, chosen: np.ndarray, scores: np.ndarray, number_of_pass: int
     ) -> tuple[list[Phrase], np.ndarray]:
-        """Make words of the chosen pairs; the phrases, and a table of their ids for `kernel.join_pairs`."""
+        """Add the chosen pairs; returns the phrases, and a table of their ids for `kernel.join_pairs`."""
         lefts, rights = pairs.left[chosen], pairs.right[chosen]
         columns = (lefts, rights, pairs.counts[chosen], self.counts[lefts], self.counts[rights], scores)
         phrases: list[Phrase] = []
@@ -275,32 +278,28 @@ class _Words:
             ids.append(self._index.setdefault(phrase, len(self.counts) + len(new_words)))
             if ids[-1] == len(self.counts) + len(new_words):
                 new_words.append(phrase)
-        text, starts = _laid_out(new_words)
+        text, starts = _pack(new_words)
         self.starts = np.concatenate([self.starts, len(self.text) + starts[1:]])
         self.text = np.concatenate([self.text, text])
         self.counts = np.concatenate([self.counts, np.zeros(len(new_words), np.int64)])
         table = np.zeros((1 << (2 * len(ids) + 1).bit_length(), 2), np.int64)
-        kernel.enter_pairs(table, lefts, rights, np.array(ids, np.int64))
+        kernel.insert_pairs(table, lefts, rights, np.array(ids, np.int64))
         return phrases, table
 
     def _word(self, row: int) -> str:
         return self.text[self.starts[row] : self.starts[row + 1] - 1].tobytes().decode("utf-8", "surrogateescape")
 
 
-def _laid_out(words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The words' bytes, a line feed behind each, and where each begins, with an end for the last."""
+def _pack(words: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The words' bytes, each followed by a line feed; and the position of each word, and of the end."""
     text = np.frombuffer("\n".join([*words, ""]).encode("utf-8", "surrogateescape"), np.uint8)
     return text, np.concatenate([[0], np.flatnonzero(text == ord("\n")) + 1])
 
 
-def _num_types(pairs: PairCounts, counts: np.ndarray) -> int:
-    return int(np.count_nonzero(counts)) + pairs.num_distinct
-
-
-def _joined(
+def _join(
     stream: np.ndarray, table: np.ndarray, counts: np.ndarray, progress: Callable[[int, int], None]
 ) -> Iterator[np.ndarray]:
-    """The stream with its pairs joined; each piece is overwritten by the next one."""
+    """The stream with its pairs joined, in chunks; each chunk is overwritten by the next one."""
     output = np.empty(_IDS_AT_ONCE, np.int32)
     position = 0
     while position < len(stream):
@@ -309,11 +308,11 @@ def _joined(
         yield output[:written]
 
 
-def _kept(chunks: Iterator[np.ndarray], path: Path) -> np.ndarray:
-    """The pieces that come from the ids in a file, in their place: they are never longer than what has been read."""
+def _overwrite(path: Path, chunks: Iterator[np.ndarray]) -> np.ndarray:
+    """Overwrite the ids in a file by the chunks derived from them, which are never longer than the ids read so far."""
     stream = np.load(path, mmap_mode="r", allow_pickle=False)
     length = 0
-    with open(path, "r+b") as file:  # a map for writing would end in a signal where there is no space
+    with open(path, "r+b") as file:  # on a full disk, writing to a memory map would raise a signal
         file.seek(stream.offset)
         for chunk in chunks:
             file.write(chunk.data)
@@ -321,26 +320,23 @@ def _kept(chunks: Iterator[np.ndarray], path: Path) -> np.ndarray:
     return stream[:length]
 
 
-def _spelt(chunks: Iterator[np.ndarray], words: _Words) -> Iterator[memoryview]:
-    """The text of a stream; each piece is overwritten by the next one."""
+def _text_of(chunks: Iterator[np.ndarray], words: _Words) -> Iterator[memoryview]:
+    """The text of a stream, in pieces; each piece is overwritten by the next one."""
     longest = int(np.diff(words.starts).max())
     output = np.empty(max(_BYTES_AT_ONCE, longest + 1), np.uint8)
     line_is_open = False
     for ids in chunks:
         position = 0
         while position < len(ids):
-            position, written, line_is_open = kernel.spell(
+            position, written, line_is_open = kernel.write_text(
                 ids, position, line_is_open, words.text, words.starts, output
             )
             yield output[:written].data
 
 
-def _shown_as(progress: Progress | None) -> Callable[[str], Callable[[int, int], None]]:
-    def of_phase(phase: str) -> Callable[[int, int], None]:
-        def show(done: int, total: int) -> None:
-            if progress is not None:
-                progress(done, total, phase)
+def _phase_progress(progress: Progress | None, phase: str) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        if progress is not None:
+            progress(done, total, phase)
 
-        return show
-
-    return of_phase
+    return report

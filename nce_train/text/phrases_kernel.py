@@ -1,19 +1,17 @@
-"""The compiled part of finding phrases: pairs of neighbours are counted, joined, and spelt.
+"""The compiled part of finding phrases: pairs of neighbours are counted and joined, and ids are written as text.
 
-All of it works on a stream of ids as `corpus.encode_corpus` writes it. Pairs of ids live in open-addressing tables
-of int64 [a power of two, 2]: column `KEY` (0 is an empty slot) and column `VALUE`.
+The stream of ids is that of `corpus.encode_corpus`. Pairs of ids are the keys of open-addressing hash tables: int64
+[a power of two, 2], with the columns `KEY` (0 is an empty slot) and `VALUE`.
 """
 
 import numpy as np
 
 from nce_train.compiled import cached_njit
+from nce_train.text.scan import finish_hash
 from nce_train.text.vocabulary import LINE_END
 
 KEY, VALUE = 0, 1
-PARTS = 1 << 32  # `part_of_pair` is below it
-
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
-_FINAL_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)  # odd, about half of its bits set
+NUM_HASHES = 1 << 32  # `_high_half` is below this
 
 
 @cached_njit(nogil=True)
@@ -24,16 +22,17 @@ def count_pairs(ids, begin, end, low, high, table, num_pairs, room):
     ----------
     ids : int32 [more than end]
     low, high : int
-        Only pairs with low <= part < high are counted, so that threads, or one scan after the other, share the work.
+        Only pairs whose hash has a high half in [low, high) are counted. Threads and scans share the work by this.
     table : int64 [a power of two, 2]
         Changed in place.
     num_pairs, room : int
-        Pairs in the table, and how many it may hold.
+        Number of pairs in the table, and its maximum.
 
     Returns
     -------
     (int, int)
-        `end`, or the first i whose pair found no room: go on from there with another table; and the pairs in `table`.
+        `end`, or the first i whose pair did not fit: continue there with another table; and the number of pairs in
+        `table`.
     """
     mask = table.shape[0] - 1
     for place in range(begin, end):
@@ -42,7 +41,7 @@ def count_pairs(ids, begin, end, low, high, table, num_pairs, room):
             continue
         key = _key(left, right)
         mixed = _hash(key)
-        if not low <= _part(mixed) < high:
+        if not low <= _high_half(mixed) < high:
             continue
         slot = np.int64(mixed) & mask
         while table[slot, KEY] != key:
@@ -59,7 +58,7 @@ def count_pairs(ids, begin, end, low, high, table, num_pairs, room):
 
 @cached_njit(nogil=True)
 def copy_pairs(table, low, high, target):
-    """Enter the pairs of `table` with low <= part < high into the empty table `target`; how many they are."""
+    """Insert the pairs of `table` with a hash in [low, high) into the empty table `target`; returns their number."""
     mask = target.shape[0] - 1
     num_pairs = 0
     for source in range(table.shape[0]):
@@ -67,7 +66,7 @@ def copy_pairs(table, low, high, target):
         if key == 0:
             continue
         mixed = _hash(key)
-        if not low <= _part(mixed) < high:
+        if not low <= _high_half(mixed) < high:
             continue
         slot = np.int64(mixed) & mask
         while target[slot, KEY] != 0:
@@ -79,8 +78,8 @@ def copy_pairs(table, low, high, target):
 
 
 @cached_njit(nogil=True)
-def enter_pairs(table, lefts, rights, values):
-    """Enter pairs, all different, with their values into `table`, which has room for them."""
+def insert_pairs(table, lefts, rights, values):
+    """Insert distinct pairs with their values into `table`, which is large enough."""
     mask = table.shape[0] - 1
     for i in range(lefts.size):
         key = _key(np.int64(lefts[i]), np.int64(rights[i]))
@@ -93,24 +92,24 @@ def enter_pairs(table, lefts, rights, values):
 
 @cached_njit(nogil=True)
 def join_pairs(ids, begin, table, counts, output):
-    """Replace pairs by the ids that `table` has for them, from left to right: of a b c, where both a b and b c are
-    in the table, a b is joined.
+    """Replace pairs by the ids that `table` has for them, from left to right: with a b and b c in the table, a b c
+    becomes a_b c.
 
     Parameters
     ----------
     ids : int32 [n]
     begin : int
-        Where to go on in `ids`.
+        Where to start in `ids`.
     table : int64 [a power of two, 2]
-    counts : int64 [ids there are, new ones included]
-        Kept in step with the stream.
+    counts : int64 [ids, new ones included]
+        Updated.
     output : int32
-        May be where `ids[:begin]` lies.
+        May overlap `ids[:begin]`.
 
     Returns
     -------
     (int, int)
-        Where to go on, `output` being full; ids written.
+        Where to continue when `output` is full; number of ids written.
     """
     mask = table.shape[0] - 1
     place = begin
@@ -138,27 +137,27 @@ def join_pairs(ids, begin, table, counts, output):
 
 
 @cached_njit(nogil=True)
-def spell(ids, begin, line_is_open, text, starts, output):
-    """Write the words of a stream, with spaces between them and a line feed behind each line.
+def write_text(ids, begin, line_is_open, text, starts, output):
+    """Write the words of a stream, with spaces between them and a line feed after each line.
 
     Parameters
     ----------
     ids : int32 [n]
     begin : int
-        Where to go on in `ids`.
+        Where to start in `ids`.
     line_is_open : bool
         Whether a word has been written since the last line feed.
     text : uint8
-        The words, a byte behind each that is not written.
+        The words, each followed by one byte that is not written.
     starts : int64 [words + 1]
-        Where each begins in `text`.
+        Position of each word in `text`.
     output : uint8
-        More than the longest word and a space.
+        Longer than the longest word and a space.
 
     Returns
     -------
     (int, int, bool)
-        Where to go on, `output` having no room for the next word; bytes written; whether the line is open.
+        Where to continue when `output` is full; number of bytes written; whether the line is open.
     """
     written = 0
     for place in range(begin, ids.size):
@@ -185,22 +184,16 @@ def spell(ids, begin, line_is_open, text, starts, output):
 
 @cached_njit(nogil=True)
 def _key(left, right):
+    """A key that is never 0; `pair_counts` decodes it."""
     return left << 32 | right + 1
-
-
-def ids_of(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The left and the right ids of an int64 array of keys."""
-    return keys >> 32, (keys & 0xFFFFFFFF) - 1
 
 
 @cached_njit(nogil=True)
 def _hash(key):
-    """Spread over all 64 bits: the low ones choose the slot, the high half is the part."""
-    mixed = np.uint64(key) * _MULTIPLIER
-    mixed = (mixed ^ (mixed >> np.uint64(32))) * _FINAL_MULTIPLIER
-    return mixed ^ (mixed >> np.uint64(32))
+    """The low bits choose the slot, the high half chooses the thread and the scan."""
+    return finish_hash(np.uint64(key), 0)
 
 
 @cached_njit(nogil=True)
-def _part(mixed):
+def _high_half(mixed):
     return np.int64(mixed >> np.uint64(32))

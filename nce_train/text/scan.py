@@ -1,11 +1,11 @@
-"""The compiled tokeniser: where the tokens of a block lie, and which word each of them is.
+"""The compiled tokeniser: the position of each token in a block, and the id of its word.
 
-`find_tokens_…` turns a block of text (it ends at white space, `PADDING` readable bytes follow) into starts
-and lengths, a length of 0 standing for the end of a line. `look_up_tokens` turns these into ids, in the order
-of first sight, with an open-addressing hash table over the words' bytes.
+`find_tokens_…` turns a block of text (which ends at white space and is followed by `PADDING` readable bytes) into
+starts and lengths; a length of 0 marks the end of a line. `look_up_tokens` turns these into ids, numbered by first
+occurrence, with an open-addressing hash table over the words' bytes.
 
-Kernels hand arrays to no other compiled function: the reference counting of each such call costs more than
-the look-up of a word (measured: 5 million tokens/s instead of 25).
+The kernels pass no arrays to other compiled functions: the reference counting of such a call costs more than looking up
+a word (measured: 5 million tokens/s instead of 25).
 """
 
 from typing import Any, NamedTuple
@@ -16,13 +16,13 @@ from numba import types
 from numba.extending import intrinsic
 
 from nce_train.compiled import cached_njit
-from nce_train.text.sources import PADDING
+from nce_train.text.blocks import PADDING
 from nce_train.text.vocabulary import DROPPED, LINE_END
 
 # Classes of code points.
 SEPARATOR = 0
 STARTS = 1  # letters and digits
-CONTINUES = 2  # combining marks: inside a word only
+CONTINUES = 2  # combining marks: only inside a word
 
 # Columns of WordTable.words and WordTable.origins.
 HEAD, LENGTH, START, COUNT = 0, 1, 2, 3
@@ -38,32 +38,32 @@ _FINAL_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)  # odd, about half of its bits
 
 
 class WordTable(NamedTuple):
-    """The distinct words of one worker; arrays, so that compiled code takes them at one go."""
+    """The distinct words of one counter, as a tuple of arrays for compiled code."""
 
     slots: np.ndarray  # uint64 [a power of two]: high half of the hash, low half word + 1; 0 is empty
     words: np.ndarray  # int64 [capacity, 4]: first eight bytes, length in bytes, start in the arena, count
-    origins: np.ndarray  # int64 [capacity, 2]: hash, and the position in the corpus of the first sight
-    arena: np.ndarray  # uint8: the words' bytes, one after the other, and PADDING
+    origins: np.ndarray  # int64 [capacity, 2]: hash, and the position in the corpus of the first occurrence
+    arena: np.ndarray  # uint8: the words' bytes without gaps, and PADDING
     used: np.ndarray  # int64 [2]: words in the table, bytes in the arena
 
 
 @cached_njit(nogil=True)
 def find_tokens_whitespace(text, end, mark_lines, starts, lengths):
-    """Tokens are the runs of bytes between ASCII white space.
+    """Find the tokens: sequences of bytes between ASCII white space.
 
     Parameters
     ----------
     text : uint8 [end + PADDING]
         `text[end - 1]` is ASCII white space.
     mark_lines : bool
-        Whether a `\\n` writes a length of 0; of several blank lines only the first one does.
+        Whether a `\\n` writes a length of 0; consecutive line ends write one.
     starts, lengths : int64 [end]
         The output.
 
     Returns
     -------
     (int, int)
-        Entries written; the position of the first NUL byte, where reading stopped, or -1.
+        Number of entries written; the position of the first NUL byte, where reading stopped, or -1.
     """
     num_tokens = 0
     position = 0
@@ -98,9 +98,9 @@ def find_tokens_whitespace(text, end, mark_lines, starts, lengths):
 
 @cached_njit(nogil=True)
 def find_tokens_words(text, end, mark_lines, starts, lengths, classes):
-    """Tokens are runs of letters and digits, with the combining marks that follow one of them.
+    """Find the tokens: sequences of letters and digits, with the combining marks that follow one of them.
 
-    `classes` : uint8 [0x110000], the class of every code point; a byte that is no valid UTF-8 separates.
+    `classes` : uint8 [0x110000], the class of every code point. Bytes that are not valid UTF-8 separate tokens.
     The other parameters and the result are those of `find_tokens_whitespace`.
     """
     num_tokens = 0
@@ -135,20 +135,20 @@ def find_tokens_words(text, end, mark_lines, starts, lengths, classes):
 
 @cached_njit(nogil=True)
 def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
-    """Give every token its word's id and count it; new words enter the table.
+    """Count every token and write the id of its word; new words are added to the table.
 
     Parameters
     ----------
     table : WordTable
         Changed in place, up to its capacity.
     text : uint8
-        What the starts refer to; `PADDING` bytes lie behind the last token.
+        The text of the tokens; `PADDING` bytes follow the last one.
     starts, lengths : int64 [n]
         Tokens, and lengths of 0 for line ends.
     begin : int
-        The first token to look at.
+        Index of the first token to look up.
     origin : int
-        Position in the corpus of `text[0]`, for the first sight.
+        Position in the corpus of `text[0]`, for the first positions.
     weight : int
         What one token adds to its word's count.
     ids : int32 [n]
@@ -157,7 +157,7 @@ def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
     Returns
     -------
     int
-        n, or the first token for which the table has no room: grow it and call again with it as `begin`.
+        n, or the index of the first token that does not fit in the table: grow the table and continue there.
     """
     slots, words, origins, arena, used = table
     mask = np.int64(slots.size - 1)
@@ -179,9 +179,9 @@ def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
             if length - i < 8:
                 chunk &= _keep_bytes(length - i)
             mixed ^= chunk
-        mixed = _finish_hash(mixed, length)
+        mixed = finish_hash(mixed, length)
 
-        # find: the slot of this word, or the empty one that it belongs in
+        # find the slot of this word, or the empty one where it belongs
         word = np.int64(-1)
         slot = np.int64(mixed) & mask
         entry = slots[slot]
@@ -227,7 +227,7 @@ def look_up_tokens(table, text, starts, lengths, begin, origin, weight, ids):
 
 @cached_njit(nogil=True)
 def refill_slots(table):
-    """Enter every word of `table` into its slots, which are all empty and more than its words."""
+    """Insert every word of `table` into its slots, which are all empty."""
     slots, _, origins, _, used = table
     mask = np.int64(slots.size - 1)
     for word in range(used[0]):
@@ -240,7 +240,7 @@ def refill_slots(table):
 
 @cached_njit(nogil=True)
 def buckets_of_words(text, starts, lengths, num_buckets):
-    """uint16 [words], a number below `num_buckets` (a power of two) that depends on the spelling only."""
+    """uint16 [words], a number below `num_buckets` (a power of two) that depends only on the spelling."""
     buckets = np.empty(starts.size, np.uint16)
     for i in range(starts.size):
         mixed = np.uint64(lengths[i])
@@ -252,7 +252,7 @@ def buckets_of_words(text, starts, lengths, num_buckets):
 
 @cached_njit(nogil=True)
 def copy_words(text, starts, lengths, output):
-    """Write words one after the other to `output`, which has just the room for them."""
+    """Write words without gaps to `output`, which has exactly the necessary size."""
     written = 0
     for i in range(starts.size):
         for place in range(starts[i], starts[i] + lengths[i]):
@@ -262,7 +262,7 @@ def copy_words(text, starts, lengths, output):
 
 @cached_njit(nogil=True)
 def translate_ids(ids, translation, output, line_is_open):
-    """Replace each id by `translation[id]`, leaving out the dropped words and the lines with no word left.
+    """Replace each id by `translation[id]`, without the dropped words and the lines that become empty.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def translate_ids(ids, translation, output, line_is_open):
     Returns
     -------
     (int, int, bool)
-        Ids written, `LINE_END` included; words among them; whether the last line is open.
+        Number of ids written, `LINE_END` included; number of words among them; whether the last line is open.
     """
     written = 0
     num_words = 0
@@ -304,13 +304,13 @@ def _is_space(byte):
 
 @cached_njit(nogil=True)
 def _flag_below_33(chunk):
-    """The high bit of each byte below 33; exact up to the first such byte (borrows run upwards only)."""
+    """The high bit of each byte below 33; exact up to the first such byte (borrows propagate upwards only)."""
     return (chunk - _THIRTY_THREES) & ~chunk & _HIGH_BITS
 
 
 @cached_njit(nogil=True)
 def _bytes_before_flag(flags):
-    """How many bytes come before the first one whose high bit is set."""
+    """The number of bytes before the first one whose high bit is set."""
     before = (flags ^ (flags - np.uint64(1))) >> np.uint64(8)
     return np.int64(((before & _ONES) * _ONES) >> np.uint64(56))
 
@@ -322,8 +322,8 @@ def _keep_bytes(count):
 
 
 @cached_njit(nogil=True)
-def _finish_hash(mixed, length):
-    """Spread over all 64 bits: the low ones choose the slot, the high half is compared first."""
+def finish_hash(mixed, length):
+    """Spread a hash over all 64 bits: the low bits choose the slot, the high half is compared first."""
     mixed = (mixed ^ np.uint64(length)) * _MULTIPLIER
     mixed = (mixed ^ (mixed >> np.uint64(32))) * _FINAL_MULTIPLIER
     return mixed ^ (mixed >> np.uint64(32))
@@ -336,10 +336,10 @@ def _slot_entry(word_hash, word):
 
 @cached_njit(nogil=True)
 def _code_point(chunk):
-    """Code point and width in bytes of the UTF-8 sequence that `chunk` begins with; (-1, 1) where none does.
+    """Code point and width in bytes of the UTF-8 sequence at the start of `chunk`; (-1, 1) when it is invalid.
 
-    For non-ASCII first bytes. No overlong forms, nothing above U+10FFFF (the Unicode Standard, table 3-7);
-    surrogates, which are no valid UTF-8 either, pass: they are separators by their class.
+    The first byte is not ASCII. Overlong forms and code points above U+10FFFF are invalid (the Unicode Standard, table
+    3-7). Surrogates, also invalid, are accepted here: their class is a separator.
     """
     first = np.int64(chunk & np.uint64(0xFF))
     second = np.int64((chunk >> np.uint64(8)) & np.uint64(0xFF))
@@ -372,6 +372,6 @@ def _type_and_code_of_load(typing_context, array, index):
     return types.uint64(array, types.int64), generate
 
 
-# _load(array, index): eight bytes of a uint8 array from `index` on, unaligned; the first byte is the lowest
-# (numba runs on little-endian machines only).
+# _load(array, index): eight bytes of a uint8 array from `index` on, unaligned; the first byte is the lowest (Numba
+# supports little-endian machines only).
 _load: Any = intrinsic(_type_and_code_of_load)

@@ -1,10 +1,10 @@
-"""The vocabulary: which word has which id, and how often each occurs.
+"""The vocabulary: the id and the count of each word.
 
-In go the distinct words of a corpus with their counts and first positions, or a `vocab.tsv`; out comes an
-immutable `Vocabulary`, sorted by decreasing count, whose row numbers are the class ids of everything else.
+The distinct words of a corpus with their counts and first positions go in, or a `vocab.tsv`, or an earlier vocabulary
+to extend. Out comes an immutable `Vocabulary`, sorted by decreasing count, whose row numbers are the class ids of
+everything else.
 """
 
-import contextlib
 import functools
 import hashlib
 import os
@@ -19,24 +19,24 @@ import numpy as np
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
 
-_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # no text has these
-# Values beside the ids:
-LINE_END = -1  # in a stream of ids: here a line ends
-DROPPED = -2  # in a translation of words to ids: this word has none
+LINE_END = -1  # in a stream of ids: the end of a line
+DROPPED = -2  # in a table from words to ids: this word has no id
+
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that never occur in text
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Words by decreasing count; a word's place is its id.
+    """Words by decreasing count. The index of a word is its id.
 
     Attributes
     ----------
     words : list of str
-        UTF-8 decoded with `surrogateescape`, so that any bytes come back as they were. Not to be changed.
+        UTF-8 decoded with `surrogateescape`, which preserves all bytes. Do not modify.
     counts : int64 [len(words)]
         Read-only.
     unknown : str or None
-        The word in row 0 that stands for every word cut off; None when there is none.
+        The word in row 0 that stands for all words without a row; None when there is none.
     """
 
     words: list[str]
@@ -57,12 +57,12 @@ class Vocabulary:
 
     @functools.cached_property
     def index(self) -> dict[str, int]:
-        """Id of every word; built when first asked for."""
+        """Id of every word; built on first access."""
         return {word: row for row, word in enumerate(self.words)}
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The sha256 (hexadecimal) of the file that `save` writes."""
+        """The SHA-256 (hexadecimal) of the file that `save` writes."""
         return hashlib.sha256(self._file_content()).hexdigest()
 
     @classmethod
@@ -75,27 +75,27 @@ class Vocabulary:
         min_count: int = 5,
         max_vocab: int | None = None,
         unknown: str | None = None,
-        num_others: int = 0,
-        tokens_of_others: int = 0,
+        num_other_words: int = 0,
+        num_other_tokens: int = 0,
     ) -> tuple[Self, np.ndarray]:
         """Choose and sort the rows: by decreasing count, ties by first appearance.
 
         Parameters
         ----------
         words : sequence of str
-            The distinct words of a corpus, in any order, or all that occur `min_count` times; only those that
-            are kept are looked up.
+            The distinct words of a corpus in any order, or those that occur `min_count` times. Only the words that
+            get a row are accessed.
         counts, first : int64 [len(words)]
             Number of occurrences, and the position of the first one (any unit; all different).
         min_count : int
-            Words that occur less often are cut off.
+            Rarer words get no row.
         max_vocab : int or None
-            At most so many rows in all, `unknown` included.
+            Maximum number of rows, `unknown` included.
         unknown : str or None
-            A word for row 0, whatever its count: it counts for all words cut off, and for itself where the
-            corpus holds it.
-        num_others, tokens_of_others : int
-            How many distinct words are not among `words`, and how often they occur together.
+            The word in row 0, whatever its count: it counts for all words without a row, and for itself where it
+            occurs in the corpus.
+        num_other_words, num_other_tokens : int
+            Number of distinct words that are not among `words`, and of their occurrences.
 
         Returns
         -------
@@ -113,29 +113,28 @@ class Vocabulary:
         order = np.lexsort((first, -counts))
         order = order[counts[order] >= min_count]
         if len(order) < 2:
-            raise InputError(_too_few_words(len(words) + num_others, len(order), min_count))
+            raise InputError(_too_few_words(len(words) + num_other_words, len(order), min_count))
         if max_vocab is not None and max_vocab < 2:
             raise InputError(f"--max-vocab is {max_vocab}: a vocabulary needs at least 2 rows")
-        row_of = np.full(len(words), DROPPED, dtype=np.int32)
+        order = order[:max_vocab]
+        names = [words[i] for i in order]
         if unknown is None:
-            order = order[:max_vocab]
+            row_of = np.full(len(words), DROPPED, dtype=np.int32)
             row_of[order] = np.arange(len(order), dtype=np.int32)
-            return cls([words[i] for i in order], counts[order]), row_of
+            return cls(names, counts[order]), row_of
 
         if not is_token(unknown):
             raise InputError(f"--unknown is {unknown!r}: it must be one word without white space")
-        with contextlib.suppress(ValueError):  # index finds it only where the corpus holds it
-            order = order[order != words.index(unknown)]
+        if unknown in names:
+            order = np.delete(order, names.index(unknown))
+            names.remove(unknown)
         if max_vocab is not None:
             order = order[: max_vocab - 1]
-        row_of[:] = 0
+        row_of = np.zeros(len(words), dtype=np.int32)
         row_of[order] = np.arange(1, len(order) + 1, dtype=np.int32)
-        kept = counts[order]
-        return cls(
-            [unknown, *(words[i] for i in order)],
-            np.concatenate([[counts.sum() + tokens_of_others - kept.sum()], kept]),
-            unknown,
-        ), row_of
+        unknown_count = counts.sum() + num_other_tokens - counts[order].sum()
+        names = [unknown, *names[: len(order)]]
+        return cls(names, np.concatenate([[unknown_count], counts[order]]), unknown), row_of
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `word<TAB>count` lines (UTF-8; undecodable bytes as they were); line number from 0 = id.
@@ -143,7 +142,7 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            When a word holds a tab or a line break.
+            When a word contains a tab or a line break.
         OSError
             When the file cannot be written.
         """
@@ -159,13 +158,13 @@ class Vocabulary:
         ----------
         path : str or os.PathLike
         unknown : str or None
-            The word of line 1 when it stands for all words cut off; its count may then be any.
+            The word of line 1, when it stands for all words without a row. Its count may then be any.
 
         Raises
         ------
         InputError
             When the file cannot be read, or a line is not `word<TAB>count`, empty, a duplicate, or out of
-            order; names file and line (from 1).
+            order. The message names file and line (from 1).
         """
         words: list[str] = []
         counts: list[int] = []
@@ -182,15 +181,15 @@ class Vocabulary:
                     f"{where}: this is a binary file; give one with lines of word<TAB>count, as nce-vocab writes it"
                 )
             if not tab:
-                shown = line[:80].decode("utf-8", "backslashreplace")
-                raise InputError(f"{where} has no tab: {shown!r} is not word<TAB>count")
+                text = line[:80].decode("utf-8", "backslashreplace")
+                raise InputError(f"{where} has no tab: {text!r} is not word<TAB>count")
             if not digits.isdigit() or len(digits) > 18:
-                shown = digits[:80].decode("utf-8", "backslashreplace")
-                raise InputError(f"{where}: the count {shown!r} is not a whole number of at least 0")
+                text = digits[:80].decode("utf-8", "backslashreplace")
+                raise InputError(f"{where}: the count {text!r} is not a whole number of at least 0")
             if not word or "\t" in word:
                 raise InputError(f"{where}: the word is {'empty' if not word else 'split by a tab'}")
             if word in seen:
-                raise InputError(f"{where}: the word {word[:80]!r} stands in an earlier line already")
+                raise InputError(f"{where}: the word {word[:80]!r} already occurs in an earlier line")
             count = int(digits)
             is_below_unknown = number == 2 and unknown is not None
             if counts and count > counts[-1] and not is_below_unknown:
@@ -212,12 +211,92 @@ class Vocabulary:
         content = "".join(lines)
         if content.count("\t") != len(self) or content.count("\n") != len(self):
             word = next(word for word in self.words if "\t" in word or "\n" in word)
-            raise ValueError(f"the word {word!r} holds a tab or a line break, which vocab.tsv cannot keep")
+            raise ValueError(f"the word {word!r} contains a tab or a line break, which vocab.tsv cannot store")
         return content.encode("utf-8", "surrogateescape")
 
 
+def extend_vocabulary(
+    old: Vocabulary,
+    words: Sequence[str],
+    counts: np.ndarray,
+    first: np.ndarray,
+    *,
+    min_count: int,
+    max_vocab: int | None = None,
+    num_other_tokens: int = 0,
+) -> tuple[Vocabulary, np.ndarray, list[str]]:
+    """Extend a vocabulary by the words of another corpus, and sort it by decreasing total count.
+
+    Words with equal counts are sorted: old words first, in their old order, then new words by first position. The old
+    `unknown` stays in row 0, and also counts for the words of the corpus without a row. Old words always keep a row.
+
+    Parameters
+    ----------
+    old : Vocabulary
+    words : sequence of str
+        Distinct words of the corpus: all that are in `old`, and all others that occur `min_count` times.
+    counts, first : int64 [len(words)]
+        Number of occurrences in the corpus, and the position of the first one.
+    min_count : int
+        Rarer new words get no row.
+    max_vocab : int or None
+        New words are added, the most frequent first, up to this number of rows.
+    num_other_tokens : int
+        Number of occurrences of words that are not among `words`.
+
+    Returns
+    -------
+    vocabulary : Vocabulary
+    row_of : int32 [len(words)]
+        The row of each of `words`, or `DROPPED` (never with `unknown`).
+    warnings : list of str
+        One sentence when `max_vocab` excluded new words.
+
+    Raises
+    ------
+    InputError
+        When the corpus contains none of the old words.
+
+    Examples
+    --------
+    >>> old = Vocabulary(["the", "cat", "sat"], np.array([5, 3, 1]))
+    >>> new, rows, _ = extend_vocabulary(old, ["dog", "sat"], np.array([4, 2]), np.array([0, 1]), min_count=2)
+    >>> new.words, new.counts.tolist(), rows.tolist()
+    (['the', 'dog', 'cat', 'sat'], [5, 4, 3, 3], [1, 3])
+    """
+    old_row = np.fromiter((old.index.get(word, DROPPED) for word in words), np.int64, len(words))
+    is_old = old_row != DROPPED
+    if not is_old.any():
+        raise InputError(
+            "no word of the corpus is a word of the model: check --tokens and --lowercase, or start anew with this text"
+        )
+    added = np.flatnonzero(~is_old & (counts >= min_count))
+    added = added[np.lexsort((first[added], -counts[added]))]
+    warnings = []
+    if max_vocab is not None and len(old) + len(added) > max_vocab:
+        num_excluded = len(old) + len(added) - max_vocab
+        warnings = [f"{num_excluded:,} new words were left out, because --max-vocab is {max_vocab}"]
+        added = added[: max_vocab - len(old)]
+
+    summed = np.concatenate([old.counts, counts[added]])
+    summed[old_row[is_old]] += counts[is_old]
+    if old.unknown is not None:
+        summed[0] += num_other_tokens + counts[~is_old].sum() - counts[added].sum()
+    order = np.argsort(-summed, kind="stable")
+    if old.unknown is not None:
+        order = np.concatenate([[0], order[order != 0]])
+    new_row = np.empty(len(order), np.int32)  # of the old rows, followed by the added words
+    new_row[order] = np.arange(len(order), dtype=np.int32)
+
+    row_of = np.full(len(words), DROPPED if old.unknown is None else 0, np.int32)
+    row_of[is_old] = new_row[old_row[is_old]]
+    row_of[added] = new_row[len(old) :]
+    names = [*old.words, *(words[i] for i in added.tolist())]
+    return Vocabulary([names[i] for i in order], summed[order], old.unknown), row_of, warnings
+
+
 def is_token(word: str) -> bool:
-    """Whether `word` can stand in a corpus as one token: not empty, no ASCII white space, no NUL."""
+    """Whether `word` can be one token of a corpus: not empty, no ASCII white space, no NUL."""
     encoded = word.encode("utf-8", "surrogateescape")
     return encoded.split() == [encoded] and b"\0" not in encoded
 
@@ -232,7 +311,7 @@ def _too_few_words(distinct: int, kept: int, min_count: int) -> str:
 
 
 def _lines_of(path: str | os.PathLike[str]) -> list[bytes]:
-    """The lines of a file; only the line feed ends one (U+2028 and the like may stand inside a word)."""
+    """The lines of a file. Only a line feed ends a line; U+2028 and the like may occur inside a word."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:

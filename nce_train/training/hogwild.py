@@ -1,8 +1,8 @@
 """Hogwild training: threads run the kernel over ranges of the token stream until the epochs are done.
 
-Each thread calls the compiled kernel for some milliseconds at a time; between calls it hands its sums in. There are no
-locks around parameters. With one thread a run that was stopped and restored goes on as if nothing had been: no draw and
-no sum depends on the stop.
+Each thread calls the compiled kernel for about ten milliseconds at a time and adds its sums to the totals between
+calls. There are no locks around parameters: `docs/kernel.md` says why that is safe. With one thread a run that was
+stopped and restored gives the same bytes as one that was not.
 """
 
 import itertools
@@ -31,14 +31,14 @@ from nce_train.training.hot_rows import hot_tiers
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import initial_tables
 from nce_train.training.settings import Settings
-from nce_train.training.trainer import BaseTrainer, OnReading, fill
+from nce_train.training.trainer import Trainer, fill
 
 LEAST_RANGE = 100_000  # ids; shorter ranges would cut lines too often
 LEAST_LOOKED_THROUGH = 64  # ids, for a line's end to cut at: a text of two lines must not lose its pairs to being cut
 
 
-class Trainer(BaseTrainer):
-    """One Hogwild run over one token stream; see `BaseTrainer`."""
+class HogwildTrainer(Trainer):
+    """One Hogwild run over one token stream; see `Trainer`."""
 
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
         super().__init__(stream, token_count, counts, settings)
@@ -121,7 +121,7 @@ class Trainer(BaseTrainer):
 
     # --- between kernel calls ---------------------------------------------------------------------------------
 
-    def _work(self, number: int, on_reading: OnReading | None) -> None:
+    def _work(self, number: int) -> None:
         try:
             while not self._pause:
                 if not self._active[number]:
@@ -129,7 +129,7 @@ class Trainer(BaseTrainer):
                         if not self._take_range(number):
                             return
                 while not self._pause and self._active[number]:
-                    self._active[number] = self._call(self.threads[number], on_reading)
+                    self._active[number] = self._call(self.threads[number])
         except BaseException as failure:
             self._failure = failure
             self._pause = True
@@ -150,7 +150,7 @@ class Trainer(BaseTrainer):
         self._active[number] = True
         return True
 
-    def _call(self, thread: Thread, on_reading: OnReading | None) -> bool:
+    def _call(self, thread: Thread) -> bool:
         """Run the kernel once; False when the range is exhausted."""
         with self._lock:
             budget = self._budget()
@@ -167,8 +167,8 @@ class Trainer(BaseTrainer):
         with self._lock:
             self._reserved -= budget
             self._add_to_totals(thread.cursor - before, float(thread.loss[0]))
-            if on_reading is not None and self._step_reading_due():
-                on_reading(self._reading())
+            if self._step_reading_due():
+                self._report(self._reading())
         return done == budget
 
     def _budget(self) -> int:

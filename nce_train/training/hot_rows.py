@@ -16,7 +16,7 @@ from nce_train.training.settings import Settings
 ROWS_AT_MOST = 16384
 LEAST_TIER = 16  # rows; tiers are an eighth as large as all before them, so that all rows of one are touched alike
 TOUCHES = 32  # of a row, by all threads together, between its merges
-BLOCKS_BETWEEN_LOOKS = 64  # of a thread: merges are multiples of so many apart
+BLOCKS_BETWEEN_CHECKS = 64  # of a thread: every period between merges is a multiple of it
 LEAST_OWN_TOUCHES = 2  # of a row by the thread between merges: below that a merge costs more than it saves
 
 
@@ -40,7 +40,7 @@ def hot_tiers(counts: np.ndarray, settings: Settings, threads: int) -> np.ndarra
     -------
     int64 [tiers, 2]
         For each tier the row behind its last one, and the blocks of a thread between its merges, a multiple of
-        BLOCKS_BETWEEN_LOOKS. No tiers for one thread; with many threads those of the hottest rows only.
+        BLOCKS_BETWEEN_CHECKS. No tiers for one thread; with many threads those of the hottest rows only.
     """
     rows = hot_rows_of(len(counts), threads)
     touches = touches_a_block(counts, settings)
@@ -49,8 +49,8 @@ def hot_tiers(counts: np.ndarray, settings: Settings, threads: int) -> np.ndarra
     while first < rows:
         end = min(first + max(LEAST_TIER, first // 8), rows)
         most = touches[first:end].max()
-        looks = max(1, int(TOUCHES / (threads * most) / BLOCKS_BETWEEN_LOOKS))
-        blocks = looks * BLOCKS_BETWEEN_LOOKS
+        periods = max(1, int(TOUCHES / (threads * most) / BLOCKS_BETWEEN_CHECKS))
+        blocks = periods * BLOCKS_BETWEEN_CHECKS
         if blocks * most < LEAST_OWN_TOUCHES:
             break
         tiers.append((end, blocks))

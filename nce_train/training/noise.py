@@ -19,7 +19,7 @@ def noise_probability(counts: np.ndarray, settings: Settings) -> np.ndarray:
     ----------
     counts : int64 [vocabulary]
     settings : Settings
-        `sampler` and `distortion` are looked at.
+        Uses `sampler` and `distortion`.
 
     Returns
     -------

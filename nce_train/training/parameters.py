@@ -40,7 +40,7 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
     ----------
     counts : int64 [vocabulary]
     settings : Settings
-        `dim`, `seed`, `subsample`, `input_init`, `output_init` and `bias_init` are looked at.
+        Uses `dim`, `seed`, `subsample`, `input_init`, `output_init` and `bias_init`.
     dtype : type
         float32, or float64 for tests.
     copied_rows : int

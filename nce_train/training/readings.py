@@ -1,14 +1,8 @@
-"""Readings of a run in progress, and the file they are written to.
+"""Readings of a run in progress. A reading is a line of `metrics.jsonl`; its keys are public (`Reading.as_dict`)."""
 
-A reading is what `metrics.jsonl` holds a line of; its keys are public (`Reading.as_dict`).
-"""
-
-import contextlib
-import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import IO, Any
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -70,39 +64,3 @@ class TrainingState(Reading):
 
 # Called at each reading, held-out loss and evaluation; training stops early where it returns True.
 Callback = Callable[[TrainingState], Any]
-
-
-class MetricsFile:
-    """`metrics.jsonl` of a run at work: one JSON object a line, each written out at once, for whoever follows the run.
-
-    The finished model's file is written from memory, so a full disk does not end a run here: the file then stops short.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    readings : iterable of dict
-        Of the run before it was interrupted.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], readings: Iterable[dict[str, Any]] = ()) -> None:
-        self._file: IO[str] | None = None
-        with contextlib.suppress(OSError):
-            self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (held open for the run)
-        self.write(*readings)
-
-    def write(self, *readings: dict[str, Any]) -> None:
-        """Append readings."""
-        if self._file is None:
-            return
-        try:
-            self._file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
-            self._file.flush()
-        except OSError:
-            self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None

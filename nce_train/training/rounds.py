@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import table_width
 from nce_train.kernel.state import (
     BLOCKS,
@@ -30,7 +31,6 @@ from nce_train.kernel.state import (
     Copies,
     Noise,
     Plan,
-    Schedule,
     Tables,
     aligned_zeros,
     new_thread,
@@ -39,9 +39,9 @@ from nce_train.kernel.train import train_blocks
 from nce_train.training.noise import noise_probability, noise_tables
 from nce_train.training.parameters import initial_tables, keep_probability
 from nce_train.training.settings import Settings
-from nce_train.training.trainer import NO_LIMIT, BaseTrainer, OnReading
+from nce_train.training.trainer import NO_LIMIT, Trainer
 
-ROWS_AT_ONCE = 2048  # rows that a thread combines before it looks for the next piece of work
+ROWS_AT_ONCE = 2048  # rows that a thread combines at a time
 
 
 def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: Settings) -> RoundFactors:
@@ -161,29 +161,20 @@ class ShardWorkspace:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What is added to the run's sums when a shard has trained its part of a round.
+    """What is added to the run's sums when a shard has trained its part of a round."""
 
-    Attributes
-    ----------
-    end : int
-        Where in the stream its next round begins.
-    cursor : int64 [CURSOR_SIZE]
-        As the kernel counted.
-    loss : float
-    """
-
-    end: int
-    cursor: np.ndarray
+    end: int  # where in the stream its next round begins
+    cursor: np.ndarray  # int64 [CURSOR_SIZE], as the kernel counted
     loss: float
 
 
-class BaseRounds(BaseTrainer):
-    """The order of rounds and what each shard is to do in them, whoever trains the shards; see `BaseTrainer`.
+class BaseRounds(Trainer):
+    """The order of rounds and what each shard is to do in them, whoever trains the shards; see `Trainer`.
 
     Parameters
     ----------
     stream, token_count, counts, settings
-        See `BaseTrainer`; the stream may be empty where the ids are elsewhere.
+        See `Trainer`; the stream may be empty where the ids are elsewhere.
     cuts : list of (int, int)
         Where each shard begins and ends in the stream.
     """
@@ -246,20 +237,20 @@ class BaseRounds(BaseTrainer):
         shards = self.settings.shards
         return (self.settings.max_steps - self.totals.blocks + shards - 1 - shard) // shards
 
-    def _end_round(self, results: list[ShardResult], on_reading: OnReading | None) -> None:
+    def _end_round(self, results: list[ShardResult]) -> None:
         """Take the shards' results, in their order; the base is combined already."""
         with self._lock:
             for result in results:
                 self._add_to_totals(result.cursor, result.loss)
             self._rounds += 1
             self._next = [result.end for result in results]
-            reading = self._reading() if on_reading is not None and self._step_reading_due() else None
-        if on_reading is not None and reading is not None:
-            on_reading(reading)
+            reading = self._reading() if self._step_reading_due() else None
+        if reading is not None:
+            self._report(reading)
 
 
 class RoundTrainer(BaseRounds):
-    """One run in rounds over one token stream, with threads of this machine; see `BaseTrainer`.
+    """One run in rounds over one token stream, with threads of this machine; see `Trainer`.
 
     The settings' `threads` change only the time it takes. A round that is interrupted is begun anew.
     """
@@ -287,7 +278,7 @@ class RoundTrainer(BaseRounds):
 
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
-    def _work(self, number: int, on_reading: OnReading | None) -> None:
+    def _work(self, number: int) -> None:
         try:
             while True:
                 self._before_round.wait()
@@ -299,7 +290,7 @@ class RoundTrainer(BaseRounds):
                     return
                 self._combine_rows(number)
                 if self._all_combined.wait() == 0:  # for one of the threads
-                    self._end_round(self._results(), on_reading)
+                    self._end_round(self._results())
         except threading.BrokenBarrierError:
             pass  # another thread has failed
         except BaseException as failure:
@@ -349,7 +340,7 @@ class RoundTrainer(BaseRounds):
         self._complete = self._complete and not self._to_train
 
     def _combine_rows(self, number: int) -> None:
-        """Combine every so many-th piece of the rows."""
+        """Combine this thread's share of the rows."""
         classes, threads = len(self.tables.input), int(self.settings.threads)
         for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
             combine(self.tables, self._copies, self._factors, first, min(classes, first + ROWS_AT_ONCE))

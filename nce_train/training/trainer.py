@@ -1,7 +1,7 @@
-"""What every trainer does: readings, progress, checkpoints, stopping; and the arrays that all of them share.
+"""What every trainer does: run the threads, pause, take readings, stop; and the arrays that all trainers share.
 
-A trainer runs a number of threads over one token stream until the epochs are done. Between the pieces of work that
-they hand in, everything a run depends on stands in arrays: `state` gives them, `restore` takes them back.
+A trainer runs a number of threads over one token stream until the epochs are done. Between
+kernel calls everything a run depends on is in arrays: `state` returns them, `restore` takes them back.
 """
 
 import dataclasses
@@ -11,12 +11,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from nce_train.errors import RunError
 from nce_train.kernel.hot_rows import without_hot_rows
+from nce_train.kernel.schedule import Schedule, learning_rate, progress
 from nce_train.kernel.state import (
     BLOCKS,
     CENTRES,
@@ -28,52 +28,25 @@ from nce_train.kernel.state import (
     TOKENS,
     Noise,
     Plan,
-    Schedule,
     Tables,
 )
 from nce_train.training.noise import merging_pays
+from nce_train.training.observers import Observer, Pause
 from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.readings import Reading
 from nce_train.training.settings import Settings
 
-# About 10 ms of work: short enough to stop at once, long enough not to notice. Large settings have calls of fewer
-# centres: no more than so many products of a number of a centre and a number of a row.
+# A kernel call is about 10 ms of work: short enough to stop at once, long enough to cost nothing. With large settings
+# it has fewer centres, so that it computes at most PRODUCTS_PER_CALL products of two numbers.
 CENTRES_PER_CALL = 20_000
 PRODUCTS_PER_CALL = 4e8
 NO_LIMIT = 2**62
-POLL_SECONDS = 0.1  # between looks at progress, readings that are due, checkpoints that are due
+POLL_SECONDS = 0.1  # between checks for readings and pauses that are due
 
-# A mean loss so many times that of the first piece of work is divergence: a run that goes well hardly exceeds it (1.1
-# times at most, measured over many settings), one that does not passes any bound within a few pieces.
+# A mean loss of more than EXPLODED times that of the first kernel call is divergence: runs that converge exceed it by a
+# tenth at most, measured over many settings; runs that diverge pass any bound within a few calls.
 EXPLODED = 10
 PAIRS_FOR_A_MEAN = 1000
-
-OnReading = Callable[[Reading], None]
-OnProgress = Callable[[], None]
-OnEpoch = Callable[[int], bool]
-
-
-class Saver(Protocol):
-    """Who keeps checkpoints of a run."""
-
-    def due(self) -> bool:
-        """Whether the threads should stop for a checkpoint; asked several times a second."""
-
-    def save(self) -> None:
-        """Write one; no thread is at work."""
-
-
-class Evaluator(Protocol):
-    """Who evaluates the parameters of a run now and then."""
-
-    def due_at(self) -> float:
-        """How many tokens are to be trained before the next time; infinity where tokens do not tell."""
-
-    def due(self, at_end: bool = False) -> bool:
-        """Whether it is time, or, `at_end`, whether anything was trained since the last time."""
-
-    def evaluate(self) -> None:
-        """Do it; no thread is at work."""
 
 
 @dataclass
@@ -90,23 +63,14 @@ class Totals:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run leaves behind.
-
-    Attributes
-    ----------
-    tables : Tables
-    totals : Totals
-        Of the whole run.
-    seconds : float
-        Of training.
-    """
+    """What a run leaves behind."""
 
     tables: Tables
-    totals: Totals
-    seconds: float
+    totals: Totals  # of the whole run
+    seconds: float  # of training
 
 
-class BaseTrainer(ABC):
+class Trainer(ABC):
     """One training run over one token stream.
 
     Parameters
@@ -135,7 +99,7 @@ class BaseTrainer(ABC):
         self._first_loss = 0.0  # mean of the first piece of work with enough pairs
         self._started: float | None = None  # when the threads last began
         self._epochs_begun = 0
-        self._epoch_limit = settings.epochs  # so many may be begun before the threads stop
+        self._epoch_limit = settings.epochs  # epochs that may be begun before the next pause
         self._ended_early = False
         self._pause_at = math.inf  # tokens: the piece of work that reaches them is the last before a pause
         self._lock = threading.Lock()
@@ -143,6 +107,7 @@ class BaseTrainer(ABC):
         self._pause = False
         self._stopped = False
         self._failure: BaseException | None = None
+        self._observers: Sequence[Observer] = ()
 
     # --- what kinds of trainers differ in -----------------------------------------------------------------------
 
@@ -155,7 +120,7 @@ class BaseTrainer(ABC):
         """Whether no work is left of the epochs begun."""
 
     @abstractmethod
-    def _work(self, number: int, on_reading: OnReading | None) -> None:
+    def _work(self, number: int) -> None:
         """What thread `number` does until `_pause` or the end."""
 
     @abstractmethod
@@ -186,7 +151,7 @@ class BaseTrainer(ABC):
         self._pause = True
 
     def end_early(self) -> None:
-        """Have `run` end as if all were trained; may be called from its callbacks."""
+        """Have `run` end as if all were trained; observers may call it."""
         self._ended_early = True
         self._pause = True
 
@@ -199,62 +164,26 @@ class BaseTrainer(ABC):
 
     def progress(self) -> float:
         """How much of the run is done, from 0 to 1."""
-        schedule = self._schedule()
-        return max(schedule.tokens / schedule.all_tokens, schedule.blocks / schedule.all_blocks)
+        return float(progress(self._schedule(), 0, 0))
 
-    def run(
-        self,
-        on_reading: OnReading | None = None,
-        on_progress: OnProgress | None = None,
-        saver: Saver | None = None,
-        on_epoch: OnEpoch | None = None,
-        evaluator: Evaluator | None = None,
-    ) -> Trained:
+    def run(self, observers: Sequence[Observer] = ()) -> Trained:
         """Train to the end of the last epoch, or `max_steps`, or until `stop`.
 
-        Parameters
-        ----------
-        on_reading : callable, optional
-            Called with each `Reading`, at the settings' interval and at the end.
-        on_progress : callable, optional
-            Called several times a second, from the calling thread.
-        saver : Saver, optional
-            Called from the calling thread.
-        on_epoch : callable, optional
-            Called with the number of epochs done after each of them and at the end, when no thread is at work; may be
-            called again with the same number when the run is restored. Training ends if it returns True.
-        evaluator : Evaluator, optional
-            Called from the calling thread, at the end too. With one thread, or in rounds, what is due by tokens falls
-            behind the same piece of work whenever the run is interrupted.
-
-        Returns
-        -------
-        Trained
-            `finished` tells whether it is all.
-
-        Raises
-        ------
-        RunError
-            When a parameter became infinite or not a number.
-        KeyboardInterrupt
-            As it came, when all threads have stopped.
+        Observers are called in their order. `finished` says whether training is complete. Raises RunError when a
+        parameter became infinite or not a number.
         """
+        self._observers = observers
         while True:
-            epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
-            if on_epoch is not None and epoch_is_over and on_epoch(self._epochs_begun):
-                self._ended_early = True
-            if evaluator is not None and not self._stopped and evaluator.due(at_end=self.finished):
-                evaluator.evaluate()
+            for observer in observers:
+                observer.on_pause(self._current_pause())
             if self.finished or self._stopped:
                 break
-            self._pause_at = math.inf if evaluator is None else evaluator.due_at()
-            if on_epoch is not None:
+            self._pause_at = min((observer.pause_at() for observer in observers), default=math.inf)
+            if any(observer.after_epochs for observer in observers):
                 self._epoch_limit = self._epochs_begun + int(self._all_begun())
-            self._train_until_paused(on_reading, on_progress, [saver, evaluator])
-            if saver is not None and saver.due() and not self.finished and not self._stopped:
-                saver.save()
-        if on_reading is not None and self.finished and self.totals.blocks > self._last_reading[0].blocks:
-            on_reading(self._reading())
+            self._train_until_paused()
+        if self.finished and self.totals.blocks > self._last_reading[0].blocks:
+            self._report(self._reading())
         self.check()
         return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
 
@@ -307,24 +236,23 @@ class BaseTrainer(ABC):
 
     # --- between pieces of work -----------------------------------------------------------------------------------
 
-    def _train_until_paused(
-        self,
-        on_reading: OnReading | None,
-        on_progress: OnProgress | None,
-        visitors: Sequence[Saver | Evaluator | None],
-    ) -> None:
+    def _current_pause(self) -> Pause:
+        epoch_is_over = self.finished or (self._epochs_begun > 0 and self._all_begun())
+        return Pause(self._epochs_begun if epoch_is_over else None, self.finished, self._stopped)
+
+    def _train_until_paused(self) -> None:
         self._pause = False
-        if self._stopped:  # looked at behind the line above, which may have undone a stop's pause
+        if self._stopped:  # checked after the line above, which may have undone the pause of `stop`
             return
         self._started = time.perf_counter()
         workers = [
-            threading.Thread(target=self._work, args=(number, on_reading), daemon=True)
+            threading.Thread(target=self._work, args=(number,), daemon=True)
             for number in range(int(self.settings.threads))
         ]
         try:
             for worker in workers:
                 worker.start()
-            self._watch(workers, on_reading, on_progress, visitors)
+            self._watch(workers)
         finally:
             self._pause = True
             for worker in workers:
@@ -375,26 +303,23 @@ class BaseTrainer(ABC):
         every = self.settings.log_every_steps
         return every is not None and self.totals.blocks // every > self._last_reading[0].blocks // every
 
-    def _watch(
-        self,
-        workers: list[threading.Thread],
-        on_reading: OnReading | None,
-        on_progress: OnProgress | None,
-        visitors: Sequence[Saver | Evaluator | None],
-    ) -> None:
-        """Report progress, take the timed readings, and pause when a visitor is due, until the workers have ended."""
-        timed_readings = on_reading is not None and self.settings.log_every_steps is None
+    def _watch(self, workers: list[threading.Thread]) -> None:
+        """Take the timed readings, and pause when an observer wants to, until the workers have ended."""
+        are_timed = self.settings.log_every_steps is None
         for worker in workers:
             while worker.is_alive():
                 worker.join(POLL_SECONDS)
-                if on_progress is not None:
-                    on_progress()
-                if timed_readings and self.seconds_now() >= self._last_reading[1] + self.settings.log_every:
+                if are_timed and self.seconds_now() >= self._last_reading[1] + self.settings.log_every:
                     with self._lock:
                         reading = self._reading()
-                    on_reading(reading)  # type: ignore[misc]
-                if any(visitor is not None and visitor.due() for visitor in visitors):
-                    self._pause = True
+                    self._report(reading)
+                for observer in self._observers:
+                    if observer.wants_pause():
+                        self._pause = True
+
+    def _report(self, reading: Reading) -> None:
+        for observer in self._observers:
+            observer.on_reading(reading)
 
     def seconds_now(self) -> float:
         """Seconds of training so far; may be called at any time."""
@@ -412,21 +337,19 @@ class BaseTrainer(ABC):
         before, then = self._last_reading
         totals = self.totals
         pairs = totals.pairs - before.pairs
-        schedule = self._schedule()
-        rate = schedule.lr * max(1e-4, 1 - self.progress()) if self.plan.linear else schedule.lr
         return Reading(
             step=totals.blocks,
             epoch=max(0, self._epochs_begun - 1),
             tokens=totals.tokens,
             loss=(totals.loss - before.loss) / pairs if pairs else None,
-            learning_rate=rate,
+            learning_rate=float(learning_rate(self._schedule(), self.plan.linear, self.progress())),
             tokens_per_second=(totals.tokens - before.tokens) / max(now - then, 1e-9),
             seconds=now,
         )
 
 
 def kernel_plan(settings: Settings, counts: np.ndarray) -> Plan:
-    """The settings that the kernel looks at, as it wants them."""
+    """The settings that the kernel needs, as numbers."""
     radius_kinds = {"block": RADIUS_PER_BLOCK, "centre": RADIUS_PER_CENTRE, "none": RADIUS_FIXED}
     return Plan(
         window=settings.window,

@@ -7,13 +7,17 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks._common import SAMPLE, EvaluationSets, evaluation_sets, spread
 from benchmarks._line_transfer import line_round_trip
 from benchmarks._processes import run
 from benchmarks._setting import plain_text
+from benchmarks.cluster import bytes_of_rows, expected_touched
 from benchmarks.trainers import PACKAGES, Task, chosen_trainers
+from nce_train.training.parameters import keep_probability
+from nce_train.training.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,6 +103,19 @@ def test_scale(tmp_path):
     by_size = json.loads((tmp_path / "scale.json").read_text())["by_size"]
     assert by_size["2"][0]["tokens"] > 1.99 * by_size["1"][0]["tokens"]
     assert [row[0] for row in rows_of(done.stdout, "threads")] == ["2"]
+
+
+def test_expected_rows_of_a_round_agree_with_a_simulation():
+    counts = np.sort(np.random.default_rng(0).zipf(1.5, 2000) + 1)[::-1].astype(np.int64)
+    settings = Settings(subsample=1e-3, num_sampled=4, sampler="uniform").resolved()
+    inputs, outputs = expected_touched(counts, settings, 3000)
+    generator = np.random.default_rng(1)
+    tokens = generator.choice(len(counts), 3000, p=counts / counts.sum())
+    kept = tokens[generator.random(3000) < keep_probability(counts, 1e-3)[tokens]]
+    noise = generator.integers(0, len(counts), len(kept) // 8 * 4)
+    assert inputs == pytest.approx(len(set(kept)), rel=0.1)
+    assert outputs == pytest.approx(len({*kept, *noise}), rel=0.1)
+    assert bytes_of_rows(1, 2, 10) == 4 * (3 * 10 + 3 + 2)
 
 
 @pytest.mark.slow

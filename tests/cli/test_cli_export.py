@@ -1,11 +1,11 @@
-"""nce-export as a real process: formats, choices and refusals."""
+"""nce-export as a real process: formats, options and refusals."""
 
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from command_case import command, run_command
 
 from nce_train.cli import export, phrases, report
 from nce_train.cli.export import FORMAT_NAMES
@@ -31,15 +31,8 @@ def here(tmp_path):
     return tmp_path
 
 
-def run(here, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "nce_train.cli.export", *arguments],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(here, *arguments, **options):
+    return run_command("export", *arguments, cwd=here, text=True, **options)
 
 
 def table(here, name):
@@ -47,7 +40,7 @@ def table(here, name):
 
 
 @pytest.mark.parametrize("out", ["v.txt", "v.vec.gz", "v.bin", "v.glove.xz", "v.npy", "V.TXT.GZ"])
-def test_the_ending_tells_the_format(here, out):
+def test_the_ending_sets_the_format(here, out):
     done = run(here, "corpus.nce", out)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: 20 words, dim 5\n")
     written = Embeddings.load(here / out)
@@ -64,7 +57,7 @@ def test_the_ending_tells_the_format(here, out):
         ("v.projector", ["--format", "projector"]),
     ],
 )
-def test_smaller_numbers_and_other_programs(here, out, options):
+def test_dtypes_and_the_projector(here, out, options):
     done = run(here, "corpus.nce", out, *options)
     dtype = f", {options[1]}" if "--dtype" in options else ""
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: 20 words, dim 5{dtype}\n")
@@ -73,7 +66,7 @@ def test_smaller_numbers_and_other_programs(here, out, options):
     np.testing.assert_allclose(written.vectors, table(here, "input"), atol=0.02 if dtype else 0)
 
 
-def test_the_option_wins_over_the_ending(here):
+def test_the_option_overrides_the_ending(here):
     assert run(here, "corpus.nce", "v.data", "--format", "glove").returncode == 0
     assert (here / "v.data").read_text().startswith("w0 ")
 
@@ -102,10 +95,10 @@ def test_which_vectors_are_written(here, options, expected):
     np.testing.assert_allclose(written.vectors, wanted, rtol=1e-6)
 
 
-def test_a_reader_that_went_away_is_no_failure_worth_words(here):
+def test_a_closed_pipe_ends_without_a_message(here):
     Embeddings([f"w{row}" for row in range(5_000)], np.ones((5_000, 30))).save(here / "long.bin")
     process = subprocess.Popen(
-        [sys.executable, "-m", "nce_train.cli.export", "long.bin", "/dev/stdout", "--format", "glove"],
+        command("export", "long.bin", "/dev/stdout", "--format", "glove"),
         cwd=here,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -117,7 +110,7 @@ def test_a_reader_that_went_away_is_no_failure_worth_words(here):
     assert process.wait(60) == 1
 
 
-def test_counts_go_with_npy(here):
+def test_npy_has_the_counts_beside_it(here):
     assert run(here, "corpus.nce", "v.npy", "--top", "2").returncode == 0
     assert (here / "v.npy.vocab.tsv").read_text() == "w0\t100\nw1\t99\n"
 
@@ -131,11 +124,11 @@ def test_a_vectors_file_can_be_exported_onto_itself(here):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["corpus.nce", "v.data"], "v.data: the ending tells no format"),
+        (["corpus.nce", "v.data"], "v.data: the ending is not that of a format"),
         (["corpus.nce", "v.txt", "--format", "parquet"], "'parquet' is not one of"),
         (["corpus.nce", "v.txt", "--top", "0"], "--top"),
         (["corpus.nce", "absent/v.txt"], "there is no directory absent"),
-        (["corpus.nce", "corpus.nce", "--format", "glove"], "a directory stands here"),
+        (["corpus.nce", "corpus.nce", "--format", "glove"], "this is a directory"),
         (["absent", "v.txt"], "absent: no such file"),
         (["v.txt", "w.txt"], "v.txt: no such file"),
         (["old.txt", "v.txt", "--vectors", "sum"], "a vectors file has no sum vectors"),
@@ -156,16 +149,16 @@ def test_refusals_exit_with_2(here, arguments, sentence):
     assert {path.name for path in here.iterdir()} == before
 
 
-def test_an_interrupted_run_is_told_how_to_go_on(here):
+def test_an_interrupted_run_gets_a_resume_hint(here):
     shutil.copytree(here / "corpus.nce", here / "killed.nce", ignore=shutil.ignore_patterns("manifest.json"))
     (here / "killed.nce" / "checkpoint").mkdir()
     done = run(here, "killed.nce", "v.txt")
     assert done.returncode == 2
-    assert "go on with it: nce-train --resume killed.nce" in done.stderr
+    assert "resume it: nce-train --resume killed.nce" in done.stderr
     assert "--overwrite" not in done.stderr
 
 
-def test_the_settings_of_the_run_go_with_safetensors(here):
+def test_safetensors_have_the_settings_of_the_run(here):
     (here / "corpus.nce" / "config.yaml").write_text("window: 5\nunknown: null\n")
     assert run(here, "corpus.nce", "v.safetensors", "--top", "2", "--normalize").returncode == 0
     assert Embeddings.load(here / "v.safetensors").settings == {"window": 5, "unknown": None}
@@ -175,28 +168,17 @@ def test_the_settings_of_the_run_go_with_safetensors(here):
     assert done.returncode == 2 and "config.yaml is not valid YAML" in done.stderr
 
 
-def test_the_choices_are_the_library_s():
-    """They stand in the commands once more, so that `--help` need not load NumPy."""
+def test_the_choices_are_those_of_the_library():
+    """The commands repeat them, so that `--help` need not load NumPy."""
     assert set(FORMAT_NAMES) == set(FORMATS)
-    for command, option, known in (
+    for declared_by, option, known in (
         (export.main, "dtype", DTYPES),
         (export.main, "vectors", VECTORS),
         (report.main, "layout", LAYOUTS),
         (phrases.main, "score", THRESHOLDS),
     ):
-        (declared,) = (parameter for parameter in command.params if parameter.name == option)
+        (declared,) = (parameter for parameter in declared_by.params if parameter.name == option)
         assert set(declared.type.choices) == set(known)
-
-
-def test_help_loads_neither_numba_nor_numpy():
-    code = (
-        "import sys; from nce_train.cli.export import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit as end: assert end.code == 0\n"
-        "assert not {'numba', 'numpy'} & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_is_written_into_a_model_directory(here):

@@ -1,4 +1,4 @@
-"""nce-phrases as a user runs it: what it writes, what it says, and what is left when it fails."""
+"""nce-phrases: what it writes, its messages, and the files that are left when it fails."""
 
 import contextlib
 import gzip
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command_case import command
 
 from nce_train.cli.phrases import main
 
@@ -22,8 +23,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="sets limits and send
 
 
 def start(*arguments, **options):
-    command = [sys.executable, "-m", "nce_train.cli.phrases", *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    words = command("phrases", *arguments)
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 
 def run(*arguments, given=b"", **options):
@@ -34,7 +35,7 @@ def run(*arguments, given=b"", **options):
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    """A process that may not write long files cannot keep what it compiles."""
+    """Fills the cache of compiled kernels, which a process with a file size limit cannot write."""
     directory = tmp_path_factory.mktemp("compiled")
     (directory / "corpus.txt").write_text(TEXT)
     assert CliRunner().invoke(main, [str(directory / "corpus.txt"), "-o", str(directory / "out.txt")]).exit_code == 0
@@ -81,13 +82,13 @@ def test_standard_output(tmp_path):
         ([".", "-o", "out.txt", "--list", "corpus.txt"], "corpus.txt: this file is read as corpus"),
         (["corpus.txt", "-o", "out.txt", "--list", "./out.txt"], "name another file for the list"),
         (["corpus.txt", "-o", "none/out.txt"], "there is no directory none"),
-        (["corpus.txt", "-o", "."], "a directory stands here"),
+        (["corpus.txt", "-o", "."], "this is a directory"),
         (["corpus.txt", "-o", "out.zip"], ".zip is not written"),
         (["corpus.txt", "-o", "out.txt", "--threshold", "0"], "--threshold is 0.0: with the score word2vec"),
         (["corpus.txt", "-o", "out.txt", "--score", "npmi", "--threshold", "10"], "between -1 and 1"),
         (["corpus.txt", "-o", "out.txt", "--delimiter", " "], "--delimiter is ' '"),
         (["corpus.txt", "-o", "out.txt", "--passes", "0"], "Invalid value for '--passes'"),
-        (["binary", "-o", "out.txt"], "binary is no text: it holds a NUL byte at offset 1"),
+        (["binary", "-o", "out.txt"], "binary is not text: it contains a NUL byte at offset 1"),
         (["empty", "-o", "out.txt"], "the corpus (empty) holds no token"),
         (["corpus.txt"], "Missing option '-o'"),
     ],
@@ -110,7 +111,7 @@ def test_a_failure_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, argument
 @pytest.mark.parametrize(  # the sample has 2.2 MB of ids and 2.7 MB of text
     "room", [2_400_000, *(pytest.param(room, marks=pytest.mark.slow) for room in (0, 500_000))]
 )
-def test_no_space_leaves_what_stood_there(tmp_path, compiled, room):
+def test_no_space_leaves_the_old_file(tmp_path, compiled, room):
     import resource
 
     def limit():
@@ -129,7 +130,7 @@ def test_no_space_leaves_what_stood_there(tmp_path, compiled, room):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
-def test_a_signal_leaves_nothing(tmp_path, number, code):
+def test_a_signal_leaves_no_file(tmp_path, number, code):
     os.mkfifo(tmp_path / "corpus")
     process = start(tmp_path / "corpus", "-o", tmp_path / "out.txt")
     with open(tmp_path / "corpus", "wb") as corpus:
@@ -145,15 +146,3 @@ def test_a_signal_leaves_nothing(tmp_path, number, code):
     assert process.returncode == code
     assert len(stderr.decode().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
-
-
-def test_help_loads_no_compiled_code():
-    code = (
-        "import sys\n"
-        "from nce_train.cli.phrases import main\n"
-        "main(['--help'], standalone_mode=False)\n"
-        "assert not {'numba', 'numpy', 'tqdm'} & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--threshold" in done.stdout

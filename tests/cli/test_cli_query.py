@@ -1,4 +1,4 @@
-"""nce-query as a real process: answers, JSON, batches, unknown words, exit codes; its prompt at a pseudo-terminal."""
+"""nce-query as a real process: answers, JSON, batches, unknown words, exit codes, and its prompt on a terminal."""
 
 import json
 import os
@@ -6,24 +6,23 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_case import command, run_command
 
 from nce_train.cli.query import main
 from nce_train.embeddings import Embeddings
 
-COMMAND = [sys.executable, "-m", "nce_train.cli.query"]
 WORDS = ["athens", "greece", "oslo", "norway", "lima", "peru", "new york", "-dash", "bad\x1bword", "f\udce9minin"]
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """A model whose capitals lie from their countries as all do."""
+    """A model with the same offset between each capital and its country."""
     directory = tmp_path_factory.mktemp("query")
     rng = np.random.default_rng(4)
     role = rng.standard_normal((2, 8))
@@ -38,16 +37,8 @@ def model(here):
     return Embeddings.load(here / "model.txt")
 
 
-def run(here, *arguments, given="", **options):
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=here,
-        input=given.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
+def run(here, *arguments, given=""):
+    return run_command("query", *arguments, cwd=here, input=given.encode("utf-8", "surrogateescape"))
 
 
 def lines_of(answers):
@@ -125,14 +116,14 @@ def test_words_with_blanks_dashes_escapes_and_bytes(here):
     ]
 
 
-def test_a_word_that_is_no_text_is_shown_as_it_may_be_asked_for(here):
+def test_a_word_that_is_not_utf_8_is_printed_in_a_form_that_can_be_given(here):
     shown = run(here, "model.txt", "neighbours", "oslo").stdout.decode()
     assert " %_f%E9minin\n" in shown
     done = run(here, "model.txt", "similarity", "%_f%E9minin", "f\udce9minin")
     assert (done.returncode, done.stdout) == (0, b"1.0000\n")
 
 
-def test_what_a_terminal_might_obey_is_not_sent_to_it(here):
+def test_control_characters_are_not_sent_to_a_terminal(here):
     done = run(here, "model.txt", "neighbours", "oslo")
     assert b"\x1b" not in done.stdout and rb"bad\x1bword" in done.stdout
 
@@ -160,10 +151,10 @@ def test_many_unknown_words_are_counted(here):
     given = "".join(f"unheard{number}\n" for number in range(5_000)) + "oslo\n"
     done = run(here, "model.txt", "neighbours", "-", given=given)
     assert done.returncode == 2 and done.stdout.startswith(b"oslo\n")
-    told = done.stderr.decode().splitlines()
-    assert len(told) == 11
-    assert told[0] == "Error: 'unheard0' is not in the vocabulary, nor any word spelled like it"
-    assert told[-1].startswith("Error: 5,000 of 5,001 words are not in the vocabulary, the first 10 named above")
+    errors = done.stderr.decode().splitlines()
+    assert len(errors) == 11
+    assert errors[0] == "Error: 'unheard0' is not in the vocabulary, nor any word spelled like it"
+    assert errors[-1].startswith("Error: 5,000 of 5,001 words are not in the vocabulary, the first 10 named above")
 
 
 def test_an_index_is_built_once_and_used(here, model):
@@ -212,12 +203,12 @@ def test_wrong_usage_and_bad_input_exit_with_2(here, arguments, sentence, monkey
     assert sentence in done.stderr and isinstance(done.exception, SystemExit)
 
 
-def test_a_reader_that_went_away_is_no_failure_worth_words(here):
+def test_a_closed_pipe_ends_without_a_message(here):
     given = here / "many.txt"
     given.write_text("oslo\n" * 20_000)
     with open(given) as words:
         process = subprocess.Popen(
-            [*COMMAND, "model.txt", "neighbours", "-"],
+            command("query", "model.txt", "neighbours", "-"),
             cwd=here,
             stdin=words,
             stdout=subprocess.PIPE,
@@ -235,7 +226,7 @@ def test_no_space_for_the_answers_exits_with_1(here):
     for arguments, given in ((["neighbours", "oslo"], ""), ([], "oslo\nlima\n")):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [*COMMAND, "model.txt", *arguments],
+                command("query", "model.txt", *arguments),
                 cwd=here,
                 input=given.encode(),
                 stdout=full,
@@ -271,7 +262,7 @@ def test_json_from_a_pipe_is_an_object_a_line(here):
     assert set(second) == {"words", "similarity"}
 
 
-def test_no_line_ends_the_prompt(here):
+def test_a_bad_line_does_not_end_the_prompt(here):
     lines = [
         '"',
         '""',
@@ -290,24 +281,24 @@ def test_no_line_ends_the_prompt(here):
     done = run(here, "model.txt", given="".join(f"{line}\nsimilarity oslo lima\n" for line in lines))
     assert done.returncode == 2
     assert done.stdout.count(b"similarity oslo lima\n") == len(lines)
-    told = done.stderr.decode().splitlines()
-    assert len(told) == len(lines) and all(line.startswith("Error: ") for line in told)
+    errors = done.stderr.decode().splitlines()
+    assert len(errors) == len(lines) and all(line.startswith("Error: ") for line in errors)
 
 
-def test_nothing_asked_is_nothing_wrong(here):
+def test_an_empty_standard_input_is_no_error(here):
     done = run(here, "model.txt")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 class Terminal:
-    """A command under a pseudo-terminal."""
+    """A command on a pseudo-terminal."""
 
     def __init__(self, here, *arguments, **environment):
         import pty
 
         self.handle, inner = pty.openpty()
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            command("query", *arguments),
             cwd=here,
             stdin=inner,
             stdout=inner,
@@ -327,12 +318,12 @@ class Terminal:
         os.close(self.handle)
 
     def type(self, keys, until):
-        """Type keys and return what is shown until a pattern is."""
+        """Type keys, and return what is shown up to a pattern."""
         os.write(self.handle, keys.encode())
         return self.read(until)
 
     def wait_until_idle(self):
-        """Wait until it waits for keys: Python heeds a signal that comes just before that only at the next key."""
+        """Wait until it waits for keys: Python handles a signal just before that only at the next key."""
         quiet = 0
         while quiet < 10:
             time.sleep(0.02)
@@ -340,8 +331,8 @@ class Terminal:
             asleep = not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "S"
             quiet = quiet + 1 if asleep else 0
 
-    def read(self, until, patience=100):
-        shown, end = "", time.monotonic() + patience
+    def read(self, until, timeout=100):
+        shown, end = "", time.monotonic() + timeout
         while not re.search(until, shown):
             ready, _, _ = select.select([self.handle], [], [], max(0, end - time.monotonic()))
             assert ready, f"{until!r} never came: {shown!r}"
@@ -395,12 +386,12 @@ def test_the_prompt_completes_and_remembers(here, state):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals as POSIX has them")
-def test_a_history_that_cannot_be_kept_is_told(here, tmp_path):
+def test_a_history_that_cannot_be_written_is_reported(here, tmp_path):
     (tmp_path / "state").write_text("a file")
     with Terminal(here, "model.txt", XDG_STATE_HOME=str(tmp_path / "state")) as terminal:
         terminal.read("the history cannot be read .*\r\n.*> ")
         terminal.type("similarity oslo lima\r", r"\d\.\d{4}\r\n.*> ")
-        terminal.type("quit\r", "the history could not be kept")
+        terminal.type("quit\r", "the history cannot be written")
         assert terminal.process.wait(100) == 0
 
 
@@ -410,7 +401,7 @@ def test_answers_go_to_a_file_and_the_prompt_to_the_terminal(here, tmp_path):
 
     handle, inner = pty.openpty()
     with open(tmp_path / "answers.txt", "wb") as answers:
-        process = subprocess.Popen([*COMMAND, "model.txt"], cwd=here, stdin=inner, stdout=answers, stderr=inner)
+        process = subprocess.Popen(command("query", "model.txt"), cwd=here, stdin=inner, stdout=answers, stderr=inner)
     os.close(inner)
     os.write(handle, b"similarity oslo lima\n\x04")
     assert process.wait(100) == 0

@@ -1,28 +1,12 @@
-"""`nce-train --init` and `--continue` as a person runs them: real processes, real files."""
-
-import os
-import subprocess
-import sys
+"""`nce-train --init` and `--continue` as real processes."""
 
 import pytest
 import yaml
+from command_case import run_training
 
 
 def text(prefix):
     return "\n".join(" ".join(f"{prefix}{(i * 7 + j * j) % 40}" for j in range(30)) for i in range(60)) + "\n"
-
-
-def run(folder, *arguments):
-    """Run the command; returns (exit code, stdout, stderr)."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "nce_train.cli.train", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
-        timeout=120,
-        check=False,
-    )
-    return finished.returncode, finished.stdout.decode(), finished.stderr.decode()
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +15,23 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("texts")
     (folder / "old.txt").write_text(text("w"))
     (folder / "new.txt").write_text(text("w") + text("n"))
-    code, _, err = run(folder, "old.txt", "--dim", 20, "--window", 3, "--epochs", 1)
+    code, _, err = run_training("old.txt", "--dim", 20, "--window", 3, "--epochs", 1, cwd=folder)
     assert code == 0, err
     return folder
 
 
-def test_a_model_goes_on_with_a_new_text(folder):
-    code, out, err = run(folder, "new.txt", "--continue", "old.nce", "-o", "newer.nce")
+def test_a_model_is_trained_further_on_a_new_text(folder):
+    code, out, err = run_training("new.txt", "--continue", "old.nce", "-o", "newer.nce", cwd=folder)
     assert (code, out) == (0, "newer.nce\n"), err
     assert "All 40 words of old.nce go on with what they have learnt, and 40 are new." in err
-    code, out, err = run(folder, "new.txt", "--continue", "old.nce", "--dry-run")
+    code, out, err = run_training("new.txt", "--continue", "old.nce", "--dry-run", cwd=folder)
     assert code == 0, err
     assert "80 words" in out
 
 
 def test_the_printed_settings_are_those_of_the_run(folder):
     for switch in ("--init", "--continue"):
-        code, out, err = run(folder, switch, "old.nce", "--print-config", "--epochs", 9)
+        code, out, err = run_training(switch, "old.nce", "--print-config", "--epochs", 9, cwd=folder)
         assert code == 0, err
         printed = yaml.safe_load(out)
         assert (printed["dim"], printed["epochs"]) == (20, 9)
@@ -65,7 +49,7 @@ def test_the_printed_settings_are_those_of_the_run(folder):
     ],
 )
 def test_what_does_not_fit_is_one_sentence(folder, arguments, sentence):
-    code, out, err = run(folder, "new.txt", *arguments)
+    code, out, err = run_training("new.txt", *arguments, cwd=folder)
     assert (code, out) == (2, "")
     assert sentence in err
     assert err.startswith("Error: ")

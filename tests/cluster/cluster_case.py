@@ -1,4 +1,4 @@
-"""What the tests of runs on worker processes share."""
+"""What the tests of whole runs on workers share."""
 
 import json
 import os
@@ -11,18 +11,22 @@ SETTINGS = {"dim": 16, "epochs": 4, "min_count": 3, "shards": 4, "num_sampled": 
 FILES = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 
 
-def contents(model):
-    """The files, and the held-out losses after each epoch."""
-    looks = json.loads((model / "manifest.json").read_text())["heldout"]
-    return [*((model / name).read_bytes() for name in FILES), looks]
+def files_of(model):
+    """The bytes of the model's files."""
+    return [(model / name).read_bytes() for name in FILES]
 
 
-def freeze_at_work_and_kill(address, pids, work="train_shard"):
-    """Stop one of the workers while it has such a task, so that it cannot finish, and kill it."""
+def files_and_losses(model):
+    """The bytes of the model's files, and the held-out losses after each epoch."""
+    return files_of(model), json.loads((model / "manifest.json").read_text())["heldout"]
+
+
+def kill_at_work(address, pids, function="train_shard"):
+    """Stop one of the workers while it runs a function, so that it cannot finish, and kill it."""
     with Client(address) as client:
         while True:
             for worker, tasks in client.processing().items():
-                if any(work in str(task) for task in tasks):
+                if any(function in str(task) for task in tasks):
                     os.kill(pids[worker], signal.SIGSTOP)
                     time.sleep(0.3)
                     os.kill(pids[worker], signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A small corpus of several files, and workers in this process."""
+"""A small corpus of several files, workers in this process, and the result that all runs must have."""
 
 import gzip
 import sys
@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
+import nce_train
 from nce_train.cluster.workers import Workers
 
-sys.path.insert(0, str(Path(__file__).parent))  # what tests of processes share is a module of its own
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "training")]  # for what tests share
 
 LINES = 400
 
@@ -39,3 +40,14 @@ def workers():
     options = {"threads_per_worker": 1, "processes": False, "dashboard_address": ":0", "memory_limit": 0}
     with LocalCluster(n_workers=2, **options) as cluster, Client(cluster) as client:
         yield Workers(client, print)
+
+
+@pytest.fixture(scope="session")
+def expected(corpus, tmp_path_factory):
+    """What a run with the shared settings gives on threads."""
+    from cluster_case import SETTINGS, files_and_losses
+
+    model = tmp_path_factory.mktemp("expected") / "model"
+    options = {"heldout": corpus[1], "cache": False, "progress": False, "deterministic": True, "threads": 1}
+    nce_train.train(corpus, output=model, **options, **SETTINGS)
+    return files_and_losses(model)

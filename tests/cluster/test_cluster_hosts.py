@@ -1,4 +1,4 @@
-"""Scheduler and workers as on machines of their own: on loopback addresses of their own, and in network namespaces."""
+"""Scheduler and workers as if on three machines: on three loopback addresses, and in three network namespaces."""
 
 import contextlib
 import os
@@ -10,17 +10,17 @@ import sys
 import threading
 
 import pytest
-from cluster_case import SETTINGS, contents, freeze_at_work_and_kill
+from cluster_case import SETTINGS, files_and_losses, kill_at_work
 from distributed import Client
 
 import nce_train
 
-PORT_OF_NAMESPACES = 8786  # each has all ports for itself
+PORT_OF_NAMESPACES = 8786  # each namespace has ports of its own
 
 
 @contextlib.contextmanager
 def loopback_addresses():
-    """Three addresses of this machine, a free port of the first, and how to start a process that uses each."""
+    """Three addresses of this machine, a free port of the first, and the command prefix for a process at each."""
     addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
     try:
         with socket.create_server((addresses[0], 0)) as server:
@@ -32,7 +32,7 @@ def loopback_addresses():
 
 @contextlib.contextmanager
 def network_namespaces():
-    """Three network namespaces on a bridge that this process reaches, and how to start a process in each."""
+    """Addresses in three network namespaces on a bridge, a port, and the command prefix for a process in each."""
     if shutil.which("ip") is None:
         pytest.skip("needs the system package iproute2")
     number = os.getpid() % 10_000
@@ -65,10 +65,8 @@ def network_namespaces():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hosts", [loopback_addresses, network_namespaces])
-def test_a_host_that_dies_in_mid_round_changes_nothing(hosts, corpus, tmp_path, capsys):
+def test_a_host_that_dies_in_mid_round_changes_nothing(hosts, corpus, expected, tmp_path, capsys):
     options = {"heldout": corpus[1], **SETTINGS}
-    expected = {"cache": False, "progress": False, "deterministic": True, "threads": 1}
-    nce_train.train(corpus, output=tmp_path / "expected", **expected, **options)
     with hosts() as (addresses, port, prefixes), contextlib.ExitStack() as stack:
         scheduler = f"tcp://{addresses[0]}:{port}"
 
@@ -86,11 +84,11 @@ def test_a_host_that_dies_in_mid_round_changes_nothing(hosts, corpus, tmp_path, 
             client.wait_for_workers(2, timeout=30)
             pids = client.run(os.getpid)
             assert sorted(address.split("//")[1].split(":")[0] for address in pids) == addresses[1:]
-            killer = threading.Thread(target=freeze_at_work_and_kill, args=(scheduler, pids), daemon=True)
+            killer = threading.Thread(target=kill_at_work, args=(scheduler, pids), daemon=True)
             killer.start()
             nce_train.train(corpus, output=tmp_path / "model", cluster=scheduler, **options)
             killer.join(timeout=1)
             assert not killer.is_alive()
     (lost,) = re.findall(r"The worker (\S+) is lost; others take over its shards\.", capsys.readouterr().err)
     assert lost in pids
-    assert contents(tmp_path / "model") == contents(tmp_path / "expected")
+    assert files_and_losses(tmp_path / "model") == expected

@@ -1,4 +1,4 @@
-"""Worker processes: the same bytes on two and on four, after one was killed, and after an interruption."""
+"""Runs on worker processes: the same bytes on two and four, after one was killed, after an interruption; refusals."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import threading
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from cluster_case import SETTINGS, contents, freeze_at_work_and_kill
+from cluster_case import SETTINGS, files_and_losses, kill_at_work
 from distributed import Client, LocalCluster
 
 import nce_train
@@ -21,59 +21,51 @@ from nce_train.errors import InputError, RunError
 LOCAL = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0", "memory_limit": 0, "silence_logs": 60}
 
 
-@pytest.fixture(scope="module")
-def expected(corpus, tmp_path_factory):
-    model = tmp_path_factory.mktemp("expected") / "model"
-    options = {"heldout": corpus[1], "cache": False, "progress": False, "deterministic": True, "threads": 1}
-    nce_train.train(corpus, output=model, **options, **SETTINGS)
-    return contents(model)
-
-
 @pytest.mark.slow
 def test_the_same_bytes_on_two_and_four_and_after_one_was_killed(corpus, expected, tmp_path, capsys):
     with LocalCluster(n_workers=2, **LOCAL) as cluster, Client(cluster) as client:
         options = {"cluster": cluster.scheduler_address, "overwrite": True, "heldout": corpus[1], **SETTINGS}
         options["output"] = tmp_path / "model"
         nce_train.train(corpus, **options)
-        assert contents(tmp_path / "model") == expected
-        told = capsys.readouterr().err
-        assert "2 workers, 2 threads" in told
-        assert "a round trains 4 × " in told
-        assert "is lost" not in told
+        assert files_and_losses(tmp_path / "model") == expected
+        messages = capsys.readouterr().err
+        assert "2 workers, 2 threads" in messages
+        assert "a round trains 4 × " in messages
+        assert "is lost" not in messages
 
         cluster.scale(4)
         client.wait_for_workers(4)
         pids = client.run(os.getpid)
-        killer = threading.Thread(target=freeze_at_work_and_kill, args=(cluster.scheduler_address, pids))
+        killer = threading.Thread(target=kill_at_work, args=(cluster.scheduler_address, pids))
         killer.start()
         nce_train.train(corpus, **options)
         killer.join()
-        assert contents(tmp_path / "model") == expected
-        told = capsys.readouterr().err
-        assert "4 workers, 4 threads" in told
-        (lost,) = re.findall(r"The worker (\S+) is lost; others take over its shards\.", told)
+        assert files_and_losses(tmp_path / "model") == expected
+        messages = capsys.readouterr().err
+        assert "4 workers, 4 threads" in messages
+        (lost,) = re.findall(r"The worker (\S+) is lost; others take over its shards\.", messages)
         assert lost in pids
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("work", ["_count_part", "measure_part", "rehearse"])
-def test_a_worker_killed_before_training_changes_nothing(work, corpus, expected, tmp_path, capsys):
+@pytest.mark.parametrize("function", ["count_words", "encode_part", "train_trial"])
+def test_a_worker_killed_before_training_changes_nothing(function, corpus, expected, tmp_path, capsys):
     with LocalCluster(n_workers=3, **LOCAL) as cluster, Client(cluster) as client:
         client.wait_for_workers(3)
         pids = client.run(os.getpid)
-        arguments = (cluster.scheduler_address, pids, work)
-        killer = threading.Thread(target=freeze_at_work_and_kill, args=arguments, daemon=True)
+        arguments = (cluster.scheduler_address, pids, function)
+        killer = threading.Thread(target=kill_at_work, args=arguments, daemon=True)
         killer.start()
         options = {"cluster": cluster.scheduler_address, "heldout": corpus[1], **SETTINGS}
         nce_train.train(corpus, output=tmp_path / "model", **options)
         killer.join(timeout=1)
         assert not killer.is_alive()
-        assert contents(tmp_path / "model") == expected
+        assert files_and_losses(tmp_path / "model") == expected
         assert re.search(r"The worker \S+ is lost", capsys.readouterr().err)
 
 
 @pytest.mark.slow
-def test_interrupted_on_workers_it_goes_on_without_them(corpus, expected, tmp_path):
+def test_a_run_interrupted_on_workers_resumes_without_them(corpus, expected, tmp_path):
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
     arguments = [*corpus, "-o", "model", "--cluster", "local:2", "--checkpoint-every", "1s", "--log-every", "0.1"]
     arguments += ["--heldout", corpus[1]]
@@ -91,7 +83,7 @@ def test_interrupted_on_workers_it_goes_on_without_them(corpus, expected, tmp_pa
     assert lines[-1].endswith(" tokens) with: nce-train --resume model\n")
     assert "Traceback" not in "".join(lines)
     nce_train.train(resume=tmp_path / "model", progress=False)
-    assert contents(tmp_path / "model") == expected
+    assert files_and_losses(tmp_path / "model") == expected
 
 
 @pytest.mark.slow
@@ -120,7 +112,7 @@ def test_workers_with_other_versions_or_without_the_corpus_are_refused(corpus, t
 
 
 def dask(name, *arguments, **environment):
-    """A process of Dask's command line."""
+    """Start a process of Dask's command line."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{name}", "--no-dashboard", *arguments]
     return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
 
@@ -132,10 +124,8 @@ def test_a_worker_with_another_processor_is_refused(corpus, tmp_path):
         with dask(*arguments) as native, dask(*arguments, NUMBA_CPU_NAME="generic") as generic:
             try:
                 client.wait_for_workers(2, timeout=60)
-                told = (
-                    r"has a \S+ processor where others have \S+, so its last bits .* NUMBA_CPU_NAME=generic on all\.$"
-                )
-                with pytest.raises(InputError, match=rf"^The worker tcp://\S+ {told}"):
+                complaint = r"has a \S+ processor where others have \S+, .* NUMBA_CPU_NAME=generic on all\.$"
+                with pytest.raises(InputError, match=rf"^The worker tcp://\S+ {complaint}"):
                     nce_train.train(corpus, cluster=cluster.scheduler_address, progress=False)
             finally:
                 native.terminate()
@@ -143,7 +133,7 @@ def test_a_worker_with_another_processor_is_refused(corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_when_the_scheduler_is_lost_nothing_else_is(corpus, expected, tmp_path, capfd):
+def test_a_run_resumes_after_the_scheduler_was_lost(corpus, expected, tmp_path, capfd):
     with socket.create_server(("127.0.0.1", 0)) as server:  # a port that is free
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
     killed_at = []
@@ -153,7 +143,7 @@ def test_when_the_scheduler_is_lost_nothing_else_is(corpus, expected, tmp_path, 
             killed_at.append(state.step)
             scheduler.kill()
 
-    told = r"^The scheduler of the cluster is lost; go on .* with: nce-train --resume .*model$"
+    message = r"^The scheduler of the cluster is lost; go on .* with: nce-train --resume .*model$"
     options = {"cluster": address, "callback": kill, "log_every_steps": 1, "heldout": corpus[1]}
     with (
         dask("scheduler", "--host", address) as scheduler,
@@ -162,20 +152,20 @@ def test_when_the_scheduler_is_lost_nothing_else_is(corpus, expected, tmp_path, 
         try:
             with Client(address, timeout=60) as client:
                 client.wait_for_workers(1, timeout=60)
-            with pytest.raises(RunError, match=told):
+            with pytest.raises(RunError, match=message):
                 nce_train.train(corpus, output=tmp_path / "model", **options, **SETTINGS)
         finally:
             scheduler.kill()
             worker.kill()
-    shown = capfd.readouterr().err
-    assert "Traceback" not in shown and "distributed" not in shown
+    messages = capfd.readouterr().err
+    assert "Traceback" not in messages and "distributed" not in messages
     nce_train.train(resume=tmp_path / "model")
-    assert contents(tmp_path / "model") == expected
-    step = int(re.search(r"going on from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
+    assert files_and_losses(tmp_path / "model") == expected
+    step = int(re.search(r"resuming from step ([\d,]+)", capfd.readouterr().err)[1].replace(",", ""))
     assert step >= killed_at[0]  # no checkpoint was due before
 
 
-def test_a_scheduler_without_workers_is_told(corpus, monkeypatch):
+def test_a_scheduler_without_workers_is_refused(corpus, monkeypatch):
     monkeypatch.setattr("nce_train.cluster.cluster.CONNECT_SECONDS", 0.5)
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
@@ -185,18 +175,18 @@ def test_a_scheduler_without_workers_is_told(corpus, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("elsewhere", "--cluster elsewhere is neither tcp://HOST:PORT (or tls://) of a scheduler nor local:N."),
         ("local:none", "--cluster local:none: local:N needs a number of worker processes, at least 1."),
         ("tcp://127.0.0.1:1", "No Dask scheduler answers at tcp://127.0.0.1:1: "),
     ],
 )
-def test_a_wrong_address_is_one_sentence(address, told, corpus, tmp_path, monkeypatch):
+def test_a_wrong_address_is_refused_in_one_sentence(address, message, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr("nce_train.cluster.cluster.CONNECT_SECONDS", 0.5)
     result = CliRunner().invoke(main, [*corpus, "-o", str(tmp_path / "model"), "--cluster", address])
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: {told}")
+    assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "model").exists()
 
@@ -209,7 +199,7 @@ def test_a_corpus_that_workers_cannot_read_is_refused_before_they_are_started(tm
         nce_train.train([["a", "b"]], cluster="local:2", progress=False)
 
 
-def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):
+def test_no_deterministic_is_refused_on_a_cluster(corpus, tmp_path):
     options = ["-o", str(tmp_path / "model"), "--cluster", "local:2", "--no-deterministic"]
     result = CliRunner().invoke(main, [*corpus, *options])
     assert result.exit_code == 2
@@ -217,7 +207,7 @@ def test_what_does_not_go_with_a_cluster_is_one_sentence(corpus, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_of_threads_is_not_resumed_in_rounds(corpus, tmp_path):
+def test_a_run_that_is_not_in_rounds_is_not_resumed_on_a_cluster(corpus, tmp_path):
     nce_train.train(corpus, output=tmp_path / "model", progress=False, keep_checkpoint=True, **SETTINGS)
     with pytest.raises(InputError, match="resume it without --cluster"):
         nce_train.train(resume=tmp_path / "model", epochs=5, cluster="local:1", progress=False)

@@ -1,4 +1,4 @@
-"""Reading on workers gives what `encode_corpus` gives: vocabulary, ids, checksum, shards, descriptions of the files."""
+"""Reading on workers gives the results of `encode_corpus`: vocabulary, ids, checksum, shards, file descriptions."""
 
 import pickle
 import time
@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from nce_train.cluster.job import Job
-from nce_train.cluster.reading import Reading, cuts_of
+from nce_train.cluster.job import Job, drop_parts
+from nce_train.cluster.reading import CorpusReader, cuts_of
 from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.errors import InputError
-from nce_train.runs.checkpoint import checksum
+from nce_train.runs.state_file import checksum
+from nce_train.text.blocks import read_blocks, split_source
 from nce_train.text.corpus import encode_corpus
-from nce_train.text.parts import count_part
-from nce_train.text.runs import of_words
-from nce_train.text.sources import SourceList, list_sources, parts_of
+from nce_train.text.counted_part import count_part
+from nce_train.text.sources import SourceList, list_sources
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.text.word_runs import vocabulary_run
 from nce_train.training.rounds import shard_cuts
 from nce_train.training.settings import Settings
 
@@ -31,6 +32,14 @@ def settings_with(**changes):
     return Settings(**{"deterministic": True, "shards": 5, "min_count": 3, **changes}).resolved()
 
 
+@pytest.fixture
+def reader_of(workers):
+    def make(corpus, part_bytes, settings=None, progress=no_progress):
+        return CorpusReader(workers, list_sources(corpus), settings or settings_with(), progress, part_bytes)
+
+    return make
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -39,137 +48,127 @@ def settings_with(**changes):
         {"tokens": "words", "lowercase": True, "unknown": "wort3"},
     ],
 )
-def test_workers_read_what_one_machine_reads(changes, corpus, workers, tmp_path):
+def test_workers_read_what_one_machine_reads(changes, corpus, workers, reader_of, tmp_path):
     settings = settings_with(**changes)
     names = ("tokens", "lowercase", "line_breaks", "min_count", "max_vocab", "unknown")
     options = {name: getattr(settings, name) for name in names}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
-    told = []
-    reading = Reading(workers, list_sources(corpus), settings, lambda *each: told.append(each), part_bytes=12_000)
-    assert len(reading.parts) > 6
-    vocabulary, warnings = reading.count()
+    calls = []
+    reader = reader_of(corpus, 12_000, settings, lambda *each: calls.append(each))
+    assert len(reader.parts) > 6
+    vocabulary, warnings = reader.count()
     assert vocabulary.words == expected.vocabulary.words
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert warnings == expected.warnings
 
-    job = Job(settings.model_dump(), vocabulary, reading.parts)
-    shards = reading.encode(job)
+    job = Job(settings, vocabulary, reader.parts)
+    shards = reader.encode(job)
     assert shards.tokens == expected.token_count
     assert shards.checksum == checksum(expected.stream)
     assert shards.cuts == shard_cuts(expected.stream, settings.shards)
-    (home, _) = workers.usable()
-    tasks = [
-        workers.submit(ids_of, workers.own(job, home), k, segments, workers=[home])
-        for k, segments in enumerate(shards.segments)
-    ]
+    (worker, _) = workers.usable()
+    tasks = [workers.submit_with_copy(job, worker, shard_ids, *each) for each in enumerate(shards.segments)]
     for ids, (begin, end) in zip(workers.results(tasks), shards.cuts, strict=True):
         assert ids.tolist() == expected.stream[begin:end].tolist()
-    assert reading.describe() == expected.sources
+    assert reader.describe() == expected.sources
     total = sum(source["bytes"] for source in expected.sources)
     for phase in ("vocabulary", "encode"):
-        done = [so_far for so_far, whole, of_phase in told if of_phase == phase and whole == total]
-        assert len(done) == len(reading.parts) and done == sorted(done) and done[-1] == total
+        done = [bytes_done for bytes_done, whole, of_phase in calls if of_phase == phase and whole == total]
+        assert len(done) == len(reader.parts) and done == sorted(done) and done[-1] == total
 
 
-def test_many_small_parts_are_merged_by_few_tasks(corpus, workers, tmp_path):
+def test_many_small_parts_are_merged_by_few_tasks(corpus, reader_of, tmp_path):
     expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3).vocabulary
-    reading = Reading(workers, list_sources(corpus), settings_with(), no_progress, part_bytes=500)
-    assert len(reading.parts) * (len(reading._edges_of_groups()) - 1) <= 256 < len(reading.parts) * 16
-    vocabulary, _ = reading.count()
+    reader = reader_of(corpus, 500)
+    assert len(reader.parts) * (len(reader._bucket_edges()) - 1) <= 256 < len(reader.parts) * 16
+    vocabulary, _ = reader.count()
     assert vocabulary.fingerprint == expected.fingerprint
 
 
 @pytest.mark.parametrize(("unknown", "room"), [(None, None), ("UNK", 5)])
-def test_words_are_added_as_one_machine_adds_them(unknown, room, corpus, workers, tmp_path):
+def test_a_vocabulary_is_extended_as_on_one_machine(unknown, room, corpus, reader_of, tmp_path):
     words = ["nowhere", "Wort3", "Wort7", "rare", "Wort250"]  # `rare` is in the text once
     old = Vocabulary([unknown, *words] if unknown else words, np.arange(6 if unknown else 5)[::-1] + 40, unknown)
     room = room and len(old) + room
     settings = settings_with(max_vocab=room, unknown=unknown)
     options = {"min_count": 3, "max_vocab": room, "extend": old}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
-    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=12_000)
-    vocabulary, warnings = reading.count(old)
+    vocabulary, warnings = reader_of(corpus, 12_000, settings).count(old)
     assert vocabulary.words == expected.vocabulary.words
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert set(old.words) <= set(vocabulary.words) and len(vocabulary) > len(old)
     assert warnings == expected.warnings
-    assert any("find no room" in warning for warning in warnings) == (room is not None)
+    assert any("were left out" in warning for warning in warnings) == (room is not None)
 
 
-def ids_of(job, number, segments):
-    return np.array(job.desk().shard(number, segments))
+def shard_ids(job, number, segments):
+    return np.array(job.state().shard(number, segments))
 
 
-def test_a_shard_is_encoded_anew_where_its_parts_are_gone(corpus, workers, tmp_path):
+def test_a_shard_is_encoded_again_where_its_parts_were_dropped(corpus, workers, reader_of, tmp_path):
     settings = settings_with()
     expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3)
-    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=20_000)
-    job = Job(settings.model_dump(), expected.vocabulary, reading.parts)
-    shards = reading.encode(job)
-    workers.results([workers.submit(drop, workers.own(job, worker), workers=[worker]) for worker in workers.usable()])
-    home = shards.homes[shards.segments[2][0].part]
-    task = workers.submit(ids_of, workers.own(job, home), 2, shards.segments[2], workers=[home])
-    (ids,) = workers.results([task])
+    reader = reader_of(corpus, 20_000, settings)
+    job = Job(settings, expected.vocabulary, reader.parts)
+    shards = reader.encode(job)
+    workers.results([workers.submit_with_copy(job, worker, drop_parts) for worker in workers.usable()])
+    owner = shards.part_owners[shards.segments[2][0].part]
+    (ids,) = workers.results([workers.submit_with_copy(job, owner, shard_ids, 2, shards.segments[2])])
     begin, end = shards.cuts[2]
     assert ids.tolist() == expected.stream[begin:end].tolist()
 
 
-def drop(job):
-    job.desk().drop_parts()
-
-
-def test_the_text_is_read_once(corpus, workers, tmp_path, monkeypatch):
-    """What was counted is encoded, and what a shard has in parts of another worker is sent to it."""
-    read = []
+def test_the_text_is_read_once(corpus, workers, reader_of, monkeypatch):
+    """Counted parts are encoded without reading them again, and a shard's ids are sent from other workers."""
+    parts_read = []
 
     def count_and_note(source, *arguments):
-        read.append((source.name, source.span))
+        parts_read.append((source.name, source.span))
         return count_part(source, *arguments)
 
-    monkeypatch.setattr("nce_train.cluster.reading.count_part", count_and_note)
-    monkeypatch.setattr("nce_train.cluster.job.count_part", count_and_note)
+    monkeypatch.setattr("nce_train.cluster.counting.count_part", count_and_note)
+    monkeypatch.setattr("nce_train.cluster.worker.count_part", count_and_note)
     settings = settings_with(shards=3, dim=8).with_rounds(300, 10_000)
-    reading = Reading(workers, list_sources(corpus), settings, no_progress, part_bytes=12_000)
-    vocabulary, _ = reading.count()
-    job = Job(settings.model_dump(), vocabulary, reading.parts)
-    shards = reading.encode(job)
-    trainer = ClusterTrainer(workers, job, shards, vocabulary.counts, settings, print)
-    trainer.compile()
-    homes = [{shards.homes[segment.part] for segment in segments} for segments in shards.segments]
-    assert any(len(each) == 2 for each in homes)  # where the parts of the two workers meet
-    assert sorted(read, key=str) == sorted(((part.name, part.span) for part in reading.parts), key=str)
+    reader = reader_of(corpus, 12_000, settings)
+    vocabulary, _ = reader.count()
+    job = Job(settings, vocabulary, reader.parts)
+    shards = reader.encode(job)
+    ClusterTrainer(workers, job, shards, vocabulary.counts, settings, print).compile()
+    owners = [{shards.part_owners[segment.part] for segment in segments} for segments in shards.segments]
+    assert any(len(each) == 2 for each in owners)  # where the parts of the two workers meet
+    assert sorted(parts_read, key=str) == sorted(((part.name, part.span) for part in reader.parts), key=str)
 
 
-def test_what_a_worker_has_of_a_run_stays_there(corpus, workers):
-    """Dask takes back what several workers have and nobody asks for; ids and base must not go with it."""
-    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), [])
+def test_the_state_of_a_worker_outlives_the_broadcast_job(workers):
+    """Dask removes all copies but one of a broadcast object that is not in use; ids and base must stay."""
+    job = Job(settings_with(), Vocabulary(["one", "two"], np.array([2, 2])), [])
 
-    def desks():
-        tasks = [workers.submit(desk_of, workers.own(job, worker), workers=[worker]) for worker in workers.usable()]
+    def scratch_directories():
+        tasks = [workers.submit_with_copy(job, worker, scratch_directory) for worker in workers.usable()]
         return workers.results(tasks)
 
-    first = desks()
+    first = scratch_directories()
     assert len(set(first)) == 2
-    spread = workers.spread(job)
+    sent = workers.broadcast(job)
     deadline = time.monotonic() + 20
-    while sum(map(len, workers.client.who_has([spread]).values())) > 1:
+    while sum(map(len, workers.client.who_has([sent]).values())) > 1:
         assert time.monotonic() < deadline, "Dask keeps all copies now"
         time.sleep(0.2)
-    assert desks() == first
+    assert scratch_directories() == first
 
 
-def desk_of(job):
-    return job.desk()._scratch.name
+def scratch_directory(job):
+    return job.state()._scratch.name
 
 
-def test_what_was_counted_is_encoded_once_and_where_it_is(tmp_path):
+def test_a_counted_part_is_encoded_once_and_only_where_it_was_counted(tmp_path):
     path = tmp_path / "text"
     path.write_text("one two two\nthree one\n")
     (source,) = list_sources(str(path)).sources
     without, with_unknown, travelled = (count_part(source, tmp_path, "whitespace", False, "sentence") for _ in range(3))
-    ids, token_count = without.encode(of_words(["two", "one"]), has_unknown=False)
+    ids, token_count = without.encode(vocabulary_run(["two", "one"]), has_unknown=False)
     assert ids.tolist() == [1, 0, 0, -1, 1, -1] and token_count == 4
-    ids, token_count = with_unknown.encode(of_words(["UNK", "one"]), has_unknown=True)
+    ids, token_count = with_unknown.encode(vocabulary_run(["UNK", "one"]), has_unknown=True)
     assert ids.tolist() == [1, 0, 0, -1, 0, 1, -1] and token_count == 5
     assert travelled.has_ids and not without.has_ids
     there = pickle.loads(pickle.dumps(travelled))
@@ -177,32 +176,33 @@ def test_what_was_counted_is_encoded_once_and_where_it_is(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_changes_meanwhile_is_told(corpus, workers, tmp_path):
+def test_a_file_that_changes_between_counting_and_encoding_is_refused(reader_of, tmp_path):
     path = tmp_path / "growing.txt"
     path.write_text("one two two one\n" * 2000)
-    reading = Reading(workers, list_sources(str(path)), settings_with(), no_progress, part_bytes=10_000)
+    reader = reader_of(str(path), 10_000)
     with path.open("a") as file:
         file.write("three\n")
-    job = Job(settings_with().model_dump(), Vocabulary(["one", "two"], np.array([2, 2])), reading.parts)
+    job = Job(settings_with(), Vocabulary(["one", "two"], np.array([2, 2])), reader.parts)
     with pytest.raises(RuntimeError, match="changed while it was read"):
-        reading.encode(job)
+        reader.encode(job)
 
 
-def test_what_workers_cannot_open_is_refused(workers):
+def test_a_corpus_that_workers_cannot_open_is_refused(reader_of):
     for unreadable in ("-", [["one", "two"]]):
         with pytest.raises(InputError, match="write it to a file"):
-            Reading(workers, list_sources(unreadable), settings_with(), no_progress)
+            reader_of(unreadable, None)
 
 
-def test_a_url_is_read_as_its_file_is(corpus, workers, tmp_path):
+def test_a_url_is_read_like_its_file(corpus, reader_of, tmp_path):
     url = f"file://{corpus[0]}"
-    listed = list_sources([url])
-    reading = Reading(workers, listed, settings_with(), no_progress, part_bytes=10_000)
-    assert len(reading.parts) > 3
-    vocabulary, _ = reading.count()
-    expected = encode_corpus(corpus[0], tmp_path / "file", cache=False, min_count=3)
-    assert vocabulary.fingerprint == expected.vocabulary.fingerprint
-    assert encode_corpus(url, tmp_path / "url", cache=False, min_count=3).stream.tolist() == expected.stream.tolist()
+    reader = reader_of([url], 10_000)
+    assert len(reader.parts) > 3
+    vocabulary, _ = reader.count()
+    of_file = encode_corpus(corpus[0], tmp_path / "file", cache=False, min_count=3)
+    of_url = encode_corpus(url, tmp_path / "url", cache=False, min_count=3)
+    assert vocabulary.fingerprint == of_file.vocabulary.fingerprint
+    assert of_url.stream.tolist() == of_file.stream.tolist()
+    assert reader.describe() == of_url.sources
     with pytest.raises(InputError, match="cannot read the corpus file:///nowhere"):
         list_sources(["file:///nowhere"])
 
@@ -213,23 +213,23 @@ def test_a_url_is_read_as_its_file_is(corpus, workers, tmp_path):
     part_bytes=st.integers(1, 80),
     at_lines=st.booleans(),
 )
-def test_parts_cover_a_file_and_end_behind_white_space(content, part_bytes, at_lines, tmp_path_factory):
+def test_parts_cover_a_file_and_end_after_white_space(content, part_bytes, at_lines, tmp_path_factory):
     path = tmp_path_factory.mktemp("parts", numbered=True) / "file"
     path.write_bytes(content.encode())
     (source,) = list_sources(str(path)).sources
-    parts = parts_of(source, part_bytes, at_lines)
+    parts = split_source(source, part_bytes, at_lines)
     spans = [part.span or (0, len(content)) for part in parts]
     assert [begin for begin, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert spans[-1][1] == len(content)
     for _, end in spans[:-1]:
         assert content[end - 1] in ("\n" if at_lines else " \n\r")
-    blocks = [block for part in parts for block in SourceList([part]).blocks(block_bytes=16)]
+    blocks = [block for part in parts for block in read_blocks(SourceList([part]), 16)]
     assert b" ".join(block.text[: block.end].tobytes() for block in blocks).split() == content.encode().split()
 
 
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(lengths=st.lists(st.integers(1, 40), max_size=30), shards=st.integers(1, 12))
-def test_cuts_are_those_of_one_machine(lengths, shards):
+def test_cuts_are_the_same_as_on_one_machine(lengths, shards):
     stream = np.array([word for length in lengths for word in [*[0] * (length - 1), -1]], np.int32)
 
     def behind_line_end(target, limit):

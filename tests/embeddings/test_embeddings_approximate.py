@@ -1,4 +1,4 @@
-"""The index for approximate search: what it finds, and files that are not it."""
+"""The index for approximate search: its results, and the files that it refuses."""
 
 import os
 import subprocess
@@ -55,20 +55,20 @@ def test_one_word_and_more_neighbours_than_words(model, index):
     assert found[1] == [("a", 0), ("b", 0)]
 
 
-def test_where_the_graph_ends_there_are_fewer_neighbours():
+def test_a_graph_with_separate_parts_gives_fewer_neighbours():
     equal = Embeddings(WORDS[:3_000], np.ones((3_000, 4)))
     found = equal.neighbours(["w7", "w8"], topn=1_000, index=ApproximateIndex.build(equal.vectors))
     for word, answers in zip(["w7", "w8"], found, strict=True):
         assert 10 < len(dict(answers)) == len(answers) < 1_000 and word not in dict(answers)
 
 
-def test_progress_is_told(model):
-    told = []
-    ApproximateIndex.build(model.vectors, progress=lambda done, total: told.append((done, total)))
-    assert told == [(4096, 5000), (5000, 5000)]
+def test_progress_is_reported(model):
+    reports = []
+    ApproximateIndex.build(model.vectors, progress=lambda done, total: reports.append((done, total)))
+    assert reports == [(4096, 5000), (5000, 5000)]
 
 
-def test_an_index_is_kept_in_a_file(model, index, file):
+def test_an_index_is_saved_and_loaded(model, index, file):
     loaded = ApproximateIndex.load(file, model.vectors)
     assert model.neighbours(WORDS[:50], index=loaded) == model.neighbours(WORDS[:50], index=index)
     assert os.listdir(file.parent) == [file.name]

@@ -1,4 +1,4 @@
-"""Words that a blank-separated format cannot hold come back; all others are written as they are."""
+"""Words that a format cannot hold are escaped and read back; all others are written unchanged."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -16,7 +16,7 @@ LIKE_ESCAPED = st.lists(st.sampled_from(["%", "_", "%_", "%20", "%25", "%00", "%
 @example("")
 @example("%_%00")
 @example("%_a%20b")
-def test_every_word_comes_back_and_is_one_field(word):
+def test_every_word_is_one_field_and_is_decoded_again(word):
     escaped = escape_word(word)
     assert escaped.split() == [escaped]
     assert unescape_word(escaped) == word
@@ -41,7 +41,7 @@ def test_every_word_comes_back_and_is_one_field(word):
         "\udcfd",
     ],
 )
-def test_words_that_fit_are_written_as_they_are(word):
+def test_words_that_fit_are_written_unchanged(word):
     assert escape_word(word) == word.encode("utf-8", "surrogateescape")
 
 
@@ -59,7 +59,7 @@ def test_words_that_fit_are_written_as_they_are(word):
         ("%_a%20b", b"%_%25_a%2520b"),
     ],
 )
-def test_other_words_are_escaped_so(word, escaped):
+def test_other_words_are_escaped(word, escaped):
     assert escape_word(word) == escaped
 
 
@@ -68,7 +68,7 @@ def test_other_words_are_escaped_so(word, escaped):
 @example("\ufeff")
 @example("\u3000")
 @example("%_%41")
-def test_every_word_comes_back_from_a_cell(word):
+def test_every_word_is_one_cell_and_is_decoded_again(word):
     cell = escape_cell(word)
     assert cell.replace("\ufeff", "").strip() and not set(cell) & set("\t\n\v\f\r")
     assert unescape_word(cell.encode("utf-8")) == word
@@ -85,9 +85,10 @@ def test_every_word_comes_back_from_a_cell(word):
         ("a\tb c", "%_a%09b%20c"),
         ("caf\udce9", "%_caf%E9"),
         ("%_caf%E9", "%_%25_caf%25E9"),
+        ("BZh91AY&SY", "%_BZh91AY&S%59"),
     ],
 )
-def test_cells_hold_blanks_but_no_odd_bytes(word, cell):
+def test_cells_hold_blanks_but_only_utf_8(word, cell):
     assert escape_cell(word) == cell
 
 

@@ -1,4 +1,4 @@
-"""To gensim's KeyedVectors and back; gensim itself answers."""
+"""Conversion to gensim's KeyedVectors and back, compared with gensim itself."""
 
 import sys
 
@@ -27,7 +27,7 @@ def test_gensim_has_words_vectors_and_counts(gensim):
 
 
 @pytest.mark.usefixtures("gensim")
-def test_gensim_s_copy_may_be_changed(tmp_path):
+def test_changing_the_copy_in_gensim_leaves_the_model_unchanged(tmp_path):
     Embeddings(WORDS, VECTORS).save(tmp_path / "v.npy")
     mapped = Embeddings.load(tmp_path / "v.npy")
     theirs = mapped.to_gensim()
@@ -37,7 +37,7 @@ def test_gensim_s_copy_may_be_changed(tmp_path):
 
 
 @pytest.mark.usefixtures("gensim")
-def test_there_and_back():
+def test_the_round_trip_keeps_words_vectors_and_counts():
     for counts in (COUNTS, None):
         back = Embeddings.from_gensim(Embeddings(WORDS, VECTORS, counts).to_gensim())
         assert back.index_to_key == WORDS
@@ -46,7 +46,7 @@ def test_there_and_back():
 
 
 @pytest.mark.parametrize("kind", ["Word2Vec", "FastText"])
-def test_models_that_gensim_trained(gensim, kind):
+def test_models_trained_by_gensim(gensim, kind):
     theirs = getattr(gensim.models, kind)(SENTENCES, vector_size=6, min_count=1, epochs=1, workers=1)
     for given in (theirs, theirs.wv):
         ours = Embeddings.from_gensim(given)
@@ -55,26 +55,26 @@ def test_models_that_gensim_trained(gensim, kind):
         assert dict(zip(ours.index_to_key, ours.counts.tolist(), strict=True)) == {"a": 30, "b": 20, "c": 20, "d d": 10}
 
 
-def test_counts_that_gensim_makes_up_are_none(tmp_path, gensim):
+def test_counts_that_gensim_invented_are_dropped(tmp_path, gensim):
     Embeddings(["a", "b", "c"], VECTORS[:3]).save(tmp_path / "v.txt")
     theirs = gensim.models.KeyedVectors.load_word2vec_format(tmp_path / "v.txt")
     assert [theirs.get_vecattr(word, "count") for word in "abc"] == [3, 2, 1]
     assert Embeddings.from_gensim(theirs).counts is None
 
 
-def test_anything_else_is_refused():
+def test_other_objects_are_refused():
     with pytest.raises(TypeError, match="dict is given; give gensim 4's KeyedVectors"):
         Embeddings.from_gensim({"a": [1.0]})
 
 
-def test_keys_that_are_no_words_are_refused(gensim):
+def test_keys_other_than_words_are_refused(gensim):
     numbered = gensim.models.KeyedVectors(2)
     numbered.add_vectors([1, 2], np.ones((2, 2), np.float32))
     with pytest.raises(TypeError, match="the word of row 0 is 1, of type int"):
         Embeddings.from_gensim(numbered)
 
 
-def test_gensim_is_named_when_it_is_missing(monkeypatch):
+def test_a_missing_gensim_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(InputError, match=r"to_gensim needs gensim; pip install 'nce-train\[bench\]'"):
         Embeddings(WORDS, VECTORS).to_gensim()

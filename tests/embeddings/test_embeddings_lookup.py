@@ -1,4 +1,4 @@
-"""Look-up and comparison answer as gensim's KeyedVectors do."""
+"""Look-up and similarity give the same results as gensim's KeyedVectors."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def assert_same_answers(ours, theirs):
     np.testing.assert_allclose([value for _, value in ours], [value for _, value in theirs], rtol=2e-5)
 
 
-def test_looking_up(ours, vectors):
+def test_look_up(ours, vectors):
     assert len(ours) == 200 and "w3" in ours and "absent" not in ours and 3 not in ours
     assert ours.key_to_index["w7"] == 7 and ours.index_to_key[7] == "w7"
     np.testing.assert_array_equal(ours["w7"], vectors[7])
@@ -45,7 +45,7 @@ def test_looking_up(ours, vectors):
     np.testing.assert_array_equal(ours[[7, "w3", np.int64(7)]], vectors[[7, 3, 7]])
 
 
-def test_a_vector_looked_up_cannot_spoil_the_model(ours, vectors):
+def test_a_vector_that_was_looked_up_is_read_only(ours, vectors):
     for vector in (ours["w7"], ours.get_vector("w7"), ours[7]):
         with pytest.raises(ValueError, match="read-only"):
             vector[0] = 5
@@ -79,7 +79,7 @@ def test_neighbours_of_a_word(ours, theirs, word):
         {"positive": [("w1", np.float32(0.25)), (4, np.int16(2))]},
     ],
 )
-def test_questions_are_answered_like_gensim_s(ours, theirs, question):
+def test_answers_are_those_of_gensim(ours, theirs, question):
     assert_same_answers(ours.most_similar(**question), theirs.most_similar(**question))
 
 
@@ -99,7 +99,7 @@ def test_similarity_and_the_odd_one_out(ours, theirs):
     assert ours.doesnt_match(["absent", "w1", "w2", "w3"]) == theirs.doesnt_match(["absent", "w1", "w2", "w3"])
 
 
-def test_equal_neighbours_come_in_row_order():
+def test_equal_neighbours_are_in_row_order():
     words = [f"w{i}" for i in range(100)]
     model = Embeddings(words, [[1, 0], *[[1, 1], [0, 1], [1, 1]] * 33])
     near = [word for number, word in enumerate(words) if number % 3 != 2 and number > 0]
@@ -114,7 +114,7 @@ def test_a_zero_vector_is_similar_to_nothing():
     assert dict(model.most_similar("zero")) == {"a": 0, "b": 0}
 
 
-def test_huge_and_tiny_vectors_have_cosines():
+def test_cosines_of_huge_and_tiny_vectors():
     model = Embeddings(["huge", "tiny", "one"], np.array([[1e30, 1e30], [1e-30, 1e-30], [1, 1]], np.float32))
     assert model.similarity("huge", "one") == pytest.approx(1)
     assert model.similarity("tiny", "one") == pytest.approx(1)
@@ -163,7 +163,7 @@ def test_a_table_that_does_not_fit(words, vectors, counts, sentence):
         (1.5, TypeError, "type float"),
     ],
 )
-def test_what_is_no_word(ours, key, error, sentence):
+def test_keys_that_are_no_words(ours, key, error, sentence):
     for ask in (
         lambda: ours[key],
         lambda: ours[[key]],
@@ -185,17 +185,17 @@ def test_what_is_no_word(ours, key, error, sentence):
         (np.full(16, np.nan), ValueError, "not finite"),
         (np.full(16, "a"), TypeError, "a vector holds real numbers"),
         ([[0.5] * 16], TypeError, "type list"),
-        ([("w1", "w2")], TypeError, "no pair of a word or vector and a weight"),
-        ([("w1", 1.0, 2.0)], TypeError, "no pair"),
+        ([("w1", "w2")], TypeError, "not a pair of a word or vector and a weight"),
+        ([("w1", 1.0, 2.0)], TypeError, "not a pair"),
         (("w1", float("nan")), ValueError, "the weight nan of 'w1' is not finite"),
     ],
 )
-def test_what_nothing_is_similar_to(ours, key, error, sentence):
+def test_keys_that_nothing_can_be_compared_with(ours, key, error, sentence):
     with pytest.raises(error, match=sentence):
         ours.most_similar(key)
 
 
-def test_a_negative_part_of_the_vocabulary_is_refused(ours):
+def test_a_negative_restriction_is_refused(ours):
     with pytest.raises(ValueError, match="restrict_vocab is -1"):
         ours.most_similar("w1", restrict_vocab=-1)
 
@@ -206,7 +206,7 @@ def test_words_are_str(words):
         Embeddings(words, np.ones((2, 3)))
 
 
-def test_a_str_is_no_list_of_words():
+def test_a_str_is_not_a_list_of_words():
     model = Embeddings(["a", "b", "ab"], np.eye(3))
     for question in (model.neighbours, model.doesnt_match):
         with pytest.raises(TypeError, match="words is 'ab', of type str; give a list of words"):

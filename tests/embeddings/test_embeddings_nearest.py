@@ -1,4 +1,4 @@
-"""Neighbours of many words at once, and 3CosMul, against gensim and against one word at a time."""
+"""Neighbours of many words together, and 3CosMul, compared with gensim and with `most_similar` for each word."""
 
 import tracemalloc
 
@@ -40,7 +40,7 @@ def assert_same_answers(ours, theirs, **tolerance):
 
 
 @pytest.mark.parametrize("options", [{}, {"topn": 1}, {"topn": 60}, {"restrict_vocab": 300}, {"restrict_vocab": 5}])
-def test_many_words_have_the_neighbours_of_each(ours, theirs, options):
+def test_neighbours_of_many_words_are_those_of_each(ours, theirs, options):
     asked = WORDS[::800]
     for word, answers in zip(asked, ours.neighbours(asked, **options), strict=True):
         assert_same_answers(answers, theirs.most_similar(word, **options), atol=2e-6)
@@ -70,7 +70,7 @@ def test_rows_and_repeated_words(ours):
     assert found[0] == found[1] == found[2] != found[3]
 
 
-def test_equal_neighbours_come_in_row_order():
+def test_equal_neighbours_are_in_row_order():
     words = [f"w{i}" for i in range(3_000)]
     model = Embeddings(words, [[1, 0], *[[1, 1], [0, 1], [2, 2]] * 1000][:3_000])
     near = [word for number, word in enumerate(words) if number % 3 != 2 and number > 0]
@@ -78,7 +78,7 @@ def test_equal_neighbours_come_in_row_order():
     assert [word for word, _ in answers] == near[:40]
 
 
-def test_a_table_of_more_rows_than_are_compared_at_once():
+def test_a_table_of_more_rows_than_a_block():
     vectors = np.zeros((140_000, 2), np.float32)
     vectors[:, 1] = 1
     vectors[[5, 131_071, 131_072, 139_999]] = [2, 0]
@@ -89,12 +89,12 @@ def test_a_table_of_more_rows_than_are_compared_at_once():
     assert found[2] == [("w1", 1), ("w2", 1), ("w3", 1), ("w4", 1)]
 
 
-def test_a_zero_vector_has_neighbours_of_no_similarity():
+def test_neighbours_of_a_zero_vector_have_similarity_zero():
     model = Embeddings(["zero", "a", "b"], [[0, 0], [1, 0], [1, 1]])
     assert model.neighbours(["zero"]) == [[("a", 0), ("b", 0)]]
 
 
-def test_what_has_no_neighbours(ours):
+def test_questions_that_are_refused(ours):
     with pytest.raises(KeyError, match="'absent' is not in the vocabulary"):
         ours.neighbours(["w1", "absent"])
     with pytest.raises(TypeError, match="NoneType"):
@@ -107,7 +107,7 @@ def test_what_has_no_neighbours(ours):
     hnp.arrays(np.float32, st.integers(1, 700), elements=st.integers(-30, 30).map(np.float32)),
     st.integers(1, 800),
 )
-def test_the_largest_are_those_of_a_stable_sort(values, number):
+def test_largest_gives_the_order_of_a_stable_sort(values, number):
     np.testing.assert_array_equal(largest(values, number), np.argsort(-values, kind="stable")[:number])
 
 
@@ -125,11 +125,11 @@ def test_the_largest_are_those_of_a_stable_sort(values, number):
         {"positive": "w1", "topn": -1},
     ],
 )
-def test_products_are_those_of_gensim(ours, theirs, question):
+def test_cosmul_answers_are_those_of_gensim(ours, theirs, question):
     assert_same_answers(ours.most_similar_cosmul(**question), theirs.most_similar_cosmul(**question), rtol=1e-4)
 
 
-def test_all_products(ours, theirs):
+def test_cosmul_scores_of_all_words(ours, theirs):
     question = {"positive": ["w1", "w2"], "negative": ["w3"], "topn": None}
     expected = theirs.most_similar_cosmul(**question)
     found = ours.most_similar_cosmul(**question)
@@ -137,14 +137,14 @@ def test_all_products(ours, theirs):
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
-def test_as_many_products_as_words(ours, theirs):
+def test_cosmul_with_more_answers_than_words(ours, theirs):
     found = ours.most_similar_cosmul("w1", topn=30_000)
     expected = theirs.most_similar_cosmul("w1", topn=30_000)
     assert len(found) == len(WORDS) - 1 and {word for word, _ in found} == {word for word, _ in expected}
     np.testing.assert_allclose([value for _, value in found], [value for _, value in expected], atol=1e-6)
 
 
-def test_products_among_the_first_words_and_of_rows(ours):
+def test_cosmul_among_the_first_words_and_of_rows(ours):
     restricted = ours.most_similar_cosmul(["w1", 15_000], [3], topn=5, restrict_vocab=500)
     scores = ours.most_similar_cosmul(["w1", "w15000"], ["w3"], topn=None)[:500]
     scores[[1, 3]] = -1
@@ -163,6 +163,6 @@ def test_products_among_the_first_words_and_of_rows(ours):
         ({"positive": "w1", "restrict_vocab": -1}, ValueError, "restrict_vocab is -1"),
     ],
 )
-def test_products_of_nothing(ours, question, error, sentence):
+def test_cosmul_questions_that_are_refused(ours, question, error, sentence):
     with pytest.raises(error, match=sentence):
         ours.most_similar_cosmul(**question)

@@ -1,4 +1,4 @@
-"""Unit length and all-but-the-top do what their definitions say."""
+"""Unit length and all-but-the-top follow their definitions."""
 
 import tracemalloc
 
@@ -16,15 +16,15 @@ def test_unit_length():
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0], [-1, 0], [np.sqrt(0.5)] * 2], rtol=1e-6)
 
 
-def test_a_length_beyond_float32_leaves_the_direction():
+def test_a_length_beyond_float32_keeps_the_direction():
     (scaled,) = unit_length(np.array([[3e38, -3e38]], np.float32))
     assert scaled[0] == -scaled[1] and 0.5 < scaled[0] < 1
 
 
-@pytest.mark.parametrize("rows_at_once", [1 << 14, 90], ids=["one block", "many blocks"])
+@pytest.mark.parametrize("block_rows", [1 << 14, 90], ids=["one block", "many blocks"])
 @pytest.mark.parametrize(("dim", "removed"), [(2, 1), (40, 1), (128, 1), (160, 2), (300, 3)])
-def test_the_mean_and_the_top_components_are_gone(dim, removed, rows_at_once, monkeypatch):
-    monkeypatch.setattr("nce_train.embeddings.postprocess._ROWS_AT_ONCE", rows_at_once)
+def test_the_mean_and_the_top_components_are_removed(dim, removed, block_rows, monkeypatch):
+    monkeypatch.setattr("nce_train.embeddings.postprocess._BLOCK_ROWS", block_rows)
     rng = np.random.default_rng(dim)
     spread = np.linspace(5, 0.5, dim)
     vectors = (rng.standard_normal((400, dim)) * spread + 3).astype(np.float32)
@@ -42,7 +42,7 @@ def test_the_mean_and_the_top_components_are_gone(dim, removed, rows_at_once, mo
     assert np.linalg.matrix_rank(treated, tol=0.1) == dim - removed
 
 
-def test_of_many_rows_there_is_one_copy():
+def test_many_rows_are_copied_once():
     vectors = np.random.default_rng(0).standard_normal((200_000, 10)).astype(np.float32)
     tracemalloc.start()
     treated = all_but_the_top(vectors)

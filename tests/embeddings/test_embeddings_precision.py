@@ -1,4 +1,4 @@
-"""float16 and int8: how far off, which formats hold them, what other programs see."""
+"""float16 and int8: their error, the formats that hold them, and what other programs read."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats.precision import dequantise, quantise
+from nce_train.embeddings.formats.registry import FORMATS
 from nce_train.errors import InputError
 
 WORDS = [f"w{row}" for row in range(300)]
@@ -17,18 +18,24 @@ MODEL = Embeddings(WORDS, VECTORS.astype(np.float32), np.arange(300, 0, -1))
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
+def endings_that_hold(dtype):
+    """The endings of every registered format that holds a type, plain and compressed."""
+    formats = [format for format in FORMATS.values() if dtype in format.dtypes]
+    return [ending + compression for format in formats for ending in format.endings for compression in ("", ".gz")]
+
+
 @settings(deadline=None)
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=FLOAT32))
-def test_int8_is_off_by_at_most_half_a_step(vectors):
+def test_the_error_of_int8_is_at_most_half_a_step(vectors):
     values, scales = quantise(vectors)
     largest = np.abs(vectors).max(axis=1, keepdims=True).astype(np.float64)
     assert values.dtype == np.int8 and values.min() >= -127
     off = np.abs(dequantise(values, scales).astype(np.float64) - vectors)
-    # The least numbers of float32 are themselves steps of 1.4e-45, of which a scale may be one.
+    # The smallest numbers of float32 are themselves multiples of 1.4e-45, and a scale may be one of them.
     assert (off <= largest / 254 * (1 + 1e-5) + 127 * 1.5e-45).all()
 
 
-@pytest.mark.parametrize("ending", [".npy", ".npy.gz", ".safetensors", ".safetensors.xz"])
+@pytest.mark.parametrize("ending", endings_that_hold("int8"))
 def test_int8_is_read_back_as_float32(tmp_path, ending):
     path = tmp_path / f"v{ending}"
     MODEL.save(path, dtype="int8")
@@ -39,8 +46,8 @@ def test_int8_is_read_back_as_float32(tmp_path, ending):
     assert 1 / 300 < off.max() <= 1 / 254 * (1 + 1e-5)
 
 
-@pytest.mark.parametrize("ending", [".npy", ".npy.gz", ".safetensors", ".safetensors.xz"])
-def test_float16_is_numpy_s(tmp_path, ending):
+@pytest.mark.parametrize("ending", endings_that_hold("float16"))
+def test_float16_is_that_of_numpy(tmp_path, ending):
     path = tmp_path / f"v{ending}"
     MODEL.save(path, dtype="float16")
     read = Embeddings.load(path).vectors
@@ -48,7 +55,7 @@ def test_float16_is_numpy_s(tmp_path, ending):
     np.testing.assert_array_equal(read, MODEL.vectors.astype(np.float16).astype(np.float32))
 
 
-def test_files_are_as_small_as_that(tmp_path):
+def test_sizes_of_files(tmp_path):
     for ending in ("npy", "safetensors"):
         sizes = {}
         for dtype in ("float32", "float16", "int8"):
@@ -58,7 +65,7 @@ def test_files_are_as_small_as_that(tmp_path):
         assert sizes["float32"] - sizes["int8"] == pytest.approx(300 * (20 * 3 - 4), abs=200)
 
 
-def test_other_programs_find_values_and_scales(tmp_path):
+def test_other_programs_read_values_and_scales(tmp_path):
     MODEL.save(tmp_path / "v.npy", dtype="int8")
     records = np.load(tmp_path / "v.npy")
     read = Embeddings.load(tmp_path / "v.npy").vectors
@@ -70,7 +77,7 @@ def test_other_programs_find_values_and_scales(tmp_path):
     np.testing.assert_array_equal(tensors["scales"], records["scale"])
 
 
-def test_a_row_of_zeros_stays(tmp_path):
+def test_a_row_of_zeros_is_read_back(tmp_path):
     Embeddings(["a", "b"], [[0, 0], [-3, 1]]).save(tmp_path / "v.npy", dtype="int8")
     np.testing.assert_allclose(Embeddings.load(tmp_path / "v.npy").vectors, [[0, 0], [-3, 1]], atol=3 / 254)
 
@@ -87,13 +94,13 @@ def test_numbers_beyond_float16_are_refused(tmp_path):
     [("v.txt", None), ("v.vec", None), ("v.bin", None), ("v.glove", None), ("v", "projector"), ("v.npy", "glove")],
 )
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
-def test_formats_that_cannot_hold_them_say_which_can(tmp_path, name, format, dtype):
+def test_other_formats_name_those_that_hold_them(tmp_path, name, format, dtype):
     with pytest.raises(InputError, match=f"does not hold {dtype}; take npy or safetensors"):
         MODEL.save(tmp_path / name, format, dtype)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_other_type_is_known(tmp_path):
+def test_other_types_are_refused(tmp_path):
     with pytest.raises(InputError, match="dtype is 'float64'; give one of float32, float16, int8"):
         MODEL.save(tmp_path / "v.npy", dtype="float64")
 
@@ -115,7 +122,7 @@ def test_other_records_are_refused(tmp_path, dtype):
         Embeddings.load(tmp_path / "v.npy")
 
 
-def test_scales_that_are_not_finite_are_told_with_the_row(tmp_path):
+def test_scales_that_are_not_finite_are_refused_with_the_row(tmp_path):
     records = np.zeros(2, [("scale", "<f4"), ("values", "i1", (2,))])
     records["scale"][1] = np.inf
     np.save(tmp_path / "v.npy", records)

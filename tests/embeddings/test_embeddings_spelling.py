@@ -1,15 +1,15 @@
-"""The nearest spellings against a slow twin, and the other dresses in which a word is found."""
+"""The nearest spellings compared with a slow twin, and words that are found in another spelling."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nce_train.embeddings.spelling import as_spelled, nearest_spellings, printable
+from nce_train.embeddings.spelling import find_word, nearest_spellings, printable
 from nce_train.errors import InputError
 
 
-def slips(one, other):
-    """Optimal string alignment, letter by letter, as the textbook has it."""
+def edits(one, other):
+    """Optimal string alignment, letter by letter, as in the textbook."""
     table = {(-1, -1): 0}
     for i in range(len(one)):
         table[i, -1] = i + 1
@@ -23,7 +23,7 @@ def slips(one, other):
     return table[len(one) - 1, len(other) - 1]
 
 
-def forgiven(word):
+def allowed(word):
     return 0 if len(word) < 2 else 1 if len(word) < 4 else 2 if len(word) < 8 else 3
 
 
@@ -32,12 +32,12 @@ letters = st.text(st.sampled_from("abcé€😀"), max_size=11)
 
 @given(letters, st.lists(letters, unique=True, max_size=30))
 def test_spellings_are_those_of_the_slow_twin(word, words):
-    distances = [(slips(word, other), row) for row, other in enumerate(words) if other and word]
-    near = [words[row] for distance, row in sorted(distances) if distance <= forgiven(word)]
+    distances = [(edits(word, other), row) for row, other in enumerate(words) if other and word]
+    near = [words[row] for distance, row in sorted(distances) if distance <= allowed(word)]
     assert nearest_spellings(word, words, number=100) == near
 
 
-def test_the_nearest_first_and_of_equals_the_most_frequent():
+def test_nearest_first_then_most_frequent():
     words = ["the", "London", "condon", "lndon", "london", "paris", "lodnon", "IBM"]
     assert nearest_spellings("lodnon", words) == ["lodnon", "London", "london", "condon", "lndon"]
     assert nearest_spellings("londno", words, number=2) == ["London", "london"]
@@ -45,13 +45,13 @@ def test_the_nearest_first_and_of_equals_the_most_frequent():
     assert nearest_spellings("xyzzy", words) == []
 
 
-def test_more_words_than_are_compared_at_once():
+def test_more_words_than_a_block():
     words = [f"{number:06}" for number in range(100_000)]
     assert nearest_spellings("099999x", words, number=3) == ["099999", "009999", "019999"]
 
 
 @pytest.mark.parametrize("word", ["", "x" * 65, "x" * 100_000])
-def test_what_is_no_slip(word):
+def test_empty_and_long_words_have_no_spellings(word):
     assert nearest_spellings(word, ["a", "x" * 64, "x" * 65, "x" * 99_999]) == []
 
 
@@ -70,18 +70,18 @@ def test_what_is_no_slip(word):
         ("absent", None),
     ],
 )
-def test_other_dress(asked, word):
+def test_a_word_is_found_as_given_unescaped_or_lower_cased(asked, word):
     vocabulary = ["paris", "ändern", "Rome", "new york", "a\nb", "f\udce9", "a \udce9"]
-    assert as_spelled(asked, {word: row for row, word in enumerate(vocabulary)}) == word
+    assert find_word(asked, {word: row for row, word in enumerate(vocabulary)}) == word
 
 
-def test_a_word_that_no_bytes_can_be():
+def test_a_word_that_cannot_be_encoded():
     with pytest.raises(InputError, match="lone surrogates"):
-        as_spelled("\ud800", {"a": 0})
+        find_word("\ud800", {"a": 0})
 
 
 @pytest.mark.parametrize(
-    ("word", "shown"),
+    ("word", "printed"),
     [
         ("naïve 東京", "naïve 東京"),
         ("a\nb", r"a\nb"),
@@ -90,5 +90,5 @@ def test_a_word_that_no_bytes_can_be():
         ("f\udce9\ud800", r"f\udce9\ud800"),
     ],
 )
-def test_words_are_shown_on_one_line(word, shown):
-    assert printable(word) == shown
+def test_words_are_printed_on_one_line(word, printed):
+    assert printable(word) == printed

@@ -1,4 +1,4 @@
-"""Held-out losses against the library's losses on all pairs, and the classifier's probabilities."""
+"""Held-out losses against the losses of `nce_train.nce` on all pairs, and the classifier's probabilities."""
 
 import json
 import tracemalloc
@@ -52,7 +52,7 @@ def directory(tmp_path):
     return model_directory(tmp_path / "m.nce")
 
 
-def test_losses_are_the_librarys(directory, tmp_path):
+def test_losses_match_nce(directory, tmp_path):
     result = heldout_loss(Model.load(directory), tmp_path / "text.txt", threads=2)
     model = Model.load(directory)
     centres = [WORDS.index(centre) for centre, _ in PAIRS]
@@ -72,8 +72,8 @@ def test_losses_are_the_librarys(directory, tmp_path):
 
 
 @pytest.mark.parametrize(("sampler", "unique"), [("unigram", True), ("log-uniform", False)])
-def test_batches_sum_what_the_library_sums(sampler, unique):
-    """Pair by pair, with the noise of each batch; and a class that is never drawn costs nothing as a context."""
+def test_batches_match_nce_loss(sampler, unique):
+    """With the noise of each batch; a class that is never drawn as noise has no loss as a context."""
     generator = np.random.default_rng(5)
     counts = np.array([900, 40, 30, 20, 10, 4, 2])
     settings = {"sampler": sampler, "distortion": 0.75, "num_sampled": 3, "unique": unique}
@@ -89,7 +89,7 @@ def test_batches_sum_what_the_library_sums(sampler, unique):
         labels, inputs = batch.contexts[:, None], wide[2][batch.centres]
         expected = nce.nce_loss(wide[0], wide[1], labels, inputs, 3, 7, sampled_values=drawn)
         assert sum_of_nce_losses(batch, input, output, bias) == pytest.approx(expected.sum(), rel=1e-12)
-    counts[0] = 0  # as of an unknown word that the text did not hold
+    counts[0] = 0  # as of an unknown word that does not occur in the text
     (batch,) = nce_batches(centres[:9], np.zeros(9, np.int64), counts, {**settings, "sampler": "unigram"})
     noise_logits = input[batch.centres] @ output[batch.noise].T + bias[batch.noise] - batch.log_noise_count
     assert sum_of_nce_losses(batch, input, output, bias) == pytest.approx(np.logaddexp(0, noise_logits).sum(), rel=1e-5)
@@ -102,15 +102,15 @@ def test_an_even_spread_of_pairs():
     some = heldout_pairs(stream, 2, 700)
     assert [len(part) for part in some] == [700, 700]
     np.testing.assert_array_equal(some, heldout_pairs(stream, 2, 700))
-    # 20 pairs apart, of 14 a line: every pair of a line turns up as often as any other
+    # one pair in 20, of 14 a line: each pair of a line is chosen equally often
     everything = set(zip(centres.tolist(), contexts.tolist(), strict=True))
     assert set(zip(*(part.tolist() for part in some), strict=True)) <= everything
     assert (np.bincount(some[0], minlength=5) > 60).all()
 
 
 @pytest.mark.parametrize("window", [1, 2, 7])
-def test_pairs_of_a_long_text_are_those_of_its_definition(monkeypatch, window):
-    monkeypatch.setattr("nce_train.evaluation.heldout._PLACES_AT_ONCE", 7)
+def test_pairs_of_a_long_text_match_their_definition(monkeypatch, window):
+    monkeypatch.setattr("nce_train.evaluation.heldout._PLACES_PER_BLOCK", 7)
     stream = np.random.default_rng(4).integers(-1, 9, 300).astype(np.int32)
     lines = [line.split() for line in " ".join(map(str, stream)).split("-1")]
     expected = [
@@ -146,7 +146,7 @@ def test_text_without_pairs_is_refused(directory, tmp_path):
         heldout_loss(Model.load(directory), tmp_path / "none.txt")
 
 
-def test_unknown_words_are_a_class_where_the_model_has_one(tmp_path):
+def test_unknown_words_are_counted_where_the_model_has_a_class_for_them(tmp_path):
     (tmp_path / "text.txt").write_text("cat zebra\n")
     directory = model_directory(tmp_path / "u.nce", unknown="the")
     assert heldout_loss(Model.load(directory), tmp_path / "text.txt")["pairs"] == 2
@@ -161,14 +161,14 @@ def test_unknown_words_are_a_class_where_the_model_has_one(tmp_path):
         ("the cat sat ran\n", {"window": 1}, 6),
     ],
 )
-def test_the_text_is_read_as_that_of_training(tmp_path, text, changes, pairs):
+def test_the_text_is_read_as_the_training_text(tmp_path, text, changes, pairs):
     (tmp_path / "text.txt").write_text(text)
     model = Model.load(model_directory(tmp_path / "m.nce", **changes))
     assert heldout_loss(model, tmp_path / "text.txt")["pairs"] == pairs
 
 
-@pytest.mark.filterwarnings("error")  # that classes do not fall in frequency is nothing to warn of here
-def test_log_uniform_noise_goes_by_rows_where_the_unknown_word_is_rare(tmp_path):
+@pytest.mark.filterwarnings("error")  # no warning that the classes are not sorted by frequency
+def test_log_uniform_noise_depends_on_rows_only(tmp_path):
     (tmp_path / "text.txt").write_text("cat dog\n")
     directory = model_directory(tmp_path / "m.nce", sampler="log-uniform", unknown="the")
     usual = heldout_loss(Model.load(directory), tmp_path / "text.txt")
@@ -176,11 +176,11 @@ def test_log_uniform_noise_goes_by_rows_where_the_unknown_word_is_rare(tmp_path)
     assert heldout_loss(Model.load(directory), tmp_path / "text.txt") == usual
 
 
-def test_progress_goes_by_distinct_centres(directory, tmp_path, monkeypatch):
+def test_progress_counts_distinct_centres(directory, tmp_path, monkeypatch):
     monkeypatch.setattr("nce_train.evaluation.heldout._LOGIT_BYTES", 2 * 4 * len(WORDS))  # two rows at once
-    told = []
-    heldout_loss(Model.load(directory), tmp_path / "text.txt", progress=lambda *at: told.append(at))
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    reports = []
+    heldout_loss(Model.load(directory), tmp_path / "text.txt", progress=lambda *at: reports.append(at))
+    assert reports == [(2, 5), (4, 5), (5, 5)]
 
 
 def test_log_probability_and_predict(directory):
@@ -197,14 +197,14 @@ def test_log_probability_and_predict(directory):
         model.predict("zebra")
 
 
-def test_hits_removed_give_log_odds(tmp_path):
+def test_remove_accidental_hits_gives_log_sigmoid(tmp_path):
     model = Model.load(model_directory(tmp_path / "h.nce", remove_accidental_hits=True))
     scores = np.asarray(model.output @ model.input[1] + model.bias, np.float64)
     np.testing.assert_allclose(model.log_probability("cat", WORDS), -np.logaddexp(0, -scores), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
         (lambda path: (path / "bias.npy").unlink(), "has no bias.npy"),
         (lambda path: np.save(path / "bias.npy", np.zeros(3, np.float32)), "different models"),
@@ -228,8 +228,8 @@ def test_hits_removed_give_log_odds(tmp_path):
         (lambda path: (path / "manifest.json").unlink(), "an unfinished model"),
     ],
 )
-def test_damaged_models_are_one_sentence(directory, spoil, message):
-    spoil(directory)
+def test_damaged_models_are_refused(directory, damage, message):
+    damage(directory)
     with pytest.raises(InputError, match=message):
         Model.load(directory)
 
@@ -241,7 +241,7 @@ def test_losses_that_are_not_finite_are_refused(directory, tmp_path):
         heldout_loss(Model.load(directory), tmp_path / "text.txt")
 
 
-def test_evaluate_asks_for_a_model_directory(directory, tmp_path):
+def test_evaluate_heldout_needs_a_model_directory(directory, tmp_path):
     report = evaluate(directory, heldout=tmp_path / "text.txt")
     assert set(report) == {"model", "vocabulary", "dim", "heldout"}
     json.dumps(report, allow_nan=False)
@@ -255,8 +255,8 @@ def test_evaluate_asks_for_a_model_directory(directory, tmp_path):
 
 def test_evaluate_takes_a_classifier(directory, tmp_path):
     (tmp_path / "set.txt").write_text("the cat dog ran\n")
-    asked = {"sets": tmp_path / "set.txt", "heldout": tmp_path / "text.txt"}
-    of_path, of_model = evaluate(directory, **asked), evaluate(Model.load(directory), **asked)
+    arguments = {"sets": tmp_path / "set.txt", "heldout": tmp_path / "text.txt"}
+    of_path, of_model = evaluate(directory, **arguments), evaluate(Model.load(directory), **arguments)
     assert (of_path.pop("model"), of_model.pop("model")) == (str(directory), None)
     assert of_path == of_model and {"analogies", "heldout"} <= set(of_model)
 
@@ -267,7 +267,7 @@ def test_evaluate_refuses_no_pairs(directory, tmp_path, pairs):
         evaluate(directory, heldout=tmp_path / "text.txt", heldout_pairs=pairs)
 
 
-def test_nothing_asked_of_a_classifier_is_nothing_answered(directory):
+def test_no_contexts_and_no_words_give_empty_results(directory):
     model = Model.load(directory)
     for normalise in (False, True):
         empty = model.log_probability("cat", [], normalise=normalise)

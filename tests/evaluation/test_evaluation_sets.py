@@ -1,4 +1,4 @@
-"""Sets: their kind is told from their contents, and what is wrong from the line."""
+"""Sets: their kind is detected from their contents; errors name the file and the line."""
 
 import contextlib
 import os
@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from nce_train.errors import InputError
-from nce_train.evaluation.measure import read_sets
-from nce_train.evaluation.sets import Pair, Question, kind_of, read_analogies, read_similarities, split_column
+from nce_train.evaluation.analogy_sets import Question, read_analogies
+from nce_train.evaluation.sets import detect_kind, read_sets, split_column
+from nce_train.evaluation.similarity_sets import Pair, read_similarities
 
 SCORED = [Pair("tiger", "cat", 7.35), Pair("Love", "sex", 6.0)]
 
@@ -28,9 +29,9 @@ SCORED = [Pair("tiger", "cat", 7.35), Pair("Love", "sex", 6.0)]
         ("Word 1,Word 2,Human (mean)\ntiger,cat,-0.5e1\n", "similarity"),
     ],
 )
-def test_the_kind_is_told_from_the_contents(tmp_path, text, kind):
+def test_the_kind_is_detected_from_the_contents(tmp_path, text, kind):
     (tmp_path / "set").write_text(text, encoding="utf-8")
-    assert kind_of(tmp_path / "set") == kind
+    assert detect_kind(tmp_path / "set") == kind
 
 
 def test_analogies_with_sections_and_comments(tmp_path):
@@ -55,7 +56,7 @@ def test_analogies_with_sections_and_comments(tmp_path):
         'tiger, "cat", 7.35\nLove, "sex", 6\n',
     ],
 )
-def test_similarities_in_the_common_forms(tmp_path, text):
+def test_similarities_in_the_common_formats(tmp_path, text):
     (tmp_path / "set").write_bytes(text.encode())
     assert read_similarities(tmp_path / "set") == SCORED
 
@@ -71,11 +72,11 @@ def test_similarities_in_the_common_forms(tmp_path, text):
         (read_similarities, "a\tb\t1\na\tb\tnan\n", "line 2: not two words and a number"),
         (read_similarities, f"a\tb\t1\na\tb\t{'9' * 400}\n", "line 2: not two words and a number"),
         (read_similarities, "w\tv\tscore\n", "there is no pair"),
-        (kind_of, "", "neither a set of analogies"),
-        (kind_of, "one\ntwo\nthree\n: capitals\n", "neither a set of analogies"),
+        (detect_kind, "", "neither a set of analogies"),
+        (detect_kind, "one\ntwo\nthree\n: capitals\n", "neither a set of analogies"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path, read, text, sentence):
+def test_errors_name_file_and_line(tmp_path, read, text, sentence):
     path = tmp_path / "set.txt"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=sentence) as failure:
@@ -83,8 +84,8 @@ def test_what_is_wrong_is_told(tmp_path, read, text, sentence):
     assert "set.txt" in str(failure.value)
 
 
-@pytest.mark.parametrize("read", [kind_of, read_analogies, read_similarities])
-def test_an_absent_set_is_told(tmp_path, read):
+@pytest.mark.parametrize("read", [detect_kind, read_analogies, read_similarities])
+def test_an_absent_set_is_refused(tmp_path, read):
     with pytest.raises(InputError, match="the set cannot be read"):
         read(tmp_path / "absent")
 
@@ -105,8 +106,8 @@ def msr(tmp_path):
     return tmp_path / "relations.questions"
 
 
-def test_msr_s_questions_find_their_answers(msr):
-    assert kind_of(msr) == "analogies"
+def test_msr_questions_have_their_answers(msr):
+    assert detect_kind(msr) == "analogies"
     assert read_analogies(msr) == [
         Question("JJ_JJR", "good", "better", "rough", "rougher"),
         Question("JJ_JJT", "high", "higher", "late", "latest"),
@@ -122,7 +123,7 @@ def test_msr_s_questions_find_their_answers(msr):
         ("JJ_JJR rougher\nlatest\n", r"relations.answers, line 2: not a tag and a word"),
     ],
 )
-def test_what_is_wrong_with_msr_s_answers_is_told(msr, answers, sentence):
+def test_damaged_msr_answers_are_refused(msr, answers, sentence):
     msr.with_suffix(".answers").unlink()
     if answers is not None:
         msr.with_suffix(".answers").write_text(answers)
@@ -130,7 +131,7 @@ def test_what_is_wrong_with_msr_s_answers_is_told(msr, answers, sentence):
         read_analogies(msr)
 
 
-def test_the_answers_alone_are_no_set(msr):
+def test_an_answers_file_is_not_a_set(msr):
     with pytest.raises(InputError, match=r"name its \.questions file"):
         read_analogies(msr.with_suffix(".answers"))
 
@@ -140,7 +141,7 @@ def test_the_answers_alone_are_no_set(msr):
 
 @pytest.fixture
 def bats(tmp_path):
-    """Two files in two directories, and what stands beside them in copies of the set."""
+    """Two files in two directories, and the files that copies of the set have beside them."""
     for name, text in {
         "1_Inflectional/I01 [noun - plural].txt": "cat\tcats\ndog\tdogs\nox\toxen/oxes\n",
         "2_Lexicographic/L01 [hypernyms].txt": "new_york city / place\ncow\tbovine/mammal/animal\n",
@@ -154,7 +155,7 @@ def bats(tmp_path):
 
 
 def test_all_ordered_pairs_of_lines_are_questions(bats):
-    assert kind_of(bats) == "analogies"
+    assert detect_kind(bats) == "analogies"
     plural, hypernyms = "I01 [noun - plural]", "L01 [hypernyms]"
     assert read_analogies(bats) == [
         Question(plural, "cat", "cats", "dog", "dogs"),
@@ -170,7 +171,7 @@ def test_all_ordered_pairs_of_lines_are_questions(bats):
 
 def test_one_file_of_pairs(bats):
     (path,) = bats.glob("1*/*.txt")
-    assert kind_of(path) == "analogies"
+    assert detect_kind(path) == "analogies"
     assert read_analogies(path) == read_analogies(bats)[:6]
 
 
@@ -193,7 +194,7 @@ def test_files_of_the_same_name_are_two_sections(bats):
         ("a\tb\n" * 1001, "more than 1,000 pairs"),
     ],
 )
-def test_what_is_wrong_with_pairs_is_told_with_the_file(bats, text, sentence):
+def test_damaged_files_of_pairs_are_refused(bats, text, sentence):
     (bats / "x.txt").write_text(text)
     with pytest.raises(InputError, match=rf"x\.txt.*{sentence}"):
         read_analogies(bats)
@@ -204,7 +205,7 @@ def test_a_directory_without_files(tmp_path):
         read_analogies(tmp_path)
 
 
-# forms of similarity sets, after the headers of well-known ones
+# formats of similarity sets, after the headers of well-known ones
 
 SIMLEX = "word1\tword2\tPOS\tSimLex999\tconc(w1)\tSD(SimLex)\ntiger\tcat\tN\t7.35\t2\t1.1\nLove\tsex\tN\t6\t2\t0.3\n"
 RATED = "Word 1,Word 2,Human (mean),1,2\ntiger,cat,7.35,9,4\nLove,sex,6,5,7\n"
@@ -228,14 +229,14 @@ RATED = "Word 1,Word 2,Human (mean),1,2\ntiger,cat,7.35,9,4\nLove,sex,6,5,7\n"
 )
 def test_further_columns_and_headers(tmp_path, text):
     (tmp_path / "set").write_text(text)
-    assert kind_of(tmp_path / "set") == "similarity"
+    assert detect_kind(tmp_path / "set") == "similarity"
     assert read_similarities(tmp_path / "set") == SCORED
 
 
 @pytest.mark.parametrize(
     "name", ["Human", "score", "mean_rating", "AVERAGE", "avg. score", "SimLex999", "relatedness", "rating", "gold"]
 )
-def test_scores_go_by_many_names(tmp_path, name):
+def test_columns_of_scores_have_many_names(tmp_path, name):
     (tmp_path / "set").write_text(f"word1\tword2\tPOS\tconc\t{name}\tSD\ntiger\tcat\tN\t2\t7.35\t1\n")
     assert read_similarities(tmp_path / "set") == SCORED[:1]
 
@@ -246,40 +247,40 @@ def test_fields_of_any_length(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes as POSIX has them")
-def test_of_a_pipe_the_kind_cannot_be_told(tmp_path):
+def test_the_kind_of_a_pipe_is_not_detected(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
-    def write():  # so that nobody waits who reads it all the same
+    def write():  # a reader of the pipe, if there is one, does not wait
         with contextlib.suppress(BrokenPipeError):
             (tmp_path / "pipe").write_text("a b c d\n")
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
-    with pytest.raises(InputError, match="a pipe, which can be read only once; say its kind"):
-        kind_of(tmp_path / "pipe")
-    while writer.is_alive():  # it may not have begun to wait yet
-        os.close(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK))  # lets the writer go
+    with pytest.raises(InputError, match=r"a pipe, which can be read only once, .* name the kind with --analogies"):
+        detect_kind(tmp_path / "pipe")
+    while writer.is_alive():  # it may not wait for a reader yet
+        os.close(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK))  # the writer ends
         writer.join(0.01)
 
 
-def test_a_set_is_called_after_its_file_or_directory(bats, monkeypatch):
+def test_a_set_has_the_name_of_its_file_or_directory(bats, monkeypatch):
     (bats.parent / "a.b.txt").write_text("a b c d\n")
     assert list(read_sets([bats, bats.parent / "a.b.txt"]).analogies) == ["BATS_3.0", "a.b"]
     monkeypatch.chdir(bats)
     assert list(read_sets(["."]).analogies) == ["BATS_3.0"]
 
 
-def test_a_row_of_data_names_no_columns(tmp_path):
+def test_a_row_of_data_is_no_header(tmp_path):
     (tmp_path / "set").write_text("verb\tmake\tverb\t7\ntiger\tcat\tnoun\t5\n")
     assert read_similarities(tmp_path / "set") == [Pair("verb", "make", 7), Pair("tiger", "cat", 5)]
 
 
-def test_quotation_marks_hold_separators(tmp_path):
+def test_separators_in_quotation_marks(tmp_path):
     (tmp_path / "set").write_text('"new york, ny",city,7\n"say ""hi""",greet,3\n')
     assert read_similarities(tmp_path / "set") == [Pair("new york, ny", "city", 7), Pair('say "hi"', "greet", 3)]
 
 
-def test_blanks_inside_of_fields(tmp_path):
+def test_white_space_in_fields(tmp_path):
     (tmp_path / "set").write_text("new york\tcity\t7\nice cream\tdessert\t9\n")
     assert read_similarities(tmp_path / "set") == [Pair("new york", "city", 7), Pair("ice cream", "dessert", 9)]
 
@@ -290,7 +291,7 @@ def test_the_column_of_scores_can_be_named(tmp_path, column, scores):
     assert [pair.score for pair in read_similarities(tmp_path / "set", column)] == scores
 
 
-def test_a_name_comes_before_a_number(tmp_path):
+def test_a_column_name_takes_precedence_over_a_number(tmp_path):
     (tmp_path / "set").write_text(RATED)
     assert [pair.score for pair in read_similarities(tmp_path / "set", "2")] == [4, 7]
 
@@ -307,7 +308,7 @@ def test_a_name_comes_before_a_number(tmp_path):
         ("w1\tw2\tx\ty\na\tb\t1\t2\n", None, "which of the columns 'w1', 'w2', 'x', 'y' has the scores"),
     ],
 )
-def test_a_column_that_is_none_is_told(tmp_path, text, column, sentence):
+def test_wrong_or_ambiguous_columns_are_refused(tmp_path, text, column, sentence):
     (tmp_path / "set").write_text(text)
     with pytest.raises(InputError) as failure:
         read_similarities(tmp_path / "set", column)
@@ -326,5 +327,5 @@ def test_file_and_column(tmp_path):
 @pytest.mark.parametrize("text", ["one 1 two 2\n", "one two three four\nx y z 4\n"])
 def test_numbers_among_four_words(tmp_path, text):
     (tmp_path / "set").write_text(text)
-    kind = kind_of(tmp_path / "set")
+    kind = detect_kind(tmp_path / "set")
     assert kind == ("analogies" if text.startswith("one 1") else "similarity")

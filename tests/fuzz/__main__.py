@@ -1,7 +1,7 @@
-"""Feed damaged files to every reader for as long as is wished: `python -m tests.fuzz --minutes 10 [--seed 1]`.
+"""Read damaged files with every reader for a given time: `python -m tests.fuzz --minutes 10 [--seed 1]`.
 
-Prints a table and ends with exit code 1 when a reader did anything but return or raise InputError. A case is repeated
-with `--seed` and the number that is printed with a fault.
+Prints a table, and exits with code 1 when a reader did anything but return or raise InputError. The seed and number
+that are printed with a fault identify the case.
 """
 
 import argparse
@@ -24,34 +24,34 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--target", choices=sorted(TARGETS), help="only this reader")
-    asked = parser.parse_args()
-    chosen = {name: TARGETS[name] for name in ([asked.target] if asked.target else TARGETS)}
+    options = parser.parse_args()
+    chosen = {name: TARGETS[name] for name in ([options.target] if options.target else TARGETS)}
     valid = {name: target.files() for name, target in chosen.items()}
     cases: collections.Counter[str] = collections.Counter()
-    taken: collections.Counter[str] = collections.Counter()
+    accepted: collections.Counter[str] = collections.Counter()
     faults: dict[tuple[str, str], int] = {}
-    until = time.monotonic() + 60 * asked.minutes
+    until = time.monotonic() + 60 * options.minutes
     number = 0
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as scratch:
         while time.monotonic() < until:
             number += 1
             for name, target in chosen.items():
-                rng = random.Random(f"{asked.seed} {number} {name}")
+                rng = random.Random(f"{options.seed} {number} {name}")
                 faulthandler.dump_traceback_later(HANGS, exit=True)
                 cases[name] += 1
                 try:
-                    taken[name] += try_files(target, mutated_files(valid[name], rng), Path(scratch))
+                    accepted[name] += try_files(target, mutated_files(valid[name], rng), Path(scratch))
                 except Fault as fault:
                     place = traceback.extract_tb((fault.__cause__ or fault).__traceback__)[-1]
                     kind = f"{type(fault.__cause__ or fault).__name__} in {place.filename}:{place.lineno}"
                     if (name, kind) not in faults:
-                        print(f"{name}, seed {asked.seed}, case {number}: {fault} ({kind})", file=sys.stderr)
+                        print(f"{name}, seed {options.seed}, case {number}: {fault} ({kind})", file=sys.stderr)
                     faults[name, kind] = faults.get((name, kind), 0) + 1
         faulthandler.cancel_dump_traceback_later()
     print(f"{'reader':28} {'cases':>9} {'read':>9} {'refused':>9} {'faults':>9}")
     for name in chosen:
         wrong = sum(times for (target, _), times in faults.items() if target == name)
-        print(f"{name:28} {cases[name]:9} {taken[name]:9} {cases[name] - taken[name] - wrong:9} {wrong:9}")
+        print(f"{name:28} {cases[name]:9} {accepted[name]:9} {cases[name] - accepted[name] - wrong:9} {wrong:9}")
     return 1 if faults else 0
 
 

@@ -1,7 +1,7 @@
 """Damaged files for every reader: a valid file is mutated at random, and the reader must return or raise InputError.
 
-Besides, what is returned must be sound (numbers finite, words distinct, written and read back the same), and memory may
-not grow by much more than the file: a size that is only claimed must not be believed.
+What it returns must be sound: numbers finite, words distinct, written and read back the same. Memory may not grow by
+much more than the size of the file, whatever size its header states. Every format in `FORMATS` is a target.
 """
 
 import bz2
@@ -23,14 +23,17 @@ import yaml
 import zstandard
 
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats.directory import check_manifest
+from nce_train.embeddings.formats.model_directory import check_manifest
+from nce_train.embeddings.formats.registry import FORMATS
 from nce_train.errors import InputError
+from nce_train.evaluation.analogy_sets import read_analogies
 from nce_train.evaluation.classifier import Model
-from nce_train.evaluation.sets import kind_of, read_analogies, read_similarities
+from nce_train.evaluation.sets import detect_kind
+from nce_train.evaluation.similarity_sets import read_similarities
 from nce_train.flat_yaml import parse_flat_yaml
 from nce_train.text.vocabulary import Vocabulary
 
-# Buffers of a block, zstd's and xz's windows; and several copies of each byte while it is read.
+# For the buffers of a block and the windows of zstd and xz; and for several copies of each byte while it is read.
 MOST_MEMORY = 200 << 20
 MOST_COPIES = 40
 
@@ -47,7 +50,7 @@ PIECES = [
 
 
 class Fault(Exception):
-    """What a reader must not do."""
+    """A reader did something other than return sound data or raise InputError."""
 
 
 class Target(NamedTuple):
@@ -67,12 +70,12 @@ def vectors(rows: int = len(WORDS), dim: int = 4) -> np.ndarray:
     return np.random.default_rng(rows).normal(size=(rows, dim)).astype(np.float32)
 
 
-def exported(name: str, dtype: str = "float32", counted: bool = True) -> dict[str, bytes]:
-    """The files that `Embeddings.save` writes; `projector` is the name of a directory."""
+def exported(format: str, dtype: str = "float32", compression: str = "", counted: bool = True) -> dict[str, bytes]:
+    """The files that `Embeddings.save` writes."""
     counts = np.arange(len(WORDS), 0, -1) if counted else None
     with tempfile.TemporaryDirectory() as scratch:
-        format = name if name == "projector" else None
-        Embeddings(WORDS, vectors(), counts, {"window": 5}).save(Path(scratch) / name, format, dtype)
+        path = Path(scratch) / f"v{''.join(FORMATS[format].endings[:1])}{compression}"
+        Embeddings(WORDS, vectors(), counts, {"window": 5}).save(path, format, dtype)
         return {path.name: path.read_bytes() for path in Path(scratch).rglob("*") if path.is_file()}
 
 
@@ -120,11 +123,11 @@ def read_counted(path: Path, unknown: str | None = None) -> None:
 
 
 def read_set(path: Path) -> None:
-    each_of(path, kind_of, read_analogies, read_similarities)
+    each_of(path, detect_kind, read_analogies, read_similarities)
 
 
 def each_of(path: Path, *readers: Callable[[Path], object]) -> None:
-    """Try several readers; refused when all of them refuse."""
+    """Try several readers, and raise InputError when all of them do."""
     refusals = []
     for read in readers:
         try:
@@ -140,7 +143,7 @@ def read_yaml(path: Path) -> None:
     parse_flat_yaml(path.read_bytes(), str(path))
 
 
-# Where fsync costs nothing.
+# A directory where fsync costs nothing.
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 ANALOGIES = b": capital cities\nAthens Greece Oslo Norway\nParis France Rome Italy\n: plural\n# no\ncat cats dog dogs\n"
@@ -175,28 +178,25 @@ def foreign_safetensors() -> dict[str, bytes]:
 
 
 TARGETS: dict[str, Target] = {
-    "word2vec text": Target(lambda: exported("v.txt"), read_vectors),
-    "word2vec binary": Target(lambda: exported("v.bin"), read_vectors),
-    "word2vec binary, gensim's": Target(foreign_binary, read_vectors),
-    "glove": Target(lambda: exported("v.glove"), read_vectors),
-    "npy": Target(lambda: exported("v.npy"), read_vectors),
+    **{
+        f"{format.name}, {dtype}": Target(lambda name=format.name, dtype=dtype: exported(name, dtype), read_vectors)
+        for format in FORMATS.values()
+        for dtype in format.dtypes
+    },
+    "word2vec-binary of gensim": Target(foreign_binary, read_vectors),
     "npy, float64 by columns": Target(
-        lambda: {**exported("v.npy"), "v.npy": npy(np.asfortranarray(vectors(), np.float64))}, read_vectors
+        lambda: {**exported("npy"), "v.npy": npy(np.asfortranarray(vectors(), np.float64))}, read_vectors
     ),
     **{
         f"glove{ending}": Target(
-            lambda pack=pack: {name: pack(raw) for name, raw in exported("v.glove").items()}, read_vectors
+            lambda pack=pack: {name: pack(raw) for name, raw in exported("glove").items()}, read_vectors
         )
         for ending, pack in PACKERS.items()
     },
-    "npy, int8": Target(lambda: exported("v.npy", "int8"), read_vectors),
-    "safetensors": Target(lambda: exported("v.safetensors"), read_vectors),
-    "safetensors, int8": Target(lambda: exported("v.safetensors", "int8"), read_vectors),
     "safetensors, bfloat16": Target(foreign_safetensors, read_vectors),
-    "safetensors.gz": Target(lambda: exported("v.safetensors.gz", "float16"), read_vectors),
-    "projector": Target(lambda: exported("projector"), read_vectors),
+    "safetensors.gz": Target(lambda: exported("safetensors", "float16", ".gz"), read_vectors),
     "projector, without counts": Target(lambda: exported("projector", counted=False), read_vectors),
-    "npy.gz": Target(lambda: exported("v.npy.gz"), read_vectors),
+    "npy.gz": Target(lambda: exported("npy", compression=".gz"), read_vectors),
     "model directory": Target(model, read_vectors),
     "classifier": Target(model, read_classifier),
     "vocabulary": Target(lambda: {"vocab.tsv": model()["vocab.tsv"]}, read_vocabulary),
@@ -250,7 +250,7 @@ def mutated_files(files: dict[str, bytes], rng: random.Random) -> dict[str, byte
 
 
 def packing_of(raw: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
-    """What packs a file as it is packed, and its bytes unpacked."""
+    """A function that compresses as the file is compressed, and the unpacked bytes."""
     if raw.startswith(b"\x1f\x8b"):
         return PACKERS[".gz"], gzip.decompress(raw)
     if raw.startswith(b"BZh"):
@@ -263,12 +263,12 @@ def packing_of(raw: bytes) -> tuple[Callable[[bytes], bytes], bytes]:
 
 
 def try_files(target: Target, files: dict[str, bytes], scratch: Path) -> bool:
-    """Read files, alone in a directory below `scratch`; whether the reader took them.
+    """Read files that are alone in a directory below `scratch`, and return whether the reader accepted them.
 
     Raises
     ------
     Fault
-        When it did anything but return something sound or raise InputError with one sentence that names the place.
+        When the reader did anything but return sound data or raise InputError with one sentence that names the place.
     """
     directory = scratch / "files"
     shutil.rmtree(directory, ignore_errors=True)
@@ -276,23 +276,23 @@ def try_files(target: Target, files: dict[str, bytes], scratch: Path) -> bool:
     for name, raw in files.items():
         (directory / name).write_bytes(raw)
     path = directory if {"input.npy", "vectors.tsv"} & set(files) else directory / min(files, key=len)
-    forget_peak()
+    reset_peak()
     before = peak_memory()
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
             target.read(path)
-            taken = True
+            accepted = True
         except InputError as error:
             one_sentence(error)
-            taken = False
+            accepted = False
         except Exception as error:
             raise Fault(f"{type(error).__name__}: {error}") from error
     grown = peak_memory() - before
     unpacked = sum(map(len, files.values()))
     if grown > MOST_MEMORY + MOST_COPIES * unpacked:
         raise Fault(f"memory grew by {grown >> 20} MiB for files of {unpacked} bytes")
-    return taken
+    return accepted
 
 
 def one_sentence(error: InputError) -> None:
@@ -301,8 +301,8 @@ def one_sentence(error: InputError) -> None:
         raise Fault(f"not one clear sentence: {sentence[:2000]!r}")
 
 
-def forget_peak() -> None:
-    """Let the kernel count the peak of the resident memory from here on."""
+def reset_peak() -> None:
+    """Make the kernel measure the peak of the resident memory from now on."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -311,4 +311,4 @@ def peak_memory() -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) << 10
-    raise OSError("/proc/self/status tells no VmHWM")
+    raise OSError("/proc/self/status has no VmHWM")

@@ -5,18 +5,9 @@ from twin import Block
 
 from nce_train.kernel.draws import alias_table
 from nce_train.kernel.hot_rows import take_hot_rows, with_hot_rows, without_hot_rows
+from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import PANEL, table_width
-from nce_train.kernel.state import (
-    LINE_END,
-    RADIUS_PER_BLOCK,
-    RANGE_END,
-    Noise,
-    Plan,
-    Schedule,
-    Tables,
-    aligned_zeros,
-    new_thread,
-)
+from nce_train.kernel.state import LINE_END, RADIUS_PER_BLOCK, RANGE_END, Noise, Plan, Tables, aligned_zeros, new_thread
 from nce_train.kernel.train import train_blocks
 from nce_train.training.parameters import ALWAYS_KEEP
 

@@ -1,4 +1,4 @@
-"""Bad input ends in a ValueError that names the argument and both numbers."""
+"""Bad input raises a ValueError that names the argument and both numbers."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ TRUE_HALF = np.full((2, 1), 0.5, np.float32)
 GIVEN = (SAMPLED, TRUE_HALF, HALF)
 
 
-def good(**changes):
+def valid_call(**changes):
     call = {
         "weights": WEIGHTS,
         "biases": BIASES,
@@ -26,8 +26,8 @@ def good(**changes):
     return {**call, **changes}
 
 
-def quarter(**changes):
-    """A triple of sampled values with one of the three replaced."""
+def sampled_values_with(**changes):
+    """The argument `sampled_values`, with one of its three arrays replaced."""
     names = ("sampled", "true", "counts")
     return {"sampled_values": tuple(changes.get(name, value) for name, value in zip(names, GIVEN, strict=True))}
 
@@ -37,12 +37,12 @@ BIAS_SHARDS = nce.partition(BIASES, 2, "mod")
 
 LOSS_CASES = {
     "labels 1-D": ({"labels": np.array([0, 1])}, r"labels must be a matrix .* num_true 1, .*\(2,\) \(1 dim"),
-    "labels 1-D, own sampler": ({"labels": np.array([0, 1]), "sampled_values": None}, r"labels .*matrix"),
+    "labels 1-D, built-in sampler": ({"labels": np.array([0, 1]), "sampled_values": None}, r"labels .*matrix"),
     "labels 3-D": ({"labels": np.zeros((2, 1, 1), int)}, r"labels .*\(2, 1, 1\)"),
-    "labels no numbers": ({"labels": np.array([["a"], ["b"]])}, r"labels must be integer"),
+    "labels not numbers": ({"labels": np.array([["a"], ["b"]])}, r"labels must be integer"),
     "labels NaN": ({"labels": np.array([[0.0], [np.nan]])}, r"labels must be integer .*non-finite"),
     "label too large": ({"labels": np.array([[0], [6]])}, r"labels .*\[0, 6\).* 1 \(from 0\) is 6"),
-    "label too large, own sampler": (
+    "label too large, built-in sampler": (
         {"labels": np.array([[0], [6]]), "sampled_values": None},
         r"labels .*\[0, 6\).* is 6",
     ),
@@ -59,15 +59,15 @@ LOSS_CASES = {
     "num_true too large": ({"num_true": 2}, r"labels .*num_true 2 columns, but have 1"),
     "num_true 0": ({"num_true": 0}, "num_true must be at least 1, not 0"),
     "num_sampled 0": ({"num_sampled": 0, "sampled_values": None}, "num_sampled must be at least 1, not 0"),
-    "num_sampled no integer": ({"num_sampled": 2.5}, r"num_sampled must be an integer .* 2\.5"),
-    "num_sampled a word": ({"num_sampled": "3"}, "num_sampled must be an integer"),
+    "num_sampled not an integer": ({"num_sampled": 2.5}, r"num_sampled must be an integer .* 2\.5"),
+    "num_sampled a string": ({"num_sampled": "3"}, "num_sampled must be an integer"),
     "num_classes 0": ({"num_classes": 0}, "num_classes must be at least 1, not 0"),
     "num_sampled above num_classes": (
         {"num_sampled": 7, "sampled_values": None},
         r"num_sampled 7 distinct .* 6 classes",
     ),
     "num_classes above the rows": ({"num_classes": 7}, "num_classes is 7, but weights have only 6 rows"),
-    "num_sampled not that of the samples": (
+    "num_sampled differs from the number of samples": (
         {"num_sampled": 5},
         r"sampled_candidates .*num_sampled is 5.*\(3,\)",
     ),
@@ -75,47 +75,50 @@ LOSS_CASES = {
         {"num_sampled": 5, "remove_accidental_hits": True},
         r"sampled_candidates .*num_sampled is 5.*\(3,\)",
     ),
-    "sample too large": (quarter(sampled=np.array([1, 0, 9])), r"sampled_candidates .*\[0, 6\).* 2 .*is 9"),
-    "sample negative": (quarter(sampled=np.array([1, 0, -1])), r"sampled_candidates .*\[0, 6\).*is -1"),
-    "own samples of another batch": (
-        quarter(sampled=np.zeros((3, 3), int)),
+    "sample too large": (sampled_values_with(sampled=np.array([1, 0, 9])), r"sampled_candidates .*\[0, 6\).* 2 .*is 9"),
+    "sample negative": (sampled_values_with(sampled=np.array([1, 0, -1])), r"sampled_candidates .*\[0, 6\).*is -1"),
+    "samples by example of another batch": (
+        sampled_values_with(sampled=np.zeros((3, 3), int)),
         r"sampled_candid.*\(2, 3\).*\(3, 3\)",
     ),
-    "true counts [batch]": (quarter(true=np.full(2, 0.5)), r"of the shape of labels, \(2, 1\), but is \(2,\)"),
+    "true counts [batch]": (
+        sampled_values_with(true=np.full(2, 0.5)),
+        r"of the shape of labels, \(2, 1\), but is \(2,\)",
+    ),
     "true counts of other columns": (
-        {"labels": np.array([[0, 1], [1, 2]]), "num_true": 2, **quarter(true=np.full(2, 0.5))},
+        {"labels": np.array([[0, 1], [1, 2]]), "num_true": 2, **sampled_values_with(true=np.full(2, 0.5))},
         r"of the shape of labels, \(2, 2\), or \(2, 1\), but is \(2,\)",
     ),
-    "true counts of another batch": (quarter(true=np.full((3, 1), 0.5)), r"true_expected_count .*\(3, 1\)"),
-    "one true count": (quarter(true=0.5), r"true_expected_count .*\(2, 1\)"),
+    "true counts of another batch": (sampled_values_with(true=np.full((3, 1), 0.5)), r"true_expected_count .*\(3, 1\)"),
+    "one true count": (sampled_values_with(true=0.5), r"true_expected_count .*\(2, 1\)"),
     "sampled counts of length 1": (
-        quarter(counts=np.array([0.5])),
+        sampled_values_with(counts=np.array([0.5])),
         r"sampled_expected_count .*\(3,\).*\(1,\)",
     ),
     "sampled counts of another length": (
-        quarter(counts=np.full(2, 0.5)),
+        sampled_values_with(counts=np.full(2, 0.5)),
         r"sampled_expected_count .*3.*\(2,\)",
     ),
-    "own counts for shared samples": (
-        quarter(counts=np.full((2, 3), 0.5)),
+    "counts by example for shared samples": (
+        sampled_values_with(counts=np.full((2, 3), 0.5)),
         r"sampled_expected_count .*\(2, 3\)",
     ),
     "count 0 of a label": (
-        quarter(true=np.array([[0.5], [0]])),
+        sampled_values_with(true=np.array([[0.5], [0]])),
         "true_expected_count .*above 0.* 1 of 2 .*0.*: a class .* must not be a label",
     ),
     "count 0 of a sample": (
-        quarter(counts=np.array([0.5, 0, 1])),
+        sampled_values_with(counts=np.array([0.5, 0, 1])),
         "sampled_expected_count .*above 0.*1 of 3 .*: give the counts that the sampler reported",
     ),
-    "count negative": (quarter(counts=np.array([0.5, -2, 1])), "sampled_expected_count .*above 0.*-2"),
-    "count NaN": (quarter(true=np.array([[0.5], [np.nan]])), "true_expected_count .*above 0.*nan"),
-    "count infinite": (quarter(true=np.array([[0.5], [np.inf]])), "true_expected_count .*finite.*inf"),
+    "count negative": (sampled_values_with(counts=np.array([0.5, -2, 1])), "sampled_expected_count .*above 0.*-2"),
+    "count NaN": (sampled_values_with(true=np.array([[0.5], [np.nan]])), "true_expected_count .*above 0.*nan"),
+    "count infinite": (sampled_values_with(true=np.array([[0.5], [np.inf]])), "true_expected_count .*finite.*inf"),
     "two sampled values": (
         {"sampled_values": (SAMPLED, TRUE_HALF)},
         "sampled_values must be 3 arrays.* not 2",
     ),
-    "sampled values no tuple": ({"sampled_values": 5}, "sampled_values must be 3 arrays.* not int"),
+    "sampled values not a tuple": ({"sampled_values": 5}, "sampled_values must be 3 arrays.* not int"),
     "strategy unknown": ({"partition_strategy": "foo"}, "partition_strategy .*'mod', 'div'.*'foo'"),
     "strategy unknown, partitions": (
         {"partition_strategy": "foo", "weights": SHARDS, "biases": BIAS_SHARDS},
@@ -158,13 +161,13 @@ LOSS_CASES = {
         {"inputs": np.ones((2, 3), int)},
         "inputs must be float16, float32 or float64, not int",
     ),
-    "arguments in the order of old": (
+    "labels and inputs in the order of early TensorFlow": (
         {"labels": INPUTS, "inputs": np.array([[0], [1]])},
         "inputs must be float16",
     ),
     "target unknown": ({"target": "two"}, "target must be one of .*'two'"),
     "noise ratio unknown": ({"noise_ratio": "x"}, "noise_ratio must be one of .*'x'"),
-    "log_z a word": ({"log_z": "0"}, "log_z must be a finite number, not '0'"),
+    "log_z a string": ({"log_z": "0"}, "log_z must be a finite number, not '0'"),
     "log_z too large": ({"log_z": 10**400}, "log_z must be a finite number"),
     "log_z infinite": ({"log_z": np.inf}, "log_z must be finite, not inf"),
     "ragged tuple of three": ({"labels": ([0], [1], [2])}, r"labels .*\(ids, row_splits\), not 3"),
@@ -175,7 +178,7 @@ LOSS_CASES = {
     "row splits fall": ({"labels": ([0, 1], [0, 2, 1, 2])}, "row_splits .*fall between"),
     "row splits of two dimensions": ({"labels": ([[0]], [0, 1])}, r"labels .*\(1, 1\)"),
     "rows and numbers": ({"labels": [[1], 2, []]}, "labels must be an array or rows .* mix numbers and lists"),
-    "inputs of several lengths": ({"inputs": [[1.0, 2.0, 3.0], [1.0]]}, "inputs must be an array or rows"),
+    "inputs of different lengths": ({"inputs": [[1.0, 2.0, 3.0], [1.0]]}, "inputs must be an array or rows"),
     "a list of numbers": ({"labels": [0, 1]}, "labels must be a matrix"),
     "ragged counts of wrong number": (
         {"labels": [[0, 2], [1]]},
@@ -193,21 +196,21 @@ LOSS_CASES = {
 def test_loss_refuses(loss, name):
     changes, message = LOSS_CASES[name]
     with pytest.raises(ValueError, match=message):
-        loss(**good(**changes))
+        loss(**valid_call(**changes))
 
 
-def test_the_call_that_the_cases_change_is_good():
-    assert np.isfinite(nce.nce_loss(**good())).all()
+def test_the_call_that_the_cases_change_is_valid():
+    assert np.isfinite(nce.nce_loss(**valid_call())).all()
 
 
 def test_negative_sampling_needs_no_counts_above_zero():
-    found = nce.negative_sampling_loss(**good(**quarter(counts=np.zeros(3))))
-    np.testing.assert_array_equal(found, nce.negative_sampling_loss(**good()))
+    result = nce.negative_sampling_loss(**valid_call(**sampled_values_with(counts=np.zeros(3))))
+    np.testing.assert_array_equal(result, nce.negative_sampling_loss(**valid_call()))
 
 
 def test_gradients_unknown():
     with pytest.raises(ValueError, match=r"gradients must be one of .*'sparse'"):
-        nce.nce_loss_and_gradients(**good(gradients="sparse"))
+        nce.nce_loss_and_gradients(**valid_call(gradients="sparse"))
 
 
 @pytest.mark.parametrize("loss", [nce.sigmoid_loss, nce.softmax_loss_and_gradients])
@@ -233,7 +236,7 @@ SAMPLER_CASES = {
     "true classes 1-D": ({"true_classes": np.array([0])}, r"true_classes must be a matrix"),
     "num_true differs": ({"num_true": 2}, "true_classes must have num_true 2 columns, but have 1"),
     "rows of a number and a list": ({"true_classes": [[0], [1, [2]]]}, "true_classes must be an array or rows"),
-    "rng not the stream's": (
+    "rng differs from that of the stream": (
         {"seed": nce.SamplerStream(1), "rng": "tensorflow"},
         "rng is 'tensorflow', but the SamplerStream given as seed is of rng 'nce_train'",
     ),
@@ -273,7 +276,7 @@ def test_sampler_refuses(sampler, name):
         sampler(**{**call, **changes})
 
 
-def test_too_many_with_replacement_is_no_error():
+def test_more_samples_than_classes_are_accepted_with_replacement():
     assert nce.uniform_candidate_sampler([[0]], 1, 7, False, 6).sampled_candidates.shape == (7,)
 
 
@@ -299,7 +302,7 @@ def test_too_many_with_replacement_is_no_error():
             r"num_sampled 4 distinct .* 3 classes",
         ),
         ({"unigrams": [1e30] * 5, "distortion": 3.0}, r"weights must be finite.* 0 is inf"),
-        ({"unigrams": [2e38] * 5}, "weights must have a finite sum in float32, but theirs is inf"),
+        ({"unigrams": [2e38] * 5}, "weights must have a finite sum in float32, not inf"),
     ],
 )
 def test_fixed_unigram_sampler_refuses(changes, message):
@@ -344,7 +347,7 @@ def test_a_file_of_too_few_lines_is_refused(tmp_path):
         ),
         (
             lambda: nce.log_uniform_probability([5], 5),
-            r"ids must lie in \[0, 5\) \(range_max 5\), but one is 5",
+            r"ids must lie in \[0, 5\), as range_max is 5, but number 0 \(from 0\) is 5",
         ),
         (lambda: nce.log_uniform_probability([0.5], 5), "ids must be integers, not float64"),
         (lambda: nce.uniform_probability([0], 0), "range_max must be at least 1, not 0"),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from nce_train import nce
+from nce_train.nce.candidate_sampler import CandidateSampler
 from nce_train.nce.random_stream import SamplerStream
-from nce_train.nce.samplers import CandidateSampler
-from nce_train.nce.unigrams import read_unigrams
+from nce_train.nce.samplers import read_unigrams
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = json.loads((GOLDEN / "golden_public.json").read_text())["cases"]
@@ -37,12 +37,12 @@ def arrays(case):
     return {name: ARRAYS[f"{case['id']}/{name}"] for name in (*case["inputs"], *case["outputs"])}
 
 
-def assert_close(found, expected, name):
-    assert found.dtype == expected.dtype, name
-    assert found.shape == expected.shape, name
+def assert_close(result, expected, name):
+    assert result.dtype == expected.dtype, name
+    assert result.shape == expected.shape, name
     tolerance = 2e-5 if expected.dtype == np.float32 else 1e-11
     largest = np.abs(expected[np.isfinite(expected)]).max(initial=0)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * max(1, largest), err_msg=name)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance * max(1, largest), err_msg=name)
 
 
 def table(data, prefix, count):
@@ -79,24 +79,24 @@ def test_sampled_loss(case, form):
     losses, gradients = LOSSES[case["kind"]](**call)
     assert_close(losses, data["loss"], "loss")
     assert_close(gradients.inputs, data["grad_inputs"], "inputs")
-    for name, found, count in (
+    for name, result, count in (
         ("weights", gradients.weights, partitions),
         ("biases", gradients.biases, bias_partitions),
     ):
         expected = table(data, f"grad_{name}", count)
         if form == "rows":
-            ids, rows = found
+            ids, rows = result
             assert (np.diff(ids) > 0).all()
             joined = nce.unpartition(expected if count > 1 else [expected], parameters["partition_strategy"])
             whole = np.zeros_like(joined)
             whole[ids] = rows
             assert_close(whole, joined, name)
         elif count > 1:
-            assert isinstance(found, list)
-            for part, expected_part in zip(found, expected, strict=True):
+            assert isinstance(result, list)
+            for part, expected_part in zip(result, expected, strict=True):
                 assert_close(part, expected_part, name)
         else:
-            assert_close(found, expected, name)
+            assert_close(result, expected, name)
 
 
 @pytest.mark.parametrize(
@@ -140,15 +140,15 @@ def test_full_loss(case):
     assert_close(gradients.weights, data["grad_weights_0"], "weights")
     assert_close(gradients.biases, data["grad_biases_0"], "biases")
     for loss, name in (("sigmoid", "probs_sigmoid"), ("softmax", "probs_softmax")):
-        found = nce.probabilities(data["weights_0"], data["biases_0"], data["inputs"], loss=loss)
-        assert_close(found, data[name], name)
+        result = nce.probabilities(data["weights_0"], data["biases_0"], data["inputs"], loss=loss)
+        assert_close(result, data[name], name)
 
 
 @pytest.mark.parametrize("case", cases("accidental_hits"))
 def test_accidental_hits(case):
     data = arrays(case)
-    found = nce.compute_accidental_hits(data["true_classes"], data["sampled"], case["params"]["num_true"])
-    for array, name in zip(found, ("indices", "ids", "weights"), strict=True):
+    result = nce.compute_accidental_hits(data["true_classes"], data["sampled"], case["params"]["num_true"])
+    for array, name in zip(result, ("indices", "ids", "weights"), strict=True):
         np.testing.assert_array_equal(array, data[name])
         assert array.dtype == data[name].dtype
 
@@ -189,8 +189,8 @@ def test_ids_counts_and_tries_in_tensorflows_stream(case, tmp_path):
     true_classes, num_true = data["true_classes"], parameters["num_true"]
     num_sampled, unique = parameters["num_sampled"], parameters["unique"]
     if parameters["sampler"] == "all":
-        found = nce.all_candidate_sampler(true_classes, num_true, num_sampled, unique)
-        for array, name in zip(found, ("sampled", "true_expected", "sampled_expected"), strict=True):
+        result = nce.all_candidate_sampler(true_classes, num_true, num_sampled, unique)
+        for array, name in zip(result, ("sampled", "true_expected", "sampled_expected"), strict=True):
             np.testing.assert_array_equal(array, data[name])
         return
     sampler = prepared_sampler(parameters, tmp_path)
@@ -198,11 +198,11 @@ def test_ids_counts_and_tries_in_tensorflows_stream(case, tmp_path):
     stream, again = SamplerStream(seed, "tensorflow"), SamplerStream(seed, "tensorflow")
     for call in range(parameters["calls"]):
         suffix = f"_{call}" if parameters["calls"] > 1 else ""
-        found = sampler(true_classes, num_true, num_sampled, unique, stream)
-        np.testing.assert_array_equal(found.sampled_candidates, data["sampled" + suffix])
-        assert found.true_expected_count.dtype == np.float32
-        np.testing.assert_allclose(found.true_expected_count, data["true_expected" + suffix], rtol=5e-7)
-        np.testing.assert_allclose(found.sampled_expected_count, data["sampled_expected" + suffix], rtol=5e-7)
+        result = sampler(true_classes, num_true, num_sampled, unique, stream)
+        np.testing.assert_array_equal(result.sampled_candidates, data["sampled" + suffix])
+        assert result.true_expected_count.dtype == np.float32
+        np.testing.assert_allclose(result.true_expected_count, data["true_expected" + suffix], rtol=5e-7)
+        np.testing.assert_allclose(result.sampled_expected_count, data["sampled_expected" + suffix], rtol=5e-7)
         assert sampler.draw(num_sampled, unique, again)[1] == data["num_tries"][call]
 
 
@@ -213,10 +213,10 @@ def test_learned_unigram_in_tensorflows_stream(case):
     sampler = nce.LearnedUnigramCandidateSampler(parameters["range_max"], seed, "tensorflow")
     for call in range(parameters["calls"]):
         true_classes = data[f"true_classes_{call}"]
-        found = sampler(true_classes, true_classes.shape[1], parameters["num_sampled"], parameters["unique"])
-        np.testing.assert_array_equal(found.sampled_candidates, data[f"sampled_{call}"])
-        np.testing.assert_allclose(found.true_expected_count, data[f"true_expected_{call}"], rtol=5e-7)
-        np.testing.assert_allclose(found.sampled_expected_count, data[f"sampled_expected_{call}"], rtol=5e-7)
+        result = sampler(true_classes, true_classes.shape[1], parameters["num_sampled"], parameters["unique"])
+        np.testing.assert_array_equal(result.sampled_candidates, data[f"sampled_{call}"])
+        np.testing.assert_allclose(result.true_expected_count, data[f"true_expected_{call}"], rtol=5e-7)
+        np.testing.assert_allclose(result.sampled_expected_count, data[f"sampled_expected_{call}"], rtol=5e-7)
     np.testing.assert_array_equal(sampler.weights, data["final_weights"])
 
 

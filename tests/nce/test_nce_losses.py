@@ -63,14 +63,14 @@ def slow_loss(kind, problem, *, hits, strict=False, target="share", noise_ratio=
 
 @st.composite
 def problems(draw):
-    """A random problem in float64, with few classes so that hits and duplicates abound."""
+    """A random problem in float64, with few classes so that hits and duplicates are frequent."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     batch, dim, classes = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 6))
     num_sampled = draw(st.integers(1, 7))
     labels = [rng.integers(0, classes, draw(st.integers(0, 3))).tolist() for _ in range(batch)]  # empty rows too
-    own_noise = draw(st.booleans())
-    sampled = rng.integers(0, classes, (batch, num_sampled) if own_noise else num_sampled)
-    own_counts = own_noise and draw(st.booleans())
+    noise_by_example = draw(st.booleans())
+    sampled = rng.integers(0, classes, (batch, num_sampled) if noise_by_example else num_sampled)
+    counts_by_example = noise_by_example and draw(st.booleans())
     return {
         "weights": rng.normal(size=(classes, dim)),
         "biases": rng.normal(size=classes),
@@ -78,12 +78,12 @@ def problems(draw):
         "labels": labels,
         "true_count": rng.uniform(0.05, 3, sum(map(len, labels))),
         "sampled": sampled,
-        "sampled_count": rng.uniform(0.05, 3, (batch, num_sampled) if own_counts else num_sampled),
+        "sampled_count": rng.uniform(0.05, 3, (batch, num_sampled) if counts_by_example else num_sampled),
     }
 
 
 @st.composite
-def settings_of_a_call(draw):
+def call_options(draw):
     return {
         "hits": draw(st.booleans()),
         "strict": draw(st.booleans()),
@@ -112,16 +112,16 @@ def call(function, problem, options, **changes):
 
 @pytest.mark.parametrize("kind", LOSSES)
 @settings(max_examples=60, deadline=None)
-@given(problem=problems(), options=settings_of_a_call())
+@given(problem=problems(), options=call_options())
 def test_losses_equal_the_readable_twin(kind, problem, options):
-    found = call(LOSSES[kind][0], problem, options)
+    result = call(LOSSES[kind][0], problem, options)
     expected = slow_loss(kind, problem, **options)
-    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(result, expected, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("kind", LOSSES)
 @settings(max_examples=40, deadline=None)
-@given(problem=problems(), options=settings_of_a_call())
+@given(problem=problems(), options=call_options())
 def test_gradients_equal_finite_differences(kind, problem, options):
     plain, with_gradients = LOSSES[kind]
     losses, gradients = call(with_gradients, problem, options)
@@ -138,8 +138,8 @@ def test_gradients_equal_finite_differences(kind, problem, options):
 
 
 @settings(max_examples=30, deadline=None)
-@given(problem=problems(), options=settings_of_a_call())
-def test_rows_hold_what_dense_gradients_hold(problem, options):
+@given(problem=problems(), options=call_options())
+def test_row_gradients_are_the_touched_rows_of_dense_gradients(problem, options):
     _, dense = call(nce.nce_loss_and_gradients, problem, options)
     _, rows = call(nce.nce_loss_and_gradients, problem, {**options, "gradients": "rows"})
     np.testing.assert_array_equal(rows.inputs, dense.inputs)
@@ -178,8 +178,8 @@ def test_ragged_forms_of_a_matrix_give_the_matrix_result(kind):
     matrix = problem["labels"]
     for labels in (matrix.tolist(), list(matrix), (matrix.ravel(), np.arange(len(matrix) + 1) * 2)):
         problem["labels"] = labels
-        found, gradients = LOSSES[kind][1](**problem)
-        np.testing.assert_array_equal(found, expected)
+        result, gradients = LOSSES[kind][1](**problem)
+        np.testing.assert_array_equal(result, expected)
         np.testing.assert_array_equal(gradients.weights, expected_gradients.weights)
 
 
@@ -189,8 +189,8 @@ def test_one_noise_set_for_all_equals_the_same_set_for_each(kind):
     expected, expected_gradients = LOSSES[kind][1](**problem)
     sampled, true_count, sampled_count = problem["sampled_values"]
     problem["sampled_values"] = (np.tile(sampled, (5, 1)), true_count, sampled_count)
-    found, gradients = LOSSES[kind][1](**problem)
-    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    result, gradients = LOSSES[kind][1](**problem)
+    np.testing.assert_allclose(result, expected, rtol=1e-13)
     for one, other in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
 
@@ -202,8 +202,8 @@ def test_partitions_give_the_result_of_the_whole_table_in_their_own_layout(strat
     expected, expected_gradients = nce.nce_loss_and_gradients(**problem)
     problem["weights"] = container(nce.partition(problem["weights"], 3, strategy))
     problem["biases"] = container(nce.partition(problem["biases"], 7, strategy))
-    found, gradients = nce.nce_loss_and_gradients(**problem, partition_strategy=strategy)
-    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    result, gradients = nce.nce_loss_and_gradients(**problem, partition_strategy=strategy)
+    np.testing.assert_allclose(result, expected, rtol=1e-13)
     assert [len(gradients.weights), len(gradients.biases)] == [3, 7]
     joined = nce.unpartition(gradients.weights, strategy)
     np.testing.assert_allclose(joined, expected_gradients.weights, rtol=1e-12)
@@ -226,7 +226,7 @@ def test_window_objective():
         noise_logits = logits[noise] - np.log(count / len(own))
         losses.append(np.log1p(np.exp(-data)).sum() + np.log1p(np.exp(noise_logits)).sum())
     flat = np.concatenate([class_count[own] for own in contexts])
-    found, gradients = nce.nce_loss_and_gradients(
+    result, gradients = nce.nce_loss_and_gradients(
         weights,
         biases,
         contexts,
@@ -238,7 +238,7 @@ def test_window_objective():
         noise_ratio="per_target",
         gradients="dense",
     )
-    np.testing.assert_allclose(found, losses, rtol=1e-12)
+    np.testing.assert_allclose(result, losses, rtol=1e-12)
     assert gradients.weights.shape == weights.shape
 
 
@@ -246,13 +246,13 @@ def test_all_classes_as_candidates_make_the_full_sigmoid_loss():
     problem = fixed_problem(num_true=1)
     values = nce.all_candidate_sampler(problem["labels"], 1, 20, True)
     problem.update(num_sampled=20, sampled_values=values)
-    found = nce.nce_loss(**problem, remove_accidental_hits=True)
+    result = nce.nce_loss(**problem, remove_accidental_hits=True)
     full = nce.sigmoid_loss(problem["weights"], problem["biases"], problem["labels"], problem["inputs"])
-    np.testing.assert_allclose(found, full, rtol=1e-12)
+    np.testing.assert_allclose(result, full, rtol=1e-12)
 
 
 def test_zero_parameters_cost_log_two_a_term():
-    found = nce.nce_loss(
+    result = nce.nce_loss(
         np.zeros((7, 3), np.float32),
         np.zeros(7, np.float32),
         [[1, 2], [3, 3]],
@@ -261,13 +261,13 @@ def test_zero_parameters_cost_log_two_a_term():
         7,
         sampled_values=(np.arange(5), np.ones(4), np.ones(5)),
     )
-    np.testing.assert_allclose(found, 7 * math.log(2), rtol=1e-6)
+    np.testing.assert_allclose(result, 7 * math.log(2), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("hits", [False, True])
 @pytest.mark.parametrize("kind", LOSSES)
-def test_every_dtype_works_with_the_sampler_of_its_own(kind, hits, dtype):
+def test_every_dtype_works_with_the_built_in_sampler(kind, hits, dtype):
     problem = {**fixed_problem(dtype), "sampled_values": None, "seed": 7, "remove_accidental_hits": hits}
     losses, gradients = LOSSES[kind][1](**problem)
     exact = {
@@ -276,22 +276,22 @@ def test_every_dtype_works_with_the_sampler_of_its_own(kind, hits, dtype):
     }
     expected, expected_gradients = LOSSES[kind][1](**exact)
     tolerance = {np.float16: 5e-4, np.float32: 1e-5, np.float64: 1e-14}[dtype]
-    for found, reference in zip((losses, *gradients), (expected, *expected_gradients), strict=True):
-        assert found.dtype == dtype
+    for result, reference in zip((losses, *gradients), (expected, *expected_gradients), strict=True):
+        assert result.dtype == dtype
         scale = max(1, np.abs(reference).max())
-        np.testing.assert_allclose(found, reference, rtol=0, atol=tolerance * scale)
+        np.testing.assert_allclose(result, reference, rtol=0, atol=tolerance * scale)
 
 
 def test_weights_are_cast_to_the_dtype_of_the_inputs():
     problem = fixed_problem(np.float32)
     expected = nce.nce_loss(**problem)
     problem["weights"] = problem["weights"].astype(np.float64)
-    found = nce.nce_loss(**problem)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, expected)
+    result = nce.nce_loss(**problem)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, expected)
 
 
-def test_seed_decides_the_noise_and_a_stream_goes_on():
+def test_a_seed_repeats_the_noise_and_a_stream_continues():
     problem = {**fixed_problem(), "sampled_values": None}
     first, again = (nce.nce_loss(**problem, seed=1) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -303,14 +303,14 @@ def test_seed_decides_the_noise_and_a_stream_goes_on():
 
 
 @pytest.mark.parametrize("rng", ["nce_train", "tensorflow"])
-def test_own_noise_is_log_uniform_and_unique(rng):
+def test_built_in_noise_is_log_uniform_and_unique(rng):
     problem = {**fixed_problem(), "sampled_values": None}
-    found = nce.nce_loss(**problem, seed=4, rng=rng)
+    result = nce.nce_loss(**problem, seed=4, rng=rng)
     values = nce.log_uniform_candidate_sampler(problem["labels"], 2, 8, True, 20, 4, rng=rng)
-    np.testing.assert_array_equal(found, nce.nce_loss(**{**problem, "sampled_values": values}))
+    np.testing.assert_array_equal(result, nce.nce_loss(**{**problem, "sampled_values": values}))
 
 
-def test_nan_stays_in_its_row_of_the_losses_and_in_untouched_classes():
+def test_nan_reaches_only_its_example_and_the_classes_of_its_example():
     problem = fixed_problem()
     expected = nce.nce_loss(**problem)
     untouched = np.setdiff1d(np.arange(20), [*problem["labels"].ravel(), *problem["sampled_values"][0]])
@@ -333,7 +333,7 @@ def test_infinite_logits_make_nan_losses():
 
 @pytest.mark.parametrize("form", ["dense", "rows"])
 @pytest.mark.parametrize("kind", LOSSES)
-def test_a_batch_of_none_gives_empty_losses(kind, form):
+def test_an_empty_batch_gives_empty_losses(kind, form):
     problem = fixed_problem()
     sampled, true_count, sampled_count = problem["sampled_values"]
     for labels, count in ((np.zeros((0, 2), int), true_count[:0]), ([], [])):
@@ -343,7 +343,7 @@ def test_a_batch_of_none_gives_empty_losses(kind, form):
         assert gradients.inputs.shape == (0, 6)
 
 
-def test_all_labels_may_be_missing():
+def test_a_batch_without_labels():
     problem = {**fixed_problem(), "labels": [[], [], [], [], []]}
     sampled, _, sampled_count = problem["sampled_values"]
     problem["sampled_values"] = (sampled, [], sampled_count)
@@ -355,7 +355,7 @@ def test_all_labels_may_be_missing():
 
 
 def test_row_gradients_need_no_memory_for_the_whole_table():
-    weights = np.broadcast_to(np.ones(1000, np.float32), (1_000_000, 1000))  # 4 GB, were it not one row repeated
+    weights = np.broadcast_to(np.ones(1000, np.float32), (1_000_000, 1000))  # one row repeated; a copy would take 4 GB
     biases = np.broadcast_to(np.float32(0), (1_000_000,))
     inputs = np.zeros((2, 1000), np.float32)
     options = {"seed": 1, "gradients": "rows"}
@@ -367,11 +367,11 @@ def test_row_gradients_need_no_memory_for_the_whole_table():
     assert peak < 1_000_000
 
 
-def test_numbers_with_whole_values_pass_for_integers():
+def test_whole_floats_are_accepted_and_float_labels_truncated():
     problem = fixed_problem()
     expected = nce.nce_loss(**problem)
     problem["num_sampled"] = float(problem["num_sampled"])
-    problem["labels"] = problem["labels"] + 0.75  # cut, as TensorFlow cuts
+    problem["labels"] = problem["labels"] + 0.75  # truncated, as in TensorFlow
     np.testing.assert_array_equal(nce.nce_loss(**problem), expected)
 
 
@@ -400,14 +400,14 @@ def test_arrays_of_either_byte_order_give_the_same(loss, width):
         return [losses, *gradients, full, nce.probabilities(*swapped.values())]
 
     for big, little in zip(run(">"), run("<"), strict=True):
-        assert big.dtype == np.dtype(f"f{width}")  # in the machine's own order
+        assert big.dtype == np.dtype(f"f{width}")  # in the machine's byte order
         np.testing.assert_array_equal(big, little)
 
 
 def test_samplers_take_either_byte_order():
     labels, counts = np.array([[1], [2]]), np.arange(1.0, 10)
     expected = nce.sampler_from_counts(counts)(labels, 1, 4, True, 1)
-    found = nce.sampler_from_counts(counts.astype(">f8"))(labels.astype(">i8"), 1, 4, True, 1)
-    for mine, its in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(mine, its)
-        assert mine.dtype.isnative
+    result = nce.sampler_from_counts(counts.astype(">f8"))(labels.astype(">i8"), 1, 4, True, 1)
+    for one, other in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype.isnative

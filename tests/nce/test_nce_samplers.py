@@ -1,4 +1,4 @@
-"""Samplers with our own stream: what they draw, what they expect, how seeds and states go on."""
+"""Samplers with the nce_train stream: draws, expected counts, seeds, and state between calls."""
 
 import itertools
 import subprocess
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from nce_train import nce
-from nce_train.nce.samplers import CandidateSampler
+from nce_train.nce.candidate_sampler import CandidateSampler
 
 UNIGRAMS = [100.0, 50.0, 33.0, 25.0, 20.0, 17.0, 14.0, 12.0, 11.0, 10.0]
 SAMPLERS = {
@@ -33,7 +33,7 @@ PROBABILITY = {
 @pytest.mark.parametrize("rng", ["nce_train", "tensorflow"])
 @pytest.mark.parametrize("kind", SAMPLERS)
 def test_draws_follow_the_distribution(kind, rng):
-    """Chi-square of 100,000 draws; a right sampler fails with probability 1e-4 (fixed seed)."""
+    """Chi-square of 100,000 draws; a correct sampler fails with probability 1e-4 (fixed seed)."""
     sampled = SAMPLERS[kind]([[0]], 1, 100_000, False, 10, seed=2, rng=rng).sampled_candidates
     observed = np.bincount(sampled, minlength=10)
     assert stats.chisquare(observed, 100_000 * PROBABILITY[kind]).pvalue > 1e-4
@@ -42,11 +42,11 @@ def test_draws_follow_the_distribution(kind, rng):
 @pytest.mark.parametrize("kind", SAMPLERS)
 def test_counts_with_replacement_are_draws_times_probability(kind):
     true_classes = np.arange(10).reshape(5, 2)
-    found = SAMPLERS[kind](true_classes, 2, 25, False, 10, seed=3)
-    assert [array.dtype for array in found] == [np.int64, np.float32, np.float32]
-    np.testing.assert_allclose(found.true_expected_count, 25 * PROBABILITY[kind][true_classes], rtol=3e-6)
+    result = SAMPLERS[kind](true_classes, 2, 25, False, 10, seed=3)
+    assert [array.dtype for array in result] == [np.int64, np.float32, np.float32]
+    np.testing.assert_allclose(result.true_expected_count, 25 * PROBABILITY[kind][true_classes], rtol=3e-6)
     np.testing.assert_allclose(
-        found.sampled_expected_count, 25 * PROBABILITY[kind][found.sampled_candidates], rtol=3e-6
+        result.sampled_expected_count, 25 * PROBABILITY[kind][result.sampled_candidates], rtol=3e-6
     )
 
 
@@ -54,16 +54,16 @@ def test_counts_with_replacement_are_draws_times_probability(kind):
 @settings(max_examples=30, deadline=None)
 @given(num_sampled=st.integers(1, 10), seed=st.integers(-(2**70), 2**70))
 def test_unique_samples_differ_and_their_counts_agree(kind, num_sampled, seed):
-    found = SAMPLERS[kind](np.arange(10)[:, None], 1, num_sampled, True, 10, seed=seed)
-    sampled = found.sampled_candidates
+    result = SAMPLERS[kind](np.arange(10)[:, None], 1, num_sampled, True, 10, seed=seed)
+    sampled = result.sampled_candidates
     assert len(set(sampled.tolist())) == num_sampled
     assert ((sampled >= 0) & (sampled < 10)).all()
-    np.testing.assert_array_equal(found.true_expected_count[sampled, 0], found.sampled_expected_count)
+    np.testing.assert_array_equal(result.true_expected_count[sampled, 0], result.sampled_expected_count)
 
 
 @pytest.mark.parametrize("kind", ["log-uniform", "unigram"])
 def test_exact_inclusion_is_the_frequency_of_being_sampled(kind):
-    """6 of 10 in 20,000 batches: every class within 4.5 standard errors (a right sampler fails with 7e-5)."""
+    """6 of 10 in 20,000 batches: every class within 4.5 standard errors (a correct sampler fails with 7e-5)."""
     batches, stream = 20_000, nce.SamplerStream(12)
     sampler = (
         CandidateSampler("log-uniform", 10)
@@ -114,30 +114,30 @@ def inclusion_by_enumeration(probability, num_sampled):
 )
 def test_inclusion_probability_equals_the_sum_over_all_orders(weights, data):
     num_sampled = data.draw(st.integers(1, len(weights)))
-    found = nce.inclusion_probability(weights, num_sampled)
-    np.testing.assert_allclose(found, inclusion_by_enumeration(weights, num_sampled), rtol=1e-7, atol=1e-9)
+    result = nce.inclusion_probability(weights, num_sampled)
+    np.testing.assert_allclose(result, inclusion_by_enumeration(weights, num_sampled), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(("classes", "num_sampled"), [(200, 190), (3000, 64), (1000, 500)])
 def test_inclusion_probabilities_of_many_classes_sum_to_the_samples(classes, num_sampled):
     probability = nce.log_uniform_probability(np.arange(classes), classes)
-    found = nce.inclusion_probability(probability, num_sampled)
-    np.testing.assert_allclose(found.sum(), num_sampled, rtol=1e-10)
-    assert (np.diff(found) <= 1e-12).all()
+    result = nce.inclusion_probability(probability, num_sampled)
+    np.testing.assert_allclose(result.sum(), num_sampled, rtol=1e-10)
+    assert (np.diff(result) <= 1e-12).all()
 
 
 def test_classes_of_weight_zero_are_never_drawn_nor_expected():
     assert nce.inclusion_probability([0, 1, 0, 1], 2).tolist() == [0, 1, 0, 1]
-    found = nce.fixed_unigram_candidate_sampler(
+    result = nce.fixed_unigram_candidate_sampler(
         [[0], [1], [2]], 1, 500, False, 5, unigrams=[3.0, 0.0, 1.0], num_reserved_ids=2, seed=1
     )
-    assert set(found.sampled_candidates.tolist()) == {2, 4}
-    assert found.true_expected_count[:2, 0].tolist() == [0, 0]
+    assert set(result.sampled_candidates.tolist()) == {2, 4}
+    assert result.true_expected_count[:2, 0].tolist() == [0, 0]
 
 
 def test_distortion_zero_makes_classes_of_count_zero_drawable():
-    found = nce.fixed_unigram_candidate_sampler([[0]], 1, 200, False, 2, unigrams=[5.0, 0.0], distortion=0.0, seed=1)
-    assert set(found.sampled_candidates.tolist()) == {0, 1}
+    result = nce.fixed_unigram_candidate_sampler([[0]], 1, 200, False, 2, unigrams=[5.0, 0.0], distortion=0.0, seed=1)
+    assert set(result.sampled_candidates.tolist()) == {0, 1}
 
 
 def test_true_classes_do_not_influence_what_is_drawn():
@@ -150,9 +150,9 @@ def test_true_classes_do_not_influence_what_is_drawn():
 def test_ragged_true_classes_get_flat_counts():
     expected = nce.log_uniform_candidate_sampler([[3], [1], [2]], 1, 4, True, 9, 1).true_expected_count
     for ragged in ([[3, 1], [2]], ([3, 1, 2], [0, 2, 3])):
-        found = nce.log_uniform_candidate_sampler(ragged, 1, 4, True, 9, 1)
-        assert found.true_expected_count.shape == (3,)
-        np.testing.assert_array_equal(found.true_expected_count, np.ravel(expected))
+        result = nce.log_uniform_candidate_sampler(ragged, 1, 4, True, 9, 1)
+        assert result.true_expected_count.shape == (3,)
+        np.testing.assert_array_equal(result.true_expected_count, np.ravel(expected))
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)
@@ -160,10 +160,10 @@ def test_ragged_true_classes_get_flat_counts():
 def test_a_list_of_equally_long_rows_is_ragged_unless_num_true_long(kind, rows):
     flat = [label for row in rows for label in row]
     splits = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    found = SAMPLERS[kind](rows, 1, 4, False, 10, seed=1)
+    result = SAMPLERS[kind](rows, 1, 4, False, 10, seed=1)
     expected = SAMPLERS[kind]((np.array(flat, int), splits), 1, 4, False, 10, seed=1)
-    assert found.true_expected_count.shape == (len(flat),)
-    np.testing.assert_array_equal(found.true_expected_count, expected.true_expected_count)
+    assert result.true_expected_count.shape == (len(flat),)
+    np.testing.assert_array_equal(result.true_expected_count, expected.true_expected_count)
     if len(rows[0]):
         as_matrix = SAMPLERS[kind](rows, len(rows[0]), 4, False, 10, seed=1)
         assert as_matrix.true_expected_count.shape == (len(rows), len(rows[0]))
@@ -171,28 +171,28 @@ def test_a_list_of_equally_long_rows_is_ragged_unless_num_true_long(kind, rows):
 
 @pytest.mark.parametrize("labels", [[[1, 2], [3, 4]], [[1], [2]], [[1, 2], [3]]])
 @pytest.mark.parametrize("num_true", [1, 2])
-def test_what_the_samplers_make_of_a_list_suits_the_losses(labels, num_true):
+def test_losses_accept_the_counts_that_samplers_return_for_a_list(labels, num_true):
     values = nce.uniform_candidate_sampler(labels, num_true, 4, False, 10, seed=1)
     problem = {"weights": np.ones((10, 3)), "biases": np.zeros(10), "inputs": np.ones((2, 3))}
-    found = nce.nce_loss(
+    result = nce.nce_loss(
         **problem, labels=labels, num_sampled=4, num_classes=10, num_true=num_true, sampled_values=values
     )
-    assert np.isfinite(found).all()
+    assert np.isfinite(result).all()
 
 
 def test_accidental_hits_of_a_list_of_equally_long_rows():
-    found = nce.compute_accidental_hits([[1, 2], [3, 4]], [4, 9, 1], 1)
-    assert [part.tolist() for part in found[:2]] == [[0, 1], [2, 0]]
+    result = nce.compute_accidental_hits([[1, 2], [3, 4]], [4, 9, 1], 1)
+    assert [part.tolist() for part in result[:2]] == [[0, 1], [2, 0]]
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)
-def test_a_batch_of_none(kind):
-    found = SAMPLERS[kind](np.zeros((0, 2), np.int64), 2, 3, True, 10, seed=1)
-    assert found.true_expected_count.shape == (0, 2)
+def test_an_empty_batch(kind):
+    result = SAMPLERS[kind](np.zeros((0, 2), np.int64), 2, 3, True, 10, seed=1)
+    assert result.true_expected_count.shape == (0, 2)
 
 
 @pytest.mark.parametrize("rng", ["nce_train", "tensorflow"])
-def test_a_stream_goes_on_and_a_seed_begins_again(rng):
+def test_a_stream_continues_and_a_seed_starts_again(rng):
     stream = nce.SamplerStream((5, 6), rng)
 
     def draw(seed):
@@ -205,7 +205,7 @@ def test_a_stream_goes_on_and_a_seed_begins_again(rng):
     assert not set(first) & set(second)
 
 
-def test_our_stream_wastes_no_block():
+def test_the_nce_train_stream_skips_no_block():
     """Two calls of 2 uniform draws use the words that one call of 4 does (2 words each, no rejection)."""
     stream = nce.SamplerStream(3)
     halves = [nce.uniform_candidate_sampler([[0]], 1, 2, False, 2**40, stream) for _ in range(2)]
@@ -214,8 +214,8 @@ def test_our_stream_wastes_no_block():
     np.testing.assert_array_equal(joined, whole.sampled_candidates)
 
 
-def test_ids_of_our_stream_are_fixed_for_ever():
-    """Known answers: a change here breaks every recorded run."""
+def test_ids_of_the_nce_train_stream_never_change():
+    """Known answers: a change breaks the repetition of recorded runs."""
     known = {
         "log-uniform": [2, 0, 1, 9, 6, 5],
         "uniform": [8, 4, 1, 7, 6, 5],
@@ -223,13 +223,13 @@ def test_ids_of_our_stream_are_fixed_for_ever():
         "learned": [2, 6, 7, 4, 1, 9],
     }
     for kind, ids in known.items():
-        found = SAMPLERS[kind]([[0]], 1, 6, True, 10, seed=1)
-        assert found.sampled_candidates.tolist() == ids, kind
+        result = SAMPLERS[kind]([[0]], 1, 6, True, 10, seed=1)
+        assert result.sampled_candidates.tolist() == ids, kind
 
 
 def test_philox_block_equals_its_published_known_answer():
     """Counter and key all ones, from the known-answer file of Random123 (Salmon et al. 2011)."""
-    from nce_train.nce.draw_kernel import philox_block
+    from nce_train.nce.kernels import philox_block
 
     ones = np.uint64(2**64 - 1)
     words = philox_block(ones, ones, ones)
@@ -240,7 +240,7 @@ def test_philox_block_equals_its_published_known_answer():
 
 def test_philox_block_equals_a_twin_in_plain_integers():
     """On random counters and keys."""
-    from nce_train.nce.draw_kernel import philox_block
+    from nce_train.nce.kernels import philox_block
 
     def twin(counter, key):
         low = 0xFFFFFFFF
@@ -274,13 +274,13 @@ def test_no_seed_is_a_random_seed(seed, rng):
     assert (draws[0].sampled_candidates != draws[1].sampled_candidates).any()
 
 
-def test_learned_unigram_takes_a_list_of_weights_and_leaves_the_givers_array_alone():
+def test_learned_unigram_copies_the_weights_assigned_to_it():
     saved = np.array([1, 5, 2])
     sampler, other = (nce.LearnedUnigramCandidateSampler(3, seed=1) for _ in range(2))
     sampler.weights, other.weights = saved, [1, 5, 2.0]
-    found, expected = (each([[0]], 1, 2, True) for each in (other, sampler))
-    for mine, its in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(mine, its)
+    result, expected = (each([[0]], 1, 2, True) for each in (other, sampler))
+    for array, same in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(array, same)
     assert other.weights.tolist() == sampler.weights.tolist() == [2, 5, 2]
     assert saved.tolist() == [1, 5, 2]
 
@@ -295,6 +295,14 @@ def test_a_stream_keeps_its_generator_when_rng_is_left_out():
         np.testing.assert_array_equal(values.sampled_candidates, expected.sampled_candidates)
 
 
+def test_learned_unigram_refuses_more_distinct_ids_than_have_a_weight():
+    sampler = nce.LearnedUnigramCandidateSampler(3, seed=1)
+    sampler.weights = [5, 0, 2]
+    assert sorted(sampler([[0]], 1, 2, True).sampled_candidates) == [0, 2]
+    with pytest.raises(ValueError, match="num_sampled 3 distinct ids cannot be drawn from 2 classes of weight above 0"):
+        sampler([[0]], 1, 3, True)
+
+
 def test_learned_unigram_counts_after_it_has_sampled():
     sampler = nce.LearnedUnigramCandidateSampler(4, seed=1)
     first = sampler([[2], [2], [2]], 1, 2, False)
@@ -305,7 +313,7 @@ def test_learned_unigram_counts_after_it_has_sampled():
 
 
 def test_a_range_that_does_not_divide_the_words_is_still_uniform():
-    """Of 2**64 words a third too many would fall below 2/3 of this range, were none rejected: 0.75 of all."""
+    """Without rejection, 0.75 instead of 2/3 of the draws would fall below 2/3 of this range."""
     range_max = 3 * 2**61
     sampled = nce.uniform_candidate_sampler([[0]], 1, 5000, False, range_max, 2).sampled_candidates
     share = (sampled < 2**62).mean()
@@ -322,20 +330,20 @@ def test_learned_unigram_draws_by_weights_beyond_32_bits():
 
 
 def test_all_candidates():
-    found = nce.all_candidate_sampler([[1, 4]], 2, 5, True, seed=3)
-    assert found.sampled_candidates.tolist() == [0, 1, 2, 3, 4]
-    assert found.true_expected_count.tolist() == [[1, 1]]
-    assert found.sampled_expected_count.tolist() == [1] * 5
+    result = nce.all_candidate_sampler([[1, 4]], 2, 5, True, seed=3)
+    assert result.sampled_candidates.tolist() == [0, 1, 2, 3, 4]
+    assert result.true_expected_count.tolist() == [[1, 1]]
+    assert result.sampled_expected_count.tolist() == [1] * 5
 
 
 @pytest.mark.parametrize("text", ["a,3\nb,1\nx,y,6\n", "a,3\r\n\r\nb, 1 \r\n  \n6"])
 def test_vocab_file(text, tmp_path):
     path = tmp_path / "vocab"
     path.write_text(text)
-    found = nce.fixed_unigram_candidate_sampler([[0], [1], [2]], 1, 10, False, 3, path, seed=1)
-    np.testing.assert_allclose(found.true_expected_count[:, 0], [3, 1, 6])
+    result = nce.fixed_unigram_candidate_sampler([[0], [1], [2]], 1, 10, False, 3, path, seed=1)
+    np.testing.assert_allclose(result.true_expected_count[:, 0], [3, 1, 6])
     as_text = nce.fixed_unigram_candidate_sampler([[0]], 1, 10, False, 3, str(path), seed=1)
-    np.testing.assert_array_equal(as_text.sampled_candidates, found.sampled_candidates)
+    np.testing.assert_array_equal(as_text.sampled_candidates, result.sampled_candidates)
 
 
 def test_shards_split_the_ids():
@@ -391,10 +399,10 @@ def test_probabilities_sum_to_one(range_max):
 def test_expected_count_formula_dtype_and_broadcasting(dtype):
     p = np.array([0.0, 0.1, 0.5, 1.0], dtype)
     assert nce.expected_count(p, 3, 3).tolist() == (p * dtype(3)).tolist()
-    found = nce.expected_count(p, 3, np.array([[3], [7]]))
-    assert found.dtype == dtype
-    np.testing.assert_allclose(found[0], p * 3)
-    np.testing.assert_allclose(found[1], 1 - (1 - p) ** 7, rtol=1e-6)
+    result = nce.expected_count(p, 3, np.array([[3], [7]]))
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result[0], p * 3)
+    np.testing.assert_allclose(result[1], 1 - (1 - p) ** 7, rtol=1e-6)
 
 
 def test_importing_the_room_does_not_import_numba():

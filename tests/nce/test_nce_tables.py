@@ -1,4 +1,4 @@
-"""Partitions, accidental hits, the full losses and inference."""
+"""Partitions, accidental hits, the full losses and probabilities."""
 
 import math
 
@@ -23,14 +23,6 @@ def test_partition_unpartition_and_locate_agree(rows, parts, strategy):
         np.testing.assert_array_equal(split[part[row]][offset[row]], table[row])
 
 
-def test_layouts_of_thirteen_over_five():
-    ids = np.arange(13)
-    mod = [part.tolist() for part in nce.partition(ids, 5, "mod")]
-    div = [part.tolist() for part in nce.partition(ids, 5, "div")]
-    assert mod == [[0, 5, 10], [1, 6, 11], [2, 7, 12], [3, 8], [4, 9]]
-    assert div == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10], [11, 12]]
-
-
 def test_locate_keeps_the_shape_of_the_ids():
     part, offset = nce.locate([[0, 4], [3, 1]], 2, "mod", 5)
     assert part.tolist() == [[0, 0], [1, 1]]
@@ -43,28 +35,28 @@ def test_mod_partitions_may_be_more_than_rows():
     whole = nce.nce_loss(weights, biases, np.array([[2]]), np.ones((1, 3)), 2, 3, 1, values)
     parts = nce.partition(weights, 4, "mod")
     assert parts[3].shape == (0, 3)
-    found = nce.nce_loss(parts, biases, np.array([[2]]), np.ones((1, 3)), 2, 3, 1, values)
-    np.testing.assert_array_equal(found, whole)
+    result = nce.nce_loss(parts, biases, np.array([[2]]), np.ones((1, 3)), 2, 3, 1, values)
+    np.testing.assert_array_equal(result, whole)
 
 
 def test_a_nested_list_of_numbers_is_one_table():
     values = ([0, 1], np.ones((1, 1)), np.ones(2))
     arguments = (np.array([[2]]), np.ones((1, 2)), 2, 3, 1, values)
     weights, biases = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [0.0, 1.0, 2.0]
-    found, gradients = nce.nce_loss_and_gradients(weights, biases, *arguments)
+    result, gradients = nce.nce_loss_and_gradients(weights, biases, *arguments)
     expected = nce.nce_loss(np.array(weights), np.array(biases), *arguments)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
     assert isinstance(gradients.weights, np.ndarray)
 
 
 def slow_hits(true_classes, sampled, strict):
     """Scan rows, then columns, then the samples."""
-    found = []
+    result = []
     for row, labels in enumerate(true_classes):
         for label in labels:
             places = [place for place, class_id in enumerate(sampled) if class_id == label]
-            found += [(row, place) for place in (places if strict else places[-1:])]
-    return found
+            result += [(row, place) for place in (places if strict else places[-1:])]
+    return result
 
 
 @settings(max_examples=100, deadline=None)
@@ -81,7 +73,7 @@ def test_accidental_hits_equal_a_scan(true_classes, sampled, strict):
     assert (weights == np.float32(-3.4028234663852886e38)).all()
 
 
-def test_hits_do_not_ask_for_ids_in_any_range():
+def test_accidental_hits_accept_ids_of_any_size():
     indices, ids, _ = nce.compute_accidental_hits([[10**12]], [5, 10**12], 1)
     assert (indices.tolist(), ids.tolist()) == ([0], [1])
 
@@ -148,8 +140,8 @@ def test_full_losses_over_partitions(model, loss, strategy):
     labels = np.array([[0], [3], [6], [3]])
     expected, expected_gradients = loss(weights, biases, labels, inputs)
     parts, bias_parts = nce.partition(weights, 3, strategy), nce.partition(biases, 2, strategy)
-    found, gradients = loss(parts, bias_parts, labels[:, 0], inputs, partition_strategy=strategy)
-    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    result, gradients = loss(parts, bias_parts, labels[:, 0], inputs, partition_strategy=strategy)
+    np.testing.assert_allclose(result, expected, rtol=1e-13)
     joined = nce.unpartition(gradients.weights, strategy)
     np.testing.assert_allclose(joined, expected_gradients.weights, rtol=1e-12)
     np.testing.assert_allclose(gradients.inputs, expected_gradients.inputs, rtol=1e-12)
@@ -159,12 +151,12 @@ def test_full_losses_over_partitions(model, loss, strategy):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_full_losses_stand_large_logits_and_keep_the_dtype(dtype):
+def test_full_losses_do_not_overflow_and_keep_the_dtype(dtype):
     weights = np.array([[500.0], [-500.0]], dtype)
     for loss in (nce.sigmoid_loss, nce.softmax_loss):
-        found = loss(weights, np.zeros(2, dtype), np.array([[0], [1]]), np.ones((2, 1), dtype))
-        assert found.dtype == dtype
-        np.testing.assert_allclose(found, [0, 1000], atol=1e-200)
+        result = loss(weights, np.zeros(2, dtype), np.array([[0], [1]]), np.ones((2, 1), dtype))
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, [0, 1000], atol=1e-200)
 
 
 def test_log_probabilities_by_kind_of_loss(model):
@@ -185,14 +177,14 @@ def test_log_probabilities_by_kind_of_loss(model):
         options = {"loss": loss, "log_z": 0.5}
         if loss == "negative_sampling":
             options["expected_count"] = count
-        found = nce.log_probabilities(weights, biases, inputs, **options)
-        np.testing.assert_allclose(found, log_p, rtol=1e-12, err_msg=loss)
+        result = nce.log_probabilities(weights, biases, inputs, **options)
+        np.testing.assert_allclose(result, log_p, rtol=1e-12, err_msg=loss)
         np.testing.assert_allclose(nce.probabilities(weights, biases, inputs, **options), np.exp(log_p), rtol=1e-12)
 
 
 def test_log_probabilities_of_mod_partitions_come_in_the_order_of_ids(model):
     weights, biases, inputs = model
     parts = nce.partition(weights, 2, "mod")
-    found = nce.log_probabilities(parts, biases, inputs, partition_strategy="mod")
-    np.testing.assert_allclose(found, inputs @ weights.T + biases, rtol=1e-12)
+    result = nce.log_probabilities(parts, biases, inputs, partition_strategy="mod")
+    np.testing.assert_allclose(result, inputs @ weights.T + biases, rtol=1e-12)
     assert nce.log_probabilities(weights, biases, inputs.astype(np.float16)).dtype == np.float16

@@ -1,9 +1,9 @@
-"""What each loss estimates: trained on samples of a language with known p(class | context), it must find it.
+"""What each loss estimates: a model trained on samples of a language must recover its known p(class | context).
 
 Four contexts, ten classes, one-hot inputs, so that the table of weights holds F[class, context] itself. Each
 test draws its data and noise with a fixed seed, trains by SGD and averages the iterates of the second half.
 The tolerance for the worst of the 40 entries is 0.15; over 12 other seeds the worst of all tests was 0.123.
-Rival estimands are further away than 0.25 somewhere, so that the tests tell them apart.
+Every other candidate for the estimand differs by more than 0.25 somewhere, so that the tests distinguish them.
 """
 
 import numpy as np
@@ -68,10 +68,10 @@ def expected_noise(kind, num_sampled=20):
     return num_sampled * probability[:, None]
 
 
-def assert_estimates(found, expected, *rivals):
-    assert np.abs(found - expected).max() < TOLERANCE
-    for rival in rivals:
-        assert np.abs(expected - rival).max() > 0.25
+def assert_estimates(result, expected, *others):
+    assert np.abs(result - expected).max() < TOLERANCE
+    for other in others:
+        assert np.abs(expected - other).max() > 0.25
 
 
 @pytest.mark.parametrize("kind", ["log-uniform", "unigram", "uniform"])
@@ -84,36 +84,36 @@ def test_nce_with_unique_noise_and_exact_inclusion_estimates_log_probability():
 
 
 def test_log_z_shifts_the_estimate():
-    found = train(nce.nce_loss_and_gradients, "unigram", log_z=1.5)
-    assert_estimates(found, np.log(language()) + 1.5, np.log(language()))
+    result = train(nce.nce_loss_and_gradients, "unigram", log_z=1.5)
+    assert_estimates(result, np.log(language()) + 1.5, np.log(language()))
 
 
 def test_nce_without_hits_estimates_log_odds():
-    found = train(nce.nce_loss_and_gradients, "uniform", 6, unique=True, remove_accidental_hits=True)
+    result = train(nce.nce_loss_and_gradients, "uniform", 6, unique=True, remove_accidental_hits=True)
     p = language()
-    assert_estimates(found, np.log(p / (1 - p)))
-    # The odds are near the probabilities here: the mean over the table tells them apart.
-    assert abs((found - np.log(p / (1 - p))).mean()) < 0.03 < 0.08 < (found - np.log(p)).mean()
+    assert_estimates(result, np.log(p / (1 - p)))
+    # Odds and probabilities are close here: the mean over the table distinguishes them.
+    assert abs((result - np.log(p / (1 - p))).mean()) < 0.03 < 0.08 < (result - np.log(p)).mean()
 
 
 def test_negative_sampling_estimates_log_ratio():
-    found = train(nce.negative_sampling_loss_and_gradients, "log-uniform")
+    result = train(nce.negative_sampling_loss_and_gradients, "log-uniform")
     log_ratio = np.log(language() / expected_noise("log-uniform"))
-    assert_estimates(found, log_ratio, np.log(language()))
+    assert_estimates(result, log_ratio, np.log(language()))
 
 
 def test_sampled_softmax_estimates_log_probability_up_to_a_constant_a_context():
-    # With replacement and hits kept the estimator is exact; sampling without replacement biases it a little.
-    found = train(nce.sampled_softmax_loss_and_gradients, "log-uniform", remove_accidental_hits=False)
+    # With replacement and hits kept the estimator is exact; sampling without replacement adds a small bias.
+    result = train(nce.sampled_softmax_loss_and_gradients, "log-uniform", remove_accidental_hits=False)
     log_p = np.log(language())
-    assert_estimates(found - found.mean(0), log_p - log_p.mean(0))
+    assert_estimates(result - result.mean(0), log_p - log_p.mean(0))
 
 
 @pytest.mark.parametrize(
     ("target", "noise_ratio"), [("one", "per_example"), ("one", "per_target"), ("share", "per_example")]
 )
 def test_three_labels_an_example(target, noise_ratio):
-    found = train(
+    result = train(
         nce.nce_loss_and_gradients,
         "unigram",
         num_true=3,
@@ -128,4 +128,4 @@ def test_three_labels_an_example(target, noise_ratio):
         ("share", "per_example"): np.log(p) - np.log1p(2 * p / expected_noise("unigram")),
     }
     expected = estimands.pop((target, noise_ratio))
-    assert_estimates(found, expected, *estimands.values())
+    assert_estimates(result, expected, *estimands.values())

@@ -1,4 +1,4 @@
-"""A real Chromium without a window, and models to report on."""
+"""A real Chromium without a window, and models for reports."""
 
 import shutil
 import sys
@@ -30,7 +30,7 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def start_browser():
-    """Start Chromium as often as asked, with further flags; all of them end with the session."""
+    """A function that starts Chromium with further flags; every browser is closed at the end of the session."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         pytest.skip("needs the system package chromium" + ("" if chromium is None else "-driver"))

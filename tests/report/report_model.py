@@ -1,4 +1,4 @@
-"""Model directories as training writes them, with words, names and settings that try to break out of a page."""
+"""Model directories as training writes them, with words, names and settings that attack a page (script injection)."""
 
 import json
 
@@ -42,7 +42,7 @@ def make_model(path, seed, words=300, lr=0.05, readings=30):
 
 
 def make_readings(number, lr):
-    """Readings of training with a gap in the loss, and looks at held-out text and at a set in between."""
+    """Readings of training with a gap in the loss, and held-out losses and evaluations in between."""
     for step in range(1, number + 1):
         yield {
             "step": 10 * step,

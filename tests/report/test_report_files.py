@@ -1,4 +1,4 @@
-"""Where a report may be written, and that nothing is written otherwise."""
+"""Where a report may be written; what is refused leaves all files as they were."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def here(model, vectors_file, tmp_path, monkeypatch):
         ({"words": 0}, "words is 0"),
     ],
 )
-def test_what_is_refused(here, arguments, sentence):
+def test_refused_arguments_change_no_file(here, arguments, sentence):
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     with pytest.raises(InputError) as refused:
         report("run.nce", **arguments)
@@ -40,7 +40,7 @@ def test_what_is_refused(here, arguments, sentence):
 
 def test_a_directory_in_the_way_of_a_picture(here):
     (here / "page.map.png").mkdir()
-    with pytest.raises(InputError, match=r"page\.map\.png: a directory stands here"):
+    with pytest.raises(InputError, match=r"page\.map\.png: this is a directory"):
         report("run.nce", "page.html", pictures=True)
     assert not (here / "page.html").exists()
 

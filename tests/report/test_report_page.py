@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what it shows, what a user can do there, and that it fetches and runs nothing else."""
+"""The page in a real Chromium: what it shows, what a user can do there, and that it loads and runs nothing else."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 import nce_train
 from nce_train.api import report
-from nce_train.report.report import write_report
+from nce_train.report.write import write_report
 
 WAIT = 60
 
@@ -23,8 +23,8 @@ def page(model, tmp_path_factory):
 
 
 @pytest.fixture
-def shown(browser, page):
-    """The page, opened once and again only after another one was."""
+def opened(browser, page):
+    """The opened page; it is loaded again only after another one was open."""
     return browser if browser.current_url == page.as_uri() else open_page(browser, page)
 
 
@@ -62,16 +62,16 @@ def neighbours(browser):
     return [(word, float(similarity)) for word, similarity in pairs]
 
 
-def complaints(browser):
-    """Console messages, but for Chromium's own about drawing without a graphics card."""
+def console_messages(browser):
+    """Console messages, except Chromium's own about drawing without a graphics card."""
     return [entry for entry in browser.get_log("browser") if entry["source"] != "rendering"]
 
 
-def test_nothing_is_fetched_and_nothing_complained_of(browser, page):
+def test_nothing_is_loaded_and_no_error_reported(browser, page):
     open_page(browser, page)
     search(browser, "w1\n")
     find(browser, "#over-seconds").click()
-    assert complaints(browser) == []
+    assert console_messages(browser) == []
     assert browser.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)") == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [
@@ -83,7 +83,7 @@ def test_nothing_is_fetched_and_nothing_complained_of(browser, page):
     assert {url.split(":")[0] for url in urls if url != page.as_uri()} <= {"data", "blob"}
 
 
-def test_the_network_is_forbidden_and_foreign_scripts_are(browser, page):
+def test_network_and_foreign_scripts_are_blocked(browser, page):
     open_page(browser, page)
     attempt = """
         const done = arguments[0];
@@ -96,11 +96,11 @@ def test_the_network_is_forbidden_and_foreign_scripts_are(browser, page):
         fetch("https://example.invalid/").then(() => done("fetched"), () => done(String(window.foreign)));
     """
     assert browser.execute_async_script(attempt) == "undefined"
-    assert any("Content Security Policy" in entry["message"] for entry in complaints(browser))
+    assert any("Content Security Policy" in entry["message"] for entry in console_messages(browser))
 
 
 class Links(HTMLParser):
-    """Collects what a page's elements point to."""
+    """Collects the URLs in a page's elements."""
 
     def __init__(self):
         super().__init__()
@@ -110,7 +110,7 @@ class Links(HTMLParser):
         self.found += [value for name, value in attrs if name in ("src", "href", "action", "data", "srcset", "poster")]
 
 
-def test_the_html_points_nowhere_else(page):
+def test_the_html_has_no_links(page):
     links = Links()
     text = page.read_text(encoding="utf-8")
     links.feed(text)
@@ -122,23 +122,23 @@ def test_the_html_points_nowhere_else(page):
     assert "unsafe-inline" not in policy.split(";")[1]
 
 
-def test_curves_tiles_settings_and_provenance_are_shown(shown):
-    assert shown.title == "run.nce: nce-train report"
-    assert texts(shown, ".chart h3") == [
+def test_curves_tiles_settings_and_provenance_are_shown(opened):
+    assert opened.title == "run.nce: nce-train report"
+    assert texts(opened, ".chart h3") == [
         "NCE loss",
         "Learning rate",
         "Tokens per second",
         "Held-out loss",
         "questions: accuracy",
     ]
-    loss = shown.execute_script("return charts[0].element.data[0].y")
+    loss = opened.execute_script("return charts[0].element.data[0].y")
     assert len(loss) == 30 and loss[0] == 3 and loss[3] is None and loss[-1] == pytest.approx(2 + 1 / 30)
-    accuracy = shown.execute_script("return charts[4].element.data[0]")
+    accuracy = opened.execute_script("return charts[4].element.data[0]")
     assert accuracy["y"] == [0.1, 0.2, 0.3] and accuracy["x"] == [1000, 2000, 3000]
     assert accuracy["error_y"]["array"] == pytest.approx([0.03] * 3)
-    tiles = dict(text.split("\n") for text in texts(shown, ".tile"))
+    tiles = dict(text.split("\n") for text in texts(opened, ".tile"))
     assert tiles["words"] == "300" and tiles["training"] == "12.5 s" and tiles["loss at the end"] == "2.0333"
-    settings = dict(text.split("\n") for text in texts(shown, "#settings .pairs > div"))
+    settings = dict(text.split("\n") for text in texts(opened, "#settings .pairs > div"))
     assert settings == {
         "dim": "4",
         "lr": "0.05",
@@ -147,129 +147,129 @@ def test_curves_tiles_settings_and_provenance_are_shown(shown):
         "unique": "false",
         "eval_set": "a, b",
     }
-    find(shown, "#provenance summary").click()
-    assert "ab" * 32 in find(shown, "#provenance").text
-    assert "secret" not in shown.page_source
+    find(opened, "#provenance summary").click()
+    assert "ab" * 32 in find(opened, "#provenance").text
+    assert "secret" not in opened.page_source
 
 
-def test_curves_over_time(shown):
-    find(shown, "#over-seconds").click()
-    assert shown.execute_script("return charts[0].element.data[0].x.at(-1)") == pytest.approx(12)
-    assert shown.execute_script("return charts[3].element.data[0].x") == pytest.approx([4, 8, 12])
-    find(shown, "#over-tokens").click()
-    assert shown.execute_script("return charts[0].element.data[0].x.at(-1)") == 3000
+def test_curves_over_time(opened):
+    find(opened, "#over-seconds").click()
+    assert opened.execute_script("return charts[0].element.data[0].x.at(-1)") == pytest.approx(12)
+    assert opened.execute_script("return charts[3].element.data[0].x") == pytest.approx([4, 8, 12])
+    find(opened, "#over-tokens").click()
+    assert opened.execute_script("return charts[0].element.data[0].x.at(-1)") == 3000
 
 
-def test_search_finds_a_word_and_shows_its_neighbours(shown, model):
-    search(shown, "W10")
-    assert [text.split("\n")[0] for text in texts(shown, "#found li")][:3] == ["w10", "w100", "w101"]
-    search(shown, "w100\n")
-    assert find(shown, "#word h3").text == "w100"
+def test_search_finds_a_word_and_shows_its_neighbours(opened, model):
+    search(opened, "W10")
+    assert [text.split("\n")[0] for text in texts(opened, "#matches li")][:3] == ["w10", "w100", "w101"]
+    search(opened, "w100\n")
+    assert find(opened, "#word h3").text == "w100"
     expected = nce_train.Embeddings.load(model).most_similar("w100")
-    found = neighbours(shown)
+    found = neighbours(opened)
     assert [word for word, _ in found] == [word for word, _ in expected]
     assert [similarity for _, similarity in found] == pytest.approx([value for _, value in expected], abs=6e-4)
-    search(shown, "nowhere")
-    assert find(shown, "#not-found").text == "Not among the 200 words of the map."
+    search(opened, "nowhere")
+    assert find(opened, "#not-found").text == "Not among the 200 words of the map."
 
 
-def test_a_click_on_the_map_shows_neighbours(shown, model):
-    chart = find(shown, "#map-chart")
-    shown.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
-    # the middle of the picture is where a word is after a look at it
-    shown.execute_script("return look(around(x[40], y[40], 0.02, 0.02))")
-    ActionChains(shown).move_to_element(chart).pause(0.3).click().perform()
-    assert find(shown, "#word h3").text == "w40"
+def test_a_click_on_the_map_shows_neighbours(opened, model):
+    chart = find(opened, "#map-chart")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    # a word is moved to the middle of the map
+    opened.execute_script("return setView(around(x[40], y[40], 0.02, 0.02))")
+    ActionChains(opened).move_to_element(chart).pause(0.3).click().perform()
+    assert find(opened, "#word h3").text == "w40"
     expected = nce_train.Embeddings.load(model).most_similar("w40")
-    assert [word for word, _ in neighbours(shown)] == [word for word, _ in expected]
-    find(shown, "#word li button").click()
-    assert find(shown, "#word h3").text == expected[0][0]
+    assert [word for word, _ in neighbours(opened)] == [word for word, _ in expected]
+    find(opened, "#word li button").click()
+    assert find(opened, "#word h3").text == expected[0][0]
 
 
-def test_neighbours_that_are_not_on_the_map(shown):
-    search(shown, "w199\n")
-    beyond = texts(shown, "#word .beyond b")
+def test_neighbours_that_are_not_on_the_map(opened):
+    search(opened, "w199\n")
+    beyond = texts(opened, "#word .beyond b")
     assert beyond and all(int(word[1:]) >= 200 for word in beyond)
 
 
-def test_labels_follow_zoom_and_drag(shown):
-    chart = find(shown, "#map-chart")
-    shown.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
-    find(shown, "#zoom-reset").click()
-    few = set(texts(shown, "#labels span"))
+def test_labels_follow_zoom_and_drag(opened):
+    chart = find(opened, "#map-chart")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    find(opened, "#zoom-reset").click()
+    few = set(texts(opened, "#labels span"))
     span = "return view.x[1] - view.x[0]"
-    before = shown.execute_script(span)
-    find(shown, "#zoom-in").click()
-    assert shown.execute_script(span) == pytest.approx(0.6 * before)
-    assert set(texts(shown, "#labels span")) - few
-    left = shown.execute_script("return view.x[0]")
-    ActionChains(shown).move_to_element(chart).click_and_hold().move_by_offset(60, 0).release().perform()
-    assert shown.execute_script("return view.x[0]") < left
-    find(shown, "#zoom-reset").click()
+    before = opened.execute_script(span)
+    find(opened, "#zoom-in").click()
+    assert opened.execute_script(span) == pytest.approx(0.6 * before)
+    assert set(texts(opened, "#labels span")) - few
+    left = opened.execute_script("return view.x[0]")
+    ActionChains(opened).move_to_element(chart).click_and_hold().move_by_offset(60, 0).release().perform()
+    assert opened.execute_script("return view.x[0]") < left
+    find(opened, "#zoom-reset").click()
 
 
-def test_hostile_words_do_nothing_and_are_found(shown):
-    clear_logs(shown)
-    search(shown, f"{HOSTILE}\n")
-    assert find(shown, "#word h3").text == HOSTILE
-    search(shown, "javascript")
-    find(shown, "#found button").click()
-    assert find(shown, "#word h3").text.startswith("%{x}<a href='javascript:alert(1)'>$x^$</a>")
-    assert shown.execute_script("return document.querySelectorAll('main img, main a').length") == 0
-    assert complaints(shown) == []
+def test_hostile_words_are_found_and_do_nothing(opened):
+    clear_logs(opened)
+    search(opened, f"{HOSTILE}\n")
+    assert find(opened, "#word h3").text == HOSTILE
+    search(opened, "javascript")
+    find(opened, "#matches button").click()
+    assert find(opened, "#word h3").text.startswith("%{x}<a href='javascript:alert(1)'>$x^$</a>")
+    assert opened.execute_script("return document.querySelectorAll('main img, main a').length") == 0
+    assert console_messages(opened) == []
 
 
-def test_hovering_over_a_hostile_word_shows_it_as_text(shown):
-    chart = find(shown, "#map-chart")
-    shown.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+def test_hovering_over_a_hostile_word_shows_it_as_text(opened):
+    chart = find(opened, "#map-chart")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
     for place in (3, 5):
-        shown.execute_script("return look(around(x[arguments[0]], y[arguments[0]], 0.001, 0.001))", place)
-        ActionChains(shown).move_to_element_with_offset(chart, 40, 40).move_to_element(chart).pause(0.5).perform()
-        hover = shown.execute_script("return document.querySelector('#map-chart .hoverlayer').textContent")
+        opened.execute_script("return setView(around(x[arguments[0]], y[arguments[0]], 0.001, 0.001))", place)
+        ActionChains(opened).move_to_element_with_offset(chart, 40, 40).move_to_element(chart).pause(0.5).perform()
+        hover = opened.execute_script("return document.querySelector('#map-chart .hoverlayer').textContent")
         assert ("<img" if place == 3 else "<a href=") in hover
-        assert shown.execute_script("return document.querySelectorAll('.hoverlayer :is(a, img)').length") == 0
-    assert complaints(shown) == []
+        assert opened.execute_script("return document.querySelectorAll('.hoverlayer :is(a, img)').length") == 0
+    assert console_messages(opened) == []
 
 
 @pytest.mark.slow
-def test_runs_are_laid_over_each_other(browser, model, other_model, vectors_file, tmp_path):
+def test_models_are_compared(browser, model, other_model, vectors_file, tmp_path):
     (page,) = report(model, tmp_path / "compared.html", compare=[other_model, vectors_file], words=50)
     open_page(browser, page)
-    assert complaints(browser) == []
-    assert texts(browser, "#legend .run") == ["run.nce", other_model.name, "vectors.txt"]
+    assert console_messages(browser) == []
+    assert texts(browser, "#legend .model") == ["run.nce", other_model.name, "vectors.txt"]
     assert browser.execute_script("return charts[0].element.data.filter((trace) => trace.y.length).length") == 2
     rows = texts(browser, "#settings > .card tbody tr")
     assert rows == ["lr 0.05 0.1"]
-    assert texts(browser, "#evaluation tbody .run") == ["run.nce", other_model.name, "vectors.txt"]
-    assert browser.execute_script("return document.querySelectorAll('main i:not(.run i, .length i)').length") == 0
+    assert texts(browser, "#evaluation tbody .model") == ["run.nce", other_model.name, "vectors.txt"]
+    assert browser.execute_script("return document.querySelectorAll('main i:not(.model i, .length i)').length") == 0
 
 
 @pytest.mark.slow
 def test_a_vectors_file_has_a_map_and_an_evaluation(browser, vectors_file, tmp_path):
     (page,) = report(vectors_file, tmp_path / "plain.html")
     open_page(browser, page)
-    assert complaints(browser) == []
+    assert console_messages(browser) == []
     assert texts(browser, "main section:not([hidden]) h2") == ["Map of words", "Evaluation"]
     assert texts(browser, "#evaluation h3 small")[0] == "analogies among 40 words"
     search(browser, "w7\n")
     assert len(neighbours(browser)) == 10
 
 
-def test_light_turns_to_dark_and_wide_to_narrow(shown):
+def test_dark_scheme_and_narrow_screens(opened):
     for width, scheme, background in ((1280, "light", 250), (1280, "dark", 20), (390, "light", 250)):
-        emulate(shown, width, scheme)
-        colour = shown.execute_script("return getComputedStyle(document.body).backgroundColor")
+        emulate(opened, width, scheme)
+        colour = opened.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert abs(int(re.findall(r"\d+", colour)[0]) - background) < 5
         for chart in ("charts[0].element", "chart"):
-            painted = f"return {chart}.layout.hoverlabel.bgcolor === colour('card')"
-            WebDriverWait(shown, WAIT).until(lambda browser, painted=painted: browser.execute_script(painted))
-        assert shown.execute_script("return document.documentElement.scrollWidth") == width
-        # what is wider than the page scrolls inside of it
+            is_drawn = f"return {chart}.layout.hoverlabel.bgcolor === colour('card')"
+            WebDriverWait(opened, WAIT).until(lambda browser, is_drawn=is_drawn: browser.execute_script(is_drawn))
+        assert opened.execute_script("return document.documentElement.scrollWidth") == width
+        # wide tables scroll inside the page
         too_wide = """return [...document.querySelectorAll("main *")].filter((element) =>
             element.getBoundingClientRect().right > innerWidth + 1 && !element.closest(arguments[0])).length"""
-        assert shown.execute_script(too_wide, ".scroll, svg, .labels") == 0
-    shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert complaints(shown) == []
+        assert opened.execute_script(too_wide, ".scroll, svg, .labels") == 0
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert console_messages(opened) == []
 
 
 def emulate(browser, width, scheme):
@@ -305,8 +305,8 @@ def test_intervals_are_shown(browser, vectors_file, tmp_path):
 @pytest.mark.slow
 def test_the_map_is_drawn_without_webgl(start_browser, page):
     browser = open_page(start_browser("--disable-3d-apis"), page)
-    assert complaints(browser) == []
-    assert browser.execute_script("return kind") == "scatter"
+    assert console_messages(browser) == []
+    assert browser.execute_script("return traceType") == "scatter"
     assert browser.execute_script("return document.querySelectorAll('#map-chart .point').length") >= 200
 
 

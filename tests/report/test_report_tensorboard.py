@@ -1,4 +1,4 @@
-"""What is written for TensorBoard, read back by TensorBoard's own reader."""
+"""The files for TensorBoard, read by TensorBoard's own reader."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def assert_as_expected(found):
 
 
 def interrupt_at(step):
-    """A callback that is Ctrl-C once so many steps are done."""
+    """A callback that sends Ctrl-C once, after a number of steps."""
     presses = iter([signal.SIGINT])
 
     def callback(state):
@@ -101,15 +101,15 @@ def test_scalars_and_projector_are_read_back(monkeypatch):
     assert len(found["heldout/nce_loss"]) == 4
     assert len(found["analogies/asked"]) == 2
     config = text_format.Parse(Path("runs/tb/projector_config.pbtxt").read_text(), ProjectorConfig())
-    (shown,) = config.embeddings
-    vectors = np.loadtxt(Path("runs/tb", shown.tensor_path), dtype=np.float32, delimiter="\t")
+    (projected,) = config.embeddings
+    vectors = np.loadtxt(Path("runs/tb", projected.tensor_path), dtype=np.float32, delimiter="\t")
     np.testing.assert_array_equal(vectors, model.vectors[:30])
-    header, *rows = Path("runs/tb", shown.metadata_path).read_text().splitlines()
+    header, *rows = Path("runs/tb", projected.metadata_path).read_text().splitlines()
     assert header == "word\tcount"
     assert rows == [f"{word}\t{count}" for word, count in zip(model.index_to_key[:30], model.counts, strict=False)]
 
 
-def test_a_resumed_run_goes_on_with_its_curves():
+def test_a_resumed_run_continues_its_curves():
     with pytest.raises(KeyboardInterrupt):
         train(callback=interrupt_at(200))
     before = scalars()
@@ -118,10 +118,10 @@ def test_a_resumed_run_goes_on_with_its_curves():
     assert before["training/loss"] == scalars()["training/loss"][: len(before["training/loss"])]
 
 
-def test_what_a_killed_session_had_beyond_its_checkpoint_gives_way():
+def test_scalars_beyond_the_checkpoint_are_replaced_after_resume():
     with pytest.raises(KeyboardInterrupt):
         train(callback=interrupt_at(200))
-    state = TrainingState(300, 3, 9, 99.0, 0.1, 1.0, 1.0, progress=0.9)  # which no checkpoint knows of
+    state = TrainingState(300, 3, 9, 99.0, 0.1, 1.0, 1.0, progress=0.9)  # beyond the last checkpoint
     with tensorboard.TensorBoardLog("runs/tb", True, print) as log:
         log(state)
     assert (300, 99.0) in scalars()["training/loss"]
@@ -135,7 +135,7 @@ def test_a_new_run_replaces_an_old_ones_curves():
     assert_as_expected(scalars())
 
 
-def test_without_the_extra_nothing_is_begun(monkeypatch):
+def test_a_missing_extra_is_refused_before_the_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(InputError, match=r"pip install 'nce-train\[tensorboard\]'"):
         train()
@@ -143,7 +143,7 @@ def test_without_the_extra_nothing_is_begun(monkeypatch):
     assert not Path("runs").exists()
 
 
-def test_places_that_cannot_be_written():
+def test_directories_that_cannot_be_written_are_refused():
     Path("runs").mkdir()
     Path("runs/tb").write_text("mine")
     with pytest.raises(InputError, match=r"The TensorBoard directory runs/tb cannot be written: it is a file"):
@@ -153,34 +153,34 @@ def test_places_that_cannot_be_written():
     assert not Path("m.nce").exists()
 
 
-def test_a_run_that_is_refused_leaves_no_directory():
+def test_a_refused_run_leaves_no_directory():
     with pytest.raises(InputError):
         nce_train.train("none.txt", tensorboard="tb", progress=False)
     assert not Path("tb").exists()
 
 
 def test_a_full_disk_ends_the_log_and_not_the_run():
-    notes = []
+    warnings = []
     state = TrainingState(1, 0, 9, 2.5, 0.1, 1.0, 1.0, progress=0.1)
-    with tensorboard.TensorBoardLog("tb", False, notes.append) as log:
+    with tensorboard.TensorBoardLog("tb", False, warnings.append) as log:
         log(state)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
         try:
             log(state)
-            log.project(["a"], np.array([1]), np.ones((1, 4), np.float32))
+            log.write_projector(["a"], np.array([1]), np.ones((1, 4), np.float32))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert len(notes) == 1
-    assert notes[0].startswith("Nothing more is written to tb for TensorBoard: File too large")
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Nothing more is written to tb for TensorBoard: File too large")
     assert not Path("tb/projector").exists()
 
 
-def test_a_projector_that_cannot_be_written_is_noted():
-    notes = []
+def test_a_projector_that_cannot_be_written_gives_a_warning():
+    warnings = []
     Path("tb/projector").mkdir(parents=True)
     Path("tb/projector/mine.txt").write_text("mine")
-    with tensorboard.TensorBoardLog("tb", False, notes.append) as log:
-        log.project(["a"], np.array([1]), np.ones((1, 4), np.float32))
-    assert len(notes) == 1
-    assert "mine.txt" in notes[0]
+    with tensorboard.TensorBoardLog("tb", False, warnings.append) as log:
+        log.write_projector(["a"], np.array([1]), np.ones((1, 4), np.float32))
+    assert len(warnings) == 1
+    assert "mine.txt" in warnings[0]

@@ -8,30 +8,21 @@ from hypothesis import strategies as st
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError
-from nce_train.report import word_map
-from nce_train.report.word_map import map_words, nearest, principal_components
+from nce_train.report.word_map import map_words, principal_components
 
 
 @settings(deadline=None)
-@given(
-    words=st.integers(1, 40),
-    rows=st.integers(1, 900),
-    number=st.integers(1, 12),
-    block=st.sampled_from([1, 700, 20_000_000]),
-    seed=st.integers(0, 99),
-)
-def test_neighbours_are_those_of_a_full_sort(words, rows, number, block, seed):
+@given(words=st.integers(1, 40), rows=st.integers(1, 900), number=st.integers(1, 12), seed=st.integers(0, 99))
+def test_neighbours_match_a_full_sort(words, rows, number, seed):
     vectors = np.random.default_rng(seed).normal(size=(rows, 6)).astype(np.float32)
+    found = map_words(Embeddings([f"w{row}" for row in range(rows)], vectors), words, neighbours=number)
     words = min(words, rows)
-    with pytest.MonkeyPatch.context() as patch:  # the vocabulary in one block or in many
-        patch.setattr(word_map, "_BLOCK_NUMBERS", block)
-        found, similarities = nearest(unit_length(vectors[:words]), vectors, number)
     expected = unit_length(vectors[:words]) @ unit_length(vectors).T
     expected[np.arange(words), np.arange(words)] = -np.inf
     order = np.argsort(-expected, axis=1)[:, : min(number, rows - 1)]
-    np.testing.assert_allclose(similarities, np.take_along_axis(expected, order, axis=1), atol=1e-6)
-    np.testing.assert_allclose(similarities, np.take_along_axis(expected, found, axis=1), atol=1e-6)
-    assert all(len(set(row)) == len(row) for row in found.tolist())
+    np.testing.assert_allclose(found.similarities, np.take_along_axis(expected, order, axis=1), atol=1e-6)
+    np.testing.assert_allclose(found.similarities, np.take_along_axis(expected, found.neighbours, axis=1), atol=1e-6)
+    assert all(len(set(row)) == len(row) for row in found.neighbours.tolist())
 
 
 def test_points_are_the_first_two_principal_components():
@@ -46,7 +37,7 @@ def test_points_are_the_first_two_principal_components():
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (2, 1), (3, 2)])
-def test_a_map_of_hardly_anything(shape):
+def test_a_map_of_very_few_words(shape):
     model = Embeddings([f"w{row}" for row in range(shape[0])], np.eye(*shape))
     found = map_words(model, 5000)
     assert found.points.shape == (shape[0], 2) and np.isfinite(found.points).all()
@@ -55,7 +46,7 @@ def test_a_map_of_hardly_anything(shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [3, 60])
-def test_umap_places_groups_apart(rows):
+def test_umap_separates_groups(rows):
     rng = np.random.default_rng(5)
     group = np.arange(rows) % 2
     vectors = np.eye(8)[group] * 5 + rng.normal(size=(rows, 8)) * 0.1

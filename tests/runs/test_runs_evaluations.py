@@ -1,5 +1,6 @@
 """Evaluation while training: when it falls, what it leaves, and that it changes nothing; callbacks that end a run."""
 
+import importlib
 import json
 import os
 import signal
@@ -11,8 +12,9 @@ import pytest
 
 import nce_train
 from nce_train.api import train_or_resume
+from nce_train.api.progress import ProgressDisplay
 from nce_train.errors import InputError
-from nce_train.progress import ProgressDisplay
+from nce_train.runs.protocols import Hooks
 from nce_train.runs.run import train_model
 from nce_train.training.settings import Settings
 
@@ -109,7 +111,7 @@ def test_the_last_evaluation_is_that_of_the_model(folder):
 
 
 def test_of_a_large_vocabulary_analogies_ask_the_frequent_words_only(folder, monkeypatch):
-    monkeypatch.setattr("nce_train.api.RESTRICT_VOCAB", 50)
+    monkeypatch.setattr(importlib.import_module("nce_train.api.evaluate"), "RESTRICT_VOCAB", 50)
     train(eval_every="1epoch", eval_set=["asked.txt", "scored.tsv"])
     expected = nce_train.evaluate("m.nce", ["asked.txt", "scored.tsv"], restrict_vocab=50)
     assert expected["analogies"]["asked"].pop("whole_vocabulary")["words"] > 50
@@ -169,7 +171,7 @@ def test_evaluating_is_no_training_time(folder):
 
     settings = Settings(**SETTINGS, eval_every="1epoch")
     with ProgressDisplay(quiet=True) as display:
-        model = train_model("text.txt", settings, None, display, cache=False, evaluation=evaluation)
+        model = train_model("text.txt", settings, None, display, cache=False, hooks=Hooks(evaluation=evaluation))
     assert len(pauses) == 4
     timings = model.manifest["timings"]
     assert timings["total"] - timings["train"] >= sum(pauses)
@@ -320,7 +322,7 @@ def test_a_callback_that_fails_without_an_output(folder):
         ({"callback": [None]}, "callback is None; give a function"),
         ({"cluster": 3}, "cluster is 3; give the address"),
         ({"init": 5}, "init is of the type int; give the path"),
-        ({"continue_from": nce_train.Embeddings(["a"], [[1.0]])}, "continue_from goes on with a model directory"),
+        ({"continue_from": nce_train.Embeddings(["a"], [[1.0]])}, "continue_from needs a model directory"),
     ],
 )
 def test_arguments_of_another_kind_are_one_sentence(given, told):

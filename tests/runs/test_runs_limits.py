@@ -8,8 +8,8 @@ import pytest
 
 from nce_train.errors import InputError
 from nce_train.runs.limits import copies_beside, memory_needed, refuse_without_memory
-from nce_train.training.hogwild import Trainer
-from nce_train.training.settings import load_settings
+from nce_train.training.hogwild import HogwildTrainer
+from nce_train.training.settings_files import load_settings
 
 
 def settings(**changes):
@@ -27,7 +27,7 @@ def test_more_memory_than_there_is_is_refused_with_both_numbers():
 @pytest.mark.parametrize(("threads", "dim"), [(1, 128), (2, 128), (3, 50)])
 def test_the_copies_of_hot_rows_are_in_the_memory_needed(threads, dim):
     vocabulary, chosen = 20_000, settings(threads=threads, dim=dim)
-    trainer = Trainer(np.array([0, 1, -1], np.int32), 2, np.arange(vocabulary, 0, -1), chosen)
+    trainer = HogwildTrainer(np.array([0, 1, -1], np.int32), 2, np.arange(vocabulary, 0, -1), chosen)
     copied = trainer.tables.output[vocabulary:].nbytes + sum(thread.hot_output.nbytes for thread in trainer.threads)
     copies = copies_beside(vocabulary, chosen, None)
     told = memory_needed(vocabulary, chosen, copies) - memory_needed(vocabulary, chosen, 0)

@@ -15,9 +15,9 @@ import pytest
 import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
-from nce_train.runs.checkpoint import FORMAT, newest_checkpoint, states, write_checkpoint
 from nce_train.runs.estimate import estimate
-from nce_train.training.settings import load_settings
+from nce_train.runs.state_file import FORMAT, newest_checkpoint, states, write_checkpoint
+from nce_train.training.settings_files import load_settings
 
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]
@@ -63,7 +63,7 @@ class Watcher:
     def evaluated(self, tokens, report):
         self.evaluations.append((tokens, report))
 
-    def evaluated_kept(self, epoch, report):
+    def evaluated_best(self, epoch, report):
         self.evaluations.append((epoch, report))
 
     def resumed(self, step, progress):
@@ -406,7 +406,7 @@ def test_nothing_to_resume(tmp_path):
     with pytest.raises(InputError, match="There is no interrupted run in"):
         go(tmp_path / "none.nce", resume=True)
     (tmp_path / "m.nce" / "checkpoint").mkdir(parents=True)
-    with pytest.raises(InputError, match="holds nothing to go on with"):
+    with pytest.raises(InputError, match="holds no run to resume"):
         go(tmp_path / "m.nce", resume=True)
 
 

@@ -56,7 +56,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(tmp_path):
     assert code == 143
     assert re.fullmatch(sentence, said), said
     process = start(tmp_path, "--resume", "m.nce")
-    wait_for(process, "going on from step")
+    wait_for(process, "resuming from step")
     wait_for(process, "epoch")
     process.send_signal(signal.SIGINT)
     code, said = ended(process)

@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 import nce_train
-from nce_train.api import settings_and_start, train_or_resume
+from nce_train.api import train_or_resume
+from nce_train.api.start import settings_and_start
 from nce_train.errors import InputError
-from nce_train.runs.checkpoint import states
-from nce_train.training.hogwild import Trainer
-from nce_train.training.settings import load_settings
+from nce_train.runs.state_file import states
+from nce_train.training.hogwild import HogwildTrainer
+from nce_train.training.settings_files import load_settings
 
 PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 SETTINGS = {
@@ -147,7 +148,7 @@ def test_threads_begin_with_copies_of_the_changed_rows():
     stream = np.array([0, 1, 2, -1] * 50, np.int32)
     stream.flags.writeable = False
     settings = load_settings(None, {"dim": 4, "threads": 2, "subsample": 0}).resolved()
-    trainer = Trainer(stream, 150, np.array([50, 50, 50]), settings)
+    trainer = HogwildTrainer(stream, 150, np.array([50, 50, 50]), settings)
 
     def fill(tables):
         tables.output[:, :4], tables.bias[:] = 7, 8
@@ -298,7 +299,7 @@ def test_the_unknown_word_stays_in_front(folder):
     words = (folder / "new.txt").read_text().split()
     assert after["UNK"][3] == before["UNK"][3] + sum(word not in after for word in words)
     np.testing.assert_array_equal(after["UNK"][0], before["UNK"][0])
-    assert any("new words find no room, for --max-vocab is 35" in note for note in watcher.notes)
+    assert any("new words were left out, because --max-vocab is 35" in note for note in watcher.notes)
     for given, sentence in (
         ({"unknown": "X"}, "--unknown cannot be 'X': in .*unk.nce it is 'UNK'"),
         ({"unknown": None}, "--unknown cannot be None"),

@@ -1,27 +1,25 @@
-"""The slow, readable twins of the compiled tokeniser and of the encoder: the specification of both."""
+"""The slow, readable twins of the compiled tokeniser and of the encoder, which specify both."""
 
 import sys
 import unicodedata
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+
+from nce_train.text.corpus import encode_corpus
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache_directory(tmp_path_factory):
-    """No test reads or fills the cache of the person who runs it."""
+    """Tests do not use the cache of the user who runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache-home")))
         yield
 
 
-def split_whitespace(line):
-    """bytes.split() takes exactly the six characters of ASCII white space."""
-    return line.split()
-
-
 def split_words(line):
-    """Letters and digits, and the marks behind them; what is no UTF-8 becomes a surrogate: a separator."""
+    """Letters and digits, with the marks after them. Invalid UTF-8 becomes surrogates, which are separators."""
     tokens, token = [], ""
     for character in line.decode("utf-8", "surrogateescape") + " ":
         is_mark = unicodedata.category(character).startswith("M")
@@ -35,7 +33,7 @@ def split_words(line):
 
 def sentences_of(files, tokens="whitespace"):
     """Lists of words, one for each line of the files (bytes)."""
-    split = split_words if tokens == "words" else split_whitespace
+    split = split_words if tokens == "words" else bytes.split  # which splits at ASCII white space
     return [
         [token.decode("utf-8", "surrogateescape") for token in split(line)]
         for content in files
@@ -74,10 +72,16 @@ def encode_slowly(sentences, *, lowercase=False, line_breaks="sentence", min_cou
 def twin():
     """The functions above, for the test modules."""
 
-    class Twin:
-        split_whitespace = staticmethod(split_whitespace)
-        split_words = staticmethod(split_words)
-        sentences_of = staticmethod(sentences_of)
-        encode_slowly = staticmethod(encode_slowly)
+    return SimpleNamespace(split_words=split_words, sentences_of=sentences_of, encode_slowly=encode_slowly)
 
-    return Twin
+
+@pytest.fixture
+def encode(tmp_path):
+    """Encode some bytes without the cache."""
+
+    def run(content, **options):
+        path = tmp_path / "corpus.txt"
+        path.write_bytes(content)
+        return encode_corpus(path, tmp_path / "out", **({"cache": False, "min_count": 1, "threads": 2} | options))
+
+    return run

@@ -1,4 +1,4 @@
-"""Whole corpora to vocabulary and stream, against the slow twin; every failure as one sentence."""
+"""Encoding whole corpora: compared with the slow twin, and every failure as one sentence."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, RunError
-from nce_train.text import counters, provisional
+from nce_train.text import counter_pool, token_file
 from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.vocabulary import Vocabulary
 
@@ -23,24 +23,18 @@ TEXT = b"the cat sat on the mat\n\nthe dog saw the cat\n   \nrare words\nthe cat
 FILES = st.lists(
     st.lists(
         st.sampled_from(
-            [
-                b" ",
-                b" ",
-                b"\n",
-                b"\n\n",
-                b"\t",
-                b"\r\n",
-                b"\v",
-                b"\f",
-                b"a",
-                b"b",
-                b"A",
-                b"c",
-                b"dd",
-                b"-",
-                b".",
+            [b" ", b" ", b"\n", b"\n\n", b"\t", b"\r\n", b"\v", b"\f", b"a", b"b", b"A", b"c", b"dd", b"-", b"."]
+            + [
+                "ΑΣ".encode(),
+                "ας".encode(),
+                b"longer-than-8",
+                b"x" * 40,
+                b"\xff",
+                b"\xc3",
+                b"\xef\xbb\xbf",
+                b"\x1c",
+                b"\x7f",
             ]
-            + [b"longer-than-8", b"x" * 40, b"\xff", b"\xc3", b"\xef\xbb\xbf", b"\x1c", b"\x7f"]
             + [c.encode() for c in "éÉßİΣ\u0301\u00a0\u2028日"]
         ),
         max_size=40,
@@ -48,18 +42,6 @@ FILES = st.lists(
     min_size=1,
     max_size=3,
 )
-
-
-@pytest.fixture
-def encode(tmp_path):
-    """Encode some bytes without the cache."""
-
-    def run(content, **options):
-        path = tmp_path / "corpus.txt"
-        path.write_bytes(content)
-        return encode_corpus(path, tmp_path / "out", **({"cache": False, "min_count": 1} | options))
-
-    return run
 
 
 def result_of(encoded):
@@ -79,7 +61,7 @@ def result_of(encoded):
 )
 @settings(max_examples=250, deadline=None)
 @example([b"a b ", b"c a"], "whitespace", False, "sentence", 1, None, None, 1, 1)
-def test_any_text_gives_what_plain_python_gives_at_any_number_of_threads(
+def test_any_text_is_encoded_as_by_plain_python_with_any_number_of_threads(
     twin,
     tmp_path_factory,
     files,
@@ -99,26 +81,31 @@ def test_any_text_gives_what_plain_python_gives_at_any_number_of_threads(
     choice = {"min_count": min_count, "max_vocab": max_vocab, "unknown": unknown, "lowercase": lowercase}
     expected = twin.encode_slowly(twin.sentences_of(files, tokens), line_breaks=line_breaks, **choice)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provisional, "BLOCK_BYTES", block_bytes)
-        patch.setattr(counters, "words_a_counter", lambda threads: words_in_memory)
-        for threads in (1, 2, 5):
-            options = {"tokens": tokens, "threads": threads, "cache": False, **choice}
+        patch.setattr(token_file, "BLOCK_BYTES", block_bytes)
+        all_warnings = set()
+        for threads, memory in ((1, 1 << 20), (1, words_in_memory), (2, words_in_memory), (5, words_in_memory)):
+            patch.setattr(counter_pool, "words_per_counter", lambda threads, words=memory: words)
+            options = {"tokens": tokens, "threads": threads, **choice}
             if expected is None:
                 with pytest.raises(InputError, match=r"distinct word|no token"):
-                    encode_corpus(paths, directory / "out", line_breaks=line_breaks, **options)
-                assert list((directory / "out").iterdir()) == []
+                    encode_corpus(paths, directory / "out", line_breaks=line_breaks, cache=False, **options)
+                assert os.listdir(directory / "out") == []
             else:
-                encoded = encode_corpus(paths, directory / "out", line_breaks=line_breaks, **options)
-                assert result_of(encoded) == (expected[0], expected[1], expected[2])
+                encoded = encode_corpus(paths, directory / "out", line_breaks=line_breaks, cache=False, **options)
+                assert result_of(encoded) == expected
                 assert encoded.token_count == sum(i >= 0 for i in expected[2])
+                assert os.listdir(directory / "out") == ["tokens.npy"]
+                assert count_corpus(paths, **options)[0].fingerprint == encoded.vocabulary.fingerprint
+                all_warnings.add(tuple(encoded.warnings))
+        assert len(all_warnings) == (expected is not None)
 
 
-def test_a_larger_text_gives_the_same_vocabulary_and_stream_at_any_number_of_threads(twin, encode, monkeypatch):
+def test_a_larger_text_is_encoded_as_by_plain_python_with_any_number_of_threads(twin, encode, monkeypatch):
     random = np.random.default_rng(3)
     ids = np.minimum(random.zipf(1.3, 200_000), 50_000)
     text = b"".join(b"w%d%s" % (i, b"\n" if place % 13 == 0 else b" ") for place, i in enumerate(ids))
     expected = twin.encode_slowly(twin.sentences_of([text]), min_count=3)
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 5000)
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 5000)
     for threads in (1, 2, 5):
         assert result_of(encode(text, min_count=3, threads=threads)) == expected
 
@@ -142,13 +129,13 @@ def test_the_result_describes_itself(encode):
     assert [path.name for path in encoded.path.parent.iterdir()] == ["tokens.npy"]
 
 
-def test_ignored_line_breaks_make_one_stream(encode):
+def test_ignored_line_breaks_give_one_sentence(encode):
     encoded = encode(TEXT, min_count=2, line_breaks="ignore")
     assert encoded.stream.tolist() == [0, 1, 0, 0, 0, 1, 0, 1, -1]
 
 
 def test_the_size_of_the_header_does_not_depend_on_the_length():
-    sizes = {len(provisional._npy_header(length)) for length in (0, 1, 10**6, 10**12, 2**62)}
+    sizes = {len(token_file._header(length)) for length in (0, 1, 10**6, 10**12, 2**62)}
     assert len(sizes) == 1
 
 
@@ -171,7 +158,7 @@ def test_a_given_vocabulary_keeps_its_rows_and_counts(encode):
         encode(TEXT, vocabulary=given_rows, unknown="UNK")
 
 
-def test_counting_alone_gives_the_same_vocabulary(tmp_path, encode):
+def test_counting_gives_the_same_vocabulary_as_encoding(tmp_path, encode):
     encoded = encode(TEXT, min_count=2, unknown="UNK")
     progress = []
     vocabulary, sources, warnings = count_corpus(
@@ -179,7 +166,7 @@ def test_counting_alone_gives_the_same_vocabulary(tmp_path, encode):
         min_count=2,
         unknown="UNK",
         threads=2,
-        progress=lambda *now: progress.append(now),
+        progress=lambda *call: progress.append(call),
     )
     assert vocabulary.words == encoded.vocabulary.words
     assert vocabulary.counts.tolist() == encoded.vocabulary.counts.tolist()
@@ -188,19 +175,19 @@ def test_counting_alone_gives_the_same_vocabulary(tmp_path, encode):
     assert progress[-1] == (len(TEXT), len(TEXT), "vocabulary")
 
 
-def test_progress_goes_up_to_the_end_of_both_phases(encode, monkeypatch):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 16)
-    seen = {"vocabulary": [], "encode": []}
-    encode(TEXT, progress=lambda done, total, phase: seen[phase].append((done, total)))
-    for readings in seen.values():
+def test_progress_increases_to_the_total_in_both_phases(encode, monkeypatch):
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 16)
+    calls = {"vocabulary": [], "encode": []}
+    encode(TEXT, progress=lambda done, total, phase: calls[phase].append((done, total)))
+    for readings in calls.values():
         done = [reading[0] for reading in readings]
         assert done == sorted(done)
         assert len(done) > 2
         assert readings[-1][0] == readings[-1][1]
-    assert seen["vocabulary"][-1] == (len(TEXT), len(TEXT))
+    assert calls["vocabulary"][-1] == (len(TEXT), len(TEXT))
 
 
-def test_iterables_are_spooled(tmp_path):
+def test_an_iterable_is_encoded(tmp_path):
     sentences = [["the", "cat", "don't"], [], ["The", "", "cat"]]
     encoded = encode_corpus(iter(sentences), tmp_path, min_count=1, tokens="words", lowercase=True)
     assert encoded.vocabulary.words == ["the", "cat", "don't"]
@@ -220,8 +207,8 @@ def test_standard_input_is_encoded(tmp_path):
     assert done.stdout.decode().strip() == (f"['the', 'cat'] [0, 1, 0, -1, 0, 0, 1, -1, 0, 1, -1] - {len(content)}")
 
 
-def test_a_word_of_a_megabyte_and_a_line_of_many_blocks_are_whole(encode, monkeypatch):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1 << 16)
+def test_a_word_of_a_megabyte_and_a_line_of_many_blocks_stay_whole(encode, monkeypatch):
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 1 << 16)
     word = b"x" * (1 << 20)
     encoded = encode(b"a " * 300_000 + word + b" b " * 100_000 + word, threads=2)
     assert encoded.vocabulary.words == ["a", "b", word.decode()]
@@ -230,7 +217,7 @@ def test_a_word_of_a_megabyte_and_a_line_of_many_blocks_are_whole(encode, monkey
 
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 1 << 16)
     path = tmp_path / "corpus.gz"
     path.write_bytes(gzip.compress(b"a few words again and again\n" * 1_000_000))
     tracemalloc.start()
@@ -252,14 +239,14 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, monkeypatch):
         (b"a-b c_d e/f .g " * 10, False),
     ],
 )
-def test_a_text_with_punctuation_at_its_words_is_warned_of(encode, text, warns):
+def test_punctuation_attached_to_words_is_reported(encode, text, warns):
     warnings = encode(text).warnings
     assert bool(warnings) == warns
     assert all("--tokens words" in warning for warning in warnings)
     assert encode(b"Hello, world.", tokens="words").warnings == []
 
 
-def test_words_that_are_not_utf8_are_told(tmp_path):
+def test_words_that_are_not_utf8_are_reported(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("café au lait, 你好 😀\n" * 5)
     assert "UTF-8" not in str(count_corpus(text)[2])
@@ -272,18 +259,19 @@ def test_words_that_are_not_utf8_are_told(tmp_path):
     ("content", "options", "message"),
     [
         (b"", {}, r"corpus\.txt\) holds no token"),
-        (b" \n\t\n", {}, "holds no token"),
+        (b" \n\t\r\n" * 100_000, {}, "holds no token"),
+        (b"\xef\xbb\xbf", {}, "holds no token"),
         (b"... --- ...", {"tokens": "words"}, "holds no token"),
         (b"a b c d", {"min_count": 5}, "only 0 of 4 distinct words occur 5 times or more.*lower --min-count"),
-        (b"word word", {}, "only one distinct word"),
-        (b"some \0 text", {}, r"corpus\.txt is no text: it holds a NUL byte at offset 5"),
+        (b"word word\n" * 50_000, {}, "only one distinct word"),
+        (b"some \0 text", {}, r"corpus\.txt is not text: it contains a NUL byte at offset 5"),
         (gzip.compress(b"\xef\xbb\xbfabc \0", mtime=0), {}, "NUL byte at offset 7"),
         (gzip.compress(TEXT, mtime=0)[:-9], {}, r"corpus\.txt is cut short"),
         (TEXT, {"tokens": "letters"}, "--tokens is 'letters'"),
         (TEXT, {"line_breaks": "keep"}, "--line-breaks is 'keep'"),
     ],
 )
-def test_bad_input_is_one_sentence_and_leaves_nothing_behind(tmp_path, encode, content, options, message):
+def test_bad_input_is_refused_in_one_sentence_and_leaves_no_file(tmp_path, encode, content, options, message):
     with pytest.raises(InputError, match=message) as failure:
         encode(content, threads=2, **options)
     assert failure.value.exit_code == 2
@@ -291,16 +279,16 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(tmp_path, encode, c
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_nul_byte_far_into_the_file_is_told_with_its_place(encode, monkeypatch):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 1000)
+def test_a_nul_byte_in_a_later_block_is_reported_with_its_offset(encode, monkeypatch):
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 1000)
     content = bytearray(b"word " * 20_000)
     content[70_003] = content[90_001] = 0
     with pytest.raises(InputError, match="at offset 70003 "):
         encode(content, threads=3)
 
 
-def test_a_corpus_that_changes_while_it_is_counted_ends_the_run(tmp_path, encode, monkeypatch):
-    monkeypatch.setattr(provisional, "BLOCK_BYTES", 16)
+def test_a_corpus_that_changes_while_it_is_counted_is_refused(tmp_path, encode, monkeypatch):
+    monkeypatch.setattr(token_file, "BLOCK_BYTES", 16)
 
     def grow(done, total, phase):
         with (tmp_path / "corpus.txt").open("ab") as file:
@@ -312,18 +300,18 @@ def test_a_corpus_that_changes_while_it_is_counted_ends_the_run(tmp_path, encode
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path):
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "corpus.txt").write_bytes(TEXT)
     with pytest.raises(InputError, match=r"cannot make the directory .*corpus\.txt/out"):
         encode_corpus(tmp_path / "corpus.txt", tmp_path / "corpus.txt" / "out")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes")
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     (tmp_path / "corpus.txt").write_bytes(b"a b c d e " * 100_000)
     program = (
         "import resource, sys; from nce_train.text.corpus import encode_corpus\n"
-        "import nce_train.text.counting\n"
+        "import nce_train.text.word_counter\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try: encode_corpus(sys.argv[1] + '/corpus.txt', sys.argv[1] + '/out', cache=False)\n"
         "except Exception as error: print(type(error).__name__, error)\n"
@@ -335,25 +323,25 @@ def test_a_full_disk_is_told(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_after_an_interrupt_nobody_waits_for_the_threads():
+def test_an_interrupt_does_not_wait_for_the_threads():
     """They may be compiling for seconds."""
-    let_go, ended = threading.Event(), threading.Event()
+    release, ended = threading.Event(), threading.Event()
 
     def work():
-        let_go.wait(20)
+        release.wait(20)
         ended.set()
 
-    with pytest.raises(KeyboardInterrupt), provisional.workers(1) as pool:
+    with pytest.raises(KeyboardInterrupt), token_file.thread_pool(1) as pool:
         pool.submit(work)
         raise KeyboardInterrupt
     assert not ended.is_set()
-    let_go.set()
+    release.set()
     assert ended.wait(20)
 
 
-def test_threads_are_waited_for_otherwise():
+def test_an_error_waits_for_the_threads():
     ended = threading.Event()
-    with pytest.raises(ValueError), provisional.workers(1) as pool:
+    with pytest.raises(ValueError), token_file.thread_pool(1) as pool:
         pool.submit(ended.set)
         raise ValueError
     assert ended.is_set()

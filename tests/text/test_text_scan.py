@@ -1,4 +1,4 @@
-"""The compiled tokenisers and the hash table against plain Python."""
+"""The compiled tokenisers and the hash table, compared with plain Python."""
 
 from collections import Counter
 
@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nce_train.errors import InputError
 from nce_train.text import scan
-from nce_train.text.buffers import Buffers
-from nce_train.text.counting import ArenaWords, WordCounter
-from nce_train.text.sources import PADDING, Block, Source
+from nce_train.text.blocks import PADDING, Block
+from nce_train.text.buffers import BufferPool
+from nce_train.text.sources import Source
+from nce_train.text.word_counter import PackedWords, WordCounter
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PIECES = [
@@ -29,10 +29,10 @@ PIECES = [
     "ß²٣日本Ⅷ".encode(),
     "𝒜😀𐀀".encode(),
     b"\xff",
-    b"\xc3",  # cut short
+    b"\xc3",  # truncated
     b"\xe6\x97",
     b"\xf0\x9f\x98",
-    b"\xc1\xa1",  # a in too many bytes
+    b"\xc1\xa1",  # an overlong encoding of a
     b"\xe0\x81\xa1",
     b"\xf0\x80\x81\xa1",
     b"\xed\xa0\x80",  # a surrogate
@@ -46,13 +46,13 @@ TEXTS = st.lists(
 
 
 def block_of(content, offset=0):
-    text = np.full(len(content) + PADDING, 0xAA, np.uint8)  # what lies behind the text must not count
+    text = np.full(len(content) + PADDING, 0xAA, np.uint8)  # bytes after the text must be ignored
     text[: len(content)] = np.frombuffer(content, np.uint8)
-    return Block(text, len(content), Source("corpus"), offset, Buffers(np.uint8))
+    return Block(text, len(content), Source("corpus"), offset, BufferPool(np.uint8))
 
 
 def words_of(counter, ids):
-    """The words of the ids that a counter gives, None for LINE_END."""
+    """The words of a counter's ids, None for LINE_END."""
     words = counter.words()
     return [None if i == scan.LINE_END else words[i] for i in ids]
 
@@ -62,7 +62,7 @@ def words_of(counter, ids):
 @settings(max_examples=300, deadline=None)
 @example(text="a\u0301\u0301 \u0301a\u0301-\u0301".encode())
 def test_tokens_are_those_of_plain_python(twin, kind, text):
-    text = text.replace(BYTE_ORDER_MARK, b"\xff")  # the reader takes it away at the start of a file
+    text = text.replace(BYTE_ORDER_MARK, b"\xff")  # the reader removes it at the start of a file
     counter = WordCounter(kind == "words", mark_lines=True, capacity=2)
     ids = counter.scan(block_of(text + b"\n"), 0)
     expected = []
@@ -72,8 +72,8 @@ def test_tokens_are_those_of_plain_python(twin, kind, text):
     assert words_of(counter, ids) == expected
 
 
-def test_every_code_point_is_classified_as_unicode_says(twin):
-    # beyond these ranges nothing is assigned yet
+def test_every_code_point_has_its_unicode_class(twin):
+    # no other ranges are assigned yet
     code_points = [*range(1, 10), *range(11, 0xD800), *range(0xE000, 0x34000), *range(0xE0000, 0xE0200)]
     code_points += [0x40000, 0xFFFFF, 0x100000, 0x10FFFF]
     text = "".join(f"{chr(c)} a{chr(c)}a\n" for c in code_points).encode()
@@ -88,7 +88,7 @@ def test_every_code_point_is_classified_as_unicode_says(twin):
     share=st.lists(st.integers(0, 2), min_size=6, max_size=6),
 )
 @settings(max_examples=100, deadline=None)
-def test_counters_joined_know_what_one_counter_knows(texts, share):
+def test_added_counters_equal_one_counter(texts, share):
     counters = [WordCounter(False, mark_lines=False, capacity=1) for _ in range(3)]
     alone = WordCounter(False, mark_lines=False, capacity=1)
     origin = 0
@@ -102,11 +102,11 @@ def test_counters_joined_know_what_one_counter_knows(texts, share):
     translations = []
     for counter in counters:
         words = counter.words()
-        text = np.concatenate([words.arena, np.zeros(PADDING, np.uint8)])
+        text = np.concatenate([words.text, np.zeros(PADDING, np.uint8)])
         translations.append(total.add(text, words.starts, words.lengths, counter.counts(), counter.first()))
 
-    joined_ids = [translations[worker][ids] for worker, ids in read]
-    assert words_of(total, np.concatenate(joined_ids)) == [
+    total_ids = [translations[worker][ids] for worker, ids in read]
+    assert words_of(total, np.concatenate(total_ids)) == [
         w.decode("utf-8", "surrogateescape") for t in texts for w in t.split()
     ]
     for counter in (total, alone):
@@ -117,7 +117,7 @@ def test_counters_joined_know_what_one_counter_knows(texts, share):
         assert by_first == list(expected)
 
 
-def test_words_that_differ_in_one_byte_or_in_length_stay_apart():
+def test_words_that_differ_in_one_byte_or_in_length_are_distinct():
     words = [b"w" * n for n in range(1, 70)]
     words += [b"v" * i + b"u" + b"v" * (39 - i) for i in range(40)]
     counter = WordCounter(False, mark_lines=False, capacity=1)
@@ -126,11 +126,11 @@ def test_words_that_differ_in_one_byte_or_in_length_stay_apart():
     assert counter.counts().tolist() == [2] * len(words)
 
 
-def test_words_of_the_same_hash_and_beginning_stay_apart():
+def test_words_with_the_same_hash_and_beginning_are_distinct():
     def scramble(mixed):  # the hash's step from one chunk of eight bytes to the next
         return ((mixed ^ (mixed >> 32)) * 0x9E3779B97F4A7C15) % 2**64
 
-    # The last chunk is added by XOR, so it can make up for any difference before it.
+    # The last chunk is added by XOR, so it can cancel any earlier difference.
     head = int.from_bytes(b"the same", "little")
     chunks = [(2 * n + 1) * 0x0101010101010101 for n in range(20)]
     words = [[head, chunk, scramble(scramble(head) ^ chunk) ^ 0x6162636465666768] for chunk in chunks]
@@ -155,40 +155,28 @@ def test_a_table_that_grows_many_times_keeps_all_words():
     assert ids.tolist() == [*range(60_013), *range(60_012, -1, -1)]
 
 
-@pytest.mark.parametrize("takes_words", [False, True])
-@pytest.mark.parametrize("place", [0, 3, 10, 25])
-def test_a_nul_byte_is_told_with_its_place_in_the_file(takes_words, place):
-    content = bytearray(b"some text of thirty bytes or so\n")
-    content[place] = 0
-    with pytest.raises(InputError, match=rf"corpus .*NUL byte at offset {1000 + place} "):
-        WordCounter(takes_words, mark_lines=True).scan(block_of(bytes(content), offset=1000), 0)
-
-
-def test_words_are_told_by_their_last_character():
+def test_last_characters():
     encoded = [word.encode() for word in ["a.", ".", "a", "”", "a”", "a„", "é", "日。", "¿", "a،"]]
     encoded += [b"x\xe2", b"\x80\x9d", b"\x80", b"\x9d", b"\xd8", b"\x8c"]  # ” and ، in pieces
     lengths = np.array([len(word) for word in encoded])
     starts = np.cumsum(lengths) - lengths
-    arena = np.frombuffer(b"".join(encoded), np.uint8)
-    result = ArenaWords(arena, starts, lengths).end_in(".”。،")
+    text = np.frombuffer(b"".join(encoded), np.uint8)
+    result = PackedWords(text, starts, lengths).ends_in(".”。،")
     assert result.tolist() == [word.decode("utf-8", "replace")[-1] in ".”。،" for word in encoded]
 
 
 @given(words=st.lists(st.text("abé\udcff", min_size=1, max_size=4), unique=True, max_size=20))
 @settings(deadline=None)
-def test_words_are_found_and_lowered_like_those_of_a_list(words):
+def test_packed_words_equal_a_list(words):
     words = [*words, "ΑΣ", "MiXed", "É", "X\udcff"]
     encoded = [word.encode("utf-8", "surrogateescape") for word in words]
     lengths = np.array([len(word) for word in encoded])
-    arena = ArenaWords(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(lengths) - lengths, lengths)
-    assert list(arena) == words
-    assert [arena.index(word) for word in words] == list(range(len(words)))
-    with pytest.raises(ValueError, match="'none' is not"):
-        arena.index("none")
-    assert list(arena.lower()) == [word.lower() for word in words]
+    packed = PackedWords(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(lengths) - lengths, lengths)
+    assert list(packed) == words
+    assert list(packed.lower()) == [word.lower() for word in words]
 
 
-def test_translating_drops_words_and_the_lines_left_empty():
+def test_translation_removes_dropped_words_and_empty_lines():
     ids = np.array([0, -1, 1, -1, -1, 2, 1, -1, 1], np.int32)
     output = np.zeros_like(ids)
     table = np.array([10, scan.DROPPED, 12], np.int32)

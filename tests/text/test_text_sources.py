@@ -1,4 +1,4 @@
-"""Reading: what counts as a corpus, compression told by content, damage, blocks and their edges."""
+"""Listing and reading sources: kinds of corpus, detected compression, damage, and the edges of blocks."""
 
 import bz2
 import gzip
@@ -16,6 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, RunError
+from nce_train.text.blocks import read_blocks
 from nce_train.text.sources import list_sources
 
 TEXT = b"".join(b"line %d of a text that is long enough to compress\n" % n for n in range(3000))
@@ -29,12 +30,12 @@ COMPRESS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "
 
 
 def read(corpus, block_bytes=1 << 16):
-    return b"".join(b.text[: b.end].tobytes() for b in list_sources(corpus).blocks(block_bytes))
+    return b"".join(b.text[: b.end].tobytes() for b in read_blocks(list_sources(corpus), block_bytes))
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
 @pytest.mark.parametrize("name", ["corpus.txt", "corpus.gz", "corpus.bz2", "corpus"])
-def test_compression_is_told_by_content_not_by_name(tmp_path, kind, name):
+def test_compression_is_detected_from_the_content(tmp_path, kind, name):
     path = tmp_path / name
     path.write_bytes(COMPRESS[kind](TEXT))
     assert read(path) == TEXT + b"\n"
@@ -48,7 +49,7 @@ def test_a_plain_file_may_have_any_name(tmp_path, name):
 
 
 @pytest.mark.parametrize("start", [b"BZh9 is how bzip2 begins", b"\x1f\x8b and more", b"\xfd7zX", b"(\xb5/", b""])
-def test_text_that_begins_like_a_compressed_file_is_text(tmp_path, start):
+def test_text_that_resembles_a_compressed_file_is_text(tmp_path, start):
     path = tmp_path / "corpus"
     path.write_bytes(start)
     assert read(path) == start + b"\n"
@@ -71,7 +72,7 @@ def test_a_zstd_file_may_begin_with_a_skippable_frame(tmp_path):
 
 @pytest.mark.parametrize("kind", COMPRESS)
 @pytest.mark.parametrize("left", [0.02, 0.5, 0.999])
-def test_a_compressed_file_cut_short_is_told(tmp_path, kind, left):
+def test_a_truncated_compressed_file_is_reported(tmp_path, kind, left):
     path = tmp_path / "corpus.txt"
     content = COMPRESS[kind](TEXT)
     path.write_bytes(content[: max(12, int(left * len(content)))])
@@ -81,7 +82,7 @@ def test_a_compressed_file_cut_short_is_told(tmp_path, kind, left):
 
 @pytest.mark.parametrize("kind", COMPRESS)
 @pytest.mark.parametrize("tail", [b"", b"not compressed"])
-def test_a_damaged_compressed_file_is_told(tmp_path, kind, tail):
+def test_a_damaged_compressed_file_is_reported(tmp_path, kind, tail):
     content = bytearray(COMPRESS[kind](TEXT))
     if tail:
         content += tail
@@ -94,32 +95,32 @@ def test_a_damaged_compressed_file_is_told(tmp_path, kind, tail):
         read(path)
 
 
-def test_a_small_file_that_expands_a_lot_is_read_in_pieces(tmp_path):
+def test_a_file_with_a_high_compression_ratio_is_read_in_blocks(tmp_path):
     path = tmp_path / "corpus"
     path.write_bytes(gzip.compress(b"word " * 4_000_000))
-    sizes = [block.end for block in list_sources(path).blocks(1 << 16)]
+    sizes = [block.end for block in read_blocks(list_sources(path), 1 << 16)]
     assert max(sizes) <= 1 << 16
     assert sum(sizes) == 20_000_001
 
 
-def test_without_the_extra_a_zstd_file_tells_what_to_install(tmp_path, monkeypatch):
+def test_a_zstd_file_without_the_extra_names_the_package(tmp_path, monkeypatch):
     path = tmp_path / "corpus"
     path.write_bytes(compress_zstd(TEXT))
-    monkeypatch.setitem(sys.modules, "zstandard", None)  # what a missing package looks like to import
+    monkeypatch.setitem(sys.modules, "zstandard", None)  # import then raises ImportError
     with pytest.raises(InputError, match=r"pip install 'nce-train\[zstd\]'"):
         read(path)
 
 
 @given(content=st.binary(max_size=200), block_bytes=st.integers(1, 40))
 @settings(max_examples=200, deadline=None)
-def test_blocks_end_at_white_space_and_join_to_the_text(tmp_path_factory, content, block_bytes):
+def test_blocks_end_at_white_space_and_add_up_to_the_text(tmp_path_factory, content, block_bytes):
     assume(not content.startswith((b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")))
     assume(content[1:4] != b"*M\x18")  # zstd's skippable frame
     path = tmp_path_factory.mktemp("blocks") / "corpus"
     path.write_bytes(content)
     text = content.removeprefix(b"\xef\xbb\xbf")
     joined = b""
-    for block in list_sources(path).blocks(block_bytes):
+    for block in read_blocks(list_sources(path), block_bytes):
         piece = block.text[: block.end].tobytes()
         assert piece[-1:].isspace()
         assert len(block.text) >= block.end + 16
@@ -129,10 +130,10 @@ def test_blocks_end_at_white_space_and_join_to_the_text(tmp_path_factory, conten
     assert joined.endswith(b"\n")
 
 
-def test_a_long_word_makes_a_block_of_its_own(tmp_path):
+def test_a_long_word_is_in_one_block(tmp_path):
     path = tmp_path / "corpus"
     path.write_bytes(b"a " + b"x" * 1_000_000 + b" b c")
-    blocks = [block.text[: block.end].tobytes() for block in list_sources(path).blocks(1000)]
+    blocks = [block.text[: block.end].tobytes() for block in read_blocks(list_sources(path), 1000)]
     assert b"".join(blocks) == b"a " + b"x" * 1_000_000 + b" b c\n"
     assert len(blocks) < 5
 
@@ -142,9 +143,9 @@ def test_the_hash_is_of_the_bytes_as_stored(tmp_path):
     for content in (TEXT, gzip.compress(TEXT), lzma.compress(TEXT), b"\xef\xbb\xbfabc", b""):
         path.write_bytes(content)
         listed = list_sources(path)
-        for _ in listed.blocks(1000):
+        for _ in read_blocks(listed, 1000):
             pass
-        assert [source.description() for source in listed.sources] == [
+        assert [source.describe() for source in listed.sources] == [
             {"name": str(path), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         ]
         assert listed.bytes_read == listed.total_bytes == len(content)
@@ -164,7 +165,7 @@ def test_a_directory_is_its_visible_files_in_byte_order_of_path(tmp_path):
     assert [source.path.name for source in hidden] == [".hidden", "z.txt", "é.txt"]
 
 
-def test_models_in_a_directory_are_not_its_text(tmp_path):
+def test_model_directories_are_skipped(tmp_path):
     for name in (
         "a.txt",
         "done.nce/manifest.json",
@@ -188,21 +189,21 @@ def test_a_fifo_is_read_once(tmp_path):
     writer.start()
     listed = list_sources(path)
     assert listed.total_bytes is None
-    assert b"".join(b.text[: b.end].tobytes() for b in listed.blocks()) == TEXT + b"\n"
+    assert b"".join(b.text[: b.end].tobytes() for b in read_blocks(listed, 1 << 20)) == TEXT + b"\n"
     writer.join()
 
 
 @pytest.mark.parametrize("content", [TEXT, bz2.compress(TEXT)], ids=["plain", "bzip2"])
 def test_standard_input_is_read(content):
     program = (
-        "import sys; from nce_train.text.sources import list_sources\n"
-        "for b in list_sources('-').blocks(): sys.stdout.buffer.write(b.text[:b.end].tobytes())"
+        "import sys; from nce_train.text.blocks import read_blocks; from nce_train.text.sources import list_sources\n"
+        "for b in read_blocks(list_sources('-'), 1 << 20): sys.stdout.buffer.write(b.text[:b.end].tobytes())"
     )
     done = subprocess.run([sys.executable, "-c", program], input=content, capture_output=True, check=True)
     assert done.stdout == TEXT + b"\n"
 
 
-def test_an_iterable_is_one_line_a_sentence():
+def test_an_iterable_is_read_with_one_line_a_sentence():
     assert read([["\ufeffa", "b"], [], ["", "c\u00a0d"], ("e", "\udcff")]) == (
         "\ufeffa b\n\nc\u00a0d\ne ".encode() + b"\xff\n\n"
     )
@@ -215,8 +216,8 @@ def test_an_iterable_is_one_line_a_sentence():
     [
         ([["a"], "one text"], "sentence 2 .* is one text"),
         ((line for line in ["one", "two"]), "sentence 1 .* is one text"),
-        ([["a"], ["b", "c d"]], "sentence 2 .*'c d' holds white space"),
-        ([["a\n"]], r"sentence 1 .*'a\\n' holds white space"),
+        ([["a"], ["b", "c d"]], "sentence 2 .*'c d' contains white space"),
+        ([["a\n"]], r"sentence 1 .*'a\\n' contains white space"),
         ([["a", 1]], "sentence 1 .* not a sequence of tokens"),
         ([5], "sentence 1 .* not a sequence of tokens"),
         ([["\ud800"]], "sentence 1 .* not a sequence of tokens"),
@@ -225,12 +226,12 @@ def test_an_iterable_is_one_line_a_sentence():
         ([], "no corpus"),
     ],
 )
-def test_what_is_no_corpus_is_told(sentences, message):
+def test_an_invalid_corpus_is_refused(sentences, message):
     with pytest.raises(InputError, match=message):
         read(sentences)
 
 
-def test_an_error_of_the_iterable_itself_passes():
+def test_an_error_of_the_iterable_is_not_changed():
     def sentences():
         yield ["a"]
         raise OSError(5, "of the caller's own")
@@ -239,7 +240,7 @@ def test_an_error_of_the_iterable_itself_passes():
         read(sentences())
 
 
-def test_paths_that_cannot_be_read_are_told(tmp_path):
+def test_paths_that_cannot_be_read_are_reported(tmp_path):
     with pytest.raises(InputError, match=r"missing\.txt: no such file"):
         list_sources(tmp_path / "missing.txt")
     with pytest.raises(InputError, match="holds no file"):
@@ -251,11 +252,11 @@ def test_paths_that_cannot_be_read_are_told(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["grow", "shrink", "touch"])
-def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, change):
+def test_a_file_that_changes_while_it_is_read_is_reported(tmp_path, change):
     path = tmp_path / "corpus"
     path.write_bytes(TEXT)
     with pytest.raises(RunError, match="corpus changed while it was read"):
-        for number, _ in enumerate(list_sources(path).blocks(1000)):
+        for number, _ in enumerate(read_blocks(list_sources(path), 1000)):
             if number != 3:
                 continue
             if change == "grow":
@@ -267,24 +268,24 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, change):
                 os.utime(path)
 
 
-def test_a_file_that_vanishes_before_it_is_read_is_told(tmp_path):
+def test_a_file_removed_before_it_is_read_is_reported(tmp_path):
     path = tmp_path / "corpus"
     path.write_bytes(TEXT)
     listed = list_sources(path)
     path.unlink()
     with pytest.raises(RunError, match=r"cannot read .*corpus"):
-        list(listed.blocks())
+        list(read_blocks(listed, 1 << 20))
 
 
-def test_a_stream_that_comes_in_driblets_is_whole(tmp_path):
+def test_a_slow_stream_is_read_completely(tmp_path):
     reader, writer = os.pipe()
 
-    def dribble():
+    def write_slowly():
         with io.FileIO(writer, "w") as file:
             for byte in gzip.compress(b"some words"):
                 file.write(bytes([byte]))
 
-    thread = threading.Thread(target=dribble)
+    thread = threading.Thread(target=write_slowly)
     thread.start()
     assert read(f"/dev/fd/{reader}") == b"some words\n"
     thread.join()

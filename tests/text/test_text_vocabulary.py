@@ -1,4 +1,4 @@
-"""Choosing rows, and vocab.tsv there and back."""
+"""Selecting rows, and writing and reading vocab.tsv."""
 
 import numpy as np
 import pytest
@@ -24,13 +24,13 @@ def test_rows_are_sorted_by_count_and_ties_by_first_appearance():
     assert row_of == [2, 0, 1, 4, 3, DROPPED]
 
 
-def test_max_vocab_is_all_rows():
+def test_max_vocab_is_the_number_of_rows():
     assert select(min_count=1, max_vocab=3)[0] == [("of", 9), ("cat", 5), ("the", 5)]
     assert select(min_count=1, max_vocab=3, unknown="<unk>")[0] == [("<unk>", 11), ("of", 9), ("cat", 5)]
     assert len(select(min_count=1, max_vocab=100)[0]) == 6
 
 
-def test_the_unknown_word_counts_for_all_words_cut_off_and_for_itself():
+def test_the_unknown_word_counts_for_all_words_without_a_row_and_for_itself():
     rows, row_of = select(min_count=5, unknown="UNK")
     assert rows == [("UNK", 6), ("of", 9), ("cat", 5), ("the", 5)]
     assert row_of == [3, 1, 2, 0, 0, 0]
@@ -59,7 +59,7 @@ def test_one_distinct_word_is_refused():
         Vocabulary.select(["a"], np.array([9]), np.array([0]), min_count=5)
 
 
-def test_a_vocabulary_cannot_be_changed():
+def test_a_vocabulary_is_immutable():
     counts = np.array([3, 2])
     vocabulary = Vocabulary(["a", "b"], counts)
     counts[0] = 7
@@ -79,7 +79,7 @@ WORD_BYTES = st.binary(min_size=1, max_size=12).filter(lambda b: not set(b) & se
 
 @given(encoded=st.lists(WORD_BYTES, unique=True, min_size=1, max_size=20), data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_a_saved_vocabulary_comes_back(tmp_path_factory, encoded, data):
+def test_a_saved_vocabulary_is_loaded_unchanged(tmp_path_factory, encoded, data):
     counts = data.draw(st.lists(st.integers(0, 10**17), min_size=len(encoded), max_size=len(encoded)))
     counts.sort(reverse=True)
     path = tmp_path_factory.mktemp("vocabulary") / "vocab.tsv"
@@ -103,7 +103,7 @@ def test_the_first_line_may_be_out_of_order_when_it_is_the_unknown_word(tmp_path
         Vocabulary.load(path, unknown="a")
 
 
-def test_windows_line_ends_and_a_missing_last_one_are_read(tmp_path):
+def test_windows_line_ends_and_a_missing_last_line_end_are_accepted(tmp_path):
     path = tmp_path / "vocab.tsv"
     path.write_bytes(b"a\t2\r\nb\t1")
     assert Vocabulary.load(path).words == ["a", "b"]
@@ -124,18 +124,18 @@ def test_windows_line_ends_and_a_missing_last_one_are_read(tmp_path):
         (b"\x1f\x8b\x08\x00\xff" * 20, r"vocab.tsv, line 1: this is a binary file; give one with lines of"),
         (b"\x93NUMPY\x01\x00v\x00\t\x00\n\0\0", r"vocab.tsv, line 1: this is a binary file; give one with lines of"),
         (b"a\tb\t2\n", "line 1: the word is split by a tab"),
-        (b"a\t2\nb\t2\na\t1\n", "line 3: the word 'a' stands in an earlier line"),
+        (b"a\t2\nb\t2\na\t1\n", "line 3: the word 'a' already occurs in an earlier line"),
         (b"a\t2\nb\t1\nc\t2\n", "line 3: the count 2 is larger than 1"),
     ],
 )
-def test_a_bad_line_is_told_with_file_and_number(tmp_path, content, message):
+def test_a_bad_line_is_reported_with_file_and_number(tmp_path, content, message):
     path = tmp_path / "vocab.tsv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         Vocabulary.load(path)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path):
+def test_a_file_that_cannot_be_read_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"missing\.tsv: No such file"):
         Vocabulary.load(tmp_path / "missing.tsv")
     with pytest.raises(InputError, match="Is a directory"):
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["a\tb", "a\nb"])
-def test_a_word_that_the_file_cannot_keep_is_refused(tmp_path, word):
+def test_a_word_that_the_file_cannot_store_is_refused(tmp_path, word):
     with pytest.raises(ValueError, match="tab or a line break"):
         Vocabulary(["a", word], np.array([2, 1])).save(tmp_path / "vocab.tsv")
     assert list(tmp_path.iterdir()) == []

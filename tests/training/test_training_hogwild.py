@@ -5,11 +5,13 @@ import threading
 import numpy as np
 import pytest
 from kernel_case import random_lines, stream_of
+from observing import Calling, Readings
 from twin import block_step
 
 from nce_train.errors import RunError
 from nce_train.kernel.state import BLOCKS, LINE_END
-from nce_train.training.hogwild import Trainer, cut_at_line_ends
+from nce_train.training.hogwild import HogwildTrainer, cut_at_line_ends
+from nce_train.training.observers import Observer
 from nce_train.training.settings import Settings
 
 LINES = random_lines(np.random.default_rng(1), 100, [37] * 400)
@@ -21,7 +23,7 @@ def trainer(lines=LINES, classes=100, **changes):
     stream = stream_of(lines)
     counts = np.maximum(np.bincount(stream[stream != LINE_END], minlength=classes), 1)
     settings = Settings(**{**values, **changes}).resolved()
-    return Trainer(stream, int((stream != LINE_END).sum()), counts, settings)
+    return HogwildTrainer(stream, int((stream != LINE_END).sum()), counts, settings)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -43,8 +45,8 @@ def test_max_steps_is_met_exactly(threads):
 
 
 def test_readings_at_multiples_of_steps():
-    readings = []
-    trainer(log_every_steps=300).run(readings.append)
+    readings = Readings()
+    trainer(log_every_steps=300).run([readings])
     assert [reading.step for reading in readings] == [*range(300, 3700, 300), 3700]
     assert [reading.epoch for reading in readings] == sorted(reading.epoch for reading in readings)
     assert readings[0].epoch == 0
@@ -53,17 +55,17 @@ def test_readings_at_multiples_of_steps():
 
 
 def test_readings_fall_once_with_several_threads():
-    readings = []
-    trainer(threads=3, log_every_steps=300).run(readings.append)
+    readings = Readings()
+    trainer(threads=3, log_every_steps=300).run([readings])
     steps = [reading.step for reading in readings]
     assert steps == sorted(set(steps))
     assert {step // 300 for step in steps} >= set(range(1, 13))
 
 
 def test_losses_of_readings_add_up():
-    readings = []
+    readings = Readings()
     run = trainer(log_every_steps=500)
-    run.run(readings.append)
+    run.run([readings])
     sizes = np.diff([0, *(reading.step for reading in readings)])  # blocks have as many pairs nearly
     assert np.average([reading.loss for reading in readings], weights=sizes) == pytest.approx(
         run.totals.loss / run.totals.pairs, rel=1e-3
@@ -71,10 +73,8 @@ def test_losses_of_readings_add_up():
 
 
 def test_the_loss_falls_where_there_is_something_to_learn():
-    readings = []
-    trainer([[(line + place) % 100 for place in range(40)] for line in range(400)], log_every_steps=500).run(
-        readings.append
-    )
+    readings = Readings()
+    trainer([[(line + place) % 100 for place in range(40)] for line in range(400)], log_every_steps=500).run([readings])
     assert readings[-1].loss < 0.5 * readings[0].loss
 
 
@@ -84,8 +84,8 @@ def test_learning_rate_falls_with_tokens_or_steps():
         ({"max_steps": 1000}, [0.025, 5e-6]),
         ({"lr_schedule": "constant", "max_steps": 1000}, [0.05, 0.05]),
     ):
-        readings = []
-        trainer(log_every_steps=500, **changes).run(readings.append)
+        readings = Readings()
+        trainer(log_every_steps=500, **changes).run([readings])
         # tokens are read a buffer at a time, ahead of the blocks
         assert [reading.learning_rate for reading in readings] == pytest.approx(expected, abs=0.002)
 
@@ -148,18 +148,18 @@ def test_stop_ends_the_run_early():
     assert 0 < totals.tokens < 1_000_000 * TOKENS
 
 
-def test_a_failing_callback_ends_the_run():
+def test_a_failing_observer_ends_the_run():
     def fail(reading):
         raise OSError("no space")
 
     with pytest.raises(OSError, match="no space"):
-        trainer(log_every_steps=100).run(fail)
+        trainer(log_every_steps=100).run([Calling(on_reading=fail)])
 
 
 def test_a_corpus_of_single_words_trains_nothing():
-    readings = []
+    readings = Readings()
     run = trainer(lines=[[word % 100] for word in range(500)])
-    trained = run.run(readings.append)
+    trained = run.run([readings])
     assert trained.totals.blocks == trained.totals.pairs == 0
     assert trained.totals.tokens == 1000
     assert trained.totals.loss == 0
@@ -199,17 +199,18 @@ def test_thread_positions_are_where_they_stopped():
     assert run.threads[0].cursor[BLOCKS] == 10
 
 
-class Always:
-    """A saver that stops the threads as often as they can be stopped, and keeps what a checkpoint would hold."""
+class AlwaysPausing(Observer):
+    """Pauses the threads as often as that can be done, and keeps what a checkpoint would hold."""
 
     def __init__(self, run):
         self.run, self.saved = run, []
 
-    def due(self):
+    def wants_pause(self):
         return True
 
-    def save(self):
-        self.saved.append({name: np.array(array) for name, array in self.run.state().items()})
+    def on_pause(self, pause):
+        if self.run.seconds > 0 and not pause.finished:
+            self.saved.append({name: np.array(array) for name, array in self.run.state().items()})
 
 
 def assert_same_parameters(first, second):
@@ -231,17 +232,17 @@ def test_one_thread_goes_on_from_any_stop_to_the_same_bytes(changes, monkeypatch
     monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 400)  # many places to stop at
     monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.001)
     options = {"epochs": 40, **changes}
-    readings = []
-    expected = trainer(**options).run(readings.append)
+    readings = Readings()
+    expected = trainer(**options).run([readings])
     stopped = trainer(**options)
-    saver = Always(stopped)
-    assert_same_parameters(expected.tables, stopped.run([].append, saver=saver).tables)
+    saver = AlwaysPausing(stopped)
+    assert_same_parameters(expected.tables, stopped.run([saver]).tables)
     assert len(saver.saved) > 3
     for state in (saver.saved[0], saver.saved[len(saver.saved) // 2], saver.saved[-1]):
         run = trainer(**options)
         run.restore(state)
-        read_again = []
-        trained = run.run(read_again.append)
+        read_again = Readings()
+        trained = run.run([read_again])
         assert_same_parameters(expected.tables, trained.tables)
         assert trained.totals == expected.totals
         if "log_every_steps" in changes:
@@ -268,13 +269,13 @@ def test_another_number_of_threads_trains_the_rest(before, after, monkeypatch):
     monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 80)
     monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.001)
     run = trainer(threads=before, epochs=30)
-    saver = Always(run)
-    run.run(saver=saver)
+    saver = AlwaysPausing(run)
+    run.run([saver])
     for state in (saver.saved[0], saver.saved[len(saver.saved) // 2], saver.saved[-1]):
         other = trainer(threads=after, epochs=30)
         other.restore(state)
-        again = Always(other)
-        totals = other.run(saver=again).totals
+        again = AlwaysPausing(other)
+        totals = other.run([again]).totals
         assert totals.tokens == 30 * TOKENS
         assert np.isfinite(totals.loss)
         for second in again.saved[:1]:

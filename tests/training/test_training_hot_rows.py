@@ -6,7 +6,7 @@ from kernel_case import KernelCase, plan, random_lines
 
 from nce_train.kernel.state import COUNT
 from nce_train.training.hot_rows import (
-    BLOCKS_BETWEEN_LOOKS,
+    BLOCKS_BETWEEN_CHECKS,
     LEAST_OWN_TOUCHES,
     LEAST_TIER,
     ROWS_AT_MOST,
@@ -15,7 +15,7 @@ from nce_train.training.hot_rows import (
     hot_tiers,
     touches_a_block,
 )
-from nce_train.training.settings import load_settings
+from nce_train.training.settings_files import load_settings
 
 
 def settings(**changes):
@@ -39,7 +39,7 @@ def test_tiers_follow_on_each_other_and_the_hotter_are_merged_oftener(classes, t
     assert rows <= hot_rows_of(classes, threads) <= min(ROWS_AT_MOST, classes / threads)  # never more than the table
     assert (np.diff(tiers[:, 0]) > 0).all()
     assert (np.diff(tiers[:, 1]) >= 0).all()
-    assert (tiers[:, 1] % BLOCKS_BETWEEN_LOOKS == 0).all()
+    assert (tiers[:, 1] % BLOCKS_BETWEEN_CHECKS == 0).all()
     assert (tiers[:, 1] > 0).all()
 
 
@@ -50,7 +50,7 @@ def test_a_row_is_merged_before_it_is_touched_too_often():
         first = 0
         for end, blocks in hot_tiers(counts, chosen, threads):
             most = blocks * threads * touches[first:end].max()
-            assert most <= TOUCHES or blocks == BLOCKS_BETWEEN_LOOKS
+            assert most <= TOUCHES or blocks == BLOCKS_BETWEEN_CHECKS
             assert most > TOUCHES / 2  # and not much oftener
             if first >= 8 * LEAST_TIER:
                 assert touches[end - 1] > touches[first] / 1.3  # all rows of a tier alike

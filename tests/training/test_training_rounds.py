@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from kernel_case import random_lines, stream_of
+from observing import Calling, Readings
 
 from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import table_width
-from nce_train.kernel.state import RANGE_END, Schedule, new_thread
+from nce_train.kernel.state import RANGE_END, new_thread
 from nce_train.kernel.train import train_blocks
-from nce_train.training.hogwild import Trainer
+from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.noise import noise_probability, noise_tables
 from nce_train.training.parameters import initial_tables
 from nce_train.training.rounds import RoundTrainer, ShardWorkspace, next_position, round_factors, shard_cuts
@@ -60,7 +62,7 @@ def test_another_seed_gives_other_bytes():
 
 
 class StopsAfter:
-    """A saver that has the run stopped when so many rounds are done."""
+    """Stops the run after a number of rounds, when it is called."""
 
     def __init__(self, trainer, rounds):
         self.trainer, self.rounds = trainer, rounds
@@ -85,9 +87,9 @@ def test_stopped_and_restored_it_ends_in_the_same_bytes(changes, threads, monkey
         rounds = int(trainer.state()["round"][0])
         # the first two times at the end of a round, then wherever the threads are when it is seen to be over
         if stops < 2:
-            trainer.run(on_reading=lambda reading, trainer=trainer: trainer.stop())
+            trainer.run([Calling(on_reading=lambda reading, trainer=trainer: trainer.stop())])
         else:
-            trainer.run(on_progress=StopsAfter(trainer, rounds + 1))
+            trainer.run([Calling(on_poll=StopsAfter(trainer, rounds + 1))])
         state = {name: array.copy() for name, array in trainer.state().items()}
         trainer = new_trainer(threads=threads, **changes)
         trainer.restore(state)
@@ -115,11 +117,11 @@ def test_max_steps_are_kept_to():
 def test_it_learns_what_hogwild_learns():
     rounds = new_trainer(epochs=8, lr=0.07, log_every_steps=1000)
     settings = Settings(dim=20, epochs=8, threads=1, num_sampled=5, subsample=0.0, log_every_steps=1000).resolved()
-    hogwild = Trainer(STREAM, TOKENS, COUNTS, settings)
+    hogwild = HogwildTrainer(STREAM, TOKENS, COUNTS, settings)
     losses = []
     for trainer in (rounds, hogwild):
-        readings = []
-        trainer.run(readings.append)
+        readings = Readings()
+        trainer.run([readings])
         losses.append((readings[0].loss, readings[-1].loss))
     assert losses[0][1] < losses[0][0]
     assert losses[0][1] == pytest.approx(losses[1][1], rel=0.05)

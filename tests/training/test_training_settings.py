@@ -10,18 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, NceTrainWarning
-from nce_train.runs.run_record import new_record, settings_of
-from nce_train.training.settings import (
-    Settings,
-    load_settings,
-    parse_initialiser,
-    parse_interval,
-    preset_names,
-    settings_table,
-    usable_cpus,
-)
+from nce_train.runs.inputs import new_record
+from nce_train.runs.record import changed_settings
+from nce_train.training.settings import Settings, parse_initialiser, parse_interval, usable_cpus
+from nce_train.training.settings_files import load_settings, preset_names, settings_table
 
-README = Path(__file__).parents[2] / "README.md"
+SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 def test_precedence(tmp_path):
@@ -58,9 +52,9 @@ def test_a_setting_of_an_earlier_version_costs_one_warning(tmp_path):
 
 def test_an_interrupted_run_of_an_earlier_version_keeps_its_settings():
     record = new_record([__file__], load_settings("fast").resolved())
-    record["config"]["smoothing"] = 0.3
+    record.config["smoothing"] = 0.3
     with pytest.warns(NceTrainWarning, match="out.nce is of an earlier version: smoothing is ignored"):
-        assert settings_of(record, {"epochs": 9}, Path("out.nce")).epochs == 9
+        assert changed_settings(record, {"epochs": 9}, Path("out.nce")).epochs == 9
 
 
 def test_numbers_as_yaml_1_1_reads_them(tmp_path):
@@ -221,8 +215,8 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"reduction": "mean", "lr": 0}, ["With lr 0 no parameter moves"]),
     ],
 )
-def test_doubts_about_settings(given, sentences):
-    found = load_settings(given=given).resolved().doubts(1000, 10**7)
+def test_warnings_about_settings(given, sentences):
+    found = load_settings(given=given).resolved().warnings(1000, 10**7)
     assert len(found) == len(sentences)
     assert all(sentence.startswith(begin) for sentence, begin in zip(found, sentences, strict=True))
 
@@ -265,7 +259,7 @@ def test_evaluation_sets_are_one_path_or_several(tmp_path):
         load_settings(file, {"eval_set": 5})
 
 
-def test_readme_shows_the_settings_as_they_are():
-    table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README.read_text(), re.DOTALL)
+def test_the_settings_page_shows_the_settings_as_they_are():
+    table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", SETTINGS_PAGE.read_text(), re.DOTALL)
     assert table is not None
     assert table[1] == settings_table()

@@ -1,1 +1,1 @@
-"""The files that hold words with vectors: one module a format, told apart in `registry`."""
+"""The files that hold words with vectors: one module for each format; `registry` lists and distinguishes them."""

@@ -1,10 +1,10 @@
 """Words as bytes for formats that cannot hold all of them: fields separated by blanks, and cells of a TSV file.
 
-A word that such a format cannot hold (empty, with ASCII white space inside, or beginning like a binary file; in a
-cell: blank, with a tab or line break inside, or no UTF-8) is written as the mark `%_` and then the word with these
-bytes and each `%` percent-encoded: `new york` becomes `%_new%20york`; the empty word becomes `%_%00`. All other
-words are written as they are, `%` and URLs with `%20` inside included; only a word that would itself be taken for
-an escaped one is escaped as well. Other programs see the escaped word as one ordinary word.
+A field cannot hold a word that is empty or has ASCII white space inside. A cell cannot hold one that is blank, has a
+tab or line break inside or is not UTF-8. Neither can hold one that begins like a binary file. Such a word is written as
+the mark `%_` followed by the word with these bytes and each `%` percent-encoded: `new york` becomes `%_new%20york`, and
+the empty word `%_%00`. All other words are written unchanged, also `100%` and URLs with `%20` inside, except that a
+word that reads like an escaped one is escaped too. Other programs see the escaped word as one ordinary word.
 """
 
 import re
@@ -13,25 +13,25 @@ from nce_train.errors import InputError
 
 _MARK = b"%_"
 _EMPTY = b"%_%00"
-# A file of which this is the first word would be taken for gzip, xz, `.npy`, bzip2, zstd or safetensors.
+# A file whose first word begins so would be recognised as gzip, xz, `.npy`, bzip2, zstd or safetensors.
 _MAGIC = re.compile(rb"\x1f\x8b|\xfd7zXZ|\x93NUMPY|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|\x28\xb5\x2f\xfd|[\s\S]{5}\0\0\0\{")
 _BLANK = re.compile(rb"[ \t\n\v\f\r]")
 _ENCODED = re.compile(rb"[% \t\n\v\f\r]")
-# What a cell cannot hold: line breaks, tabs, bytes that are no UTF-8.
+# What a cell cannot hold: line breaks, tabs, bytes that are not UTF-8.
 _NOT_IN_CELL = re.compile("[\t\n\v\f\r\udc80-\udcff]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
-# What is escaped: at least one encoded byte, and no blank or bare `%` besides.
+# An escaped word has at least one encoded byte, and no blank or other `%`.
 _ESCAPED = re.compile(rb"%_[^% \t\n\v\f\r]*(?:%[0-9A-F]{2}[^% \t\n\v\f\r]*)+")
 _SEQUENCE = re.compile(rb"%([0-9A-F]{2})")
 
 
 def escape_word(word: str) -> bytes:
-    """Turn a word into UTF-8 bytes that are not empty and hold no ASCII white space.
+    """Encode a word as UTF-8 bytes that are not empty and hold no ASCII white space.
 
     Raises
     ------
     InputError
-        When the word holds a surrogate that stands for no byte.
+        When the word holds a surrogate that does not stand for a byte.
 
     Examples
     --------
@@ -41,25 +41,20 @@ def escape_word(word: str) -> bytes:
     raw = word_bytes(word)
     if not raw:
         return _EMPTY
-    magic = _MAGIC.match(raw)
-    if not magic and not _BLANK.search(raw) and not _looks_escaped(raw):
-        return raw
-    encoded = _ENCODED.sub(_percent, raw)
-    if magic:
-        last = magic.end() - 1
-        encoded = _ENCODED.sub(_percent, raw[:last]) + b"%%%02X" % raw[last] + _ENCODED.sub(_percent, raw[last + 1 :])
-    return _MARK + encoded
+    if _BLANK.search(raw) or _MAGIC.match(raw) or _is_like_escaped(raw):
+        return _MARK + _percent_encoded(raw)
+    return raw
 
 
 def escape_cell(word: str) -> str:
-    """Turn a word into text that a cell of a TSV file can hold: not blank, without tabs and line breaks, UTF-8.
+    """Encode a word as text that a cell of a TSV file can hold: not blank, without tabs and line breaks, UTF-8.
 
-    `unescape_word` undoes it. Blanks stay, unless something else must be escaped.
+    `unescape_word` is the inverse. Blanks are kept, unless something else must be escaped.
 
     Raises
     ------
     InputError
-        When the word holds a surrogate that stands for no byte.
+        When the word holds a surrogate that does not stand for a byte.
 
     Examples
     --------
@@ -69,16 +64,16 @@ def escape_cell(word: str) -> str:
     raw = word_bytes(word)
     if not raw:
         return _EMPTY.decode()
-    if not word.replace("\ufeff", " ").strip():  # TensorBoard leaves out lines of nothing but Unicode's white space
+    if not word.replace("\ufeff", " ").strip():  # TensorBoard skips lines of Unicode white space
         return (_MARK + b"".join(b"%%%02X" % byte for byte in raw)).decode()
-    if not _NOT_IN_CELL.search(word) and not _looks_escaped(raw):
-        return word
-    encoded = _ENCODED.sub(_percent, raw).decode("utf-8", "surrogateescape")
-    return _MARK.decode() + _UNDECODABLE.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", encoded)
+    if _NOT_IN_CELL.search(word) or _MAGIC.match(raw) or _is_like_escaped(raw):
+        encoded = _percent_encoded(raw).decode("utf-8", "surrogateescape")
+        return _MARK.decode() + _UNDECODABLE.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", encoded)
+    return word
 
 
 def unescape_word(raw: bytes) -> str:
-    """Undo `escape_word` and `escape_cell`; bytes that they never write come back as they are.
+    """Decode what `escape_word` or `escape_cell` wrote; bytes that they never write are decoded unchanged.
 
     Examples
     --------
@@ -89,16 +84,8 @@ def unescape_word(raw: bytes) -> str:
         if raw == _EMPTY:
             return ""
         if _ESCAPED.fullmatch(raw):
-            raw = _SEQUENCE.sub(lambda found: bytes([int(found[1], 16)]), raw[len(_MARK) :])
+            raw = _SEQUENCE.sub(lambda match: bytes([int(match[1], 16)]), raw[len(_MARK) :])
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _looks_escaped(raw: bytes) -> bool:
-    return raw == _EMPTY or _ESCAPED.fullmatch(raw) is not None
-
-
-def _percent(found: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % found[0][0]
 
 
 def word_bytes(word: str) -> bytes:
@@ -107,9 +94,26 @@ def word_bytes(word: str) -> bytes:
     Raises
     ------
     InputError
-        When the word holds a surrogate that stands for no byte.
+        When the word holds a surrogate that does not stand for a byte.
     """
     try:
         return word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InputError(f"the word {word[:80]!r} cannot be written as UTF-8; remove its lone surrogates") from None
+
+
+def _is_like_escaped(raw: bytes) -> bool:
+    return raw == _EMPTY or _ESCAPED.fullmatch(raw) is not None
+
+
+def _percent_encoded(raw: bytes) -> bytes:
+    """Encode blanks and `%`, and the last byte of a magic number at the beginning."""
+    magic = _MAGIC.match(raw)
+    if not magic:
+        return _ENCODED.sub(_percent, raw)
+    last = magic.end() - 1
+    return _ENCODED.sub(_percent, raw[:last]) + b"%%%02X" % raw[last] + _ENCODED.sub(_percent, raw[last + 1 :])
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match[0][0]

@@ -1,26 +1,25 @@
-"""GloVe text: `word v1 … vD` a line, without a header; words are UTF-8, escaped as `escape` says."""
+"""GloVe text: one line `word v1 … vD` for each word, without a header; words are UTF-8, escaped as in `escape`."""
 
 from pathlib import Path
 
 import numpy as np
 
 from nce_train.embeddings.formats.compression import open_reading, open_writing
-from nce_train.embeddings.formats.format import Format
 from nce_train.embeddings.formats.table import Table
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE, is_number, long_line, read_lines, write_lines
 
-_LOOKED_AT = 1 << 18  # bytes of the first line's numbers
+_CHECKED_FIELDS = 1000  # of the first line
 
 
-def _recognises(head: bytes) -> bool:
+def recognises(_path: Path, head: bytes) -> bool:
+    """Whether the first line is a word and numbers; word2vec text, whose header matches too, is tried first."""
     _, blank, numbers = head.partition(b"\n")[0].replace(b"\t", b" ").partition(b" ")
-    fields = numbers[:_LOOKED_AT].split(b" ")
-    if len(numbers) > _LOOKED_AT:
-        fields.pop()
-    return bool(blank) and all(is_number([field]) for field in fields if field.strip())
+    fields = numbers.split(b" ", _CHECKED_FIELDS)[:_CHECKED_FIELDS]
+    return bool(blank) and all(is_number(field) for field in fields if field.strip())
 
 
-def _read(path: Path, mmap: bool) -> Table:
+def read(path: Path, _mmap: bool) -> Table:
+    """Read the file; the first line determines the dim."""
     words: list[str] = []
     blocks = []
     with open_reading(path) as file:
@@ -34,9 +33,7 @@ def _read(path: Path, mmap: bool) -> Table:
     return Table(words, np.concatenate(blocks), place=lambda row: f"{path}, line {row + 1}")
 
 
-def _write(path: Path, table: Table) -> None:
+def write(path: Path, table: Table) -> None:
+    """Write the file."""
     with open_writing(path) as file:
         write_lines(file, table)
-
-
-FORMAT = Format("glove", (".glove",), _recognises, _read, _write)

@@ -1,7 +1,8 @@
 """`.npy`: the vectors as NumPy's array file, and the words in `NAME.npy.vocab.tsv` beside it.
 
-That file holds `word<TAB>count` lines, row by row, words escaped as `escape` says; the count is 0 when it is
-not known. Vectors of int8 are an array [rows] of records, each with its `scale` (float32) and `values` (int8 [dim]).
+That file holds a line `word<TAB>count` for each row, with words escaped as in `escape`; the count is 0 when it is not
+known. int8 vectors are an array [rows] of records, each with its `scale` (float32) and `values` (int8 [dim]). The model
+directory holds its arrays and its vocabulary in the same form, but without escapes.
 """
 
 import math
@@ -17,9 +18,7 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings.formats.compression import is_compressed, most_bytes, open_reading, open_writing
 from nce_train.embeddings.formats.escape import escape_word, unescape_word, word_bytes
-from nce_train.embeddings.formats.format import Format
-from nce_train.embeddings.formats.numbers import parse_numbers
-from nce_train.embeddings.formats.precision import DTYPES, dequantise
+from nce_train.embeddings.formats.precision import dequantise
 from nce_train.embeddings.formats.table import LARGEST_COUNT, Table, check_memory
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
@@ -31,7 +30,7 @@ _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.f
 
 
 class _Header(NamedTuple):
-    """What the head of an array file says."""
+    """The header of an array file."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -43,7 +42,7 @@ class _Header(NamedTuple):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The shape of the numbers, where `shape` may be that of records."""
+        """The shape of the numbers; `shape` is that of the records when they are int8 with scales."""
         return self.shape + (self.dtype["values"].shape if self.dtype.names else ())
 
 
@@ -57,12 +56,12 @@ def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
     mmap : bool
         Map it read-only where it is float32, in C order and not compressed.
     axes : int
-        How many axes it has: 2 for vectors, 1 for biases.
+        The number of axes it must have: 2 for vectors, 1 for biases.
 
     Raises
     ------
     InputError
-        When it is absent, no such array, holds Python objects, or is shorter or longer than its header says.
+        When it is absent, not such an array, holds Python objects, or is shorter or longer than its header states.
     """
     with open_reading(path) as file:
         header = _read_header(file, path, axes)
@@ -83,9 +82,14 @@ def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
 
 
 def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
-    """Read the words and counts of a `vocab.tsv`, whatever the order of its counts.
+    """Read the words and counts of a `vocab.tsv`, whose counts may be in any order.
 
-    Four times as fast as `Vocabulary.load`, which is asked for the sentence when something is wrong.
+    This is four times as fast as `Vocabulary.load`, which is called when something is wrong, to name the line.
+
+    Returns
+    -------
+    words : list of str
+    counts : int64 [words]
 
     Raises
     ------
@@ -95,26 +99,30 @@ def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: the words cannot be read ({error.strerror}); it belongs to the vectors") from None
+        raise InputError(
+            f"{path}: the words cannot be read ({error.strerror}); this file must lie beside the vectors"
+        ) from None
     raw = np.frombuffer(content, np.uint8)
     separators = raw[(raw == ord("\t")) | (raw == ord("\n"))]
     if separators.size >= 2 and separators.tobytes() == b"\t\n" * (separators.size // 2) and raw[-1] == ord("\n"):
         fields = content.decode("utf-8", "surrogateescape").replace("\n", "\t").split("\t")
         words, digits = fields[:-1:2], fields[1::2]
         if all(words) and all(digits) and (joined := "".join(digits)).isascii() and joined.isdigit():
-            counts = parse_numbers(" ".join(digits), np.int64)
-            if counts is not None and counts.max() <= LARGEST_COUNT:
+            counts = np.fromstring(" ".join(digits), np.int64, sep=" ")  # what is too large becomes the largest int64
+            if counts.max() <= LARGEST_COUNT:
                 return words, counts
     first_word = content.partition(b"\t")[0].decode("utf-8", "surrogateescape")
     vocabulary = Vocabulary.load(path, unknown=first_word)
     return vocabulary.words, vocabulary.counts
 
 
-def _recognises(head: bytes) -> bool:
+def recognises(_path: Path, head: bytes) -> bool:
+    """Whether this is NumPy's array file."""
     return head.startswith(_MAGIC)
 
 
-def _read(path: Path, mmap: bool) -> Table:
+def read(path: Path, mmap: bool) -> Table:
+    """Read both files; a plain float32 array is mapped if `mmap` is set."""
     vectors = read_array(path, mmap)
     words, counts = read_vocabulary(_vocabulary_path(path))
     if len(words) != len(vectors):
@@ -130,16 +138,18 @@ def _read(path: Path, mmap: bool) -> Table:
     )
 
 
-def _write(path: Path, table: Table) -> None:
-    """Write both files whole before either takes its place.
+def write(path: Path, table: Table) -> None:
+    """Write both files completely, then rename both.
 
-    The old words go first: a process that is killed between the steps leaves vectors without words, which are refused,
-    and never vectors beside the words of another table.
+    The old words are removed first: a process that is killed between the steps leaves vectors without words, which are
+    refused, and never vectors beside the words of another table.
     """
     words_path = _vocabulary_path(path)
     for place in (path, words_path):
         if place.is_symlink() or (place.exists() and not place.is_file()):
-            raise InputError(f"{place}: a link or no regular file, but npy is written as two files; name another place")
+            raise InputError(
+                f"{place}: a link or no regular file, but npy is written as two files; choose another path"
+            )
     words = [escape_word(word).decode("utf-8", "surrogateescape") for word in table.words]
     counts = np.zeros(len(words), np.int64) if table.counts is None else table.counts
     beside = Path(tempfile.mkdtemp(prefix=".npy.", suffix=".partial", dir=path.parent))
@@ -171,7 +181,7 @@ def _as_float32(stored: NDArray) -> NDArray[np.float32]:
 
 
 def _is_scaled(dtype: np.dtype) -> bool:
-    """Tell whether these are the records that `_records` makes."""
+    """Whether these are the records that `_records` makes."""
     return (
         dtype.names == ("scale", "values")
         and dtype["scale"] == np.float32
@@ -185,10 +195,10 @@ def _vocabulary_path(path: Path) -> Path:
 
 
 def _read_header(file: IO[bytes], path: Path, axes: int) -> _Header:
-    """Read the head and leave the file where the numbers begin."""
+    """Read the header and leave the file positioned at the first number."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers as Python 2 wrote them
+            warnings.simplefilter("ignore")  # for headers that Python 2 wrote
             version = np.lib.format.read_magic(file)
             shape, is_fortran, dtype = _HEADER_READERS[version](file)
     except Exception as error:  # NumPy evaluates the header as Python text: damage may raise anything
@@ -218,16 +228,13 @@ def _read_numbers(file: IO[bytes], path: Path, header: _Header) -> NDArray[np.fl
     return numbers.reshape(header.shape, order=header.order)
 
 
-def _wrong_size(path: Path, header: _Header, found: str) -> InputError:
+def _wrong_size(path: Path, header: _Header, actual: str) -> InputError:
     return InputError(
-        f"{path}: not an array file that can be read (its header says {header.array_bytes} bytes of shape "
-        f"{header.shape}, but {found}); it is damaged or cut short"
+        f"{path}: not an array file that can be read (its header states {header.array_bytes} bytes of shape "
+        f"{header.shape}, but {actual}); it is damaged or cut short"
     )
 
 
 def _reason(error: BaseException) -> str:
-    """The first sentence of NumPy's message, or the error's kind where it has none."""
+    """The first sentence of NumPy's message, or the type of the error if there is no message."""
     return str(error).split(". ")[0].split("\n")[0].rstrip(".") or type(error).__name__
-
-
-FORMAT = Format("npy", (".npy",), _recognises, _read, _write, DTYPES)

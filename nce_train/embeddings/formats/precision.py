@@ -1,12 +1,12 @@
-"""Fewer bytes a number: float16, or int8 with one scale a row, for the formats that hold them.
+"""Smaller numbers in files: float16, or int8 with one scale a row, for the formats that hold them.
 
-Readers turn both into float32 again, so that nothing else knows of them.
+A writer gets a table of these numbers from `with_precision`; readers convert them back to float32.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nce_train.embeddings.formats.table import Table
+from nce_train.embeddings.formats.table import Table, quote
 from nce_train.errors import InputError
 
 DTYPES = ("float32", "float16", "int8")
@@ -18,15 +18,21 @@ _ROWS_AT_ONCE = 1 << 14
 
 
 def with_precision(table: Table, dtype: str) -> Table:
-    """Round the vectors of a table to float16, or to int8 with scales; float32 leaves them as they are.
+    """Round the vectors of a table to float16, or to int8 with scales; float32 leaves them unchanged.
 
-    float16 keeps 11 bits of each number. With int8 each row is cut into 255 steps from -max|v| to max|v|, so that a
-    number is off by at most max|v| / 254 of its row.
+    float16 keeps 11 bits of each number. int8 has 255 steps from -max|v| to max|v| of each row, so that the error of a
+    number is at most max|v| / 254 of its row.
+
+    Parameters
+    ----------
+    table : Table
+    dtype : str
+        One of `DTYPES`.
 
     Raises
     ------
     InputError
-        When a number is beyond the range of float16; names its place.
+        When a number is beyond the range of float16. The message names its place.
     """
     if dtype == "float16":
         return table._replace(vectors=_to_float16(table))
@@ -37,7 +43,7 @@ def with_precision(table: Table, dtype: str) -> Table:
 
 
 def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Round each row to whole numbers from -127 to 127 times a scale; `dequantise` undoes it, but for the rounding.
+    """Round each row to whole numbers from -127 to 127 times a scale; `dequantise` is the inverse, except for rounding.
 
     Parameters
     ----------
@@ -54,7 +60,7 @@ def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
         scales[rows] = np.minimum(np.abs(vectors[rows]).max(axis=1) / np.float32(_LARGEST_INT8), _LARGEST_SCALE)
-        # In float64, since a scale below the smallest normal float32 has few bits; then 128 could come out.
+        # In float64: a scale below the smallest normal float32 has few bits, and the result could be 128.
         steps = np.divide(
             vectors[rows],
             scales[rows, None],
@@ -78,7 +84,7 @@ def dequantise(values: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray
     -------
     float32 [rows, dim]
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # told by check_table, with the row
+    with np.errstate(over="ignore", invalid="ignore"):  # check_table reports it, with the row
         return np.multiply(values, scales[:, None], dtype=np.float32)
 
 
@@ -88,7 +94,7 @@ def _to_float16(table: Table) -> NDArray[np.float16]:
     if not (finite := np.isfinite(rounded).all(axis=1)).all():
         row = int(np.argmin(finite))
         raise InputError(
-            f"{table.place(row)}: the vector of {table.words[row][:80]!r} has a number beyond the range of float16 "
+            f"{table.place(row)}: the vector of {quote(table.words[row])} has a number beyond the range of float16 "
             f"({np.finfo(np.float16).max:.0f}); scale the vectors to length 1 or take float32"
         )
     return rounded

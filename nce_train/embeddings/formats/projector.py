@@ -1,9 +1,9 @@
 """A directory for TensorBoard's projector: `vectors.tsv`, and `metadata.tsv` with the words.
 
-`tensorboard --logdir` shows it, by the third file, `projector_config.pbtxt`; https://projector.tensorflow.org takes
-the other two. TensorBoard takes the first line of the metadata for a header when there are several columns, and for a
-word when there is one: with counts, the columns are `word` and `count`; without, there is no header. Words are UTF-8,
-escaped where a cell cannot hold them (`escape`).
+`tensorboard --logdir` finds it by the third file, `projector_config.pbtxt`; https://projector.tensorflow.org takes the
+other two. TensorBoard reads the first line of the metadata as a header if it has several columns, and as a word if it
+has one: with counts, the columns are `word` and `count`; without them, there is no header. Words are UTF-8, escaped
+where a cell cannot hold them (`escape`).
 """
 
 import os
@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.embeddings.formats.compression import ENDINGS, open_reading
+from nce_train.embeddings.formats.decimals import format_rows, parse_numbers
 from nce_train.embeddings.formats.escape import escape_cell, unescape_word
-from nce_train.embeddings.formats.format import Format
-from nce_train.embeddings.formats.numbers import format_rows, parse_numbers
 from nce_train.embeddings.formats.table import LARGEST_COUNT, Table
-from nce_train.embeddings.formats.text_lines import is_number, read_blocks, shown_field
+from nce_train.embeddings.formats.text_lines import check_number, read_blocks
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 
@@ -35,12 +34,13 @@ _FILES = (VECTORS, METADATA, _CONFIG)
 _BLOCK_ROWS = 1 << 12
 
 
-def is_projector(path: Path) -> bool:
-    """Tell a directory of this format from a model directory."""
+def recognises(path: Path, _head: bytes) -> bool:
+    """Whether a directory has one of the two files and is no model directory."""
     return any((path / name).is_file() for name in (VECTORS, METADATA)) and not (path / "input.npy").exists()
 
 
-def _read(path: Path, mmap: bool) -> Table:
+def read(path: Path, _mmap: bool) -> Table:
+    """Read the words, the counts if there are any, and the vectors."""
     for name in (VECTORS, METADATA):
         if os.path.dirname(os.path.realpath(path / name)) != os.path.realpath(path):
             raise InputError(f"{path / name}: a link that leads out of the directory; copy the file itself")
@@ -55,11 +55,11 @@ def _read(path: Path, mmap: bool) -> Table:
     return Table(words, np.concatenate(blocks), counts, place=lambda row: f"{path}, row {row}")
 
 
-def _write(path: Path, table: Table) -> None:
-    """Write the files into a new directory, which then takes its place, or gives its files to one that is there.
+def write(path: Path, table: Table) -> None:
+    """Write the files into a new directory, then rename it to `path` or move its files into the directory there.
 
-    There, the old words go first: a process that is killed between the steps leaves vectors without words, which are
-    refused, and never vectors beside the words of another table.
+    In the latter case the old words are removed first: a process that is killed between the steps leaves vectors
+    without words, which are refused, and never vectors beside the words of another table.
     """
     _check_place(path)
     path = Path(os.path.realpath(path))
@@ -83,7 +83,7 @@ def _write(path: Path, table: Table) -> None:
 
 
 def _check_place(path: Path) -> None:
-    """Refuse a place where anything else stands than an older directory of this format."""
+    """Refuse a path where something other than an older directory of this format stands."""
     if path.suffix.lower() in ENDINGS:
         raise InputError(f"{path}: the projector's files are not compressed; name a directory without {path.suffix}")
     if not path.exists():
@@ -115,7 +115,7 @@ def _write_metadata(path: Path, table: Table) -> None:
 
 
 def _read_metadata(path: Path) -> tuple[list[str], NDArray[np.int64] | None]:
-    """The words, and the counts where there are some."""
+    """Read the words, and the counts if there are any."""
     with open_reading(path) as file:
         lines = [line.removesuffix(b"\r") for _, block in read_blocks(file, path, 1) for line in block]
     while lines and not lines[-1]:
@@ -129,7 +129,7 @@ def _read_metadata(path: Path) -> tuple[list[str], NDArray[np.int64] | None]:
     for number, row in enumerate(rows, start=2):
         if len(row) != len(columns):
             raise InputError(
-                f"{path}, line {number}: {len(row)} columns where the first line names {len(columns)}; mend the line"
+                f"{path}, line {number}: {len(row)} columns where the first line names {len(columns)}; correct the line"
             )
     at = columns.index(b"word") if b"word" in columns else 0
     counts = None
@@ -139,7 +139,7 @@ def _read_metadata(path: Path) -> tuple[list[str], NDArray[np.int64] | None]:
 
 
 def _counts(cells: list[bytes]) -> NDArray[np.int64] | None:
-    """The column as counts, if all of it are: in files of other programs it may be anything."""
+    """Read a column of counts; None if it holds anything else, as it may in files of other programs."""
     if all(cell.isdigit() and len(cell) <= len(str(LARGEST_COUNT)) for cell in cells):
         return np.array([int(cell) for cell in cells], np.int64)
     return None
@@ -156,28 +156,20 @@ def _read_vectors(path: Path) -> Iterator[NDArray[np.float32]]:
 
 
 def _parse(lines: list[bytes], path: Path, dim: int, first_line: int) -> NDArray[np.float32]:
+    lines = [line.removesuffix(b"\r") for line in lines]
     numbers = b"\t".join(lines)
     if all(line.count(b"\t") == dim - 1 for line in lines) and b" " not in numbers:
-        vectors = parse_numbers(numbers)
-        if vectors is not None and vectors.size == len(lines) * dim:
+        vectors = parse_numbers(numbers.replace(b"\t", b" "), len(lines) * dim)
+        if vectors is not None:
             return vectors.reshape(len(lines), dim)
     for number, line in enumerate(lines, start=first_line):
-        fields = line.removesuffix(b"\r").split(b"\t")
+        fields = line.split(b"\t")
         if len(fields) != dim:
             raise InputError(
                 f"{path}, line {number}: {len(fields)} numbers where the first line has {dim}; the file is damaged or "
                 "cut short"
             )
         for field in fields:
-            if not is_number([field]):
-                raise InputError(f"{path}, line {number}: {shown_field(field)} is not a number; the file is damaged")
+            check_number(field, path, number)
     with np.errstate(over="ignore"):
         return np.array([[float(field) for field in line.split(b"\t")] for line in lines], np.float32)
-
-
-def _never(head: bytes) -> bool:
-    """A directory has no head; `formats` asks `is_projector`."""
-    return False
-
-
-FORMAT = Format("projector", (), _never, _read, _write, is_directory=True)

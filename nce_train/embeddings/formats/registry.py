@@ -1,43 +1,88 @@
-"""The formats of vector files, one module each: found by name or ending for writing, by contents for reading.
+"""The formats of vectors files: the one place where they are listed and distinguished.
 
-A new format is a module with a `FORMAT` and a line in `FORMATS`.
+A file is recognised by its contents when it is read; when it is written, the format is given by name or by the file's
+ending. To add a format:
+
+1. Write a module in this directory with three functions, `recognises(path, head)`, `read(path, mmap)` and
+   `write(path, table)`, as `Format` describes them. `glove` is the shortest example. Open files with `compression`,
+   and escape words with `escape` if the format cannot hold all of them.
+2. Add a `Format` to `FORMATS` below. `Embeddings.load`, `Embeddings.save`, `nce_train.api.export` and all messages then
+   know it.
+3. Add its name to `FORMAT_NAMES` in `cli/export.py`, and a row to the table of formats in `docs/vectors.md`.
+
+`tests/embeddings/test_embeddings_round_trip.py` and `tests/fuzz` run on every format of `FORMATS`. What only one format
+does (files of other programs, its own kinds of damage) gets a `tests/embeddings/test_embeddings_NAME.py`.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-from nce_train.embeddings.formats import directory, glove, npy, projector, safetensors, word2vec_binary, word2vec_text
+from nce_train.embeddings.formats import glove, model_directory, npy, projector, safetensors, word2vec
 from nce_train.embeddings.formats.compression import check_writable, open_reading, without_ending
-from nce_train.embeddings.formats.format import Format
 from nce_train.embeddings.formats.precision import DTYPES, with_precision
-from nce_train.embeddings.formats.table import Table
+from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE
 from nce_train.errors import InputError
-from nce_train.files import check_place, failures_told
+from nce_train.files import check_output_path, report_write_failure
 
-# In this order a file's contents are looked at; the looser description comes last.
+
+class Format(NamedTuple):
+    """A format of vectors files.
+
+    Attributes
+    ----------
+    name : str
+        As `nce-export --format` takes it.
+    endings : tuple of str
+        The file endings that stand for it, without one of a compression.
+    recognises : callable
+        `recognises(path, head)` returns whether a file that begins with the bytes `head` (decompressed, at least two
+        lines or the whole file) has this format. For a directory `head` is empty.
+    read : callable
+        `read(path, mmap)` returns the file's table, or raises InputError naming file and line. `mmap` allows vectors
+        that are a read-only memory map.
+    write : callable
+        `write(path, table)` writes the file so that it appears whole or not at all.
+    dtypes : tuple of str
+        The types of numbers that it can hold, of `precision.DTYPES`.
+    is_directory : bool
+        Whether it is a directory of several files.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    recognises: Callable[[Path, bytes], bool]
+    read: Callable[[Path, bool], Table]
+    write: Callable[[Path, Table], None]
+    dtypes: tuple[str, ...] = ("float32",)
+    is_directory: bool = False
+
+
+# A file is tried for these in order: a format whose description is looser comes later.
 FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
-        npy.FORMAT,
-        safetensors.FORMAT,
-        word2vec_text.FORMAT,
-        word2vec_binary.FORMAT,
-        glove.FORMAT,
-        projector.FORMAT,
+        Format("npy", (".npy",), npy.recognises, npy.read, npy.write, DTYPES),
+        Format("safetensors", (".safetensors",), safetensors.recognises, safetensors.read, safetensors.write, DTYPES),
+        Format("word2vec", (".txt", ".vec"), word2vec.recognises_text, word2vec.read_text, word2vec.write_text),
+        Format("word2vec-binary", (".bin",), word2vec.recognises_binary, word2vec.read_binary, word2vec.write_binary),
+        Format("glove", (".glove",), glove.recognises, glove.read, glove.write),
+        Format("projector", (), projector.recognises, projector.read, projector.write, is_directory=True),
     )
 }
 
 VECTORS = ("input", "output", "sum")
 
-_FASTTEXT_MODEL = (793712314).to_bytes(4, "little")  # how its `.bin` begins
+_FASTTEXT_MODEL = (793712314).to_bytes(4, "little")  # how fastText's own `.bin` begins
 
 # Enough for the first two lines of any table up to dim 4096 in text, unless a word is very long.
 _HEAD_BYTES = 1 << 18
 
 
 def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str = "input") -> Table:
-    """Read a model directory, a projector's, or a vectors file of any known format, told by its contents.
+    """Read a model directory, or a vectors file of any format in `FORMATS`, recognised by its contents.
 
     Parameters
     ----------
@@ -50,12 +95,12 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
     Returns
     -------
     Table
-        Not yet checked by `check_table`.
+        Checked by `check_table`.
 
     Raises
     ------
     InputError
-        When the file is absent, of no known format, or damaged, or there are no such vectors.
+        When the file is absent, has no known format or is damaged, or does not have these vectors.
     """
     path = Path(path)
     if vectors not in VECTORS:
@@ -64,46 +109,40 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
         is_directory = path.is_dir()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    if is_directory and projector.is_projector(path):
-        _refuse_other_vectors(path, vectors)
-        return projector.FORMAT.read(path, mmap)
-    if is_directory:
-        return directory.read(path, mmap, vectors)
-    _refuse_other_vectors(path, vectors)
-    with open_reading(path) as file:
-        head = file.read(_HEAD_BYTES)
-        if head.count(b"\n") < 2:
-            head += file.read(LONGEST_LINE)
-    for format in FORMATS.values():
-        if format.recognises(head):
-            return format.read(path, mmap)
-    if head.startswith(_FASTTEXT_MODEL):
-        raise InputError(
-            f"{path}: a whole fastText model, which is not read; take the .vec that fastText wrote with it"
-        )
-    raise InputError(
-        f"{path}: neither a model directory nor a vectors file that can be read "
-        f"({', '.join(FORMATS)}); its first line tells no words and numbers"
-    )
+    if is_directory and _recognised(path, b"", is_directory) is None:
+        table = model_directory.read(path, mmap, vectors)
+    else:
+        table = _read_file(path, is_directory, mmap, vectors)
+    check_table(table)
+    return table
 
 
 def write_table(path: str | os.PathLike[str], table: Table, format: str | None = None, dtype: str = "float32") -> None:
     """Write a vectors file in the named format or in that of the file's ending.
 
-    An ending `.gz`, `.bz2`, `.xz` or `.zst` after it compresses; case does not matter in endings. The file appears
-    whole or not at all.
+    A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses. Case does not matter in endings. The file appears whole
+    or not at all.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    table : Table
+    format : str, optional
+        A name in `FORMATS`.
+    dtype : str
+        One of `DTYPES`.
 
     Raises
     ------
     InputError
-        When the format cannot be told, does not hold numbers of type `dtype`, there are no words, or nothing can be
-        written at `path`.
+        When neither name nor ending is that of a format, the format does not hold numbers of type `dtype`, there are no
+        words, or `path` cannot be written.
     RunError
-        When writing fails, for want of space say; what stood there before is still there.
+        When writing fails, for example because the disk is full; a file that was there before is unchanged.
     """
     path = Path(path)
     if format is not None and format not in FORMATS:
-        raise InputError(f"{format!r} is no format that can be written; name one of {', '.join(FORMATS)}")
+        raise InputError(f"{format!r} is not a format that can be written; give one of {', '.join(FORMATS)}")
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}; give one of {', '.join(DTYPES)}")
     check_writable(path)
@@ -113,14 +152,41 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
         raise InputError(f"{path}: the format {chosen.name} does not hold {dtype}; take {able}, or leave dtype out")
     if not table.words:
         raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
-    check_place(path, chosen.is_directory)
-    with failures_told(path):
+    check_output_path(path, chosen.is_directory)
+    with report_write_failure(path):
         chosen.write(path, with_precision(table, dtype))
 
 
-def _refuse_other_vectors(path: Path, vectors: str) -> None:
+def _read_file(path: Path, is_directory: bool, mmap: bool, vectors: str) -> Table:
     if vectors != "input":
         raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
+    head = b"" if is_directory else _head(path)
+    format = _recognised(path, head, is_directory)
+    if format is not None:
+        return format.read(path, mmap)
+    if head.startswith(_FASTTEXT_MODEL):
+        raise InputError(
+            f"{path}: a whole fastText model, which cannot be read; take the .vec that fastText wrote with it"
+        )
+    raise InputError(
+        f"{path}: neither a model directory nor a vectors file that can be read "
+        f"({', '.join(FORMATS)}); its first line is not words and numbers"
+    )
+
+
+def _recognised(path: Path, head: bytes, is_directory: bool) -> Format | None:
+    for format in FORMATS.values():
+        if format.is_directory == is_directory and format.recognises(path, head):
+            return format
+    return None
+
+
+def _head(path: Path) -> bytes:
+    with open_reading(path) as file:
+        head = file.read(_HEAD_BYTES)
+        if head.count(b"\n") < 2:
+            head += file.read(LONGEST_LINE)
+    return head
 
 
 def _format_of_ending(path: Path) -> Format:
@@ -130,6 +196,6 @@ def _format_of_ending(path: Path) -> Format:
             return format
     endings = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
     raise InputError(
-        f"{path}: the ending tells no format (known: {endings}); name the format (nce-export --format), one of "
+        f"{path}: the ending is not that of a format (known: {endings}); name the format (nce-export --format), one of "
         f"{', '.join(FORMATS)}"
     )

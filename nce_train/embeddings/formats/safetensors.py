@@ -1,8 +1,8 @@
 """`.safetensors`: the tensor `embeddings` and, in the metadata, `words` (a JSON list) and `config` (a JSON object).
 
-Words stand as they are; a byte that is no UTF-8 is JSON's `\\udcXX`, as Python's `surrogateescape` decodes it. Where
-known, counts are the tensor `counts` (int64 [rows]), and `config` has the settings of the run; int8 vectors have their
-tensor `scales` (float32 [rows]).
+Words are not escaped; a byte that is not UTF-8 is JSON's `\\udcXX`, as Python's `surrogateescape` decodes it. Counts,
+if known, are the tensor `counts` (int64 [rows]), and `config` holds the settings of the run. int8 vectors have
+a further tensor, `scales` (float32 [rows]).
 """
 
 import contextlib
@@ -20,26 +20,27 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings.formats.compression import is_compressed, open_reading, open_writing
 from nce_train.embeddings.formats.escape import word_bytes
-from nce_train.embeddings.formats.format import Format
-from nce_train.embeddings.formats.precision import DTYPES, dequantise
-from nce_train.embeddings.formats.table import Table, check_memory
+from nce_train.embeddings.formats.precision import dequantise
+from nce_train.embeddings.formats.table import Table, check_memory, quote
 from nce_train.errors import InputError
 
-LARGEST_HEADER = 100_000_000  # bytes, in any safetensors library
+LARGEST_HEADER = 100_000_000  # bytes; every safetensors library has this limit
 
 _TENSOR = "embeddings"
 _FLOATS = ("F64", "F32", "F16", "BF16")
-# The length of the header, which is JSON: below 2**40, so that nothing else is taken for it.
+# The length of the header, below 2**40 so that other files do not match, and the beginning of its JSON.
 _HEAD = re.compile(rb"[\s\S]{5}\0\0\0\{")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # that stands for no byte
+_LONE_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # one that does not stand for a byte
 
 
-def _recognises(head: bytes) -> bool:
+def recognises(_path: Path, head: bytes) -> bool:
+    """Whether the file begins with a length and a JSON object."""
     return _HEAD.match(head) is not None
 
 
-def _read(path: Path, mmap: bool) -> Table:
+def read(path: Path, _mmap: bool) -> Table:
+    """Read words, vectors, and counts and settings if there are any; needs the extra `safetensors`."""
     safetensors = _library(path, "reading")
     with _unpacked(path) as plain:
         try:
@@ -59,7 +60,7 @@ def _read(path: Path, mmap: bool) -> Table:
                 elif kinds[_TENSOR] == "I8":
                     vectors = dequantise(file.get_tensor(_TENSOR), file.get_tensor("scales"))
                 else:
-                    with np.errstate(over="ignore"):  # told by check_table, with the row
+                    with np.errstate(over="ignore"):  # check_table reports it, with the row
                         vectors = file.get_tensor(_TENSOR).astype(np.float32, copy=False)
                 counts = file.get_tensor("counts") if kinds.get("counts") == "I64" else None
         except safetensors.SafetensorError as error:
@@ -75,7 +76,8 @@ def _read(path: Path, mmap: bool) -> Table:
     )
 
 
-def _write(path: Path, table: Table) -> None:
+def write(path: Path, table: Table) -> None:
+    """Write words, vectors, settings, and counts if they are known; needs the extra `safetensors`."""
     _library(path, "writing")
     from safetensors.numpy import save
 
@@ -87,8 +89,8 @@ def _write(path: Path, table: Table) -> None:
         tensors["scales"] = table.scales
     if table.counts is not None:
         tensors["counts"] = np.ascontiguousarray(table.counts)
-    # The library lays the whole file out in memory. (Its `save_file` would do so on disk, but closes the file to
-    # everybody but its owner, and can write to no pipe.)
+    # The library assembles the whole file in memory. (Its `save_file` writes to disk, but makes the file readable for
+    # the owner only, and cannot write to a pipe.)
     check_memory(path, *table.vectors.shape)
     head, numbers = _in_fixed_order(memoryview(save(tensors, metadata)))
     with open_writing(path) as file:
@@ -97,12 +99,12 @@ def _write(path: Path, table: Table) -> None:
 
 
 def _in_fixed_order(content: memoryview) -> tuple[bytes, memoryview]:
-    """Header and tensors of a file, with the metadata sorted: the library mixes it, and no two files were the same."""
+    """Split a file into header and tensors, and sort the metadata, whose order the library chooses at random."""
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(bytes(content[8:start]))
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # so that tensors are aligned, and the length never looks like gzip's first bytes
+    text += b" " * (-len(text) % 8)  # aligns the tensors; and the length never begins like a gzip file
     return len(text).to_bytes(8, "little") + text, content[start:]
 
 
@@ -116,7 +118,7 @@ def _library(path: Path, doing: str) -> Any:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """A plain file with what `path` holds, since the library opens no other."""
+    """Yield the path of an uncompressed file with the contents of `path`: the library opens no other."""
     if not is_compressed(path):
         yield path
         return
@@ -129,14 +131,14 @@ def _unpacked(path: Path) -> Iterator[Path]:
 def _check_kinds(path: Path, kinds: Mapping[str, str], metadata: Mapping[str, str]) -> None:
     if _TENSOR not in kinds:
         there = ", ".join(sorted(kinds))[:200]
-        raise InputError(f"{path}: no tensor {_TENSOR!r} is in it, but {there!r}; rename the one with the vectors")
+        raise InputError(f"{path}: it has no tensor {_TENSOR!r}, but {there!r}; rename the one with the vectors")
     if "words" not in metadata:
         raise InputError(f"{path}: its metadata has no 'words', a JSON list with a word for each row; add one")
     if kinds[_TENSOR] == "I8" and kinds.get("scales") != "F32":
         raise InputError(f"{path}: its int8 vectors lack the tensor 'scales' (F32, one a row); export it again")
     if kinds[_TENSOR] not in (*_FLOATS, "I8"):
         raise InputError(
-            f"{path}: {_TENSOR} has numbers of type {kinds[_TENSOR]}; those that can be read are "
+            f"{path}: {_TENSOR} has numbers of type {kinds[_TENSOR]}; types that can be read are "
             f"{', '.join(_FLOATS)}, and I8 with scales"
         )
 
@@ -157,15 +159,17 @@ def _check_shapes(path: Path, shapes: Mapping[str, list[int]]) -> None:
 def _words(path: Path, text: str) -> list[str]:
     words = _parsed(text)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise InputError(f"{path}: 'words' in its metadata is no JSON list of words; it is damaged")
+        raise InputError(f"{path}: 'words' in its metadata is not a JSON list of words; it is damaged")
     if _LONE_SURROGATE.search("".join(words)):
         word = next(filter(_LONE_SURROGATE.search, words))
-        raise InputError(f"{path}: the word {word[:80]!r} in its metadata is no text (a lone surrogate); it is damaged")
+        raise InputError(
+            f"{path}: the word {quote(word)} in its metadata is not text (a lone surrogate); it is damaged"
+        )
     return words
 
 
 def _settings(text: str) -> dict[str, Any]:
-    """The settings of the run; none when `config` is something else, as in files of other programs."""
+    """The settings of the run; empty when `config` is something else, as in files of other programs."""
     settings = _parsed(text)
     return settings if isinstance(settings, dict) else {}
 
@@ -188,18 +192,15 @@ def _from_bfloat16(tensors: list[tuple[str, dict[str, Any]]], rows: int, dim: in
 def _json_of_words(words: list[str]) -> str:
     text = json.dumps(words, ensure_ascii=False, separators=(",", ":"))
     if _LONE_SURROGATE.search(text):
-        word_bytes(next(filter(_LONE_SURROGATE.search, words)))  # refuses it
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        word_bytes(next(filter(_LONE_SURROGATE.search, words)))  # raises InputError
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _check_header(path: Path, metadata: Mapping[str, str]) -> None:
-    # Inside the header the metadata is JSON once more, where quotes and backslashes take two bytes.
+    # Inside the header the metadata is JSON within JSON, where quotes and backslashes take two bytes.
     size = sum(len(text.encode()) + text.count('"') + text.count("\\") for text in metadata.values())
     if size > LARGEST_HEADER - 10_000:
         raise InputError(
             f"{path}: the words take {size / 1e6:.0f} MB, and the header of a safetensors file holds "
             f"{LARGEST_HEADER / 1e6:.0f} MB; write fewer words (--top) or another format, such as npy"
         )
-
-
-FORMAT = Format("safetensors", (".safetensors",), _recognises, _read, _write, DTYPES)

@@ -1,7 +1,7 @@
-"""What every format reads and writes: the words, their vectors, what is known of them, and where each row stood.
+"""`Table`, what every format reads and writes: words, vectors, counts, settings, and where each row stood in the file.
 
-Readers check the form of their own file; what holds for any table (sizes agree, words distinct, numbers
-finite) is checked here, once.
+Each reader checks the form of its own file. `check_table` checks what must hold for every table: sizes agree, words are
+distinct, numbers are finite. `make_table` turns a caller's words and numbers into a table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,24 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from nce_train.arguments import check_words
 from nce_train.errors import InputError
 from nce_train.memory import available_memory
 
 LARGEST_COUNT = 10**18 - 1  # 18 digits, which all formats can hold
 
-# Rows checked at once, so that a mapped table may be larger than memory.
+# Rows in a block when a table is checked, so that a mapped table may be larger than memory.
 _CHECKED_ROWS = 1 << 14
 
 
-def in_memory(row: int) -> str:
-    """Name the place of a row of a table that came from no file."""
-    return f"row {row}"
-
-
 def no_settings() -> Mapping[str, Any]:
-    """The settings of a table of which nobody knows how it was trained."""
+    """Return no settings, for a table whose training is unknown."""
     return {}
 
 
@@ -38,24 +34,46 @@ class Table(NamedTuple):
     words : list of str
         Decoded as UTF-8 with `surrogateescape`, so that any bytes come back.
     vectors : float32 [rows, dim]
-        May be a read-only memory map. On their way into a file float16, or int8 with `scales`.
+        May be a read-only memory map. In a table to be written also float16, or int8 with `scales`.
     counts : int64 [rows] or None
-        How often each word occurs in the corpus; None when the file does not say.
+        How often each word occurs in the corpus; None when it is unknown.
     place : callable
-        `place(row)` names where the row stands, for messages: "v.txt, line 7".
+        `place(row)` names the place of a row, for messages: "v.txt, line 7".
     settings : callable
-        Returns the settings of the run that trained the vectors, by name; empty when they are not known. Asked only
-        where a format holds them, since vectors can be used without.
+        Returns the settings of the run that trained the vectors, by name; empty when they are unknown. Called only
+        when they are needed: damaged settings do not prevent the use of the vectors.
     scales : float32 [rows] or None
-        What each row of int8 vectors is multiplied by.
+        The factor of each row of int8 vectors.
     """
 
     words: list[str]
     vectors: NDArray
     counts: NDArray[np.int64] | None = None
-    place: Callable[[int], str] = in_memory
+    place: Callable[[int], str] = "row {}".format
     settings: Callable[[], Mapping[str, Any]] = no_settings
     scales: NDArray[np.float32] | None = None
+
+
+def make_table(
+    words: Sequence[str],
+    vectors: ArrayLike,
+    counts: ArrayLike | None = None,
+    settings: Callable[[], Mapping[str, Any]] = no_settings,
+) -> Table:
+    """Convert a caller's words and numbers to a table, and check it; errors are those of `Embeddings`."""
+    check_words("index_to_key", words)
+    words = list(words)
+    for row, word in enumerate(words):
+        if not isinstance(word, str):
+            raise TypeError(f"the word of row {row} is {word!r}, of type {type(word).__name__}; words are str")
+    table = Table(
+        words,
+        _real_numbers("vectors", vectors).astype(np.float32, copy=False),
+        None if counts is None else _whole_counts(counts),
+        settings=settings,
+    )
+    check_table(table)
+    return table
 
 
 def check_table(table: Table) -> None:
@@ -70,12 +88,12 @@ def check_table(table: Table) -> None:
     if vectors.ndim != 2 or vectors.shape[1] < 1:
         raise InputError(f"vectors must have the shape [rows, dim] with dim at least 1, not {vectors.shape}")
     if len(words) != len(vectors):
-        raise InputError(f"there are {len(words)} words for {len(vectors)} vectors; give one word a vector")
+        raise InputError(f"there are {len(words)} words for {len(vectors)} vectors; give one word for each vector")
     if counts is not None and counts.shape != (len(words),):
-        raise InputError(f"there are counts of shape {counts.shape} for {len(words)} words; give one a word")
+        raise InputError(f"there are counts of shape {counts.shape} for {len(words)} words; give one for each word")
     if counts is not None and len(counts) and not 0 <= counts.min() <= counts.max() <= LARGEST_COUNT:
         row = int(np.argmax((counts < 0) | (counts > LARGEST_COUNT)))
-        raise InputError(f"{place(row)}: the count {counts[row]} of {_shown(words[row])} is not from 0 to 10^18 - 1")
+        raise InputError(f"{place(row)}: the count {counts[row]} of {quote(words[row])} is not from 0 to 10^18 - 1")
     if len(set(words)) != len(words):
         _refuse_repeated_word(words, place)
     for start in range(0, len(vectors), _CHECKED_ROWS):
@@ -83,7 +101,7 @@ def check_table(table: Table) -> None:
         if not (finite := np.isfinite(block)).all():
             row = int(np.argmin(finite.all(axis=1)))
             raise InputError(
-                f"{place(start + row)}: the vector of {_shown(words[start + row])} holds a number that is not "
+                f"{place(start + row)}: the vector of {quote(words[start + row])} holds a number that is not "
                 "finite (NaN or infinity); train or export it again"
             )
 
@@ -104,13 +122,34 @@ def check_memory(path: Path, rows: int, dim: int = 1) -> None:
         )
 
 
+def quote(text: str) -> str:
+    """Quote a word or field for a message, shortened to 80 characters."""
+    return repr(text if len(text) <= 80 else text[:80] + "…")
+
+
+def _real_numbers(name: str, values: ArrayLike) -> NDArray:
+    try:
+        array = np.asarray(values)
+        if array.dtype == object:  # Python's own types of numbers
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} cannot be taken as an array of numbers ({error}); give real numbers") from None
+    if array.dtype.kind in "cSUmM":  # complex, text, dates
+        raise TypeError(f"{name} are of type {array.dtype}; give real numbers")
+    return array
+
+
+def _whole_counts(counts: ArrayLike) -> NDArray[np.int64]:
+    array = _real_numbers("counts", counts)
+    whole = array.astype(np.int64, copy=False)
+    if not np.array_equal(whole, array) or (whole < 0).any():
+        raise InputError("counts hold a number that is negative or not whole; give how often each word occurs")
+    return whole
+
+
 def _refuse_repeated_word(words: Sequence[str], place: Callable[[int], str]) -> None:
     first: dict[str, int] = {}
     for row, word in enumerate(words):
         if word in first:
-            raise InputError(f"{place(row)}: the word {_shown(word)} stands at {place(first[word])} already; keep one")
+            raise InputError(f"{place(row)}: the word {quote(word)} stands at {place(first[word])} already; keep one")
         first[word] = row
-
-
-def _shown(word: str) -> str:
-    return repr(word if len(word) <= 80 else word[:80] + "…")

@@ -1,4 +1,8 @@
-"""Lines of `word v1 … vD`, the body that word2vec text and GloVe text share, read and written in blocks."""
+"""Lines of text, read in blocks, and lines of `word v1 … vD`, which word2vec text and GloVe share.
+
+`read_blocks` yields whole lines of any text file; `read_lines` turns them into words and vectors; `write_lines` writes
+a table that way.
+"""
 
 import re
 import warnings
@@ -9,20 +13,18 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from nce_train.embeddings.formats.decimals import format_rows, parse_numbers
 from nce_train.embeddings.formats.escape import escape_word, unescape_word
-from nce_train.embeddings.formats.numbers import format_rows, parse_numbers
-from nce_train.embeddings.formats.plain_numbers import parse_plain
-from nce_train.embeddings.formats.table import Table
+from nce_train.embeddings.formats.table import Table, quote
 from nce_train.errors import InputError, NceTrainWarning
 
 LONGEST_LINE = 1 << 24  # bytes: a word of a megabyte, escaped, and any vector
 _BLOCK_BYTES = 1 << 21
 _BLOCK_ROWS = 1 << 12
-_UNUSUAL_BLANKS = (b"  ", b"\t", b"\v", b"\f", b"\r")
 
 
 def write_lines(file: IO[bytes], table: Table) -> None:
-    """Write one line a word: the word, escaped where it must be, and its numbers, separated by blanks."""
+    """Write one line for each word: the word, escaped where necessary, and its numbers, separated by blanks."""
     for start in range(0, len(table.words), _BLOCK_ROWS):
         words = map(escape_word, table.words[start : start + _BLOCK_ROWS])
         numbers = format_rows(table.vectors[start : start + _BLOCK_ROWS])
@@ -32,32 +34,33 @@ def write_lines(file: IO[bytes], table: Table) -> None:
 def read_lines(
     file: IO[bytes], path: Path, dim: int, first_line: int, already_read: bytes = b""
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    """Read lines of a word and `dim` numbers until the file ends.
+    """Read lines of a word and `dim` numbers until the end of the file.
 
     Numbers may be separated by any white space and followed by some, as other programs write them. A word may be a
-    number; one with blanks inside, as other programs write it unescaped, is accepted unless its last part is one.
+    number. A word with unescaped blanks inside, as other programs write it, is accepted unless its last part is a
+    number.
 
     Parameters
     ----------
     file : binary file
-        Standing at the beginning of a line.
+        Positioned at the beginning of a line.
     path : Path
         For messages.
     dim : int
     first_line : int
-        The number of the line that comes next, counted from 1.
+        The number of the next line, counted from 1.
     already_read : bytes
-        What was read of that line before.
+        The beginning of that line, if it was read before.
 
     Yields
     ------
     words, vectors
-        A list of str and float32 [rows, dim], for some lines at a time.
+        A list of str and float32 [rows, dim], for a block of lines.
 
     Raises
     ------
     InputError
-        Naming the line that is not of this form.
+        Naming the line that does not have this form.
     """
     for number, lines in read_blocks(file, path, first_line, already_read):
         yield _parse_lines(lines, path, dim, number)
@@ -66,10 +69,10 @@ def read_lines(
 def read_blocks(
     file: IO[bytes], path: Path, first_line: int, already_read: bytes = b""
 ) -> Iterator[tuple[int, list[bytes]]]:
-    """Read whole lines, some at a time, until the file ends; warn where the last one is open.
+    """Read blocks of whole lines until the end of the file, and warn when the last line has no line break.
 
-    A number that is cut is a number still, and the programs that write such files end each line with a line break.
-    Blank lines at the end of the file are passed over.
+    A truncated number still reads as a number, and the programs that write such files end each line with a line break.
+    Blank lines at the end of the file are skipped.
 
     Parameters
     ----------
@@ -88,7 +91,7 @@ def read_blocks(
     """
     number = first_line
     is_open = False
-    blank: list[bytes] = []  # the last lines read, which stand at the end if nothing follows
+    blank: list[bytes] = []  # blank lines just read: skipped if nothing follows them
     while block := already_read + file.read(_BLOCK_BYTES):
         already_read = b""
         if not block.endswith(b"\n"):
@@ -109,16 +112,32 @@ def read_blocks(
         number += len(lines)
     if is_open:
         warnings.warn(
-            f"{path}, line {number - 1}: the last line has no line break at its end; if the file was cut short, what "
-            "stands last in it is wrong: get it anew, or add the line break.",
+            f"{path}, line {number - 1}: the last line has no line break at its end; if the file was cut short, its "
+            "last number is wrong: fetch the file again, or add the line break.",
             NceTrainWarning,
             stacklevel=2,
         )
 
 
 def long_line(path: Path, line: int) -> InputError:
-    """Say that a line is longer than any word with its vector."""
+    """Return the error for a line that is longer than any word with its vector."""
     return InputError(f"{path}, line {line}: the line is longer than {LONGEST_LINE >> 20} MiB; the file is damaged")
+
+
+def is_number(field: bytes) -> bool:
+    """Whether a field is a number, NaN and infinity included, but not Python's own spelling 1_000."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return b"_" not in field
+
+
+def check_number(field: bytes, path: Path, line: int) -> None:
+    """Raise InputError, naming the line, unless a field is a number."""
+    if not is_number(field):
+        text = field.decode("utf-8", "backslashreplace")
+        raise InputError(f"{path}, line {line}: {quote(text)} is not a number; the file is damaged")
 
 
 def _parse_lines(lines: list[bytes], path: Path, dim: int, first_line: int) -> tuple[list[str], NDArray[np.float32]]:
@@ -127,36 +146,29 @@ def _parse_lines(lines: list[bytes], path: Path, dim: int, first_line: int) -> t
         word, _, text = line.rstrip().partition(b" ")
         words.append(unescape_word(word))
         texts.append(text)
-    numbers = b" ".join(texts)
-    # Only where each line has its fields, none of them empty, does the number of all numbers tell the number
-    # of each line's. `parse_plain` takes nothing but single blanks between numbers; `parse_numbers` would.
+    # The count of all numbers implies that of each line only if each line has its fields and none is empty.
     if all(text.count(b" ") == dim - 1 for text in texts) and all(texts):
-        vectors = parse_plain(numbers, len(lines) * dim)
-        if vectors is None and not any(blank in numbers for blank in _UNUSUAL_BLANKS):
-            vectors = parse_numbers(numbers)
-        if vectors is not None and vectors.size == len(lines) * dim:
+        vectors = parse_numbers(b" ".join(texts), len(lines) * dim)
+        if vectors is not None:
             return words, vectors.reshape(len(lines), dim)
     return _parse_slowly(lines, path, dim, first_line)
 
 
 def _parse_slowly(lines: list[bytes], path: Path, dim: int, first_line: int) -> tuple[list[str], NDArray[np.float32]]:
-    """Read line by line what is not written with single blanks, and find the line that is wrong."""
+    """Read lines one by one when they are not separated by single blanks, and find the line that is wrong."""
     words = []
     vectors = np.empty((len(lines), dim), np.float32)
     for row, line in enumerate(lines):
         word, numbers = _split_line(line, dim)
         later_parts = word.split()[1:]
-        if len(numbers) != dim or is_number(later_parts[-1:]):
+        if len(numbers) != dim or (later_parts and is_number(later_parts[-1])):
             given = sum(1 for _ in re.finditer(rb"\S+", line)) - 1
             raise InputError(
                 f"{path}, line {first_line + row}: {max(given, 0)} numbers stand after the word where there "
                 f"should be {dim}; the file is damaged or cut short"
             )
         for number in numbers:
-            if not is_number([number]):
-                raise InputError(
-                    f"{path}, line {first_line + row}: {shown_field(number)} is not a number; the file is damaged"
-                )
+            check_number(number, path, first_line + row)
         words.append(unescape_word(word))
         with np.errstate(over="ignore"):
             vectors[row] = np.array([float(number) for number in numbers])
@@ -168,18 +180,3 @@ def _split_line(line: bytes, dim: int) -> tuple[bytes, list[bytes]]:
     if len(fields) == dim and line[:1] in (b" ", b"\t"):  # the word is empty
         return b"", fields
     return (fields[0], fields[1:]) if fields else (b"", [])
-
-
-def is_number(field: list[bytes]) -> bool:
-    """Tell whether a list holds one field and that is a number, NaN and infinity included."""
-    try:
-        # Python's own spelling 1_000 is no number of a file.
-        return len(field) == 1 and b"_" not in field[0] and isinstance(float(field[0]), float)
-    except ValueError:
-        return False
-
-
-def shown_field(field: bytes) -> str:
-    """Show a field in a message, whatever its bytes and its length."""
-    text = field.decode("utf-8", "backslashreplace")
-    return repr(text if len(text) <= 40 else text[:40] + "…")

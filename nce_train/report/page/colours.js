@@ -1,19 +1,21 @@
-// Colours come from the style sheet, so that Plotly's pictures follow light and dark as the page does.
+// Colours and lines of models. They come from the style sheet, so that Plotly's charts follow light and dark as the
+// page does.
 
-const RUN_COLOURS = 8;
+const MODEL_COLOURS = 8;
 const DASHES = ["solid", "dash", "dot"];
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-const runColour = (number) => colour(`run-${number % RUN_COLOURS}`);
-const runDash = (number) => DASHES[Math.floor(number / RUN_COLOURS) % DASHES.length];
+const modelColour = (number) => colour(`model-${number % MODEL_COLOURS}`);
+const modelDash = (number) => DASHES[Math.floor(number / MODEL_COLOURS) % DASHES.length];
 
-function runLabel(run, number) {
-  const line = make("i", { className: ["", "dashed", "dotted"][DASHES.indexOf(runDash(number))] });
-  line.style.borderTopColor = `var(--run-${number % RUN_COLOURS})`;
-  return make("span", { className: "run" }, line, run.name);
+// The name of a model behind a sample of its line.
+function modelLabel(model, number) {
+  const line = make("i", { className: ["", "dashed", "dotted"][DASHES.indexOf(modelDash(number))] });
+  line.style.borderTopColor = `var(--model-${number % MODEL_COLOURS})`;
+  return make("span", { className: "model" }, line, model.name);
 }
 
-const darkness = matchMedia("(prefers-color-scheme: dark)");
+const darkScheme = matchMedia("(prefers-color-scheme: dark)");

@@ -1,4 +1,4 @@
-// Curves of training: one small chart for each measure, all runs in it, over tokens or over time.
+// Curves of training: one small chart for each measure, with all models, over tokens or over time.
 
 const MEASURES = [
   ["loss", "NCE loss", { digits: 4 }],
@@ -11,28 +11,30 @@ let axis = "tokens";
 const charts = []; // { element, curves, options }
 
 function showCurves() {
-  const trained = content.runs.filter((run) => run.readings.step.length || run.looks.length);
+  const trained = content.models.filter((model) => model.readings.step.length || model.evaluation_curves.length);
   if (!trained.length) return;
   byId("curves").hidden = false;
-  if (compared()) byId("legend").append(...content.runs.map(runLabel));
+  if (isComparison()) byId("legend").append(...content.models.map(modelLabel));
   for (const [key, title, options] of MEASURES) {
-    addChart(title, options, content.runs.map((run) => ({ ...run.readings, value: run.readings[key] })));
+    addChart(title, options, content.models.map(({ readings }) => ({ ...readings, value: readings[key] })));
   }
-  const looks = new Map();
-  for (const run of content.runs) for (const look of run.looks) looks.set(`${look.measure} ${look.name}`, look);
-  for (const { measure, name } of looks.values()) {
+  const evaluated = new Map();
+  for (const curve of content.models.flatMap((model) => model.evaluation_curves)) {
+    evaluated.set(`${curve.measure} ${curve.name}`, curve);
+  }
+  for (const { measure, name } of evaluated.values()) {
     const title = { heldout: "Held-out loss", accuracy: `${name}: accuracy`, spearman: `${name}: Spearman` }[measure];
-    addChart(title, { digits: measure === "heldout" ? 4 : 3, dots: true },
-      content.runs.map((run) => run.looks.find((look) => look.measure === measure && look.name === name)));
+    addChart(title, { digits: measure === "heldout" ? 4 : 3, dots: true }, content.models.map((model) =>
+      model.evaluation_curves.find((curve) => curve.measure === measure && curve.name === name)));
   }
-  const thinned = content.runs.filter((run) => run.drawn_every > 1)
-    .map((run) => `${run.name}: one reading in ${run.drawn_every} is drawn`);
+  const thinned = content.models.filter((model) => model.drawn_every > 1)
+    .map((model) => `${model.name}: one reading in ${model.drawn_every} is drawn`);
   byId("thinned").hidden = !thinned.length;
   byId("thinned").textContent = thinned.join("; ");
   for (const name of Object.keys(AXES)) byId(`over-${name}`).addEventListener("click", () => chooseAxis(name));
 }
 
-// A chart without a single number is left out.
+// Curves are in the order of the models, undefined for a model without one. A chart without any number is omitted.
 function addChart(title, options, curves) {
   if (!curves.some((curve) => curve?.value.some((value) => value !== null))) return;
   const element = make("div", { role: "img", ariaLabel: title });
@@ -54,17 +56,17 @@ function drawCurves() {
 
 function trace(curve, number, options) {
   const format = options.compact ? ".3s" : `.${options.digits}~f`;
-  const few = curve.value.length < 3;
-  const intervals = curve.interval?.some((interval) => interval !== null);
+  const isShort = curve.value.length < 3;
+  const hasInterval = curve.interval?.some((interval) => interval !== null);
   return {
     type: "scatter",
-    mode: options.dots || few ? "lines+markers" : "lines",
+    mode: options.dots || isShort ? "lines+markers" : "lines",
     x: curve[axis],
     y: curve.value,
-    name: plain(content.runs[number].name),
-    line: { color: runColour(number), width: 2, dash: runDash(number) },
-    marker: { size: 6, color: runColour(number) },
-    error_y: intervals ? {
+    name: escapeForPlotly(content.models[number].name),
+    line: { color: modelColour(number), width: 2, dash: modelDash(number) },
+    marker: { size: 6, color: modelColour(number) },
+    error_y: hasInterval ? {
       type: "data",
       symmetric: false,
       array: curve.interval.map((interval, i) => (interval ? interval[1] - curve.value[i] : 0)),
@@ -72,7 +74,7 @@ function trace(curve, number, options) {
       thickness: 1,
       width: 2,
     } : undefined,
-    hovertemplate: `%{y:${format}}${compared() ? "" : "<extra></extra>"}`,
+    hovertemplate: `%{y:${format}}${isComparison() ? "" : "<extra></extra>"}`,
   };
 }
 

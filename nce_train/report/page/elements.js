@@ -1,6 +1,8 @@
-// Making elements. Text only ever goes in as text: words and names are whatever somebody's corpus held.
+// Content, elements and numbers: what all other scripts use. Words and names come from the corpus and may contain
+// anything, so they are inserted as text only.
 
 const content = JSON.parse(document.getElementById("content").textContent);
+const isComparison = () => content.models.length > 1;
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -10,38 +12,39 @@ function make(tag, properties = {}, ...children) {
 
 const byId = (id) => document.getElementById(id);
 
-function show(id, ...children) {
+function showSection(id, ...children) {
   const section = byId(id);
   section.hidden = false;
   section.append(...children.filter((child) => child !== null));
 }
 
-// Plotly reads tags and entities in its texts.
-const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+// Plotly interprets tags and entities in its texts.
+const escapeForPlotly = (text) =>
+  String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
-const NOTHING = "–";
+const NO_VALUE = "–";
 
-function formatted(value, options) {
-  return value === null || value === undefined ? NOTHING : value.toLocaleString("en", options);
+function formatNumber(value, options) {
+  return value === null || value === undefined ? NO_VALUE : value.toLocaleString("en", options);
 }
 
-const whole = (value) => formatted(value, { maximumFractionDigits: 0 });
-const short = (value) => formatted(value, { notation: "compact", maximumSignificantDigits: 3 });
-const decimals = (value, digits) =>
-  formatted(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const percent = (value, digits = 1) =>
-  formatted(value, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
+const integer = (value) => formatNumber(value, { maximumFractionDigits: 0 });
+const compact = (value) => formatNumber(value, { notation: "compact", maximumSignificantDigits: 3 });
+const decimal = (value, digits) =>
+  formatNumber(value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const percent = (value) =>
+  formatNumber(value, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 function duration(seconds) {
-  if (seconds === null || seconds === undefined) return NOTHING;
-  if (seconds < 60) return `${decimals(seconds, 1)} s`;
+  if (seconds === null || seconds === undefined) return NO_VALUE;
+  if (seconds < 60) return `${decimal(seconds, 1)} s`;
   const minutes = Math.round(seconds / 60);
-  return minutes < 60 ? `${decimals(seconds / 60, 1)} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 60 ? `${decimal(seconds / 60, 1)} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function bytes(size) {
-  if (size === null || size === undefined) return NOTHING;
+  if (size === null || size === undefined) return NO_VALUE;
   const step = size < 1e3 ? 0 : Math.min(4, Math.floor(Math.log10(size) / 3));
   const value = size / 1000 ** step;
-  return `${formatted(value, { maximumSignificantDigits: 3 })} ${["B", "kB", "MB", "GB", "TB"][step]}`;
+  return `${formatNumber(value, { maximumSignificantDigits: 3 })} ${["B", "kB", "MB", "GB", "TB"][step]}`;
 }

@@ -1,23 +1,24 @@
-// The map: points to pan and zoom, labels where there is room for them, and the neighbours of the word that is chosen.
+// The map of words: points to pan and zoom, labels where there is room, search, and the neighbours of a selected word.
+// A place is the index of a word in map.words; the first map.mapped of them are on the map, by frequency.
 
 const LABEL_HEIGHT = 18;
-const LABEL_MARGINS = [9, 7]; // beside and above: labels spread over the whole view instead of where frequent words are
-const LONGEST_LABEL = 30;
-const FOUND = 8;
+const LABEL_MARGINS = [9, 7]; // free space beside and above a label: spreads the labels over the whole view
+const MAX_LABEL_LENGTH = 30;
+const MAX_MATCHES = 8;
 
 const map = content.map;
-const x = unpacked(map.x, Float32Array);
-const y = unpacked(map.y, Float32Array);
-const neighbours = unpacked(map.neighbours, Uint32Array);
-const similarities = unpacked(map.similarities, Int16Array);
+const x = fromBase64(map.x, Float32Array);
+const y = fromBase64(map.y, Float32Array);
+const neighbours = fromBase64(map.neighbours, Uint32Array);
+const similarities = fromBase64(map.similarities, Int16Array);
 const mapped = map.words.slice(0, map.mapped);
-const lowered = mapped.map((word) => word.toLowerCase());
+const lowerCase = mapped.map((word) => word.toLowerCase());
 
 const chart = byId("map-chart");
-let chosen = null; // place of a word among map.words
+let selected = null; // a place
 let view = null; // { x: [left, right], y: [bottom, top] }
 
-function unpacked(text, Kind) {
+function fromBase64(text, Kind) {
   return new Kind(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 }
 
@@ -30,28 +31,28 @@ function neighboursOf(place) {
 const rankOf = (place) => (place < map.mapped ? place : map.ranks_beyond[place - map.mapped]) + 1;
 
 async function showMap() {
-  const way = map.layout === "umap" ? "UMAP" : "the first two principal components";
-  byId("map-note").textContent = `${compared() ? `${content.runs[0].name}: the` : "The"} ` +
-    `${whole(map.mapped)} most frequent of ${whole(content.runs[0].vocabulary)} words, placed by ${way}. ` +
+  const method = map.layout === "umap" ? "UMAP" : "the first two principal components";
+  byId("map-note").textContent = `${isComparison() ? `${content.models[0].name}: the` : "The"} ` +
+    `${integer(map.mapped)} most frequent of ${integer(content.models[0].vocabulary)} words, placed by ${method}. ` +
     "Drag to move, scroll to zoom; a click on a word shows its nearest neighbours among all words.";
   view = wholeView();
   await drawMap();
-  chart.on("plotly_click", (event) => choose(event.points[0].customdata));
-  for (const moving of ["plotly_relayouting", "plotly_relayout"]) chart.on(moving, onMoved);
+  chart.on("plotly_click", (event) => selectWord(event.points[0].customdata));
+  for (const event of ["plotly_relayouting", "plotly_relayout"]) chart.on(event, onMoved);
   byId("zoom-in").addEventListener("click", () => zoom(0.6));
   byId("zoom-out").addEventListener("click", () => zoom(1 / 0.6));
-  byId("zoom-reset").addEventListener("click", () => look(wholeView()));
-  byId("search").addEventListener("input", search);
-  byId("search").addEventListener("keydown", (event) => { if (event.key === "Enter") chooseFirst(); });
+  byId("zoom-reset").addEventListener("click", () => setView(wholeView()));
+  byId("search").addEventListener("input", showMatches);
+  byId("search").addEventListener("keydown", (event) => { if (event.key === "Enter") takeFirstMatch(); });
   new ResizeObserver(() => Plotly.Plots.resize(chart).then(showLabels)).observe(chart);
 }
 
-// Both axes with the same scale, and a margin for the labels at the sides.
+// The view of all points: the same scale on both axes, and a margin for the labels at the sides.
 function wholeView() {
-  const span = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+  const range = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)],
     [Infinity, -Infinity]);
-  const [left, right] = span(x);
-  const [bottom, top] = span(y);
+  const [left, right] = range(x);
+  const [bottom, top] = range(y);
   const { width, height } = chart.getBoundingClientRect();
   const scale = 1.1 * Math.max((right - left) / width, (top - bottom) / height) || 1;
   return around((left + right) / 2, (bottom + top) / 2, scale * width, scale * height);
@@ -64,12 +65,12 @@ function around(centreX, centreY, width, height) {
 function zoom(factor) {
   const middle = ([low, high]) => (low + high) / 2;
   const size = ([low, high]) => (high - low) * factor;
-  look(around(middle(view.x), middle(view.y), size(view.x), size(view.y)));
+  setView(around(middle(view.x), middle(view.y), size(view.x), size(view.y)));
 }
 
-function look(at) {
-  view = at;
-  return Plotly.relayout(chart, { "xaxis.range": [...at.x], "yaxis.range": [...at.y] });
+function setView(newView) {
+  view = newView;
+  return Plotly.relayout(chart, { "xaxis.range": [...view.x], "yaxis.range": [...view.y] });
 }
 
 function onMoved() {
@@ -83,24 +84,25 @@ function hasWebGL() {
   return Boolean(context);
 }
 
-const kind = hasWebGL() ? "scattergl" : "scatter";
+const traceType = hasWebGL() ? "scattergl" : "scatter";
 const sizes = mapped.map((_, place) => 4 + 5 * (1 - Math.log(place + 1) / Math.log(map.mapped + 1)));
 const places = mapped.map((_, place) => place);
-const hovers = mapped.map(plain);
+const hoverTexts = mapped.map(escapeForPlotly);
 
-function marked() {
-  if (chosen === null) return [];
-  return [chosen, ...neighboursOf(chosen).map(([place]) => place)].filter((place) => place < map.mapped);
+// The selected word and its neighbours, as far as they are on the map.
+function highlighted() {
+  if (selected === null) return [];
+  return [selected, ...neighboursOf(selected).map(([place]) => place)].filter((place) => place < map.mapped);
 }
 
 async function drawMap() {
-  const neighbourhood = marked().filter((place) => place !== chosen);
-  const smaller = Math.min(1, Math.max(0.6, chart.clientWidth / 700)); // on a phone
+  const nearby = highlighted().filter((place) => place !== selected);
+  const scale = Math.min(1, Math.max(0.6, chart.clientWidth / 700)); // smaller points on a phone
   await Plotly.react(chart, [
-    points(places, { color: colour("accent"), size: sizes.map((size) => size * smaller),
-      opacity: chosen === null ? 0.5 : 0.28, line: { width: 0 } }),
-    points(neighbourhood, { color: colour("mark"), size: 9 }),
-    points(marked().slice(0, 1), { color: colour("ink"), size: 13 }),
+    points(places, { color: colour("accent"), size: sizes.map((size) => size * scale),
+      opacity: selected === null ? 0.5 : 0.28, line: { width: 0 } }),
+    points(nearby, { color: colour("mark"), size: 9 }),
+    points(highlighted().slice(0, 1), { color: colour("ink"), size: 13 }),
   ], {
     margin: { l: 0, r: 0, t: 0, b: 0 },
     paper_bgcolor: "rgba(0,0,0,0)",
@@ -116,40 +118,41 @@ async function drawMap() {
   showLabels();
 }
 
-function points(some, marker) {
-  return { type: kind, mode: "markers", x: some.map((place) => x[place]), y: some.map((place) => y[place]), marker,
-    customdata: some, text: some.map((place) => hovers[place]), hovertemplate: "%{text}<extra></extra>" };
+function points(shown, marker) {
+  return { type: traceType, mode: "markers", marker, customdata: shown, x: shown.map((place) => x[place]),
+    y: shown.map((place) => y[place]), text: shown.map((place) => hoverTexts[place]),
+    hovertemplate: "%{text}<extra></extra>" };
 }
 
-// Frequent words first, those that matter now before them: each gets its label unless it would cover another.
+// Label the highlighted words, then all others by frequency, unless a label would cover an earlier one.
 function showLabels() {
   const { width, height } = chart.getBoundingClientRect();
-  const first = marked();
+  const first = highlighted();
   const taken = [];
   const labels = [];
   for (const place of new Set([...first, ...places])) {
     const left = ((x[place] - view.x[0]) / (view.x[1] - view.x[0])) * width;
     const top = (1 - (y[place] - view.y[0]) / (view.y[1] - view.y[0])) * height;
     if (left < 0 || left > width || top < 0 || top > height) continue;
-    const text = map.words[place].slice(0, LONGEST_LABEL);
-    const isMarked = first.includes(place);
-    const [beside, above] = isMarked ? [2, 0] : LABEL_MARGINS;
+    const text = map.words[place].slice(0, MAX_LABEL_LENGTH);
+    const isHighlighted = first.includes(place);
+    const [beside, above] = isHighlighted ? [2, 0] : LABEL_MARGINS;
     const half = 3.6 * text.length + beside;
-    const spot = [top - LABEL_HEIGHT - 4, top + 4].find((start) => taken.every(([l, r, t, b]) =>
+    const labelTop = [top - LABEL_HEIGHT - 4, top + 4].find((start) => taken.every(([l, r, t, b]) =>
       left + half < l || left - half > r || start + LABEL_HEIGHT + above < t || start - above > b));
-    if (spot === undefined) continue;
-    taken.push([left - half, left + half, spot - above, spot + LABEL_HEIGHT + above]);
-    const label = make("span", { className: place === chosen ? "chosen" : isMarked ? "near" : "" }, text);
-    label.style.transform = `translate(${left}px, ${spot}px) translateX(-50%)`;
+    if (labelTop === undefined) continue;
+    taken.push([left - half, left + half, labelTop - above, labelTop + LABEL_HEIGHT + above]);
+    const label = make("span", { className: place === selected ? "selected" : isHighlighted ? "near" : "" }, text);
+    label.style.transform = `translate(${left}px, ${labelTop}px) translateX(-50%)`;
     labels.push(label);
   }
   byId("labels").replaceChildren(...labels);
 }
 
-function choose(place) {
-  chosen = place;
-  const inside = x[place] > view.x[0] && x[place] < view.x[1] && y[place] > view.y[0] && y[place] < view.y[1];
-  if (place < map.mapped && !inside) {
+function selectWord(place) {
+  selected = place;
+  const isVisible = x[place] > view.x[0] && x[place] < view.x[1] && y[place] > view.y[0] && y[place] < view.y[1];
+  if (place < map.mapped && !isVisible) {
     view = around(x[place], y[place], view.x[1] - view.x[0], view.y[1] - view.y[0]);
   }
   showWord(place);
@@ -157,59 +160,58 @@ function choose(place) {
 }
 
 function showWord(place) {
-  const count = map.counts === null ? "" : `${whole(map.counts[place])} times, `;
+  const count = map.counts === null ? "" : `${integer(map.counts[place])} times, `;
   const items = neighboursOf(place).map(([other, similarity]) => {
-    const length = make("i");
-    length.style.width = `${100 * Math.min(1, Math.max(0, similarity))}%`;
-    const parts = [make("b", {}, map.words[other]), make("span", { className: "value" }, decimals(similarity, 3)),
-      make("span", { className: "length", ariaHidden: "true" }, length)];
+    const bar = make("i");
+    bar.style.width = `${100 * Math.min(1, Math.max(0, similarity))}%`;
+    const parts = [make("b", {}, map.words[other]), make("span", { className: "value" }, decimal(similarity, 3)),
+      make("span", { className: "length", ariaHidden: "true" }, bar)];
     if (other >= map.mapped) {
-      const title = `number ${whole(rankOf(other))} by frequency, not on the map`;
+      const title = `number ${integer(rankOf(other))} by frequency, not on the map`;
       return make("li", {}, make("span", { className: "neighbour beyond", title }, ...parts));
     }
     const button = make("button", { type: "button", className: "neighbour" }, ...parts);
-    button.addEventListener("click", () => choose(other));
+    button.addEventListener("click", () => selectWord(other));
     return make("li", {}, button);
   });
   byId("word").replaceChildren(
     make("h3", {}, map.words[place]),
-    make("div", { className: "quiet" }, `${count}number ${whole(rankOf(place))} by frequency`),
+    make("div", { className: "quiet" }, `${count}number ${integer(rankOf(place))} by frequency`),
     items.length ? make("ol", { ariaLabel: "Nearest neighbours and their similarities" }, ...items)
       : make("p", { className: "quiet" }, "There is no other word."));
 }
 
-// The word itself, then words that begin so, then words that hold it, each by frequency.
-function matches() {
-  const asked = byId("search").value.trim().toLowerCase();
-  if (!asked) return [];
-  const same = places.filter((place) => lowered[place] === asked);
-  const begin = places.filter((place) => lowered[place] !== asked && lowered[place].startsWith(asked));
-  const hold = places.filter((place) => lowered[place].indexOf(asked) > 0);
-  return [...same, ...begin, ...hold].slice(0, FOUND);
+// Words that are equal to the query, then words that begin with it, then words that contain it, each by frequency.
+function findMatches() {
+  const query = byId("search").value.trim().toLowerCase();
+  if (!query) return [];
+  const equal = places.filter((place) => lowerCase[place] === query);
+  const beginning = places.filter((place) => lowerCase[place] !== query && lowerCase[place].startsWith(query));
+  const containing = places.filter((place) => lowerCase[place].indexOf(query) > 0);
+  return [...equal, ...beginning, ...containing].slice(0, MAX_MATCHES);
 }
 
-function search() {
-  const found = matches();
-  byId("found").replaceChildren(...found.map((place) => {
+function showMatches() {
+  const matches = findMatches();
+  byId("matches").replaceChildren(...matches.map((place) => {
     const button = make("button", { type: "button" }, make("b", {}, map.words[place]),
-      make("span", { className: "quiet" }, map.counts === null ? "" : short(map.counts[place])));
-    button.addEventListener("click", () => take(place));
+      make("span", { className: "quiet" }, map.counts === null ? "" : compact(map.counts[place])));
+    button.addEventListener("click", () => takeMatch(place));
     return make("li", {}, button);
   }));
-  byId("found").hidden = !found.length;
-  const asked = byId("search").value.trim();
-  byId("not-found").hidden = !asked || found.length > 0;
-  byId("not-found").textContent = `Not among the ${whole(map.mapped)} words of the map.`;
+  byId("matches").hidden = !matches.length;
+  byId("not-found").hidden = !byId("search").value.trim() || matches.length > 0;
+  byId("not-found").textContent = `Not among the ${integer(map.mapped)} words of the map.`;
 }
 
-function chooseFirst() {
-  const [first] = matches();
-  if (first !== undefined) take(first);
+function takeFirstMatch() {
+  const [first] = findMatches();
+  if (first !== undefined) takeMatch(first);
 }
 
-function take(place) {
+function takeMatch(place) {
   byId("search").value = map.words[place];
-  byId("found").hidden = true;
+  byId("matches").hidden = true;
   byId("not-found").hidden = true;
-  choose(place);
+  selectWord(place);
 }

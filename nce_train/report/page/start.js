@@ -1,7 +1,7 @@
-// Put everything on the page; draw again when light turns to dark.
+// Fills the page, and draws the charts again when the colour scheme changes.
 
-function showHead() {
-  const [first, ...others] = content.runs.map((run) => run.name);
+function showHeader() {
+  const [first, ...others] = content.models.map((model) => model.name);
   document.title = `${first}: nce-train report`;
   byId("title").textContent = first;
   byId("subtitle").textContent = others.length ? `compared with ${others.join(", ")}` : "nce-train report";
@@ -17,11 +17,11 @@ async function start() {
   showEvaluation();
   showSettings();
   showProvenance();
-  showHead();
+  showHeader();
   await drawCurves();
   await showMap();
-  darkness.addEventListener("change", () => { drawCurves(); drawMap(); });
-  document.documentElement.dataset.drawn = Math.round(performance.now()); // milliseconds, for whoever measures
+  darkScheme.addEventListener("change", () => { drawCurves(); drawMap(); });
+  document.documentElement.dataset.drawn = Math.round(performance.now()); // in milliseconds: marks the page as complete
 }
 
 start();

@@ -1,11 +1,10 @@
-// What is told in figures: summary, evaluation, settings, provenance.
+// Tables and lists: summary, evaluation, settings, provenance.
 
-const compared = () => content.runs.length > 1;
-const lastLoss = (run) => run.readings.loss.findLast((loss) => loss !== null) ?? null;
+const lastLoss = (model) => model.readings.loss.findLast((loss) => loss !== null) ?? null;
 
-// heads: [text, kind] for each column; the first column names the row.
+// heads: [text, class] for each column; the first column names the row.
 function table(title, note, heads, rows) {
-  const head = make("tr", {}, ...heads.map(([text, kind]) => make("th", { scope: "col", className: kind }, text)));
+  const head = make("tr", {}, ...heads.map(([text, className]) => make("th", { scope: "col", className }, text)));
   const body = rows.map((cells) => make("tr", {}, ...cells.map((cell, column) => (column === 0
     ? make("th", { scope: "row" }, cell) : make("td", { className: heads[column][1] }, cell)))));
   return make("div", { className: "card" },
@@ -15,34 +14,35 @@ function table(title, note, heads, rows) {
 }
 
 function showSummary() {
-  const facts = (run) => {
-    const manifest = run.manifest ?? {};
+  const facts = (model) => {
+    const manifest = model.manifest ?? {};
     return [
-      ["words", whole(run.vocabulary)],
-      ["dim", whole(run.dim)],
-      ["tokens trained", short(manifest.tokens_trained)],
+      ["words", integer(model.vocabulary)],
+      ["dim", integer(model.dim)],
+      ["tokens trained", compact(manifest.tokens_trained)],
       ["training", duration(manifest.timings?.train)],
-      ["tokens per second", short(manifest.tokens_per_second)],
-      ["loss at the end", decimals(lastLoss(run), 4)],
+      ["tokens per second", compact(manifest.tokens_per_second)],
+      ["loss at the end", decimal(lastLoss(model), 4)],
       ["peak memory", bytes(manifest.peak_memory_bytes)],
     ];
   };
-  if (compared()) {
-    const heads = [["model", ""], ...facts(content.runs[0]).map(([name]) => [name, "number"])];
-    const rows = content.runs.map((run, number) => [runLabel(run, number), ...facts(run).map(([, value]) => value)]);
-    show("summary", table("", "", heads, rows));
+  if (isComparison()) {
+    const heads = [["model", ""], ...facts(content.models[0]).map(([name]) => [name, "number"])];
+    const rows = content.models.map((model, number) =>
+      [modelLabel(model, number), ...facts(model).map(([, value]) => value)]);
+    showSection("summary", table("", "", heads, rows));
     return;
   }
-  const tiles = facts(content.runs[0])
-    .filter(([, value]) => value !== NOTHING)
+  const tiles = facts(content.models[0])
+    .filter(([, value]) => value !== NO_VALUE)
     .map(([name, value]) => make("div", { className: "tile" }, make("dt", {}, name), make("dd", {}, value)));
-  show("summary", make("dl", { className: "tiles" }, ...tiles));
+  showSection("summary", make("dl", { className: "tiles" }, ...tiles));
 }
 
-// A value on a scale from 0 to 1, with its interval where there is one; no picture of anything below.
-function range(value, interval, number) {
+// A value and its interval, if there is one, on a scale from 0 to 1; empty for a negative value.
+function scaleWithValue(value, interval, number) {
   if (value === null || value === undefined || value < 0) return "";
-  const at = (number) => `${100 * Math.min(1, Math.max(0, number))}%`;
+  const at = (position) => `${100 * Math.min(1, Math.max(0, position))}%`;
   const scale = make("span", { className: "range", ariaHidden: "true" });
   if (interval) {
     const bar = make("span", { className: "interval" });
@@ -53,25 +53,26 @@ function range(value, interval, number) {
   const dot = make("span", { className: "value" });
   dot.style.left = at(value);
   scale.append(dot);
-  for (const part of scale.children) part.style.background = `var(--run-${number % RUN_COLOURS})`;
+  for (const part of scale.children) part.style.background = `var(--model-${number % MODEL_COLOURS})`;
   return scale;
 }
 
 function showEvaluation() {
-  const names = (kind) => [...new Set(content.runs.flatMap((run) => Object.keys(run.evaluation[kind] ?? {})))];
+  const names = (kind) => [...new Set(content.models.flatMap((model) => Object.keys(model.evaluation[kind] ?? {})))];
   for (const name of names("analogies")) byId("evaluation").append(...analogyTables(name));
   const similarities = names("similarity");
   if (similarities.length) byId("evaluation").append(similarityTable(similarities));
 }
 
+// [model, number, result] for each model that has a result on this set.
 function resultsOf(kind, name) {
-  return content.runs
-    .map((run, number) => [run, number, run.evaluation[kind]?.[name]])
+  return content.models
+    .map((model, number) => [model, number, model.evaluation[kind]?.[name]])
     .filter(([, , result]) => result !== undefined);
 }
 
-function intervalText(interval, write) {
-  return interval ? `${write(interval[0])} – ${write(interval[1])}` : NOTHING;
+function intervalText(interval, format) {
+  return interval ? `${format(interval[0])} – ${format(interval[1])}` : NO_VALUE;
 }
 
 function analogyTables(name) {
@@ -79,55 +80,56 @@ function analogyTables(name) {
   const hasInterval = results.some(([, , result]) => result.interval);
   const heads = [["model", ""], ["accuracy", "number"], ...(hasInterval ? [["95 % interval", "number"]] : []),
     ["", "scale"], ["correct", "number"], ["asked", "number"], ["of", "number"], ["coverage", "number"]];
-  const words = [...new Set(results.map(([, , result]) => whole(result.words)))].join(" or ");
-  const overall = table(name, `analogies among ${words} words`, heads, results.map(([run, number, result]) => [
-    runLabel(run, number), percent(result.accuracy),
+  const words = [...new Set(results.map(([, , result]) => integer(result.words)))].join(" or ");
+  const overall = table(name, `analogies among ${words} words`, heads, results.map(([model, number, result]) => [
+    modelLabel(model, number), percent(result.accuracy),
     ...(hasInterval ? [intervalText(result.interval, percent)] : []),
-    range(result.accuracy, result.interval, number), whole(result.correct), whole(result.asked),
-    whole(result.questions), percent(result.coverage)]));
+    scaleWithValue(result.accuracy, result.interval, number), integer(result.correct), integer(result.asked),
+    integer(result.questions), percent(result.coverage)]));
 
   const sections = [...new Set(results.flatMap(([, , result]) => Object.keys(result.sections)))];
   if (sections.length < 2) return [overall];
-  const sectionHeads = [["section", ""], ...results.flatMap(([run]) =>
-    [[compared() ? run.name : "accuracy", "number"], ["asked", "number"]])];
+  const sectionHeads = [["section", ""], ...results.flatMap(([model]) =>
+    [[isComparison() ? model.name : "accuracy", "number"], ["asked", "number"]])];
   const rows = sections.map((section) => [section || "(no section)", ...results.flatMap(([, , result]) => {
     const counts = result.sections[section];
-    return [percent(counts?.accuracy), whole(counts?.asked)];
+    return [percent(counts?.accuracy), integer(counts?.asked)];
   })]);
   return [overall, make("details", {}, make("summary", {}, `${name}: ${sections.length} sections`),
     table("", "", sectionHeads, rows))];
 }
 
 function similarityTable(names) {
-  const all = names.flatMap((name) => resultsOf("similarity", name).map((found) => [name, ...found]));
+  const all = names.flatMap((name) => resultsOf("similarity", name).map((result) => [name, ...result]));
   const hasInterval = all.some(([, , , result]) => result.interval);
-  const heads = [["set", ""], ...(compared() ? [["model", "text"]] : []), ["Spearman", "number"],
+  const heads = [["set", ""], ...(isComparison() ? [["model", "text"]] : []), ["Spearman", "number"],
     ...(hasInterval ? [["95 % interval", "number"]] : []), ["", "scale"], ["pairs", "number"], ["of", "number"],
     ["coverage", "number"]];
-  const write = (value) => decimals(value, 3);
+  const format = (value) => decimal(value, 3);
   return table("Similarity", "rank correlation with people's scores", heads,
-    all.map(([name, run, number, result]) => [
-      name, ...(compared() ? [runLabel(run, number)] : []), write(result.spearman),
-      ...(hasInterval ? [intervalText(result.interval, write)] : []),
-      range(result.spearman, result.interval, number), whole(result.pairs), whole(result.of),
+    all.map(([name, model, number, result]) => [
+      name, ...(isComparison() ? [modelLabel(model, number)] : []), format(result.spearman),
+      ...(hasInterval ? [intervalText(result.interval, format)] : []),
+      scaleWithValue(result.spearman, result.interval, number), integer(result.pairs), integer(result.of),
       percent(result.coverage)]));
 }
 
-const written = (value) => (Array.isArray(value) ? value.join(", ") : String(value ?? "")) || NOTHING;
+const settingText = (value) => (Array.isArray(value) ? value.join(", ") : String(value ?? "")) || NO_VALUE;
 
 function showSettings() {
-  const runs = content.runs.filter((run) => run.manifest && Object.keys(run.manifest.config).length);
-  if (!runs.length) return;
-  const names = [...new Set(runs.flatMap((run) => Object.keys(run.manifest.config)))];
-  const values = (name) => runs.map((run) => name in run.manifest.config ? written(run.manifest.config[name]) : "");
-  if (runs.length === 1) {
-    show("settings", pairs(names.map((name) => [name, values(name)[0]])));
+  const models = content.models.filter((model) => model.manifest && Object.keys(model.manifest.config).length);
+  if (!models.length) return;
+  const configs = models.map((model) => model.manifest.config);
+  const names = [...new Set(configs.flatMap(Object.keys))];
+  const values = (name) => configs.map((config) => (name in config ? settingText(config[name]) : ""));
+  if (models.length === 1) {
+    showSection("settings", pairs(names.map((name) => [name, values(name)[0]])));
     return;
   }
   const differing = names.filter((name) => new Set(values(name)).size > 1);
-  const heads = [["setting", ""], ...runs.map((run) => [run.name, "text"])];
-  const rows = (chosen) => chosen.map((name) => [name, ...values(name)]);
-  show("settings",
+  const heads = [["setting", ""], ...models.map((model) => [model.name, "text"])];
+  const rows = (settings) => settings.map((name) => [name, ...values(name)]);
+  showSection("settings",
     differing.length ? table("Where the runs differ", "", heads, rows(differing))
       : make("p", { className: "quiet" }, "The runs have the same settings."),
     make("details", {}, make("summary", {}, `All ${names.length} settings`), table("", "", heads, rows(names))));
@@ -139,33 +141,31 @@ function pairs(entries) {
 }
 
 function showProvenance() {
-  const runs = content.runs.filter((run) => run.manifest);
-  if (!runs.length) return;
-  const facts = runs.map(factsOf);
-  const names = [...new Set(facts.flatMap((some) => [...some.keys()]))];
-  show("provenance", runs.length === 1 ? pairs([...facts[0]])
-    : table("", "", [["", ""], ...runs.map((run) => [run.name, "text"])],
-      names.map((name) => [name, ...facts.map((some) => some.get(name) ?? NOTHING)])));
-  for (const run of runs) {
-    const { corpus, files } = run.manifest;
+  const models = content.models.filter((model) => model.manifest);
+  if (!models.length) return;
+  const facts = models.map(({ manifest }) => provenanceOf(manifest));
+  const names = [...new Set(facts.flatMap((values) => [...values.keys()]))];
+  showSection("provenance", models.length === 1 ? pairs([...facts[0]])
+    : table("", "", [["", ""], ...models.map((model) => [model.name, "text"])],
+      names.map((name) => [name, ...facts.map((values) => values.get(name) ?? NO_VALUE)])));
+  for (const { name, manifest: { corpus, files } } of models) {
     const rows = [
       ...corpus.map((file) => [`text: ${file.name}`, bytes(file.bytes), digest(file.sha256)]),
-      ...Object.entries(files).map(([name, sha256]) => [name, "", digest(sha256)]),
+      ...Object.entries(files).map(([file, sha256]) => [file, "", digest(sha256)]),
     ];
-    const title = compared() ? `${run.name}: text and files with their SHA-256` : "Text and files with their SHA-256";
-    show("provenance", make("details", {}, make("summary", {}, title),
+    const title = isComparison() ? `${name}: text and files with their SHA-256` : "Text and files with their SHA-256";
+    showSection("provenance", make("details", {}, make("summary", {}, title),
       table("", "", [["file", ""], ["size", "number"], ["SHA-256", "text"]], rows)));
   }
 }
 
-function factsOf(run) {
-  const { packages, machine, timings, tokens, pairs } = run.manifest;
+function provenanceOf({ packages, machine, timings, tokens, pairs }) {
   return new Map([
-    ...Object.entries({ ...packages, ...machine }).map(([name, value]) => [name, written(value)]),
-    ["tokens of an epoch", whole(tokens)],
-    ["pairs trained", whole(pairs)],
+    ...Object.entries({ ...packages, ...machine }).map(([name, value]) => [name, settingText(value)]),
+    ["tokens of an epoch", integer(tokens)],
+    ["pairs trained", integer(pairs)],
     ...Object.entries(timings).map(([name, seconds]) => [`time: ${name}`, duration(seconds)]),
   ]);
 }
 
-const digest = (sha256) => (sha256 ? make("code", {}, sha256) : NOTHING);
+const digest = (sha256) => (sha256 ? make("code", {}, sha256) : NO_VALUE);

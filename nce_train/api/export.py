@@ -1,0 +1,85 @@
+"""Write embeddings as a file that other programs read."""
+
+import os
+from pathlib import Path
+
+from nce_train.arguments import PathLike, check_positive
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.embeddings import with_vectors
+from nce_train.embeddings.postprocess import all_but_the_top, unit_length
+from nce_train.errors import InputError
+from nce_train.files import is_same_file
+
+
+def export(
+    model: Embeddings | PathLike,
+    out: PathLike,
+    *,
+    format: str | None = None,
+    top: int | None = None,
+    vectors: str = "input",
+    normalize: bool = False,
+    postprocess: str | None = None,
+    dtype: str = "float32",
+) -> Embeddings:
+    """Write embeddings as a file that other programs read.
+
+    Parameters
+    ----------
+    model : Embeddings, str or os.PathLike
+        Embeddings, or a model directory or vectors file.
+    out : path
+        The file, or the directory for `projector`; a further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses.
+    format : str, optional
+        See `Embeddings.save`; by default from the ending of `out`.
+    top : int, optional
+        Write only this many words, the most frequent ones.
+    vectors : {"input", "output", "sum"}
+        The words' vectors as centres, as contexts, or the sum; only a model directory has the last two.
+    normalize : bool
+        Scale each vector to length 1, after `postprocess`.
+    postprocess : {"abtt"}, optional
+        Remove the mean and the top components of the vectors that are written.
+    dtype : {"float32", "float16", "int8"}
+        The type of the numbers in the file; see `Embeddings.save`.
+
+    Returns
+    -------
+    Embeddings
+        What was written, before it is rounded to `dtype`.
+
+    Raises
+    ------
+    InputError
+        When the model cannot be read, has no such vectors, or nothing can be written at `out`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import nce_train
+    >>> from nce_train.api import export
+    >>> model = nce_train.Embeddings(["east", "north"], [[2, 0], [0, 3]])
+    >>> export(model, "unit.txt", normalize=True)
+    Embeddings(2 words, dim 2)
+    >>> print(Path("unit.txt").read_text(), end="")
+    2 2
+    east 1.0 0.0
+    north 0.0 1.0
+    """
+    if postprocess not in (None, "abtt"):
+        raise InputError(f"postprocess is {postprocess!r}; give 'abtt' or None")
+    check_positive("top", top, or_none=True)
+    if not isinstance(model, Embeddings):
+        if is_same_file(Path(out).parent, model):
+            raise InputError(f"{os.fspath(out)} is inside the model directory; write to another place")
+        model = Embeddings.load(model, vectors=vectors)
+    elif vectors != "input":
+        raise InputError(f"embeddings in memory have no {vectors} vectors; give the model directory")
+    chosen = model.vectors[:top]
+    if postprocess == "abtt":
+        chosen = all_but_the_top(chosen)
+    if normalize:
+        chosen = unit_length(chosen)
+    written = with_vectors(model, chosen)
+    written.save(out, format, dtype)
+    return written

@@ -1,0 +1,251 @@
+"""What one worker process holds of a run: the ids of parts and shards, and what trains them from a copy of the base.
+
+In: the parts of the corpus, where each shard's ids are, what changed in the base. Out: ids, in files of Dask's
+directory for the worker, and what a shard's round changes. Everything is made when it is first needed, and removed
+with the `WorkerState`.
+"""
+
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nce_train.cluster.messages import RowValues, Segment, ShardTask, TrainedShard
+from nce_train.kernel.sizes import row_length
+from nce_train.kernel.state import Tables, aligned_zeros
+from nce_train.text import word_runs
+from nce_train.text.counted_part import CountedPart, count_part
+from nce_train.text.sources import Source
+from nce_train.text.vocabulary import LINE_END, Vocabulary
+from nce_train.training.noise import noise_tables
+from nce_train.training.parameters import keep_probability, keep_threshold
+from nce_train.training.rounds import ShardResult, ShardWorkspace, next_position
+from nce_train.training.settings import Settings
+from nce_train.training.trainer import kernel_plan
+
+
+class EncodedPart(NamedTuple):
+    """A part of the corpus as ids, the number of words among them, and the SHA-256 of a part that is a whole file."""
+
+    ids: np.ndarray
+    tokens: int
+    sha256: str
+
+
+class WorkerState:
+    """What one worker process holds of a run. Its threads may call all methods at the same time.
+
+    Parameters
+    ----------
+    settings : Settings
+        Resolved.
+    vocabulary : Vocabulary
+    parts : sequence of Source
+        The corpus in reading order.
+    directory : path
+        Where files are kept.
+    """
+
+    def __init__(self, settings: Settings, vocabulary: Vocabulary, parts: Sequence[Source], directory: str) -> None:
+        self._settings = settings
+        self._vocabulary = vocabulary
+        self._sources = parts
+        self._scratch = tempfile.TemporaryDirectory(prefix="nce-train-", dir=directory, ignore_cleanup_errors=True)
+        self._words = word_runs.vocabulary_run(vocabulary.words)
+        self._parts: dict[int, EncodedPart] = {}
+        self._part_locks = [threading.Lock() for _ in parts]
+        self._shards: dict[int, np.ndarray] = {}
+        self._trainer: WorkerTrainer | None = None
+        self._lock = threading.Lock()  # for shards and the trainer
+
+    def part(self, number: int, counted: CountedPart | None = None) -> EncodedPart:
+        """The ids of a part of the corpus.
+
+        After the last part there is one more, of a single LINE_END: it closes a corpus whose line breaks are ignored.
+
+        Parameters
+        ----------
+        number : int
+        counted : CountedPart, optional
+            The part as it was counted. Without it, or when it was counted on another worker, the text is read again.
+        """
+        if number == len(self._sources):
+            return EncodedPart(np.array([LINE_END], np.int32), 0, "")
+        with self._part_locks[number]:
+            if number not in self._parts:
+                if counted is None or not counted.has_ids:
+                    counted = self._count(number)
+                self._parts[number] = self._encode(counted)
+            return self._parts[number]
+
+    def shard(
+        self, number: int, segments: Sequence[Segment], remote_ids: Sequence[np.ndarray | None] | None = None
+    ) -> np.ndarray:
+        """The ids of a shard, int32 [n].
+
+        Parameters
+        ----------
+        number : int
+        segments : sequence of Segment
+            Where its ids are.
+        remote_ids : sequence of int32 arrays or None, optional
+            The ids of each segment, None where they are taken from the parts of this worker; by default all are.
+        """
+        with self._lock:
+            if number not in self._shards:
+                self._shards[number] = self._assemble(number, segments, remote_ids or [None] * len(segments))
+            return self._shards[number]
+
+    def trainer(self) -> "WorkerTrainer":
+        """What trains the shards."""
+        with self._lock:
+            if self._trainer is None:
+                self._trainer = WorkerTrainer(self._vocabulary.counts, self._settings)
+            return self._trainer
+
+    def drop_parts(self) -> None:
+        """Remove the ids of parts, which assembled shards no longer need. They are encoded again on demand."""
+        for number in list(self._parts):
+            with self._part_locks[number]:
+                self._parts.pop(number, None)
+
+    def _count(self, number: int) -> CountedPart:
+        settings = self._settings
+        how = (settings.tokens, settings.lowercase, settings.line_breaks)
+        return count_part(self._sources[number], self._scratch.name, *how)
+
+    def _encode(self, counted: CountedPart) -> EncodedPart:
+        ids, tokens = counted.encode(self._words, self._vocabulary.unknown is not None)
+        if self._settings.line_breaks == "ignore" and len(ids) > 0:
+            ids = ids[:-1]
+        return EncodedPart(ids, tokens, counted.source.sha256)
+
+    def _assemble(
+        self, number: int, segments: Sequence[Segment], remote_ids: Sequence[np.ndarray | None]
+    ) -> np.ndarray:
+        size = sum(segment.end - segment.begin for segment in segments)
+        if size == 0:
+            return read_only(np.empty(0, np.int32))
+        path = Path(self._scratch.name) / f"shard-{number}.npy"
+        ids = np.lib.format.open_memmap(path, "w+", np.int32, (size,))
+        done = 0
+        for (part, begin, end), remote in zip(segments, remote_ids, strict=True):
+            ids[done : done + end - begin] = self.part(part).ids[begin:end] if remote is None else remote
+            done += end - begin
+        ids.flush()
+        shard: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return shard
+
+
+class StaleBase(RuntimeError):
+    """The worker's copy of the base is older than the coordinator assumed."""
+
+
+class WorkerTrainer:
+    """Trains rounds of shards from a copy of the base. Threads may call all methods at the same time.
+
+    Parameters
+    ----------
+    counts : int64 [vocabulary]
+    settings : Settings
+        Resolved.
+    """
+
+    def __init__(self, counts: np.ndarray, settings: Settings) -> None:
+        shape = (len(counts), row_length(settings.dim))
+        self.base = Tables(
+            aligned_zeros(shape, np.float32), aligned_zeros(shape, np.float32), aligned_zeros(shape[:1], np.float32)
+        )
+        self._version = -1  # of the base; -1 when there is none
+        self._dim = settings.dim
+        self._plan = kernel_plan(settings, counts)
+        self._noise = noise_tables(counts, settings)
+        self._keep = keep_threshold(keep_probability(counts, settings.subsample))
+        self._idle: list[ShardWorkspace] = []
+        self._lock = threading.Lock()
+
+    def update_base(self, update: RowValues | None, version: int) -> None:
+        """Bring the base to a version, unless it has it.
+
+        Parameters
+        ----------
+        update : RowValues or None
+            All rows, or those that differ from the version before.
+        version : int
+
+        Raises
+        ------
+        StaleBase
+            When `update` does not lead from the base's version to the one wanted.
+        """
+        with self._lock:
+            if self._version == version:
+                return
+            rows: tuple[Any, Any]
+            if update is not None and update.rows is None:
+                rows = (slice(None), slice(None))
+            elif update is not None and update.rows is not None and self._version == version - 1:
+                rows = update.rows
+            else:
+                raise StaleBase(f"the base has version {self._version}, and version {version} is needed")
+            self._version = -1  # in case of a failure half-way
+            self.base.input[rows[0], : self._dim] = update.values[0]
+            self.base.output[rows[1], : self._dim] = update.values[1]
+            self.base.bias[rows[1]] = update.values[2]
+            self._version = version
+
+    def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The base as views: input and output, float32 [vocabulary, dim], and biases, float32 [vocabulary]."""
+        return self.base.input[:, : self._dim], self.base.output[:, : self._dim], self.base.bias
+
+    def train(self, ids: np.ndarray, task: ShardTask) -> TrainedShard:
+        """Train a shard's round, with the calling thread.
+
+        Parameters
+        ----------
+        ids : int32 [n], read-only
+            Of the whole shard.
+        task : ShardTask
+        """
+        workspace = self._take_workspace()
+        started = time.perf_counter()
+        begin = task.position - task.begin
+        end = next_position(ids, begin, len(ids), task.tokens)
+        workspace.begin(begin, end, task.random_state)
+        if task.max_blocks > 0:
+            workspace.train(self._keep, ids, self._plan, task.schedule, task.max_blocks)
+        thread = workspace.thread
+        result = ShardResult(task.begin + end, thread.cursor.copy(), float(thread.loss[0]))
+        trained = TrainedShard(result, self._changes(workspace), time.perf_counter() - started)
+        with self._lock:
+            self._idle.append(workspace)
+        return trained
+
+    def _take_workspace(self) -> ShardWorkspace:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return ShardWorkspace(self.base, self._noise, self._plan, self._dim)
+
+    def _changes(self, workspace: ShardWorkspace) -> RowValues:
+        dim, copies, tables = self._dim, workspace.copies, workspace.tables
+        inputs, outputs = (
+            np.flatnonzero(places >= 0).astype(np.int32) for places in (copies.input_place, copies.output_place)
+        )
+        input_places, output_places = copies.input_place[inputs], copies.output_place[outputs]
+        values = (
+            tables.input[input_places, :dim] - self.base.input[inputs, :dim],
+            tables.output[output_places, :dim] - self.base.output[outputs, :dim],
+            tables.bias[output_places] - self.base.bias[outputs],
+        )
+        return RowValues((inputs, outputs), values)
+
+
+def read_only(ids: np.ndarray) -> np.ndarray:
+    """Make ids read-only, as those of a mapped file are: the compiler takes the two for different types."""
+    ids.flags.writeable = False
+    return ids

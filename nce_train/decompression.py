@@ -1,0 +1,173 @@
+"""Decompression: the stored bytes of a text or of vectors go in, their contents come out.
+
+The kind of compression (gzip, bzip2, xz, zstd, or none) is detected from the first bytes, never from the file name.
+A file may consist of several members; all of them are read. Damaged and truncated files raise `InputError`.
+"""
+
+import bz2
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nce_train.errors import InputError
+
+ENDINGS = (".gz", ".bz2", ".xz", ".zst")
+HEAD_BYTES = 10  # the length of the longest magic number
+
+_COMPRESSED_CHUNK = 1 << 16
+
+
+class Codec(NamedTuple):
+    """A kind of compression: its name, a factory of decompressors for one member, and the error they raise."""
+
+    name: str
+    new_member: Callable[[], Any]
+    error: type[Exception]
+
+
+def decompressed(stored: io.RawIOBase, name: str) -> io.RawIOBase:
+    """The text of a stored stream, decompressed where necessary.
+
+    Parameters
+    ----------
+    stored : raw stream
+    name : str
+        Name of the file in messages.
+
+    Raises
+    ------
+    InputError
+        When zstd is needed and not installed; on reading, when the data is damaged or truncated.
+    """
+    head = np.empty(HEAD_BYTES, np.uint8)
+    start = head[: read_fully(stored, head, 0)].tobytes()
+    whole = _Prepended(start, stored)
+    codec = detect_codec(start, name)
+    return whole if codec is None else _Decompressor(whole, codec, name)
+
+
+def detect_codec(head: bytes, name: str) -> Codec | None:
+    """The codec of a file that begins with `head` (`HEAD_BYTES`), or None for plain text.
+
+    The magic numbers are those of RFC 1952 (gzip), bzip2's header and first block, the .xz format 1.2, and RFC 8878
+    (zstd).
+    """
+    if head.startswith(b"\x1f\x8b\x08"):
+        return Codec("gzip", lambda: zlib.decompressobj(wbits=31), zlib.error)
+    if head.startswith(b"BZh") and head[4:] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+        return Codec("bzip2", bz2.BZ2Decompressor, OSError)
+    if head.startswith(b"\xfd7zXZ\0"):
+        return Codec("xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), lzma.LZMAError)
+    is_skippable_frame = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
+    if head.startswith(b"\x28\xb5\x2f\xfd") or is_skippable_frame:
+        try:
+            import zstandard
+        except ImportError:
+            raise InputError(
+                f"{name} is compressed with zstd, which needs an extra: pip install 'nce-train[zstd]'"
+            ) from None
+        return Codec("zstd", _ZstdMember, zstandard.ZstdError)
+    return None
+
+
+def read_fully(stream: io.RawIOBase, text: np.ndarray, filled: int) -> int:
+    """Read into `text` (uint8) from position `filled` on until it is full or the stream ends; the end position."""
+    view = text.data
+    while filled < len(text):
+        count = stream.readinto(view[filled:])
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+class _Prepended(io.RawIOBase):
+    """A stream with the bytes put back that were read to detect its codec."""
+
+    def __init__(self, head: bytes, rest: io.RawIOBase) -> None:
+        self.head = head
+        self.rest = rest
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.head:
+            return self.rest.readinto(buffer) or 0
+        count = min(len(buffer), len(self.head))
+        buffer[:count] = self.head[:count]
+        self.head = self.head[count:]
+        return count
+
+
+class _Decompressor(io.RawIOBase):
+    """All members of a compressed file, one after the other.
+
+    The standard library's file objects are less strict: they take damage after the first member for the end.
+    """
+
+    def __init__(self, stored: io.RawIOBase, codec: Codec, name: str) -> None:
+        self.stored = stored
+        self.codec = codec
+        self.file_name = name
+        self.member: Any = None
+        self.input = b""
+        self.output = b""
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.output:
+            if not self.input and (self.member is None or getattr(self.member, "needs_input", True)):
+                self.input = self.stored.read(_COMPRESSED_CHUNK) or b""
+                if not self.input and self.member is not None:
+                    raise InputError(
+                        f"{self.file_name} is cut short: its {self.codec.name} data has no end; fetch it again"
+                    )
+                if not self.input:
+                    return 0
+            if self.member is None:
+                self.input = self.input.lstrip(b"\0")  # padding between members
+                if not self.input:
+                    continue
+                self.member = self.codec.new_member()
+            self.output = self._decompress(len(buffer))
+        count = min(len(buffer), len(self.output))
+        buffer[:count] = self.output[:count]
+        self.output = self.output[count:]
+        return count
+
+    def _decompress(self, limit: int) -> bytes:
+        try:
+            output = self.member.decompress(self.input, limit)
+        except self.codec.error as error:
+            raise InputError(
+                f"{self.file_name} is damaged: its {self.codec.name} data is invalid ({error}); fetch it again"
+            ) from None
+        if self.member.eof:
+            self.input = self.member.unused_data
+            self.member = None
+        else:
+            self.input = getattr(self.member, "unconsumed_tail", b"")
+        return output
+
+
+class _ZstdMember:
+    """One frame, with the interface of the standard library's decompressors."""
+
+    CHUNK = 1 << 10  # zstandard returns everything its input decompresses to: at most 128 KiB for each 4 bytes
+
+    def __init__(self) -> None:
+        import zstandard
+
+        self.frame = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+        self.eof = False
+        self.unconsumed_tail = b""
+        self.unused_data = b""
+
+    def decompress(self, data: bytes, _limit: int) -> bytes:
+        output = self.frame.decompress(data[: self.CHUNK])
+        self.unconsumed_tail = data[self.CHUNK :]
+        self.eof = self.frame.eof
+        if self.eof:
+            self.unused_data = self.frame.unused_data + self.unconsumed_tail
+        return output

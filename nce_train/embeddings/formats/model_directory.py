@@ -1,0 +1,190 @@
+"""Reading the model directory that training writes: `input.npy` (or `output.npy`) and `vocab.tsv` make a table.
+
+Training removes `manifest.json` before it writes the other files and writes it last: without it the model is
+unfinished. `nce_train.runs.model_directory` writes the directory.
+"""
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nce_train.embeddings.formats.npy import read_array, read_vocabulary
+from nce_train.embeddings.formats.table import Table, no_settings
+from nce_train.errors import InputError
+
+_MANIFEST = "manifest.json"
+_CONFIG = "config.yaml"
+# Files that only training writes: where one of them is, a missing manifest means an unfinished model.
+_CHECKPOINT = "checkpoint"
+_FROM_TRAINING = ("output.npy", "bias.npy", _CONFIG, "metrics.jsonl", _CHECKPOINT)
+_FORMAT = 1
+_MOST_SETTINGS = 1 << 17  # bytes: twice what `flat_yaml` takes
+_RETRY_DELAYS = (0.1, 0.3, 1.0)  # seconds, after a model was replaced while it was read
+
+T = TypeVar("T")
+
+
+def read_finished(path: Path, read: Callable[[], T]) -> T:
+    """Call `read`, which reads the files of a finished model; repeat it if the model was replaced meanwhile.
+
+    Memory maps stay valid: training replaces files and never changes their contents.
+
+    Parameters
+    ----------
+    path : Path
+        A model directory. If it has `input.npy` and `vocab.tsv` only, it needs no manifest.
+    read : callable
+
+    Returns
+    -------
+    object
+        What `read` returns.
+
+    Raises
+    ------
+    InputError
+        What `read` raises; or when the model is unfinished or is replaced repeatedly, its manifest is damaged or of
+        another format, or a file is a link that leads out of the directory.
+    """
+    before = _manifest(path)
+    if before is None:
+        raise _unfinished(path)
+    check_manifest(before, path)
+    _refuse_links(path)
+    for delay in _RETRY_DELAYS:
+        failure = None
+        try:
+            result = read()
+        except InputError as error:
+            failure = error
+        if before is not None and _manifest(path) == before:
+            if failure is not None:
+                raise failure
+            return result
+        time.sleep(delay)
+        before = _manifest(path)
+    raise _unfinished(path)
+
+
+def read(path: Path, mmap: bool, vectors: str) -> Table:
+    """Read the table of a model directory.
+
+    Parameters
+    ----------
+    path : Path
+    mmap : bool
+        Map the vectors read-only (but the sum of both is computed).
+    vectors : {"input", "output", "sum"}
+
+    Raises
+    ------
+    InputError
+        When a file is missing or damaged, they do not fit together, or the model is unfinished.
+    """
+    return read_finished(path, lambda: _read(path, mmap, vectors))
+
+
+def _read(path: Path, mmap: bool, vectors: str) -> Table:
+    if not (path / "input.npy").is_file():
+        raise InputError(f"{path}: not a model directory (no input.npy inside); give one that nce-train has finished")
+    words, counts = read_vocabulary(path / "vocab.tsv")
+    names = {"input": ["input.npy"], "output": ["output.npy"], "sum": ["input.npy", "output.npy"]}[vectors]
+    tables = []
+    for name in names:
+        if not (path / name).is_file():
+            raise InputError(f"{path}: this model has no {name}; ask for the input vectors")
+        tables.append(read_array(path / name, mmap))
+        if len(tables[-1]) != len(words) or tables[-1].shape[1] != tables[0].shape[1]:
+            raise InputError(
+                f"{path / name}: the shape {tables[-1].shape} does not fit the {len(words)} words of "
+                f"vocab.tsv and the dim {tables[0].shape[1]}; the files are of different models"
+            )
+    with np.errstate(over="ignore"):  # check_table reports it, with the row
+        chosen = tables[0] if len(tables) == 1 else tables[0] + tables[1]
+    return Table(
+        words,
+        chosen,
+        counts,
+        place=lambda row: f"{path / names[-1]}, row {row}",
+        settings=_settings(path / _CONFIG),
+    )
+
+
+def _settings(path: Path) -> Callable[[], Mapping[str, Any]]:
+    """Read the settings now, as the model may be replaced later; the callable parses them when they are needed."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_SETTINGS)
+    except FileNotFoundError:
+        return no_settings
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); correct this or remove it") from None
+    return partial(_parsed_settings, content, path)
+
+
+def _parsed_settings(content: bytes, path: Path) -> Mapping[str, Any]:
+    from nce_train.flat_yaml import parse_flat_yaml  # imports PyYAML
+
+    return parse_flat_yaml(content, str(path))[0]
+
+
+def check_manifest(content: bytes, path: Path) -> None:
+    """Refuse a manifest that is damaged, of another format, or names a file outside its directory.
+
+    Parameters
+    ----------
+    content : bytes
+    path : Path
+        The model directory.
+
+
+    Raises
+    ------
+    InputError
+    """
+    place = path / _MANIFEST
+    try:
+        manifest = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{place}, line {error.lineno}: damaged or cut short ({error.msg}); copy it again") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: damaged ({type(error).__name__}); copy it again") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):
+        raise InputError(f"{place}: not the manifest of a model; copy it again")
+    if manifest.get("format", _FORMAT) != _FORMAT:
+        raise InputError(f"{place}: the format {str(manifest['format'])[:40]!r} is not known here; update nce-train")
+    for name in manifest.get("files", {}):
+        if name in ("", ".", "..") or "\0" in name or os.path.basename(name) != name or "\\" in name:
+            raise InputError(f"{place}: it names the file {name[:80]!r}, which is not in the model directory")
+
+
+def _refuse_links(path: Path) -> None:
+    """Refuse links out of the directory, with which a model from elsewhere could make us read other files."""
+    inside = os.path.realpath(path)
+    for name in ("input.npy", "vocab.tsv", _MANIFEST, *_FROM_TRAINING):
+        if os.path.dirname(os.path.realpath(path / name)) != inside:
+            raise InputError(f"{path / name}: a link that leads out of the model directory; copy the file itself")
+
+
+def _manifest(path: Path) -> bytes | None:
+    """The manifest's bytes; those of an empty one for a directory that needs none; None for an unfinished model."""
+    try:
+        return (path / _MANIFEST).read_bytes()
+    except FileNotFoundError:
+        return None if any((path / name).exists() for name in _FROM_TRAINING) else b"{}"
+    except OSError as error:
+        raise InputError(f"{path / _MANIFEST}: cannot be read ({error.strerror})") from None
+
+
+def _unfinished(path: Path) -> InputError:
+    hint = "train again with --overwrite"
+    if (path / _CHECKPOINT).is_dir():
+        hint = f"if it was interrupted, resume it: nce-train --resume {shlex.quote(os.fspath(path))}"
+    return InputError(f"{path}: an unfinished model; wait for the run that writes it, or {hint}")

@@ -1,0 +1,213 @@
+"""`WordVectors`: words with vectors in memory, from and to files and gensim, and looked up by word or row.
+
+`embeddings.Embeddings` adds the search for similar words.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nce_train.arguments import check_path
+from nce_train.embeddings.formats.registry import read_table, write_table
+from nce_train.embeddings.formats.table import Table, make_table
+from nce_train.embeddings.keys import Word
+from nce_train.embeddings.spelling import UnknownWordError
+from nce_train.errors import InputError
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+
+class WordVectors:
+    """The part of `Embeddings` that holds words and vectors; `Embeddings` describes parameters and attributes."""
+
+    def __init__(
+        self,
+        index_to_key: Sequence[str],
+        vectors: ArrayLike,
+        counts: ArrayLike | None = None,
+        settings: Mapping[str, Any] | Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        get_settings = settings if callable(settings) else partial(dict, settings or {})
+        self._take(make_table(index_to_key, vectors, counts, get_settings))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], mmap: bool = True, vectors: str = "input") -> Self:
+        """Read a model directory, a projector's directory, or a vectors file, whose format is detected by its contents.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Numbers of other types (float16, float64; bfloat16 in `.safetensors`; int8 as `save` writes it) are
+            converted to float32.
+        mmap : bool
+            Map the vectors of a model directory or plain `.npy` file read-only instead of reading them.
+        vectors : {"input", "output", "sum"}
+            Which vectors of a model directory; a vectors file has input vectors only.
+
+        Raises
+        ------
+        InputError
+            When the file is absent, has no known format or is damaged (the message names file and line), or the model
+            is unfinished.
+        """
+        check_path("path", path)
+        embeddings = cls.__new__(cls)
+        embeddings._take(read_table(path, mmap=mmap, vectors=vectors))
+        return embeddings
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None, dtype: str = "float32") -> None:
+        """Write a vectors file; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses. For `projector` this is a directory.
+        format : {"word2vec", "word2vec-binary", "glove", "npy", "safetensors", "projector"}, optional
+            By default the format of the ending: `.txt` and `.vec` (word2vec), `.bin`, `.glove`, `.npy`, `.safetensors`.
+        dtype : {"float32", "float16", "int8"}
+            The type of the numbers written; only `npy` and `safetensors` hold float16 and int8. int8 has one scale a
+            row: the error of a number is at most 1/254 of the largest number of its row.
+
+        Raises
+        ------
+        InputError
+            When the ending is not that of a format, the format does not hold the type, there are no words, or `path`
+            cannot be written.
+
+        Examples
+        --------
+        >>> import nce_train
+        >>> nce_train.Embeddings(["red", "blue"], [[1, 0], [0, 1]]).save("colours.vec.gz")
+        >>> nce_train.Embeddings.load("colours.vec.gz").index_to_key
+        ['red', 'blue']
+        """
+        check_path("path", path)
+        table = Table(self.index_to_key, self.vectors, self.counts, settings=self._settings)
+        write_table(path, table, format, dtype)
+
+    @classmethod
+    def from_gensim(cls, vectors: Any) -> Self:
+        """Convert gensim 4's vectors.
+
+        Parameters
+        ----------
+        vectors : KeyedVectors, or a model that has them as `wv`
+            Float32 vectors are shared with gensim, not copied. Words of fastText models come without their n-grams.
+
+        Raises
+        ------
+        InputError
+            When a number is not finite.
+        TypeError
+            When this is not an object of gensim 4, or a key is not a str.
+        """
+        keyed = getattr(vectors, "wv", vectors)
+        if not hasattr(keyed, "index_to_key") or not hasattr(keyed, "vectors"):
+            raise TypeError(f"{type(vectors).__name__} is given; give gensim 4's KeyedVectors, or a model with them")
+        counts = getattr(keyed, "expandos", {}).get("count")
+        # gensim invents counts from n to 1 for vectors that have none.
+        if counts is not None and np.array_equal(counts, np.arange(len(counts), 0, -1)):
+            counts = None
+        return cls(keyed.index_to_key, keyed.vectors, counts)
+
+    def to_gensim(self) -> "KeyedVectors":
+        """Copy to gensim 4's KeyedVectors, with the counts, if known, as its attribute `count`.
+
+        Raises
+        ------
+        InputError
+            When gensim is not installed.
+        """
+        try:
+            from gensim.models import KeyedVectors
+        except ImportError:
+            raise InputError("to_gensim needs gensim; pip install 'nce-train[bench]', or gensim alone") from None
+        keyed = KeyedVectors(self.vectors.shape[1], dtype=np.float32)
+        keyed.add_vectors(self.index_to_key, np.asarray(self.vectors))
+        if self.counts is not None:  # gensim 4.4's add_vectors fails when it is given them
+            keyed.expandos["count"] = self.counts.copy()
+        return keyed
+
+    @cached_property
+    def key_to_index(self) -> dict[str, int]:
+        """The row of each word."""
+        return dict(zip(self.index_to_key, range(len(self.index_to_key)), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.index_to_key)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and word in self.key_to_index
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the words, row by row."""
+        return iter(self.index_to_key)
+
+    def __getitem__(self, words: Word | Iterable[Word]) -> NDArray[np.float32]:
+        """Look up the vector [dim] of a word or row (see `get_vector`), or a copy [words, dim] of several.
+
+        Raises
+        ------
+        KeyError
+            When a word is not in the vocabulary.
+        TypeError
+            For anything other than words and rows.
+        """
+        if isinstance(words, (str, bytes)) or not isinstance(words, Iterable):
+            return self.get_vector(cast(Word, words))
+        return self.vectors[np.array([self._row(word) for word in words], np.intp)]
+
+    def get_vector(self, word: Word) -> NDArray[np.float32]:
+        """Look up the vector of a word, or of a row given by its number.
+
+        Returns
+        -------
+        float32 [dim]
+            Not a copy, and read-only.
+
+        Raises
+        ------
+        KeyError
+            When the word is not in the vocabulary.
+        TypeError
+            When it is neither a str nor an int.
+        """
+        vector = np.asarray(self.vectors[self._row(word)])
+        vector.flags.writeable = False
+        return vector
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self)} words, dim {self.vectors.shape[1]})"
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings of the run that trained these vectors, by name; empty when they are unknown.
+
+        Raises
+        ------
+        InputError
+            When the `config.yaml` that came with them is damaged.
+        """
+        return self._settings()
+
+    def _take(self, table: Table) -> None:
+        self.index_to_key = table.words
+        self.vectors: NDArray[np.float32] = table.vectors
+        self.counts = table.counts
+        self._settings = table.settings
+
+    def _row(self, word: object) -> int:
+        if isinstance(word, str):
+            if word not in self.key_to_index:
+                raise UnknownWordError(word, self.index_to_key)
+            return self.key_to_index[word]
+        if isinstance(word, (int, np.integer)) and not isinstance(word, bool):
+            if not 0 <= word < len(self):
+                raise KeyError(f"the row {word} is not in the vocabulary of {len(self)} words")
+            return int(word)
+        raise TypeError(f"{word!r} is of type {type(word).__name__}; give a word (str) or a row (int)")

@@ -1,0 +1,123 @@
+"""When a run writes its checkpoints, and how it can be resumed."""
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from nce_train.runs.context import RunContext
+from nce_train.runs.early_stopping import EarlyStopping
+from nce_train.runs.model_directory import VOCABULARY
+from nce_train.runs.state_file import checksum, states, write_checkpoint
+from nce_train.text.corpus import EncodedCorpus
+from nce_train.training.observers import Observer, Pause
+from nce_train.training.settings import parse_interval
+from nce_train.training.trainer import Trainer
+
+RETRY_SECONDS = 60.0  # after a checkpoint that could not be written
+
+
+class Checkpoints(Observer):
+    """Writes checkpoints at the interval `checkpoint_every`. A full disk costs a warning, and it tries again later."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        encoded: EncodedCorpus,
+        trainer: Trainer,
+        stopping: EarlyStopping | None,
+        interval: str,
+    ) -> None:
+        self._context = context
+        self._encoded = encoded
+        self._trainer = trainer
+        self._stopping = stopping
+        self._seconds, self._tokens = parse_interval(interval)
+        self._failure = ""  # why the last one could not be written
+        self._reached = ""  # how far the run had come at the last one of this session
+        self._wait()
+
+    def wants_pause(self) -> bool:
+        """Whether a checkpoint is due."""
+        return time.monotonic() >= self._due_at_time and self._trainer.totals.tokens >= self._due_at_tokens
+
+    def on_pause(self, pause: Pause) -> None:
+        """Write a checkpoint if it is due. When training ends, the run itself decides."""
+        if not (pause.finished or pause.stopped) and self.wants_pause():
+            self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, or warn."""
+        self._trainer.check()
+        context = self._context
+        try:
+            if context.record.stream is None:
+                self._keep_ids()
+            context.record.timings = context.timings.now(self._trainer.seconds)
+            with context.timings.measure("checkpoints"):
+                write_checkpoint(
+                    context.directory, context.record.as_dict(), self._trainer.state(), context.watcher.saving
+                )
+            if self._stopping is not None:
+                self._stopping.checkpoint_written()
+            now = self._trainer.now()
+            self._failure = ""
+            self._reached = f"{self._trainer.progress():.0%}: epoch {now.epoch + 1}, {now.tokens:,} tokens"
+            self._wait()
+        except OSError as error:
+            self._failure = error.strerror or str(error)
+            context.watcher.note(
+                f"The checkpoint could not be written to {context.directory} ({self._failure}); training goes on and "
+                "tries again later."
+            )
+            self._wait()
+            self._due_at_time = time.monotonic() + min(RETRY_SECONDS, self._seconds or RETRY_SECONDS)
+
+    def resume_hint(self, what_happened: str = "interrupted") -> str:
+        """What happened to the run, and how to resume it."""
+        return _resume_hint(self._context.directory, self._failure, self._reached, what_happened)
+
+    def _keep_ids(self) -> None:
+        """Make sure that ids and vocabulary are on the disk before a checkpoint relies on them."""
+        if self._encoded.checksum is None:
+            with open(self._encoded.path, "rb") as file:
+                os.fsync(file.fileno())
+        self._encoded.vocabulary.save(self._context.directory / VOCABULARY)
+        self._context.record.stream = checksum_of(self._encoded)
+
+    def _wait(self) -> None:
+        self._due_at_time = time.monotonic() + self._seconds
+        self._due_at_tokens = self._trainer.totals.tokens + self._tokens
+
+
+@contextlib.contextmanager
+def with_resume_hint(output: Path, checkpoints: Path) -> Iterator[None]:
+    """Give a KeyboardInterrupt without a message one that says how to resume the run."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if not interrupt.args and states(checkpoints):
+            interrupt.args = (_resume_hint(checkpoints),)
+        raise
+
+
+def _resume_hint(checkpoints: Path, failure: str = "", reached: str = "", what_happened: str = "interrupted") -> str:
+    sentence = what_happened
+    if failure:
+        sentence += f", and no checkpoint could be written ({failure})"
+    if not states(checkpoints):
+        return f"{sentence}; nothing was kept"
+    where = f" ({reached})" if reached else ""
+    return f"{sentence}; go on from the last checkpoint{where} with: {resume_command(checkpoints.parent)}"
+
+
+def resume_command(output: Path) -> str:
+    """The command that resumes an interrupted run."""
+    return f"nce-train --resume {shlex.quote(os.fspath(output))}"
+
+
+def checksum_of(encoded: EncodedCorpus) -> int:
+    """The checksum of a corpus's ids."""
+    return checksum(encoded.stream) if encoded.checksum is None else encoded.checksum

@@ -1,0 +1,264 @@
+"""Reading: the sources of a corpus go in, blocks of decompressed text come out.
+
+Each block ends at white space. The stored bytes are counted and hashed while they are read. Files are read, not
+memory-mapped: a file that is truncated meanwhile must raise an error, not a signal.
+"""
+
+import dataclasses
+import hashlib
+import io
+import itertools
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nce_train.decompression import HEAD_BYTES, decompressed, detect_codec, read_fully
+from nce_train.errors import InputError, RunError
+from nce_train.text.buffers import BufferPool
+from nce_train.text.sources import Source, SourceList
+from nce_train.text.vocabulary import is_token
+
+BLOCK_BYTES = 1 << 20
+PADDING = 16  # bytes after a block's text that the scanner may read (eight at a time) but ignores
+
+_SPACES = b" \n\t\r\v\f"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass
+class Block:
+    """A stretch of text that ends at ASCII white space, never inside a token."""
+
+    text: np.ndarray  # uint8 [end + PADDING or more]
+    end: int
+    source: Source
+    offset: int  # of text[0] in the source's decompressed text
+    buffers: BufferPool  # the pool that `text` belongs to
+
+    def release(self) -> None:
+        """Return the memory of `text` for the next block."""
+        self.buffers.release(self.text)
+
+
+def read_blocks(listed: SourceList, block_bytes: int) -> Iterator[Block]:
+    """Read all sources, once.
+
+    Parameters
+    ----------
+    listed : SourceList
+        Each source gets its `bytes`, and unless it is a part its `sha256`, when it has been read.
+    block_bytes : int
+        Size of a block. A block without white space grows until it holds some.
+
+    Yields
+    ------
+    Block
+
+    Raises
+    ------
+    InputError
+        A damaged or truncated compressed file, a missing extra, or an invalid sentence of an iterable.
+    RunError
+        A read error, or a file that changed after it was listed.
+    """
+    buffers = BufferPool(np.uint8)
+    for source in listed.sources:
+        with _open(source) as file:
+            counting = _CountingReader(file, source, listed)
+            try:
+                if source.span is not None:
+                    file.seek(source.span[0])
+                is_stored_text = source.span is not None or source.sentences is not None
+                stream = counting if is_stored_text else decompressed(counting, source.display_name)
+                yield from _split(stream, source, block_bytes, buffers)
+            except InputError:
+                _check_unchanged(source, file)  # a file that is still being written looks damaged
+                raise
+            if source.span is None:
+                source.sha256 = counting.digest.hexdigest()
+            _check_unchanged(source, file)
+            if source.size is not None and source.span is None and source.bytes != source.size:
+                raise _changed(source)
+
+
+def split_source(source: Source, part_bytes: int, at_line_ends: bool) -> list[Source]:
+    """Split a plain file into parts that can be read independently; a compressed file stays whole.
+
+    Parameters
+    ----------
+    source : Source
+        A file or URL whose `size` is known.
+    part_bytes : int
+        Approximate size of a part.
+    at_line_ends : bool
+        Split after line ends only, else after any white space. A part without one is joined to the next part.
+    """
+    assert source.size is not None
+    if source.size <= part_bytes:
+        return [source]
+    with _open(source) as file:
+        head = file.read(HEAD_BYTES) or b""
+        if detect_codec(head, source.display_name) is not None:
+            return [source]
+        cuts = [0]
+        for target in range(part_bytes, source.size, part_bytes):
+            cut = _next_cut(file, target, min(source.size, target + part_bytes), at_line_ends)
+            if cut is not None:
+                cuts.append(cut)
+    if cuts[-1] < source.size:
+        cuts.append(source.size)
+    return [dataclasses.replace(source, span=span) for span in itertools.pairwise(cuts)]
+
+
+def _next_cut(file: BinaryIO | io.RawIOBase, begin: int, end: int, at_line_ends: bool) -> int | None:
+    """The position after the first line end, or white space, in [begin, end) of a file."""
+    file.seek(begin)
+    while begin < end:
+        chunk = file.read(min(1 << 16, end - begin)) or b""
+        positions = [chunk.find(space) for space in (b"\n" if at_line_ends else _SPACES)]
+        if any(position >= 0 for position in positions):
+            return begin + min(position for position in positions if position >= 0) + 1
+        if not chunk:
+            return None
+        begin += len(chunk)
+    return None
+
+
+def _open(source: Source) -> BinaryIO | io.RawIOBase:
+    if source.sentences is not None:
+        return _SentenceReader(source.sentences)
+    if source.url is not None:
+        import fsspec
+
+        return fsspec.open(source.url, "rb").open()
+    if source.path is None:
+        try:
+            return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        except (AttributeError, OSError, ValueError):
+            raise InputError("the corpus is standard input (-), but there is none") from None
+    try:
+        return source.path.open("rb", buffering=0)
+    except OSError as error:
+        raise RunError(f"cannot read {source.display_name}, which was there before: {error.strerror}") from None
+
+
+def _check_unchanged(source: Source, file: BinaryIO | io.RawIOBase) -> None:
+    """Raise RunError when a regular file was written to after it was listed."""
+    if source.status is None:
+        return
+    now = os.fstat(file.fileno())
+    if (now.st_size, now.st_mtime_ns) != (source.status.st_size, source.status.st_mtime_ns):
+        raise _changed(source)
+
+
+def _changed(source: Source) -> RunError:
+    read = f"{source.size} bytes at first" + (f", {source.bytes} read" if source.span is None else "")
+    return RunError(f"{source.display_name} changed while it was read ({read}): start again when it is complete")
+
+
+def _split(stream: io.RawIOBase, source: Source, block_bytes: int, buffers: BufferPool) -> Iterator[Block]:
+    """The blocks of a stream, without the byte order mark at the start of a file."""
+    head = np.empty(len(_BYTE_ORDER_MARK), np.uint8)
+    carried = head[: read_fully(stream, head, 0)]
+    offset = 0 if source.span is None else source.span[0]
+    if carried.tobytes() == _BYTE_ORDER_MARK and source.sentences is None and offset == 0:
+        carried = carried[:0]
+        offset = len(_BYTE_ORDER_MARK)
+    while True:
+        # Doubling the size when there was no white space keeps the copying linear in the length of a long token.
+        size = max(block_bytes, 2 * len(carried))
+        text = buffers.take(size + PADDING)
+        text[: len(carried)] = carried
+        filled = read_fully(stream, text[:size], len(carried))
+        if filled < size:
+            text[filled] = ord("\n")  # the end of a file ends its last line
+            yield Block(text, filled + 1, source, offset, buffers)
+            return
+        cut = _end_of_last_space(text, len(carried), filled)
+        carried = text[cut:filled]
+        if cut:
+            carried = carried.copy()  # the consumer of the block may release `text`
+            yield Block(text, cut, source, offset, buffers)
+        offset += cut
+
+
+def _end_of_last_space(text: np.ndarray, start: int, end: int) -> int:
+    """The position after the last white space in `text[start:end]`, or 0 when there is none."""
+    for begin in (max(start, end - 256), start):  # the last few bytes nearly always contain one
+        tail = text[begin:end].tobytes()
+        last = max(tail.rfind(space) for space in _SPACES)
+        if last >= 0:
+            return begin + last + 1
+    return 0
+
+
+class _CountingReader(io.RawIOBase):
+    """Counts and hashes the bytes of a source as they are stored."""
+
+    def __init__(self, file: BinaryIO | io.RawIOBase, source: Source, listed: SourceList) -> None:
+        self.file = file
+        self.source = source
+        self.listed = listed
+        self.digest = hashlib.sha256()
+
+    def readinto(self, buffer: Any) -> int:
+        if self.source.sentences is not None:
+            count = self.file.readinto(buffer)  # type: ignore[union-attr]
+        else:
+            wanted = memoryview(buffer)
+            if self.source.span is not None:
+                begin, end = self.source.span
+                wanted = wanted[: end - begin - self.source.bytes]
+            try:
+                count = self.file.readinto(wanted)  # type: ignore[union-attr]
+            except OSError as error:
+                raise RunError(f"cannot read {self.source.display_name}: {error.strerror}") from None
+        if self.source.span is None:  # the hash of a part is not needed
+            self.digest.update(memoryview(buffer)[:count])
+        self.source.bytes += count
+        self.listed.bytes_read += count
+        return count
+
+
+class _SentenceReader(io.RawIOBase):
+    """An iterable of token sequences as text: one sentence a line, tokens joined by spaces."""
+
+    def __init__(self, sentences: Iterable[Sequence[str]]) -> None:
+        self.sentences = enumerate(sentences, start=1)
+        self.text = b""
+
+    def readinto(self, buffer: Any) -> int:
+        lines = [self.text]
+        length = len(self.text)
+        while length < len(buffer):
+            numbered = next(self.sentences, None)
+            if numbered is None:
+                break
+            lines.append(_sentence_line(*numbered))
+            length += len(lines[-1])
+        text = b"".join(lines)
+        count = min(length, len(buffer))
+        buffer[:count] = text[:count]
+        self.text = text[count:]
+        return count
+
+
+def _sentence_line(number: int, sentence: Sequence[str]) -> bytes:
+    if isinstance(sentence, str | bytes):
+        raise InputError(f"sentence {number} of the corpus is one text, not a sequence of tokens: split it")
+    try:
+        tokens = [token for token in sentence if token != ""]
+        line = " ".join(tokens).encode("utf-8", "surrogateescape")
+    except (TypeError, UnicodeEncodeError):
+        hint = "; give paths as a list" if isinstance(sentence, os.PathLike) else ""
+        raise InputError(f"sentence {number} of the corpus is not a sequence of tokens (str){hint}") from None
+    pieces = line.split()
+    if len(pieces) != len(tokens) or b" ".join(pieces) != line or b"\0" in line:
+        culprit = next(token for token in tokens if not is_token(token))
+        content = "a NUL character" if "\0" in culprit else "white space"
+        raise InputError(f"sentence {number} of the corpus: the token {culprit[:80]!r} contains {content}")
+    return line + b"\n"

@@ -1,0 +1,236 @@
+"""The hash table of distinct words of one thread: the Python around the compiled scanner.
+
+Blocks of text go in. Out come their tokens as provisional ids (numbered in the order in which this counter first met
+the words), and at the end the distinct words with counts and first positions. `word_runs.merge` joins counters.
+"""
+
+import functools
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from nce_train.errors import InputError
+from nce_train.text import scan
+from nce_train.text.blocks import PADDING, Block
+from nce_train.text.buffers import BufferPool
+
+_FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
+_TEXT_BYTES_PER_WORD = 8
+_AFTER_EVERYTHING = 1 << 62  # as a position in the corpus
+
+
+class WordCounter:
+    """Counts tokens. Only one thread may use it at a time.
+
+    Parameters
+    ----------
+    words_only : bool
+        Whether tokens are sequences of letters and digits, instead of sequences of bytes between white space.
+    mark_lines : bool
+        Whether the ids contain a mark at each line end.
+    capacity : int
+        Initial capacity in words. The table doubles when it is full.
+    """
+
+    def __init__(self, words_only: bool, mark_lines: bool, capacity: int = _FIRST_CAPACITY) -> None:
+        self.mark_lines = mark_lines
+        self.classes = code_point_classes() if words_only else None
+        self.table = _new_table(capacity, capacity * _TEXT_BYTES_PER_WORD)
+        self._positions = BufferPool(np.int64)
+        self._ids = BufferPool(np.int32)
+
+    def __len__(self) -> int:
+        return int(self.table.used[0])
+
+    def scan(self, block: Block, origin: int) -> np.ndarray:
+        """Count the tokens of a block.
+
+        Parameters
+        ----------
+        block : Block
+        origin : int
+            Position of the block in the corpus, for the first positions of the words.
+
+        Returns
+        -------
+        int32 [n]
+            Provisional ids, and `scan.LINE_END` at the end of each line that is not blank.
+
+        Raises
+        ------
+        InputError
+            When the block contains a NUL byte.
+        """
+        starts, lengths = self._positions.take(block.end), self._positions.take(block.end)
+        arguments = (block.text, block.end, self.mark_lines, starts, lengths)
+        if self.classes is None:
+            num_tokens, nul_byte = scan.find_tokens_whitespace(*arguments)
+        else:
+            num_tokens, nul_byte = scan.find_tokens_words(*arguments, self.classes)
+        if nul_byte >= 0:
+            raise InputError(
+                f"{block.source.display_name} is not text: it contains a NUL byte at offset {block.offset + nul_byte} "
+                "(UTF-16 does too: convert it to UTF-8)"
+            )
+        ids = self._ids.take(num_tokens)
+        self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1, ids)
+        self._positions.release(starts)
+        self._positions.release(lengths)
+        return ids
+
+    def release(self, ids: np.ndarray) -> None:
+        """Return the array that `scan` returned, for the next block."""
+        self._ids.release(ids)
+
+    def add(
+        self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, counts: np.ndarray, first: np.ndarray
+    ) -> np.ndarray:
+        """Add words that were counted elsewhere.
+
+        Parameters
+        ----------
+        text : uint8
+            `PADDING` bytes follow the last word.
+        starts, lengths, counts, first : int64 [n]
+            Position and length of each word in `text`, its number of occurrences, and the position of the first one.
+            The same word may be added several times.
+
+        Returns
+        -------
+        int32 [n]
+            This counter's id of each word.
+        """
+        ids = np.empty(len(starts), np.int32)
+        self._look_up(text, starts, lengths, _AFTER_EVERYTHING, 0, ids)
+        np.add.at(self.table.words[:, scan.COUNT], ids, counts)
+        np.minimum.at(self.table.origins[:, scan.FIRST], ids, first)
+        return ids
+
+    def clear(self) -> None:
+        """Remove all words, but keep the allocated memory."""
+        self.table.slots[:] = 0
+        self.table.used[:] = 0
+
+    def words(self) -> "PackedWords":
+        """The distinct words, decoded on access."""
+        num_words, num_bytes = self.table.used
+        rows = self.table.words[:num_words]
+        starts, lengths = (np.ascontiguousarray(rows[:, column]) for column in (scan.START, scan.LENGTH))
+        return PackedWords(self.table.arena[:num_bytes], starts, lengths)
+
+    def counts(self) -> np.ndarray:
+        """int64 [len(self)], occurrences of each word."""
+        return self.table.words[: len(self), scan.COUNT]
+
+    def first(self) -> np.ndarray:
+        """int64 [len(self)], position in the corpus of the first occurrence of each word."""
+        return self.table.origins[: len(self), scan.FIRST]
+
+    def _look_up(
+        self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, origin: int, weight: int, ids: np.ndarray
+    ) -> None:
+        """Write the id of each token to `ids`."""
+        done = 0
+        while True:
+            done = scan.look_up_tokens(self.table, text, starts, lengths, done, origin, weight, ids)
+            if done == len(starts):
+                return
+            self._reserve(len(self) + 1, int(self.table.used[1] + lengths[done]))
+
+    def _reserve(self, num_words: int, num_bytes: int) -> None:
+        """Grow the table, at least doubling what is too small."""
+        old = self.table
+        used_words, used_bytes = old.used
+        capacity, arena_bytes = len(old.words), len(old.arena) - PADDING
+        if num_words > capacity:
+            capacity = max(2 * capacity, num_words)
+        if num_bytes > arena_bytes:
+            arena_bytes = max(2 * arena_bytes, num_bytes)
+        self.table = _new_table(capacity, arena_bytes)
+        self.table.words[:used_words] = old.words[:used_words]
+        self.table.origins[:used_words] = old.origins[:used_words]
+        self.table.arena[:used_bytes] = old.arena[:used_bytes]
+        self.table.used[:] = old.used
+        scan.refill_slots(self.table)
+
+
+class PackedWords(Sequence[str]):
+    """Words packed into one array of bytes, decoded on access (UTF-8, `surrogateescape`).
+
+    Parameters
+    ----------
+    text : uint8
+    starts, lengths : int64 [words]
+        Position and length of each word in `text`, in bytes.
+    """
+
+    def __init__(self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> None:
+        self.text = text
+        self.starts = starts
+        self.lengths = lengths
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, i: int) -> str:  # type: ignore[override]
+        start = self.starts[i]
+        return self.text[start : start + self.lengths[i]].tobytes().decode("utf-8", "surrogateescape")
+
+    def lower(self) -> "PackedWords":
+        """Each word as `str.lower` converts it; several words may become equal.
+
+        The words must follow each other without gaps, as those of a counter do.
+        """
+        is_capital = (self.text >= ord("A")) & (self.text <= ord("Z"))  # never true inside a multi-byte character
+        text = self.text + np.uint8(32) * is_capital
+        if len(self) == 0:
+            return PackedWords(text, self.starts, self.lengths)
+        not_ascii = np.flatnonzero(np.maximum.reduceat(self.text, self.starts) >= 0x80)
+        starts, lengths = self.starts.copy(), self.lengths.copy()
+        changed = bytearray()
+        for i in not_ascii.tolist():
+            starts[i] = len(text) + len(changed)
+            changed += self[i].lower().encode("utf-8", "surrogateescape")
+            lengths[i] = len(text) + len(changed) - starts[i]
+        return PackedWords(np.concatenate([text, np.frombuffer(changed, np.uint8)]), starts, lengths)
+
+    def ends_in(self, characters: str) -> np.ndarray:
+        """bool [len(self)], whether each word ends in one of `characters` (of at most three bytes each)."""
+        result = np.zeros(len(self), np.bool_)
+        last = np.zeros(len(self), np.int64)  # the last bytes of each word as one big-endian number
+        for width in (1, 2, 3):
+            is_long_enough = self.lengths >= width
+            byte = self.text[np.maximum(self.starts + self.lengths - width, 0)]
+            last |= byte.astype(np.int64) << (8 * (width - 1))
+            encoded = [character.encode() for character in characters]
+            wanted = [int.from_bytes(code, "big") for code in encoded if len(code) == width]
+            result |= is_long_enough & np.isin(last, wanted)
+        return result
+
+
+@functools.cache
+def code_point_classes() -> np.ndarray:
+    """uint8 [0x110000]: `scan.STARTS` for letters and digits, `scan.CONTINUES` for combining marks.
+
+    Letters and digits are the characters for which `str.isalnum` is true. Combining marks are the categories M* of
+    this Python's Unicode tables.
+    """
+    is_alnum = np.fromiter(map(str.isalnum, map(chr, range(sys.maxunicode + 1))), np.bool_)
+    classes = np.where(is_alnum, scan.STARTS, scan.SEPARATOR).astype(np.uint8)
+    for code in np.flatnonzero(~is_alnum):
+        if unicodedata.category(chr(code))[0] == "M":
+            classes[code] = scan.CONTINUES
+    return classes
+
+
+def _new_table(capacity: int, arena_bytes: int) -> scan.WordTable:
+    num_slots = 1 << max(4, (2 * capacity - 1).bit_length())  # at most half full
+    return scan.WordTable(
+        slots=np.zeros(num_slots, np.uint64),
+        words=np.empty((capacity, 4), np.int64),
+        origins=np.empty((capacity, 2), np.int64),
+        arena=np.zeros(arena_bytes + PADDING, np.uint8),
+        used=np.zeros(2, np.int64),
+    )

@@ -40,6 +40,7 @@ class WordCounter:
         self.table = _new_table(capacity, capacity * _TEXT_BYTES_PER_WORD)
         self._positions = BufferPool(np.int64)
         self._ids = BufferPool(np.int32)
+        self._last_origin = 0
 
     def __len__(self) -> int:
         return int(self.table.used[0])
@@ -51,7 +52,7 @@ class WordCounter:
         ----------
         block : Block
         origin : int
-            Position of the block in the corpus, for the first positions of the words.
+            Position of the block in the corpus, for the first positions of the words. Blocks may come in any order.
 
         Returns
         -------
@@ -76,6 +77,10 @@ class WordCounter:
             )
         ids = self._ids.take(num_tokens)
         self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1, ids)
+        if origin < self._last_origin:  # a thread with a later block was faster
+            is_word = ids != scan.LINE_END
+            np.minimum.at(self.table.origins[:, scan.FIRST], ids[is_word], origin + starts[:num_tokens][is_word])
+        self._last_origin = max(self._last_origin, origin)
         self._positions.release(starts)
         self._positions.release(lengths)
         return ids

@@ -10,6 +10,7 @@ import warnings
 
 import numba
 import pytest
+from numba.core.caching import CompileResultCacheImpl
 
 from nce_train import compiled
 from nce_train.errors import NceTrainWarning
@@ -141,7 +142,8 @@ def test_a_cache_that_cannot_be_written_is_reported_once(load, filled, tmp_path)
 
 def test_no_location_can_be_written(load, tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file is in the way")
-    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator", raising=False)
+    only_the_given_place = CompileResultCacheImpl._locator_classes[:1]
+    monkeypatch.setattr(CompileResultCacheImpl, "_locator_classes", only_the_given_place)
     with pytest.warns(NceTrainWarning, match="no place to keep compiled kernels"):
         assert load()(21) == 42
 

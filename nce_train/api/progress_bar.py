@@ -1,6 +1,8 @@
 """A progress bar on a terminal or in a notebook, one for each phase of the work."""
 
+import functools
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,11 +39,9 @@ class ProgressBar:
         """Show that `done` of `total` units of a phase are done; `total` is None where it is unknown."""
         # A phase may come again, such as the same evaluation set for another model.
         if self._bar is None or (phase, total) != (self.phase, self._total) or done < self._bar.n:
-            from tqdm.auto import tqdm
-
             self.close()
             self.phase, self._total = phase, total
-            self._bar = tqdm(total=total, desc=phase, unit=unit, **self._options)
+            self._bar = _bar_class()(total=total, desc=phase, unit=unit, **self._options)
         self._bar.update(done - self._bar.n)
 
     def set_postfix(self, text: str) -> None:
@@ -59,3 +59,18 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
         self._bar = self.phase = None
+
+
+@functools.cache
+def _bar_class() -> "type[tqdm[Any]]":
+    """tqdm's bar for a terminal or a notebook, with a lock of its own.
+
+    tqdm's lock is a semaphore of the system. From Python 3.14 on, Python prints a warning about it when a command exits
+    at once after Ctrl-C.
+    """
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):
+        _lock = threading.RLock()
+
+    return Bar

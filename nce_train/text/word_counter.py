@@ -41,6 +41,7 @@ class WordCounter:
         self.table = _new_table(capacity, capacity * _TEXT_BYTES_PER_WORD)
         self._positions = BufferPool(np.int64)
         self._ids = BufferPool(np.int32)
+        self._last_origin = 0
 
     def __len__(self) -> int:
         return int(self.table.used[0])
@@ -48,8 +49,8 @@ class WordCounter:
     def scan(self, block: Block, origin: int) -> np.ndarray:
         """Count the tokens of a block, whose position in the corpus is `origin`.
 
-        Returns int32 [n], provisional ids and `scan.LINE_END` at the end of each line that is not blank. Raises
-        InputError when the block contains a NUL byte.
+        Blocks may come in any order. Returns int32 [n], provisional ids and `scan.LINE_END` at the end of each line that
+        is not blank. Raises InputError when the block contains a NUL byte.
         """
         starts, lengths = self._positions.take(block.end), self._positions.take(block.end)
         arguments = (block.text, block.end, self.mark_lines, starts, lengths)
@@ -64,6 +65,10 @@ class WordCounter:
             )
         ids = self._ids.take(num_tokens)
         self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1, ids)
+        if origin < self._last_origin:  # a thread with a later block was faster
+            is_word = ids != scan.LINE_END
+            np.minimum.at(self.table.origins[:, scan.FIRST], ids[is_word], origin + starts[:num_tokens][is_word])
+        self._last_origin = max(self._last_origin, origin)
         self._positions.release(starts)
         self._positions.release(lengths)
         return ids

@@ -1,6 +1,7 @@
 """The display of a run: bars, lines, and the log file."""
 
 import dataclasses
+import subprocess
 import sys
 
 import pytest
@@ -107,3 +108,15 @@ def test_a_bar_starts_again_with_each_phase(capsys):
     assert bar.phase is None
     err = capsys.readouterr().err
     assert "reading:   0%" in err and "training:   0%" in err and "a line\n" in err
+
+
+def test_a_bar_takes_no_semaphore_of_the_system():
+    code = (
+        "import sys\n"
+        "from nce_train.api.progress_bar import ProgressBar\n"
+        "with ProgressBar(file=sys.stderr) as bar:\n"
+        "    bar.show('reading', 1, 4)\n"
+        "assert 'multiprocessing.synchronize' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

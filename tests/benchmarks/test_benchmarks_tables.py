@@ -42,6 +42,7 @@ def rows_of(markdown, first_head):
 ONE_SHORT_RUN = ["--presets", "default", "--repeats", "1", "--epochs", "1", "--dim", "16"]
 
 
+@pytest.mark.usefixtures("gensim")
 def test_trainers_side_by_side(tmp_path):
     done = benchmark("benchmarks", tmp_path, *ONE_SHORT_RUN, "--peers", "gensim", "--gensim-lr", "0.025", "--no-cold")
     assert done.returncode == 0, done.stderr
@@ -141,6 +142,7 @@ def test_a_wrong_peer_a_missing_corpus_and_missing_sets_are_said(tmp_path):
     assert not sets.paths and len(sets.notes) == 5 and "simlex999.txt is not in" in sets.notes[2]
 
 
+@pytest.mark.usefixtures("gensim")
 def test_a_peer_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(PACKAGES, "no_such_trainer", "no-such-trainer")
     options = Namespace(presets=[], peers=["gensim", "no_such_trainer"], gensim_lr=["0.05", "0.025"], no_cold=False)
@@ -181,6 +183,7 @@ def test_spread():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("gensim")
 def test_every_writer_and_reader_of_vectors_agrees(tmp_path):
     done = benchmark("benchmarks.round_trip", tmp_path, "--rows", "60", "--dim", "7")
     assert done.returncode == 0, done.stderr

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import text_lines
@@ -76,18 +75,19 @@ def test_other_types_of_floats_become_float32(tmp_path, model, dtype, packed):
 
 
 @pytest.mark.parametrize("ending", [".txt", ".vec.gz", ".bin", ".glove"])
-def test_gensim_reads_our_files(tmp_path, model, ending):
+def test_gensim_reads_our_files(tmp_path, gensim, model, ending):
     model = Embeddings(["new york", "", *model.index_to_key[2:]], model.vectors)
     path = tmp_path / f"v{ending}"
     model.save(path)
-    theirs = KeyedVectors.load_word2vec_format(path, binary=ending == ".bin", no_header=ending == ".glove")
+    load = gensim.models.KeyedVectors.load_word2vec_format
+    theirs = load(path, binary=ending == ".bin", no_header=ending == ".glove")
     assert theirs.index_to_key == ["%_new%20york", "%_%00", *model.index_to_key[2:]]
     np.testing.assert_array_equal(theirs.vectors, model.vectors)
 
 
 @pytest.mark.parametrize(("binary", "header"), [(False, True), (True, True), (False, False)])
-def test_files_of_gensim_are_read(tmp_path, model, binary, header):
-    theirs = KeyedVectors(model.vectors.shape[1])
+def test_files_of_gensim_are_read(tmp_path, gensim, model, binary, header):
+    theirs = gensim.models.KeyedVectors(model.vectors.shape[1])
     words = [*model.index_to_key[:-1], "word" if binary else "two words"]
     theirs.add_vectors(words, model.vectors)
     theirs.save_word2vec_format(tmp_path / "v", binary=binary, write_header=header)

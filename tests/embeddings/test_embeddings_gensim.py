@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-from gensim.models import FastText, KeyedVectors, Word2Vec
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
@@ -15,10 +14,10 @@ COUNTS = np.array([50, 40, 30, 20, 20])
 SENTENCES = [["a", "b", "c", "a"], ["b", "a", "d d", "c"]] * 10
 
 
-def test_gensim_has_words_vectors_and_counts():
+def test_gensim_has_words_vectors_and_counts(gensim):
     model = Embeddings(WORDS, VECTORS, COUNTS)
     theirs = model.to_gensim()
-    assert isinstance(theirs, KeyedVectors) and theirs.index_to_key == WORDS
+    assert isinstance(theirs, gensim.models.KeyedVectors) and theirs.index_to_key == WORDS
     assert theirs.key_to_index == model.key_to_index
     np.testing.assert_array_equal(theirs.vectors, VECTORS)
     assert theirs.vectors.dtype == np.float32
@@ -27,6 +26,7 @@ def test_gensim_has_words_vectors_and_counts():
         assert ours == word and near == pytest.approx(close, abs=1e-6)
 
 
+@pytest.mark.usefixtures("gensim")
 def test_changing_the_copy_in_gensim_leaves_the_model_unchanged(tmp_path):
     Embeddings(WORDS, VECTORS).save(tmp_path / "v.npy")
     mapped = Embeddings.load(tmp_path / "v.npy")
@@ -36,7 +36,8 @@ def test_changing_the_copy_in_gensim_leaves_the_model_unchanged(tmp_path):
     np.testing.assert_array_equal(mapped.vectors, VECTORS)
 
 
-def test_the_round_trip_keeps_words_vectors_and_counts(tmp_path):
+@pytest.mark.usefixtures("gensim")
+def test_the_round_trip_keeps_words_vectors_and_counts():
     for counts in (COUNTS, None):
         back = Embeddings.from_gensim(Embeddings(WORDS, VECTORS, counts).to_gensim())
         assert back.index_to_key == WORDS
@@ -44,9 +45,9 @@ def test_the_round_trip_keeps_words_vectors_and_counts(tmp_path):
         np.testing.assert_array_equal(back.counts, counts)
 
 
-@pytest.mark.parametrize("kind", [Word2Vec, FastText])
-def test_models_trained_by_gensim(kind):
-    theirs = kind(SENTENCES, vector_size=6, min_count=1, epochs=1, workers=1)
+@pytest.mark.parametrize("kind", ["Word2Vec", "FastText"])
+def test_models_trained_by_gensim(gensim, kind):
+    theirs = getattr(gensim.models, kind)(SENTENCES, vector_size=6, min_count=1, epochs=1, workers=1)
     for given in (theirs, theirs.wv):
         ours = Embeddings.from_gensim(given)
         assert ours.index_to_key == theirs.wv.index_to_key
@@ -54,9 +55,9 @@ def test_models_trained_by_gensim(kind):
         assert dict(zip(ours.index_to_key, ours.counts.tolist(), strict=True)) == {"a": 30, "b": 20, "c": 20, "d d": 10}
 
 
-def test_counts_that_gensim_invented_are_dropped(tmp_path):
+def test_counts_that_gensim_invented_are_dropped(tmp_path, gensim):
     Embeddings(["a", "b", "c"], VECTORS[:3]).save(tmp_path / "v.txt")
-    theirs = KeyedVectors.load_word2vec_format(tmp_path / "v.txt")
+    theirs = gensim.models.KeyedVectors.load_word2vec_format(tmp_path / "v.txt")
     assert [theirs.get_vecattr(word, "count") for word in "abc"] == [3, 2, 1]
     assert Embeddings.from_gensim(theirs).counts is None
 
@@ -64,7 +65,10 @@ def test_counts_that_gensim_invented_are_dropped(tmp_path):
 def test_other_objects_are_refused():
     with pytest.raises(TypeError, match="dict is given; give gensim 4's KeyedVectors"):
         Embeddings.from_gensim({"a": [1.0]})
-    numbered = KeyedVectors(2)
+
+
+def test_keys_other_than_words_are_refused(gensim):
+    numbered = gensim.models.KeyedVectors(2)
     numbered.add_vectors([1, 2], np.ones((2, 2), np.float32))
     with pytest.raises(TypeError, match="the word of row 0 is 1, of type int"):
         Embeddings.from_gensim(numbered)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
@@ -22,8 +21,8 @@ def ours(vectors):
 
 
 @pytest.fixture(scope="module")
-def theirs(vectors):
-    model = KeyedVectors(16)
+def theirs(vectors, gensim):
+    model = gensim.models.KeyedVectors(16)
     model.add_vectors(WORDS, vectors)
     return model
 

@@ -4,7 +4,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -29,8 +28,8 @@ def ours(vectors):
 
 
 @pytest.fixture(scope="module")
-def theirs(vectors):
-    model = KeyedVectors(8)
+def theirs(vectors, gensim):
+    model = gensim.models.KeyedVectors(8)
     model.add_vectors(WORDS, vectors)
     return model
 

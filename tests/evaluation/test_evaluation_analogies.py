@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
@@ -25,7 +24,7 @@ def learnable(rng, families=40, parts=3, dim=20):
 
 
 @pytest.mark.parametrize("restrict_vocab", [120, 80, 15])
-def test_counts_match_gensim(tmp_path, restrict_vocab):
+def test_counts_match_gensim(tmp_path, gensim, restrict_vocab):
     rng = np.random.default_rng(7)
     vectors = learnable(rng)
     words = [f"w{i}" for i in range(len(vectors))]
@@ -39,7 +38,7 @@ def test_counts_match_gensim(tmp_path, restrict_vocab):
             questions.append(Question(section, *names))
     (tmp_path / "set.txt").write_text("\n".join(lines) + "\n")
 
-    theirs = KeyedVectors(vectors.shape[1])
+    theirs = gensim.models.KeyedVectors(vectors.shape[1])
     theirs.add_vectors(words, vectors)
     path = str(tmp_path / "set.txt")
     accuracy, sections = theirs.evaluate_word_analogies(path, restrict_vocab=restrict_vocab)
@@ -61,11 +60,11 @@ def test_counts_match_gensim(tmp_path, restrict_vocab):
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`:DeprecationWarning")  # by gensim itself
 @pytest.mark.parametrize("restrict_vocab", [120, 80])
-def test_answers_by_3cosmul_match_gensim(restrict_vocab):
+def test_answers_by_3cosmul_match_gensim(gensim, restrict_vocab):
     rng = np.random.default_rng(7)
     vectors = learnable(rng)
     words = [f"w{i}" for i in range(len(vectors))]
-    theirs = KeyedVectors(vectors.shape[1])
+    theirs = gensim.models.KeyedVectors(vectors.shape[1])
     theirs.add_vectors(words[:restrict_vocab], vectors[:restrict_vocab])
     questions, right = [], []
     for _ in range(100):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -43,7 +42,7 @@ def test_no_correlation_of_fewer_than_two_pairs(values):
     assert spearman(np.array(values), np.array(values)) is None
 
 
-def test_results_match_gensim(tmp_path):
+def test_results_match_gensim(tmp_path, gensim):
     rng = np.random.default_rng(2)
     words = [f"w{i}" for i in range(50)]
     vectors = rng.standard_normal((50, 6)).astype(np.float32)
@@ -53,7 +52,7 @@ def test_results_match_gensim(tmp_path):
     ]  # words from w50 on are unknown; scores have ties
     (tmp_path / "set.tsv").write_text("".join(f"{a}\t{b}\t{score}\n" for a, b, score in pairs))
 
-    theirs = KeyedVectors(6)
+    theirs = gensim.models.KeyedVectors(6)
     theirs.add_vectors(words, vectors)
     _, expected, unknown = theirs.evaluate_word_pairs(str(tmp_path / "set.tsv"))
     ours = summary(Embeddings(words, vectors), pairs)

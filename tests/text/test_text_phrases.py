@@ -37,13 +37,11 @@ def join(corpus, directory, rule, **options):
     return joined, b"".join(pieces)
 
 
-def join_with_gensim(sentences, rule, passes):
+def join_with_gensim(gensim, sentences, rule, passes):
     """The result of gensim. Its words must not contain the delimiter, or it would confuse a_b + c with a + b_c."""
-    from gensim.models.phrases import Phrases
-
     models = []
     for _ in range(passes):
-        model = Phrases(
+        model = gensim.models.Phrases(
             sentences,
             min_count=rule.min_count,
             threshold=rule.threshold,
@@ -80,11 +78,11 @@ def assert_equals_gensim(joined, models, rule):
 )
 @settings(max_examples=40, deadline=None)
 def test_any_text_is_joined_as_by_gensim(
-    tmp_path_factory, sentences, score, choice, min_count, passes, threads, at_once
+    tmp_path_factory, gensim, sentences, score, choice, min_count, passes, threads, at_once
 ):
     sentences = [*sentences, ["x", "y", "x"]]  # two different words at least
     rule = Rule(score, THRESHOLDS[score][choice], min_count)
-    models, expected = join_with_gensim(sentences, rule, passes)
+    models, expected = join_with_gensim(gensim, sentences, rule, passes)
     with pytest.MonkeyPatch.context() as patch:
         for module in (phrases_module, pair_counts):
             patch.setattr(module, "_IDS_AT_ONCE", at_once)
@@ -97,10 +95,10 @@ def test_any_text_is_joined_as_by_gensim(
 
 
 @pytest.mark.parametrize(("score", "passes"), [("word2vec", 2), ("npmi", 1)])
-def test_the_sample_is_joined_as_by_gensim(tmp_path, score, passes):
+def test_the_sample_is_joined_as_by_gensim(tmp_path, gensim, score, passes):
     sentences = [line.split() for line in lzma.decompress(SAMPLE.read_bytes()).decode().splitlines()]
     rule = Rule(score)
-    models, expected = join_with_gensim(sentences, rule, passes)
+    models, expected = join_with_gensim(gensim, sentences, rule, passes)
     joined, text = join(SAMPLE, tmp_path, rule, passes=passes, threads=2)
     assert [[word.replace("_", "+") for word in line] for line in lines_of(text)] == expected
     assert_equals_gensim(joined, models, rule)

@@ -116,6 +116,18 @@ def test_added_counters_equal_one_counter(texts, share):
         assert by_first == list(expected)
 
 
+@given(texts=st.lists(TEXTS, min_size=6, max_size=6), order=st.permutations(range(6)))
+@settings(max_examples=100, deadline=None)
+def test_blocks_in_any_order_have_the_same_first_positions(texts, order):
+    counter = WordCounter(False, mark_lines=True, capacity=1)
+    origins = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    for number in order:
+        counter.scan(block_of(texts[number] + b"\n"), int(origins[number]))
+    words = [word.encode("utf-8", "surrogateescape") for word in counter.words()]
+    by_first = [words[i] for i in np.argsort(counter.first())]
+    assert by_first == list(dict.fromkeys(word for text in texts for word in text.split()))
+
+
 def test_words_that_differ_in_one_byte_or_in_length_are_distinct():
     words = [b"w" * n for n in range(1, 70)]
     words += [b"v" * i + b"u" + b"v" * (39 - i) for i in range(40)]

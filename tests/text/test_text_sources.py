@@ -193,7 +193,7 @@ def test_a_fifo_is_read_once(tmp_path):
     writer.join()
 
 
-@pytest.mark.parametrize("content", [TEXT, bz2.compress(TEXT)])
+@pytest.mark.parametrize("content", [TEXT, bz2.compress(TEXT)], ids=["plain", "bzip2"])
 def test_standard_input_is_read(content):
     program = (
         "import sys; from nce_train.text.blocks import read_blocks; from nce_train.text.sources import list_sources\n"

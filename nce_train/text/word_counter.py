@@ -49,8 +49,8 @@ class WordCounter:
     def scan(self, block: Block, origin: int) -> np.ndarray:
         """Count the tokens of a block, whose position in the corpus is `origin`.
 
-        Blocks may come in any order. Returns int32 [n], provisional ids and `scan.LINE_END` at the end of each line that
-        is not blank. Raises InputError when the block contains a NUL byte.
+        Blocks may come in any order. Returns int32 [n], provisional ids and `scan.LINE_END` at the end of each line
+        that is not blank. Raises InputError when the block contains a NUL byte.
         """
         starts, lengths = self._positions.take(block.end), self._positions.take(block.end)
         arguments = (block.text, block.end, self.mark_lines, starts, lengths)

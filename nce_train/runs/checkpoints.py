@@ -110,7 +110,7 @@ def _resume_hint(checkpoints: Path, failure: str = "", reached: str = "", what_h
     if not checkpoint_files(checkpoints):
         return f"{sentence}; nothing was kept"
     where = f" ({reached})" if reached else ""
-    return f"{sentence}; go on from the last checkpoint{where} with: {resume_command(checkpoints.parent)}"
+    return f"{sentence}; resume from the last checkpoint{where} with: {resume_command(checkpoints.parent)}"
 
 
 def resume_command(output: Path) -> str:

@@ -1,4 +1,4 @@
-"""What the steps of a run are given: a value, which knows nothing and does nothing."""
+"""What the steps of a run share: a plain value without methods."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -109,9 +109,9 @@ def _save(
     except OSError as error:
         what_stays = "train again (a model that was there is unchanged)"
         if checkpoint_files(directory):
-            what_stays = f"go on from the last checkpoint with: {resume_command(context.output)}"
+            what_stays = f"resume from the last checkpoint with: {resume_command(context.output)}"
         raise RunError(
-            f"The model cannot be written to {context.output}: {error.strerror}; mend this and {what_stays}."
+            f"The model cannot be written to {context.output}: {error.strerror}; fix this and {what_stays}."
         ) from None
     if not context.record.keep_checkpoint:
         remove_checkpoint_files(directory)

@@ -85,7 +85,7 @@ def claim(output: Path, overwrite: bool) -> Claim:
             _lock(output / CHECKPOINT).close()  # refuses first when another run is writing there
         if names and not overwrite:
             kind = "a finished model" if MANIFEST in names else "an interrupted run"
-            go_on = "--resume to go on with it, " if CHECKPOINT in names else ""
+            go_on = "--resume to continue it, " if CHECKPOINT in names else ""
             raise InputError(
                 f"The output directory {output} holds {kind}: give --overwrite to replace it, {go_on}or another "
                 "directory with -o."

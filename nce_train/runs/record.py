@@ -67,7 +67,7 @@ class RunRecord:
                 json.dump(self.as_dict(), file, indent=1, allow_nan=False)
         except OSError as error:
             raise RunError(
-                f"{directory / RUN} cannot be written: {error.strerror}; mend this and train again."
+                f"{directory / RUN} cannot be written: {error.strerror}; fix this and train again."
             ) from None
 
     def add_encoded(self, encoded: EncodedCorpus) -> None:

@@ -79,7 +79,7 @@ def resume_model(
             return _go_on(context, settings, checkpoint.arrays, found_corpus, find_start)
         if found_corpus is None:
             why = warnings[0] if warnings else "The corpus was standard input or came from Python"
-            raise InputError(f"The run in {output} has no whole checkpoint to go on from. {why}: start anew.")
+            raise InputError(f"The run in {output} has no whole checkpoint to resume from. {why}: start anew.")
         watcher.note("There is no whole checkpoint: the run starts from the beginning.")
         start = None if record.start is None else same_start(record.start, find_start)
         return train_from_beginning(context, found_corpus, settings, start)

@@ -290,7 +290,7 @@ class Settings(BaseModel):
         if self.lr == 0:
             found.append("With lr 0 no parameter moves: the run only measures the loss.")
         elif self.reduction == "mean" and self.lr == self._automatic_lr():
-            found.append(f"With reduction mean lr {self.lr:g} is little: it divides the steps by a block's pairs.")
+            found.append(f"With reduction mean lr {self.lr:g} is small: each step is divided by a block's pairs.")
         return found
 
     def _warnings_about_rounds(self, vocabulary: int, token_count: int) -> list[str]:

@@ -117,7 +117,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def _all_begun(self) -> bool:
-        """Whether no work is left of the epochs begun."""
+        """Whether all work of the epochs that have begun is taken."""
 
     @abstractmethod
     def _work(self, number: int) -> None:

@@ -79,7 +79,7 @@ def test_a_run_interrupted_on_workers_resumes_without_them(corpus, expected, tmp
             break
     lines += process.stderr.readlines()
     assert process.wait(60) == 130, "".join(lines)
-    assert lines[-1].startswith("Error: interrupted; go on from the last checkpoint (")
+    assert lines[-1].startswith("Error: interrupted; resume from the last checkpoint (")
     assert lines[-1].endswith(" tokens) with: nce-train --resume model\n")
     assert "Traceback" not in "".join(lines)
     nce_train.train(resume=tmp_path / "model", progress=False)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_case import KernelCase, plan, random_lines
-from twin import block_step, expected_count, subsample_and_cut
+from twin import block_step, cut_into_blocks, expected_count
 
 from nce_train.kernel.state import (
     AFTER,
@@ -143,7 +143,7 @@ def test_blocks_are_the_texts(lengths, block_size, window, calls):
     # the smallest buffer there is, so that sentences are read in several pieces
     case = KernelCase(lines, 50, 16, chosen, kept_capacity=1)
     sizes = []
-    for centres, contexts in subsample_and_cut(lines, block_size, window):
+    for centres, contexts in cut_into_blocks(lines, block_size, window):
         assert case.run(1) == 1
         block = case.block()
         assert block.centres == centres

@@ -65,7 +65,7 @@ def block_step(tables, block, probability, rate, *, pairs=False, mean=False, rem
     return (new_input, new_output, new_bias), loss, total_pairs
 
 
-def subsample_and_cut(lines, block_size, window):
+def cut_into_blocks(lines, block_size, window):
     """All blocks of sentences without subsampling at a fixed radius: (centres, contexts) of each."""
     centres = [
         (line[c], [line[p] for p in range(max(0, c - window), min(len(line), c + window + 1)) if p != c])

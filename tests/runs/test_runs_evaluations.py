@@ -293,7 +293,7 @@ def test_a_callback_that_fails_ends_the_run_as_ctrl_c_does(folder, settings):
     failing = next(number for number, state in enumerate(seen.states) if state.tokens > 20_000)
     assert failing == len(seen.states) - 1
     (note,) = caught.value.__notes__
-    assert note.startswith("interrupted; go on from the last checkpoint (")
+    assert note.startswith("interrupted; resume from the last checkpoint (")
     assert note.endswith(" tokens) with: nce-train --resume m.nce")
     assert not Path("m.nce", "manifest.json").exists()
     train("m.nce", resume=True)
@@ -304,7 +304,7 @@ def test_a_callback_that_fails_at_the_last_reading_keeps_the_run(folder):
     train("whole.nce")
     with pytest.raises(ZeroDivisionError) as caught:
         train(callbacks=[lambda state: 1 / 0 if state.progress == 1 else None])
-    assert "go on from the last checkpoint" in caught.value.__notes__[0]
+    assert "resume from the last checkpoint" in caught.value.__notes__[0]
     assert not Path("m.nce", "manifest.json").exists()
     train(resume=True)
     assert parameters_of("m.nce") == parameters_of("whole.nce")

@@ -139,7 +139,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path, text, whole):
     watcher = Watcher(training=interrupt)
     with pytest.raises(
         KeyboardInterrupt,
-        match=r"go on from the last checkpoint \(.*%: epoch .* tokens\) with: nce-train --resume '.*/a b.nce'",
+        match=r"resume from the last checkpoint \(.*%: epoch .* tokens\) with: nce-train --resume '.*/a b.nce'",
     ):
         go(output, corpus=text, watcher=watcher)
     assert not (output / "manifest.json").exists()
@@ -217,7 +217,7 @@ def test_a_second_interrupt_leaves_the_last_checkpoint(tmp_path, text, whole):
     with pytest.raises(KeyboardInterrupt):
         go(output, corpus=text, watcher=Watcher(training=interrupt))
     before = newest_checkpoint(output / "checkpoint")[0].path
-    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint"):
+    with pytest.raises(KeyboardInterrupt, match="resume from the last checkpoint"):
         go(output, resume=True, watcher=Watcher(training=interrupt, saving=interrupt))
     assert newest_checkpoint(output / "checkpoint")[0].path == before
     assert not list((output / "checkpoint").glob(".*"))
@@ -303,7 +303,7 @@ def test_without_a_whole_checkpoint_the_corpus_is_needed(interrupted, text):
         state.write_bytes(state.read_bytes()[:1000])
     text.unlink()
     watcher = Watcher()
-    with pytest.raises(InputError, match=r"no whole checkpoint to go on from\. The corpus cannot be read any more"):
+    with pytest.raises(InputError, match=r"no whole checkpoint to resume from\. The corpus cannot be read any more"):
         go(interrupted, resume=True, watcher=watcher)
     assert not any("are used" in note for note in watcher.notes)
 
@@ -464,13 +464,13 @@ def test_a_checkpoint_that_could_not_be_written_is_tried_again(tmp_path, text, f
         watcher.at["saving"] = interrupt  # at the next attempt
 
     watcher.at["note"] = make_room
-    with pytest.raises(KeyboardInterrupt, match="go on from the last checkpoint"):
+    with pytest.raises(KeyboardInterrupt, match="resume from the last checkpoint"):
         go(tmp_path / "m.nce", corpus=text, watcher=watcher, checkpoint_every="0.3s", epochs=10_000)
 
 
 def test_no_space_for_the_model_leaves_the_checkpoint(interrupted, whole, file_limit):
     before = newest_checkpoint(interrupted / "checkpoint")[0].path
-    with pytest.raises(RunError, match=r"cannot be written to .*: File too large; mend this and go on from the last"):
+    with pytest.raises(RunError, match=r"cannot be written to .*: File too large; fix this and resume from the last"):
         go(interrupted, resume=True, watcher=Watcher(training=lambda: file_limit(30_000)))
     file_limit(resource.RLIM_INFINITY)
     assert newest_checkpoint(interrupted / "checkpoint")[0].path == before
@@ -517,7 +517,7 @@ def test_a_disk_that_is_full(small_disk, text, tmp_path):
     folder, set_size = small_disk
     set_size(4_500_000)  # for the ids and a checkpoint, but not for a second one or the model
     watcher = Watcher()
-    with pytest.raises(RunError, match="No space left on device; mend this and go on from the last checkpoint with"):
+    with pytest.raises(RunError, match="No space left on device; fix this and resume from the last checkpoint with"):
         go(folder / "m.nce", corpus=text, watcher=watcher, **LARGE)
     assert "take up to 4.7 MiB on the disk, but only 4.0 MiB are free" in watcher.notes[0]  # said before training
     assert "(No space left on device); training goes on, and it is tried again later" in watcher.notes[1]

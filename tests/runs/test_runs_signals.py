@@ -51,7 +51,7 @@ def test_an_interrupted_training_says_how_to_go_on_and_does(tmp_path):
     wait_for(process, "epoch")
     process.send_signal(signal.SIGTERM)
     far = r"\(0%: epoch [\d,]+, [\d,]+ tokens\)"
-    sentence = f"Error: interrupted; go on from the last checkpoint {far} with: nce-train --resume m.nce"
+    sentence = f"Error: interrupted; resume from the last checkpoint {far} with: nce-train --resume m.nce"
     code, said = ended(process)
     assert code == 143
     assert re.fullmatch(sentence, said), said

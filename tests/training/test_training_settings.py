@@ -210,7 +210,7 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"sampler": "uniform", "distortion": 0.5}, ["With sampler uniform distortion has no effect"]),
         ({"sampler": "uniform"}, []),
         ({"distortion": 0.5}, []),
-        ({"reduction": "mean"}, ["With reduction mean lr 0.05 is little"]),
+        ({"reduction": "mean"}, ["With reduction mean lr 0.05 is small"]),
         ({"reduction": "mean", "lr": 1.0}, []),
         ({"reduction": "mean", "lr": 0}, ["With lr 0 no parameter moves"]),
     ],

@@ -15,6 +15,7 @@ from benchmarks._line_transfer import line_round_trip
 from benchmarks._processes import run
 from benchmarks._setting import plain_text
 from benchmarks.cluster import bytes_of_rows, expected_touched
+from benchmarks.plot import SIMILARITIES, draw, points
 from benchmarks.trainers import PACKAGES, Task, chosen_trainers
 from nce_train.training.parameters import keep_probability
 from nce_train.training.settings import Settings
@@ -196,3 +197,34 @@ def test_every_writer_and_reader_of_vectors_agrees(tmp_path):
         assert all((0 < cell < 1) if rounded else cell == 0 for cell in row.values() if cell is not None), name
     for reader in ("gensim", "TensorBoard", "safetensors", "NumPy"):
         assert any(row[reader] is not None for row in rows.values())
+
+
+@pytest.mark.slow
+def test_the_same_code_gives_the_same_bytes_and_another_checksum_is_reported(tmp_path):
+    checksums = tmp_path / "checksums.json"
+    command = [sys.executable, "-m", "benchmarks.same_bytes", "--file", str(checksums)]
+    subprocess.run([*command, "--write"], cwd=ROOT, capture_output=True, timeout=300, check=True)
+    written = json.loads(checksums.read_text())
+    written["checksums"]["pairs"] = "0" * 64
+    checksums.write_text(json.dumps(written))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert [line for line in lines if line.startswith("differs")] == ["differs pairs"]
+    assert lines[-1] == f"{len(written['checksums']) - 1} of {len(written['checksums'])} runs have the same bytes"
+
+
+def test_the_picture_has_a_point_for_each_trainer(tmp_path):
+    quality = dict.fromkeys(("analogies", *SIMILARITIES), 0.5)
+    runs = {
+        name: [{"whole_seconds": seconds, "quality": quality}, {"whole_seconds": seconds + 2, "quality": quality}]
+        for name, seconds in {"nce-train fast, cold": 20, "nce-train fast, warm": 10, "gensim, lr 0.05": 200}.items()
+    }
+    found = points(runs)
+    assert {name: (point["seconds"], point["cold"]) for name, point in found.items()} == {
+        "fast": (11, 21),
+        "gensim": (201, None),
+    }
+    assert all(point["analogies"] == point["similarity"] == 0.5 for point in found.values())
+    draw(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

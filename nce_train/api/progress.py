@@ -127,7 +127,7 @@ class ProgressDisplay:
 
     def compiling(self) -> None:
         """Show why a first run waits."""
-        self._line("compiling the kernel, which later runs load")
+        self._line("compiling the kernel, which is stored for later runs")
 
     def training(self, done: int, total: int) -> None:
         """Show how many tokens are trained."""

@@ -171,7 +171,7 @@ class WarmStart:
         """How many words were known to `fill`."""
         name, found, words = (self.record[key] for key in ("name", "words_found", "words"))
         if self.record["how"] == "continue":
-            return f"All {found:,} words of {name} go on with what they have learnt, and {words - found:,} are new."
+            return f"All {found:,} words of {name} keep what they have learnt, and {words - found:,} are new."
         return f"{found:,} of the {words:,} words ({found / words:.0%}) start with what they have in {name}."
 
 

@@ -28,6 +28,7 @@ ROUND_TAU = 60.0
 STABLE_LR = 0.14
 STABLE_ROUNDS = 2
 MOST_THREADS = 1024
+MOST_INITIAL = 1000.0  # scale of initial values; vectors have numbers below 10
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -77,9 +78,12 @@ def _paths(value: Any) -> Any:
 
 
 def _init(value: Any) -> Any:
-    if not isinstance(value, str) or _INIT.fullmatch(value.strip()) is None:
+    match = _INIT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
         raise ValueError("it should be zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA), A also as 0.5/dim")
-    return value.strip()
+    if match[3] is not None and float(match[3]) > MOST_INITIAL:
+        raise ValueError(f"numbers above {MOST_INITIAL:g} let training explode at once")
+    return match[0].strip()
 
 
 Number = Annotated[float, BeforeValidator(_number)]
@@ -158,8 +162,10 @@ class Settings(BaseModel):
         "log-unigram", description="Initial biases: log of the subsampled unigram probability, or 0."
     )
     # optimisation
-    epochs: int = Field(5, ge=1, description="Passes over the corpus.")
-    max_steps: int | None = Field(None, ge=1, description="Stop after this many blocks, even if epochs are left.")
+    epochs: int = Field(5, ge=1, le=1_000_000, description="Passes over the corpus.")
+    max_steps: int | None = Field(
+        None, ge=1, le=10**15, description="Stop after this many blocks, even if epochs are left."
+    )
     block_size: int = Field(
         8, ge=1, le=4096, description="Centres that share noise samples and are trained in one step."
     )

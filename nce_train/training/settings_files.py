@@ -23,6 +23,7 @@ from nce_train.training.settings import Settings
 PRESETS = "nce_train.configs"
 # settings of earlier versions: files that still have them are read, with one warning
 _REMOVED = {"smoothing": "vectors are no longer smoothed after training"}
+_warned: set[str] = set()
 # what gensim, word2vec.c and others call our settings
 _NAMES_ELSEWHERE = {
     "vector_size": "dim",
@@ -84,7 +85,8 @@ def read_config(config: str | os.PathLike[str]) -> dict[str, Any]:
 def without_removed(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Settings without those of earlier versions only; one warning names them and the file `name` where they stand."""
     removed = [setting for setting in values if setting in _REMOVED]
-    if removed:
+    if removed and name not in _warned:
+        _warned.add(name)  # a file is read several times: for the checks before a run, and for the run
         reasons = "; ".join(f"{setting} is ignored, {_REMOVED[setting]}" for setting in removed)
         warnings.warn(f"{name} is of an earlier version: {reasons}.", NceTrainWarning, stacklevel=2)
     return {setting: value for setting, value in values.items() if setting not in _REMOVED}

@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 def test_a_model_is_trained_further_on_a_new_text(folder):
     code, out, err = run_training("new.txt", "--continue", "old.nce", "-o", "newer.nce", cwd=folder)
     assert (code, out) == (0, "newer.nce\n"), err
-    assert "All 40 words of old.nce go on with what they have learnt, and 40 are new." in err
+    assert "All 40 words of old.nce keep what they have learnt, and 40 are new." in err
     code, out, err = run_training("new.txt", "--continue", "old.nce", "--dry-run", cwd=folder)
     assert code == 0, err
     assert "80 words" in out

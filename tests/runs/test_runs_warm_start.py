@@ -134,7 +134,7 @@ def test_every_word_goes_on_with_its_own_parameters(trained, tmp_path, how):
             assert count == words.count(word)
     assert watcher.notes == [
         "With lr 0 no parameter moves: the run only measures the loss.",
-        f"All {len(before)} words of {trained / 'old.nce'} go on with what they have learnt, and {len(added)} are new.",
+        f"All {len(before)} words of {trained / 'old.nce'} keep what they have learnt, and {len(added)} are new.",
     ]
     manifest = json.loads((output / "manifest.json").read_text())
     told = manifest["continued_from"]

@@ -1,6 +1,7 @@
 """Settings: where they come from, what is refused, and that every place shows the same ones."""
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,29 @@ def test_a_setting_of_an_earlier_version_costs_one_warning(tmp_path):
     ]
     with pytest.raises(InputError, match="There is no setting 'smoothing'; vectors are no longer smoothed"):
         load_settings(None, {"smoothing": 0.3})
+
+
+def test_a_file_that_is_read_several_times_warns_once(tmp_path):
+    file = tmp_path / "old.yaml"
+    file.write_text("smoothing: 0.3\n")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        load_settings(file)
+        load_settings(file)
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"epochs": 10**14}, "Setting epochs cannot be 100000000000000: it should be less than or equal to 1000000"),
+        ({"max_steps": 10**30}, "Setting max_steps cannot be"),
+        ({"input_init": "uniform(1e300)"}, "numbers above 1000 let training explode at once"),
+    ],
+)
+def test_numbers_beyond_any_use_are_refused(given, sentence):
+    with pytest.raises(InputError, match=sentence):
+        load_settings(None, given)
 
 
 def test_an_interrupted_run_of_an_earlier_version_keeps_its_settings():

@@ -28,9 +28,10 @@ class RunLog(Observer):
         self._callback = context.hooks.callback
         self._trainer = trainer
         self._total_tokens = total_tokens
-        self._metrics = MetricsFile(context.directory / METRICS, self._record.readings)
+        self._path = context.directory / METRICS
 
     def __enter__(self) -> "RunLog":
+        self._metrics = MetricsFile(self._path, self._record.readings)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -264,9 +264,10 @@ def test_an_interrupt_exits_with_130(here):
 def test_a_terminal_shows_a_bar_for_each_set(here):
     """Here the bar appears at once, not after a second."""
     code = (
-        "import sys, tqdm.auto; from nce_train.cli.eval import main\n"
+        "import sys; from nce_train.api import progress_bar; from nce_train.cli.eval import main\n"
         "shown = dict(delay=0, mininterval=0, ncols=70, nrows=40)\n"
-        "tqdm.auto.tqdm = lambda tqdm=tqdm.auto.tqdm, **options: tqdm(**{**options, **shown})\n"
+        "bar = progress_bar._bar_class()\n"
+        "progress_bar._bar_class = lambda: lambda **options: bar(**{**options, **shown})\n"
         "main(sys.argv[1:])"
     )
     terminal, end = os.openpty()

@@ -1,5 +1,6 @@
 """Runs that are interrupted and go on: to the same bytes, or one sentence why they cannot."""
 
+import gc
 import gzip
 import json
 import os
@@ -500,6 +501,7 @@ def small_disk(tmp_path):
     if shutil.which("mount") is None or not mount(2**21):
         pytest.skip("no file system can be mounted here")
     yield folder, lambda size: mount(size, "remount")
+    gc.collect()  # files of a failed run that are still mapped
     subprocess.run(["umount", os.fspath(folder)], check=True)
 
 

@@ -198,11 +198,12 @@ def train_or_resume(
         changes = {**({} if config is None else read_config(config)), **settings}
         run = functools.partial(resume_model, Path(resume), changes, display, corpus=corpus, find_start=find_start)
     with (
-        _tensorboard_log(tensorboard, resume or output, resume is not None, display) as log,
+        _tensorboard_log(tensorboard, resume or output, display) as log,
         open_executor(cluster, display, corpus) as executor,
     ):
         followers: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
-        hooks = Hooks(_heldout_text, evaluation_on, functools.partial(_call_all, followers))
+        call_followers = functools.partial(_call_all, followers)
+        hooks = Hooks(_heldout_text, evaluation_on, call_followers, None if log is None else log.resume)
         model = run(cache=cache, keep_checkpoint=keep_checkpoint, hooks=hooks, cluster=executor)
         if log is not None:
             log.write_projector(model.vocabulary.words, model.vocabulary.counts, model.input)
@@ -210,7 +211,7 @@ def train_or_resume(
 
 
 def _tensorboard_log(
-    directory: PathLike | None, model: PathLike | None, resumed: bool, display: ProgressDisplay
+    directory: PathLike | None, model: PathLike | None, display: ProgressDisplay
 ) -> "contextlib.AbstractContextManager[TensorBoardLog | None]":
     """The log for TensorBoard; refuse a directory inside the model directory."""
     if directory is None:
@@ -219,7 +220,7 @@ def _tensorboard_log(
 
     if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
         raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
-    return TensorBoardLog(Path(directory), resumed, display.note)
+    return TensorBoardLog(Path(directory), display.note)
 
 
 def _as_callbacks(callback: "Callback | Iterable[Callback]") -> "list[Callback]":

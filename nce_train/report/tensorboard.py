@@ -35,11 +35,11 @@ _CONFIG = f"""embeddings {{
 class TensorBoardLog:
     """A callback of training that writes for TensorBoard, and a context manager that closes the file.
 
-    The curves of an earlier run in the directory are replaced; if the run is resumed, only from its first state on. A
+    The curves of an earlier run in the directory are replaced; if the run is resumed, only behind its checkpoint. A
     failure to write, for example on a full disk, ends the log with a warning; the run continues.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], resumed: bool, warn: Callable[[str], None]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], warn: Callable[[str], None]) -> None:
         try:
             import tensorboardX  # noqa: F401 (a missing extra is reported before the work)
         except ImportError:
@@ -55,7 +55,7 @@ class TensorBoardLog:
             raise InputError(
                 f"The TensorBoard directory {self._directory} cannot be written: {error.strerror}; choose another."
             ) from None
-        self._resumed = resumed
+        self._first_step = 0  # readers drop the events of earlier files from this step on
         self._warn = warn
         self._events: Any = None
         self._failed = False
@@ -69,6 +69,10 @@ class TensorBoardLog:
                 self._events.close()
             self._directory.rmdir()  # fails unless nothing was written
 
+    def resume(self, step: int) -> None:
+        """Keep the curves of the run that is resumed up to the step of its checkpoint; before the first state."""
+        self._first_step = step + 1
+
     def __call__(self, state: "TrainingState") -> None:
         """Write the scalars of a state."""
         from tensorboardX.proto.event_pb2 import Event
@@ -78,7 +82,7 @@ class TensorBoardLog:
             return
         with self._stop_at_failure():
             if self._events is None:
-                self._begin(state.step)
+                self._begin()
             for tag, value in _scalars(state):
                 event = Event(wall_time=time.time(), step=state.step, summary=scalar(tag, value))
                 self._events.write_event(event)
@@ -95,15 +99,14 @@ class TensorBoardLog:
             with atomic_write(self._directory / "projector_config.pbtxt", "w", encoding="utf-8") as file:
                 file.write(_CONFIG)
 
-    def _begin(self, step: int) -> None:
+    def _begin(self) -> None:
         # not tensorboardX's SummaryWriter: on a full disk its thread ends and the run waits for ever
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
 
         # the time makes file names distinct and sorted, also of two runs that begin within a second
         self._events = EventsWriter(os.fspath(self._directory / "events"), f".{time.time_ns()}")
-        # readers drop the events of earlier files from this step on
-        start = Event(step=step if self._resumed else 0, session_log=SessionLog(status=SessionLog.START))
+        start = Event(step=self._first_step, session_log=SessionLog(status=SessionLog.START))
         self._events.write_event(start)
 
     @contextlib.contextmanager

@@ -93,11 +93,14 @@ class Hooks:
     callback : callable or None
         Called with a `TrainingState` at each reading, held-out loss and evaluation, by the thread that took it. When
         it returns True, training ends and the model is written; when it raises, training ends as after Ctrl-C.
+    resumed : callable or None
+        Called with the step of the checkpoint from which an interrupted run is resumed.
     """
 
     heldout: Callable[[str, Vocabulary, Settings], Heldout] | None = None
     evaluation: Callable[[list[str]], EvaluateVectors] | None = None
     callback: Callback | None = None
+    resumed: Callable[[int], None] | None = None
 
     def evaluation_for(self, settings: Settings) -> EvaluateVectors | None:
         """What evaluates embeddings during a run; sets are read now, so that a mistake in them is reported early."""

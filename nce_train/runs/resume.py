@@ -123,6 +123,8 @@ def _go_on(
             ) from None
         _refuse_finished(context, settings, trainer)
         context.watcher.resumed(trainer.totals.blocks, trainer.progress())
+        if context.hooks.resumed is not None:
+            context.hooks.resumed(trainer.totals.blocks)
         return train_and_save(context, settings, encoded, trainer, evaluate, gauge)
 
 

@@ -109,9 +109,10 @@ def test_scalars_and_projector_are_read_back(monkeypatch):
     assert rows == [f"{word}\t{count}" for word, count in zip(model.index_to_key[:30], model.counts, strict=False)]
 
 
-def test_a_resumed_run_continues_its_curves():
+@pytest.mark.parametrize("step", [200, 330])  # at the second, between the held-out loss and the evaluation of a step
+def test_a_resumed_run_continues_its_curves(step):
     with pytest.raises(KeyboardInterrupt):
-        train(callback=interrupt_at(200))
+        train(callback=interrupt_at(step))
     before = scalars()
     train(resume="m.nce")
     assert_as_expected(scalars())
@@ -122,7 +123,8 @@ def test_scalars_beyond_the_checkpoint_are_replaced_after_resume():
     with pytest.raises(KeyboardInterrupt):
         train(callback=interrupt_at(200))
     state = TrainingState(300, 3, 9, 99.0, 0.1, 1.0, 1.0, progress=0.9)  # beyond the last checkpoint
-    with tensorboard.TensorBoardLog("runs/tb", True, print) as log:
+    with tensorboard.TensorBoardLog("runs/tb", print) as log:
+        log.resume(299)
         log(state)
     assert (300, 99.0) in scalars()["training/loss"]
     train(resume="m.nce")
@@ -162,7 +164,7 @@ def test_a_refused_run_leaves_no_directory():
 def test_a_full_disk_ends_the_log_and_not_the_run():
     warnings = []
     state = TrainingState(1, 0, 9, 2.5, 0.1, 1.0, 1.0, progress=0.1)
-    with tensorboard.TensorBoardLog("tb", False, warnings.append) as log:
+    with tensorboard.TensorBoardLog("tb", warnings.append) as log:
         log(state)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
@@ -180,7 +182,7 @@ def test_a_projector_that_cannot_be_written_gives_a_warning():
     warnings = []
     Path("tb/projector").mkdir(parents=True)
     Path("tb/projector/mine.txt").write_text("mine")
-    with tensorboard.TensorBoardLog("tb", False, warnings.append) as log:
+    with tensorboard.TensorBoardLog("tb", warnings.append) as log:
         log.write_projector(["a"], np.array([1]), np.ones((1, 4), np.float32))
     assert len(warnings) == 1
     assert "mine.txt" in warnings[0]

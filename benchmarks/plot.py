@@ -53,16 +53,22 @@ def draw(found: dict[str, dict[str, Any]], out: Path) -> None:
     panels = figure.subplots(1, 2, sharex=True)
     titles = {"analogies": "analogies, accuracy", "similarity": "four similarity sets, mean Spearman correlation"}
     for axes, (measure, title) in zip(panels, titles.items(), strict=True):
-        for name, point in found.items():
+        by_value = sorted(found.items(), key=lambda item: item[1][measure])
+        for number, (name, point) in enumerate(by_value):
             colour, value = OURS if point["ours"] else PEER, point[measure]
+            label_offset = -15 if number % 2 else 7  # neighbours in quality do not cover each other's names
             if point["cold"] is not None:  # with compiling, at the first run
                 axes.plot([point["seconds"], point["cold"]], [value, value], color=colour, linewidth=1, alpha=0.5)
             axes.plot(point["seconds"], value, "o", color=colour)
-            axes.annotate(name, (point["seconds"], value), textcoords="offset points", xytext=(0, 7), ha="center")
+            axes.annotate(
+                name, (point["seconds"], value), textcoords="offset points", xytext=(0, label_offset), ha="center"
+            )
         axes.set_xscale("log")
+        axes.set_xticks([5, 10, 20, 50, 100, 200, 500], labels=["5", "10", "20", "50", "100", "200", "500"])
+        axes.minorticks_off()
         axes.set_xlabel("whole command, seconds")
         axes.set_title(title, fontsize=10)
-        axes.grid(alpha=0.25, which="both")
+        axes.grid(alpha=0.25)
         axes.margins(0.15)
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out, dpi=150, facecolor="white")

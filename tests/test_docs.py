@@ -10,8 +10,6 @@ PAGES = [
     ROOT / name
     for name in ("README.md", "CHANGELOG.md", "tests/README.md", "benchmarks/README.md", "benchmarks/STUDY.md")
 ] + sorted((ROOT / "docs").glob("*.md"))
-# TODO: remove the names when the files are there
-COMING = {"docs/quality_time.png"}
 
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 PATH = re.compile(r"`((?:nce_train|cli|tests|benchmarks|docs|configs|data)/[\w./-]*)")
@@ -32,13 +30,11 @@ def anchors_of(page):
 def test_links_lead_somewhere(page):
     for target, anchor in LINK.findall(text_of(page)):
         file = (page.parent / target).resolve() if target else page
-        if str(file.relative_to(ROOT)) in COMING:
-            continue
         assert file.exists(), f"{target} is not there"
         assert not anchor or anchor in anchors_of(file), f"{target} has no heading {anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_named_files_are_there(page):
-    missing = [path for path in PATH.findall(text_of(page)) if not (ROOT / path).exists() and path not in COMING]
+    missing = [path for path in PATH.findall(text_of(page)) if not (ROOT / path).exists()]
     assert not missing

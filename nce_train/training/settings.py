@@ -162,7 +162,7 @@ class Settings(BaseModel):
         "log-unigram", description="Initial biases: log of the subsampled unigram probability, or 0."
     )
     # optimisation
-    epochs: int = Field(5, ge=1, le=1_000_000, description="Passes over the corpus.")
+    epochs: int = Field(5, ge=1, le=10**9, description="Passes over the corpus.")
     max_steps: int | None = Field(
         None, ge=1, le=10**15, description="Stop after this many blocks, even if epochs are left."
     )

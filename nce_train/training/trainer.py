@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nce_train.errors import RunError
+from nce_train.errors import InputError, RunError
 from nce_train.kernel.hot_rows import without_hot_rows
 from nce_train.kernel.schedule import Schedule, learning_rate, progress
 from nce_train.kernel.state import (
@@ -88,6 +88,8 @@ class Trainer(ABC):
     noise: Noise
 
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
+        if token_count * settings.epochs >= NO_LIMIT:
+            raise InputError(f"{settings.epochs:,} epochs of {token_count:,} tokens cannot be counted; lower --epochs.")
         self.settings = settings
         self.stream = stream
         self.token_count = token_count

@@ -8,7 +8,7 @@ from kernel_case import random_lines, stream_of
 from observing import Calling, Readings
 from twin import block_step
 
-from nce_train.errors import RunError
+from nce_train.errors import InputError, RunError
 from nce_train.kernel.state import BLOCKS, LINE_END
 from nce_train.training.hogwild import HogwildTrainer, cut_at_line_ends
 from nce_train.training.observers import Observer
@@ -296,3 +296,9 @@ def test_a_loss_that_explodes_ends_the_run_before_it_is_infinite(monkeypatch):
         RunError, match=r"The loss, 1\.\d+ at the start, rose to .* learning rate 0.5 is too high .*lower --lr"
     ):
         trainer(lr=0.5, lr_schedule="constant").run()
+
+
+def test_more_tokens_than_can_be_counted_are_refused():
+    settings = Settings(epochs=10**9, threads=1).resolved()
+    with pytest.raises(InputError, match=r"1,000,000,000 epochs of 5,000,000,000 tokens cannot be counted"):
+        HogwildTrainer(stream_of([[0, 1]]), 5 * 10**9, np.ones(2, np.int64), settings)

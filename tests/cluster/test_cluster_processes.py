@@ -143,7 +143,7 @@ def test_a_run_resumes_after_the_scheduler_was_lost(corpus, expected, tmp_path, 
             killed_at.append(state.step)
             scheduler.kill()
 
-    message = r"^The scheduler of the cluster is lost; go on .* with: nce-train --resume .*model$"
+    message = r"^The scheduler of the cluster is lost; resume from the .* with: nce-train --resume .*model$"
     options = {"cluster": address, "callback": kill, "log_every_steps": 1, "heldout": corpus[1]}
     with (
         dask("scheduler", "--host", address) as scheduler,

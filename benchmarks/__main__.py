@@ -65,7 +65,10 @@ def main() -> None:
             if not trainers:
                 parser.error("there is nothing to run: no preset was asked for, and no peer is installed")
             described = setting(corpus, *(PACKAGES[peer] for peer in options.peers))
-            described["settings"] = {name: str(value) for name, value in vars(options).items()}
+            # names only: the results are committed, and the directories of this machine say nothing to others
+            described["settings"] = {
+                name: value.name if isinstance(value, Path) else str(value) for name, value in vars(options).items()
+            }
             runs: Runs = {}
             for number in range(1, options.repeats + 1):
                 for trainer in trainers:

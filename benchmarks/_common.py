@@ -97,7 +97,7 @@ def evaluation_sets(directory: Path | None) -> EvaluationSets:
     paths = {column: directory / name for column, name in SETS.items()}
     return EvaluationSets(
         {column: path for column, path in paths.items() if path.is_file()},
-        [f"{path.name} is not in {directory}: not measured." for path in paths.values() if not path.is_file()],
+        [f"{path.name} is not in {directory.name}: not measured." for path in paths.values() if not path.is_file()],
     )
 
 

@@ -59,6 +59,7 @@ def test_trainers_side_by_side(tmp_path):
         assert one["peak_resident_bytes"] > one["peak_anonymous_bytes"] > 2**20
         assert len(one["line_round_trips"]) == 2
     assert result["corpus"]["tokens"] == 528_821 and len(result["corpus"]["sha256"]) == 64
+    assert result["settings"]["corpus"] == "sample.txt.xz" and result["settings"]["out"] == tmp_path.name
     assert f"sha256 `{result['corpus']['sha256'][:16]}" in markdown and result["machine"]["processor"] in markdown
 
 
@@ -228,3 +229,14 @@ def test_the_picture_has_a_point_for_each_trainer(tmp_path):
     assert all(point["analogies"] == point["similarity"] == 0.5 for point in found.values())
     draw(found, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.name)
+def test_committed_results_name_no_directory_of_the_machine(path):
+    strings = [json.loads(path.read_text(encoding="utf-8"))]
+    for value in strings:  # grows while it is walked
+        if isinstance(value, dict):
+            strings += [*value, *value.values()]
+        elif isinstance(value, list):
+            strings += value
+    assert [value for value in strings if isinstance(value, str) and value.startswith("/")] == []

@@ -18,18 +18,13 @@ from nce_train.runs.protocols import Hooks
 from nce_train.runs.run import train_model
 from nce_train.training.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("often")
+
 GENERATOR = np.random.default_rng(11)
 LINES = [" ".join(f"w{min(word, 199)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(1000)]
 SETTINGS = {"dim": 32, "threads": 1, "epochs": 4, "log_every": 0.01, "checkpoint_every": "1h"}
 PARAMETERS = ("input.npy", "output.npy", "bias.npy")
 ROUNDS = {"deterministic": True, "threads": 2, "shards": 2, "round_tokens": 3000}
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch):
-    """So small a text is trained in moments: look every millisecond, after short calls."""
-    monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.001)
-    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 400)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from nce_train.runs.estimate import estimate
 from nce_train.runs.state_file import FORMAT, checkpoint_files, newest_checkpoint, write_checkpoint
 from nce_train.training.settings_files import load_settings
 
+pytestmark = pytest.mark.usefixtures("often")
+
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]
 SETTINGS = {"dim": 48, "threads": 1, "epochs": 8, "checkpoint_every": "1h", "log_every": 0.01}
@@ -101,13 +103,6 @@ def go(
 
 def contents(model):
     return {name: (model / name).read_bytes() for name in SAME}
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch):
-    """So small a text is trained in moments: look every millisecond, after short calls."""
-    monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.001)
-    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 400)
 
 
 @pytest.fixture(scope="module")

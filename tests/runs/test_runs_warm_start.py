@@ -17,6 +17,8 @@ from nce_train.runs.state_file import checkpoint_files
 from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.settings_files import load_settings
 
+pytestmark = pytest.mark.usefixtures("often")
+
 PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
 SETTINGS = {
     "dim": 24,
@@ -83,13 +85,6 @@ def log_share(model, subsample):
     ratio = subsample * counts.sum() / counts
     kept = counts * np.minimum(1, np.sqrt(ratio) + ratio)
     return dict(zip(nce_train.Model.load(model).words, np.log(kept / kept.sum()), strict=True))
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch):
-    """So small a text is trained in moments: look every millisecond, after short calls."""
-    monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.001)
-    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 400)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,13 @@
-"""What tests of several rooms share: gensim, where it is installed."""
+"""What tests of several rooms share: gensim, where it is installed, and a Ctrl-C that is not ignored."""
 
+import signal
 import sys
 
 import pytest
+
+# A shell starts background commands with SIGINT ignored, and what is ignored stays so in the commands that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REASON = "needs gensim; pip install gensim"
 if sys.version_info >= (3, 14):

@@ -31,7 +31,7 @@ class RunRecord:
     corpus: list[str] | None  # absolute paths; None for what cannot be read again
     sources: list[dict[str, Any]]  # name, path, bytes and mtime_ns of each, and sha256 when it was read
     readings: list[dict[str, Any]]  # the lines of metrics.jsonl
-    # of the held-out text: path, sources, and its losses after each epoch, as "looks": the key in interrupted runs of 0.1.0
+    # of the held-out text: path, sources, and its losses after each epoch as "looks", as runs of 0.1.0 wrote them
     heldout: dict[str, Any]
     evaluated: dict[str, Any]  # tokens and seconds of training at the last evaluation
     timings: dict[str, float]  # see `Timings`

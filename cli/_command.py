@@ -5,17 +5,14 @@ import functools
 import os
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 
 import click
 
+from nce_train.cli._signals import Ended, exit_at_once, ignore_signals, raise_on_signals
 from nce_train.errors import NceTrainError, NceTrainWarning, RunError
-
-INTERRUPTED = 130
-TERMINATED = 143
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +22,7 @@ def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Ca
     """Make a function the command `name`, whose docstring is the help text.
 
     Exit codes: that of an `NceTrainError`; 1 for errors of the operating system and for memory; 130 after Ctrl-C, 143
-    after SIGTERM; click's 2 for wrong usage.
+    after SIGTERM, and so on; click's 2 for wrong usage.
     """
 
     def declare(function: Callable[..., Any]) -> click.Command:
@@ -44,16 +41,15 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
         # A word that the terminal's encoding does not have must not end the command.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
-        _raise_on_sigterm()
+        raise_on_signals()
         warnings.showwarning = _show_warning
         try:
             return function(*args, **kwargs)
         except NceTrainError as error:
             _fail(str(error), error.exit_code)
-        except Terminated as interrupt:
-            _fail_at_once(str(interrupt) or "terminated; nothing more was written", TERMINATED)
         except KeyboardInterrupt as interrupt:
-            _fail_at_once(str(interrupt) or "interrupted; nothing more was written", INTERRUPTED)
+            end = interrupt if isinstance(interrupt, Ended) else Ended(signal.SIGINT, *interrupt.args)
+            exit_at_once(end.sentence, end.exit_code)
         except BrokenPipeError:
             raise  # the reader of standard output has ended: click exits with code 1 and no message
         except OSError as error:
@@ -66,12 +62,10 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
         except MemoryError as error:
             detail = f" ({error})" if str(error) else ""
             _fail(f"there is not enough memory{detail}; free some or ask for less", 1)
+        finally:
+            ignore_signals()
 
     return run
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM was received; cleaning up is the same as after Ctrl-C."""
 
 
 def print_result(text: str, end: str = "\n") -> None:
@@ -91,12 +85,8 @@ def print_result(text: str, end: str = "\n") -> None:
 
 
 def print_last_result(text: object) -> None:
-    """Write to standard output at the end of a command, and ignore Ctrl-C from then on.
-
-    Python takes some milliseconds more to exit. Ctrl-C would then show a traceback.
-    """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Write to standard output when all is done, which no signal disturbs from then on."""
+    ignore_signals()
     click.echo(text)
 
 
@@ -104,14 +94,6 @@ def print_warning(sentence: object) -> None:
     """Write a warning to standard error, if that is still open."""
     with contextlib.suppress(OSError):
         click.echo(f"Warning: {sentence}", err=True)
-
-
-def _raise_on_sigterm() -> None:
-    def stop(number: int, frame: Any) -> NoReturn:
-        raise Terminated
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
 
 
 def _show_warning(
@@ -134,11 +116,3 @@ def _show_warning(
 def _fail(sentence: str, exit_code: int) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     raise click.exceptions.Exit(exit_code) from None
-
-
-def _fail_at_once(sentence: str, exit_code: int) -> NoReturn:
-    """As `_fail`, but without waiting for threads, one of which may be compiling, or for another Ctrl-C."""
-    with contextlib.suppress(OSError):
-        click.echo(f"Error: {sentence}", err=True)
-        sys.stdout.flush()
-    os._exit(exit_code)

@@ -6,6 +6,7 @@ Without a terminal it reads the same lines from standard input.
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from types import ModuleType
 
 import click
 
-from nce_train.cli._command import Terminated
 from nce_train.cli._questions import QUESTIONS, AnswerPrinter, Options, check_number, question_options
+from nce_train.cli._signals import Ended, raise_on_signals
 from nce_train.errors import NceTrainError
 
 _PROMPT = "> "
@@ -66,11 +67,10 @@ def run_prompt(title: str, words: Sequence[str], answers: AnswerPrinter, options
                     break
                 if line.strip():
                     all_answered &= _answer_line(line, answers, options, with_heading=not terminal)
-            except Terminated:
-                raise
-            except KeyboardInterrupt:
-                if not terminal:
+            except Ended as end:
+                if not terminal or end.number != signal.SIGINT:
                     raise
+                raise_on_signals()  # the next Ctrl-C is another wish
                 click.echo(err=True)
     return all_answered or terminal
 

@@ -23,6 +23,10 @@ class RunError(NceTrainError, RuntimeError):
     exit_code = 1
 
 
+class DivergedError(RunError):
+    """Numbers became infinite or far too large. The same settings would do so again."""
+
+
 class LostError(RunError):
     """A run lost another process or file that it needs. What it has saved so far is intact."""
 

@@ -387,14 +387,17 @@ def test_a_link_to_a_model_is_the_model(model_directory):
 # interrupts
 
 
-def test_an_interrupt_while_the_command_is_imported(tmp_path):
-    code = "import nce_train.cli\nraise KeyboardInterrupt"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert_failed(done, 130, "interrupted; nothing was written")
-    other = subprocess.run(
-        [sys.executable, "-c", "import nce_train.cli\n1 / 0"], capture_output=True, text=True, timeout=60
+@POSIX
+@pytest.mark.parametrize(
+    ("name", "code", "sentence"),
+    [("SIGINT", 130, "interrupted; nothing was written"), ("SIGHUP", 129, "terminated; nothing was written")],
+)
+def test_an_interrupt_while_the_command_is_imported(name, code, sentence):
+    program = (
+        f"import os, signal, sys; sys.argv[0] = 'nce-train'; import nce_train.cli; os.kill(os.getpid(), signal.{name})"
     )
-    assert other.returncode == 1 and "Traceback" in other.stderr  # a bug is shown with its traceback
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert_failed(done, code, sentence)
 
 
 @POSIX

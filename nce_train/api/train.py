@@ -5,6 +5,7 @@ A corpus and settings go in; a trained model comes out, and its directory on dis
 """
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -203,11 +204,10 @@ def train_or_resume(
     ):
         followers: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
         call_followers = functools.partial(_call_all, followers)
-        hooks = Hooks(_heldout_text, evaluation_on, call_followers, None if log is None else log.resume)
-        model = run(cache=cache, keep_checkpoint=keep_checkpoint, hooks=hooks, cluster=executor)
+        hooks = Hooks(_heldout_text, evaluation_on, call_followers)
         if log is not None:
-            log.write_projector(model.vocabulary.words, model.vocabulary.counts, model.input)
-    return model
+            hooks = dataclasses.replace(hooks, resumed=log.resume, saved=functools.partial(_write_projector, log))
+        return run(cache=cache, keep_checkpoint=keep_checkpoint, hooks=hooks, cluster=executor)
 
 
 def _tensorboard_log(
@@ -221,6 +221,10 @@ def _tensorboard_log(
     if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
         raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
     return TensorBoardLog(Path(directory), display.note)
+
+
+def _write_projector(log: "TensorBoardLog", model: "TrainedModel") -> None:
+    log.write_projector(model.vocabulary.words, model.vocabulary.counts, model.input)
 
 
 def _as_callbacks(callback: "Callback | Iterable[Callback]") -> "list[Callback]":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats.projector import METADATA, VECTORS
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainError
 from nce_train.files import atomic_write
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ class TensorBoardLog:
     def _stop_at_failure(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, InputError) as error:
+        except (OSError, MemoryError, NceTrainError) as error:
             self._failed = True
-            reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+            reason = getattr(error, "strerror", None) or str(error).rstrip(".") or "there is not enough memory"
             self._warn(f"Nothing more is written to {self._directory} for TensorBoard: {reason}.")
 
 

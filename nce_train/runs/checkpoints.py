@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from nce_train.model_files import VOCABULARY
+from nce_train.errors import DivergedError, InputError
+from nce_train.model_files import METRICS, VOCABULARY
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
+from nce_train.runs.model_directory import Claim
 from nce_train.runs.state_file import checkpoint_files, checksum, write_checkpoint
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.observers import Observer, Pause
@@ -77,7 +79,9 @@ class Checkpoints(Observer):
 
     def resume_hint(self, what_happened: str = "interrupted") -> str:
         """What happened to the run, and how to resume it."""
-        return _resume_hint(self._context.directory, self._failure, self._reached, what_happened)
+        if self._failure:
+            what_happened += f", and no checkpoint could be written ({self._failure})"
+        return resume_hint(self._context.directory, what_happened, self._reached)
 
     def _keep_ids(self) -> None:
         """Make sure that ids and vocabulary are on the disk before a checkpoint relies on them."""
@@ -93,29 +97,30 @@ class Checkpoints(Observer):
 
 
 @contextlib.contextmanager
-def with_resume_hint(output: Path, checkpoints: Path) -> Iterator[None]:
-    """Give a KeyboardInterrupt without a message one that says how to resume the run."""
+def kept_for_resume(claimed: Claim) -> Iterator[None]:
+    """Keep what a run has at its output when it ends before it is finished, and have its KeyboardInterrupt say so.
+
+    A run is kept once it has begun to train. One that would end in the same way again is not.
+    """
     try:
         yield
-    except KeyboardInterrupt as interrupt:
-        if not interrupt.args and checkpoint_files(checkpoints):
-            interrupt.args = (_resume_hint(checkpoints),)
+    except (InputError, DivergedError):
+        raise
+    except BaseException as error:
+        has_trained = (claimed.run_directory / METRICS).exists()
+        claimed.goes_on = claimed.goes_on or has_trained
+        if isinstance(error, KeyboardInterrupt) and not error.args and has_trained:
+            error.args = (resume_hint(claimed.run_directory, "interrupted"),)
         raise
 
 
-def _resume_hint(checkpoints: Path, failure: str = "", reached: str = "", what_happened: str = "interrupted") -> str:
-    sentence = what_happened
-    if failure:
-        sentence += f", and no checkpoint could be written ({failure})"
+def resume_hint(checkpoints: Path, what_happened: str, reached: str = "") -> str:
+    """What happened to a run with this directory, and how to resume it; `reached` is how far its checkpoint is."""
+    command = f"nce-train --resume {shlex.quote(os.fspath(checkpoints.parent))}"
     if not checkpoint_files(checkpoints):
-        return f"{sentence}; nothing was kept"
+        return f"{what_happened}; without a checkpoint it begins anew with: {command}"
     where = f" ({reached})" if reached else ""
-    return f"{sentence}; resume from the last checkpoint{where} with: {resume_command(checkpoints.parent)}"
-
-
-def resume_command(output: Path) -> str:
-    """The command that resumes an interrupted run."""
-    return f"nce-train --resume {shlex.quote(os.fspath(output))}"
+    return f"{what_happened}; resume from the last checkpoint{where} with: {command}"
 
 
 def checksum_of(encoded: EncodedCorpus) -> int:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from nce_train.errors import RunError
+from nce_train.errors import DivergedError
 from nce_train.runs.context import RunContext
 from nce_train.runs.protocols import Measure
 from nce_train.runs.run_log import RunLog
 from nce_train.runs.state_file import DAMAGED, read_archive, write_archive
 from nce_train.training.observers import Observer, Pause
-from nce_train.training.trainer import Trainer
+from nce_train.training.trainer import Trainer, fill
 
 PARAMETERS = ("input", "output", "bias")
 
@@ -75,6 +75,7 @@ class EarlyStopping:
         self._directory = directory
         self._losses = losses
         self._warn = warn
+        self.taken_epoch: int | None = None  # the earlier epoch whose parameters `take_best` has given the model
         # Epochs whose best parameters the last two checkpoints rely on, or that an earlier session left.
         self._needed = [self._kept() if losses else set(), self._best_epoch()]
         self._remove_unneeded()
@@ -103,7 +104,7 @@ class EarlyStopping:
         """Add the loss after an epoch, and keep its parameters where it is the lowest."""
         loss = measured["nce_loss"]
         if not math.isfinite(loss):
-            raise RunError(
+            raise DivergedError(
                 f"The loss of the held-out text after epoch {epoch} is {loss}: most likely the learning rate is too "
                 "high; lower --lr and train again."
             )
@@ -119,18 +120,26 @@ class EarlyStopping:
         self._needed = [self._needed[1], self._best_epoch()]
         self._remove_unneeded()
 
-    def take_best(self, parameters: Mapping[str, np.ndarray]) -> bool:
-        """Overwrite parameters by the best ones, where these are others; returns whether they are."""
+    @property
+    def best_is_earlier(self) -> bool:
+        """Whether the best parameters are those of an epoch before the last one."""
         best = self.best
-        if self._patience is None or best is None or best["epoch"] == self.last_epoch:
-            return False
-        path = self._path(best["epoch"])
+        return self._patience is not None and best is not None and best["epoch"] != self.last_epoch
+
+    def take_best(self, parameters: Mapping[str, np.ndarray]) -> bool:
+        """Overwrite parameters by those of an earlier epoch that was the best; False when these are damaged."""
+        assert self.best is not None
+        path = self._path(self.best["epoch"])
         try:
             kept = read_archive(path).arrays
             for name in PARAMETERS:
-                parameters[name][...] = kept[name]
+                fill(parameters[name], kept[name])
+            self.taken_epoch = int(self.best["epoch"])
         except DAMAGED:
-            raise RunError(f"The best parameters, {path}, are damaged or gone: train again.") from None
+            self._warn(
+                f"The best parameters, {path}, are damaged or gone: the model has those after epoch {self.last_epoch}."
+            )
+            return False
         return True
 
     def summary(self) -> str | None:

@@ -1,4 +1,4 @@
-"""The end of a run: the parameters are chosen and saved."""
+"""The end of a run: the parameters are chosen and saved, and the results are shown."""
 
 import time
 from dataclasses import dataclass
@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nce_train.errors import RunError
 from nce_train.memory import MemoryGauge
 from nce_train.model_files import RUN
-from nce_train.runs.checkpoints import resume_command
+from nce_train.runs.checkpoints import Checkpoints
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
 from nce_train.runs.limits import refuse_without_pairs
 from nce_train.runs.manifest import manifest_of
 from nce_train.runs.model_directory import save_model
 from nce_train.runs.protocols import EvaluateVectors
-from nce_train.runs.run_log import RunLog
-from nce_train.runs.state_file import checkpoint_files, remove_checkpoint_files
+from nce_train.runs.state_file import remove_checkpoint_files
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
@@ -46,44 +44,41 @@ class TrainedModel:
     manifest: dict[str, Any]
 
 
-def finish_run(
+def save_trained(
     context: RunContext,
     settings: Settings,
     encoded: EncodedCorpus,
     trainer: "Trainer",
-    log: RunLog,
-    stopping: EarlyStopping | None,
-    evaluate: EvaluateVectors | None,
-    gauge: MemoryGauge,
     trained: "Trained",
+    stopping: EarlyStopping | None,
+    checkpoints: Checkpoints | None,
+    gauge: MemoryGauge,
 ) -> TrainedModel:
-    """Choose the parameters and save the model; raises what the callback raised."""
-    if log.callback_failure is not None:
-        raise log.callback_failure
+    """Choose the parameters and save the model.
+
+    Raises OSError when it cannot be written; with `checkpoints`, what was trained can be saved as a checkpoint then.
+    """
     refuse_without_pairs(trained.totals.pairs, settings)
     if stopping is not None:
-        _take_best(context, stopping, encoded.vocabulary, trainer, evaluate)
+        if checkpoints is not None and stopping.best_is_earlier:
+            checkpoints.save()  # which needs the last parameters, until the model is saved
+        has_best = not stopping.best_is_earlier or stopping.take_best(trainer.state())
+        if has_best and (summary := stopping.summary()):
+            context.watcher.note(summary)
     manifest = _save(context, settings, encoded, trained, gauge)
-    context.watcher.finished(manifest)
     tables, dim = trained.tables, settings.dim
     return TrainedModel(encoded.vocabulary, tables.input[:, :dim], tables.output[:, :dim], tables.bias, manifest)
 
 
-def _take_best(
-    context: RunContext,
-    stopping: EarlyStopping,
-    vocabulary: Vocabulary,
-    trainer: "Trainer",
-    evaluate: EvaluateVectors | None,
+def show_results(
+    context: RunContext, model: TrainedModel, stopping: EarlyStopping | None, evaluate: EvaluateVectors | None
 ) -> None:
-    """Give the model the best parameters, and say which these are."""
-    are_others = stopping.take_best(trainer.state())
-    if summary := stopping.summary():
-        context.watcher.note(summary)
-    if are_others and stopping.best is not None and evaluate is not None:
-        with context.timings.measure("evaluation"):
-            report = evaluate(vocabulary, trainer.state()["input"])
-        context.watcher.evaluated_best(stopping.best["epoch"], report)
+    """Evaluate the model, if its parameters are not the last ones, and hand it on."""
+    if evaluate is not None and stopping is not None and stopping.taken_epoch is not None:
+        context.watcher.evaluated_best(stopping.taken_epoch, evaluate(model.vocabulary, model.input))
+    if context.hooks.saved is not None:
+        context.hooks.saved(model)
+    context.watcher.finished(model.manifest)
 
 
 def _save(
@@ -102,17 +97,9 @@ def _save(
     directory = context.directory
     remove_checkpoint_files(directory, but=1)
     readings = context.record.readings
-    try:
-        complete = save_model(
-            context.output, trained.tables, settings.dim, encoded.vocabulary, settings.to_yaml(), readings, manifest
-        )
-    except OSError as error:
-        what_stays = "train again (a model that was there is unchanged)"
-        if checkpoint_files(directory):
-            what_stays = f"resume from the last checkpoint with: {resume_command(context.output)}"
-        raise RunError(
-            f"The model cannot be written to {context.output}: {error.strerror}; fix this and {what_stays}."
-        ) from None
+    complete = save_model(
+        context.output, trained.tables, settings.dim, encoded.vocabulary, settings.to_yaml(), readings, manifest
+    )
     if not context.record.keep_checkpoint:
         remove_checkpoint_files(directory)
         (directory / RUN).unlink(missing_ok=True)

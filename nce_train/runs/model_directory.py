@@ -174,6 +174,25 @@ def save_model(
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
+    try:
+        complete = _write_files(new, tables, dim, vocabulary, config_yaml, readings, manifest)
+    except (OSError, MemoryError):
+        shutil.rmtree(new, ignore_errors=True)  # makes room for a checkpoint
+        raise
+    _put_in_place(output)
+    return complete
+
+
+def _write_files(
+    new: Path,
+    tables: "Tables",
+    dim: int,
+    vocabulary: Vocabulary,
+    config_yaml: str,
+    readings: Iterable[dict[str, Any]],
+    manifest: Callable[[], dict[str, Any]],
+) -> dict[str, Any]:
+    """Write all files into the directory `new`; see `save_model`."""
     arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
     for name, array in zip(PARAMETERS, arrays, strict=True):
         with atomic_write(new / name) as file:
@@ -188,7 +207,6 @@ def save_model(
     with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
         json.dump(complete, file, indent=1, allow_nan=False)
         file.write("\n")
-    _put_in_place(output)
     return complete
 
 

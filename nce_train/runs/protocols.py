@@ -95,12 +95,15 @@ class Hooks:
         it returns True, training ends and the model is written; when it raises, training ends as after Ctrl-C.
     resumed : callable or None
         Called with the step of the checkpoint from which an interrupted run is resumed.
+    saved : callable or None
+        Called with the `TrainedModel` of `nce_train.runs.finish` when the model is complete.
     """
 
     heldout: Callable[[str, Vocabulary, Settings], Heldout] | None = None
     evaluation: Callable[[list[str]], EvaluateVectors] | None = None
     callback: Callback | None = None
     resumed: Callable[[int], None] | None = None
+    saved: Callable[[Any], None] | None = None
 
     def evaluation_for(self, settings: Settings) -> EvaluateVectors | None:
         """What evaluates embeddings during a run; sets are read now, so that a mistake in them is reported early."""

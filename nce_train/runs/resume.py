@@ -11,7 +11,7 @@ import numpy as np
 from nce_train.errors import InputError
 from nce_train.memory import MemoryGauge
 from nce_train.model_files import MANIFEST, VOCABULARY
-from nce_train.runs.checkpoints import checksum_of, with_resume_hint
+from nce_train.runs.checkpoints import checksum_of, kept_for_resume
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
 from nce_train.runs.finish import TrainedModel
@@ -59,7 +59,7 @@ def resume_model(
     RunError, KeyboardInterrupt
         See `train_model`.
     """
-    with contextlib.closing(claim_interrupted(output)) as claimed, with_resume_hint(output, claimed.run_directory):
+    with contextlib.closing(claim_interrupted(output)) as claimed, kept_for_resume(claimed):
         checkpoint = _newest_whole_checkpoint(output, claimed.run_directory, watcher)
         kept = None if checkpoint is None else checkpoint.run
         record = read_record(claimed.run_directory) if kept is None else RunRecord.from_dict(kept, output)

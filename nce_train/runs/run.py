@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nce_train.errors import LostError, RunError
+from nce_train.errors import DivergedError, LostError, NceTrainError, RunError
 from nce_train.memory import MemoryGauge
-from nce_train.runs.checkpoints import Checkpoints, with_resume_hint
+from nce_train.runs.checkpoints import Checkpoints, kept_for_resume
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping, HeldoutLosses
 from nce_train.runs.evaluations import Evaluations
-from nce_train.runs.finish import TrainedModel, finish_run
+from nce_train.runs.finish import TrainedModel, save_trained, show_results
 from nce_train.runs.inputs import check_heldout, new_record
 from nce_train.runs.model_directory import claim
 from nce_train.runs.protocols import EvaluateVectors, Executor, Hooks, Watcher
@@ -98,7 +98,7 @@ def _place_for(output: Path | None, overwrite: bool) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
             yield Path(scratch)
     else:
-        with contextlib.closing(claim(output, overwrite)) as claimed, with_resume_hint(output, claimed.run_directory):
+        with contextlib.closing(claim(output, overwrite)) as claimed, kept_for_resume(claimed):
             yield claimed.run_directory
 
 
@@ -143,19 +143,50 @@ def train_and_save(
     """
     log = RunLog(context, trainer, encoded.token_count * settings.epochs)
     stopping, observers = _observers(context, settings, encoded.vocabulary, trainer, log, evaluate)
-    finish = functools.partial(finish_run, context, settings, encoded, trainer, log, stopping, evaluate, gauge)
     if context.output is None:
         with log:
             trained = trainer.run(observers)
-        return finish(trained)
+        if log.callback_failure is not None:
+            raise log.callback_failure
+        model = save_trained(context, settings, encoded, trainer, trained, stopping, None, gauge)
+        show_results(context, model, stopping, evaluate)
+        return model
     checkpoints = Checkpoints(context, encoded, trainer, stopping, settings.checkpoint_every)
     with FirstSignal(trainer.stop) as first:
-        with log:
+        with log, _checkpoint_at_failure(checkpoints, "training stopped"):
             trained = _train_with_checkpoints(trainer, [*observers, checkpoints], checkpoints, log, first, context)
-        model = finish(trained)
+        with _checkpoint_at_failure(checkpoints, f"The model cannot be written to {context.output}"):
+            model = save_trained(context, settings, encoded, trainer, trained, stopping, checkpoints, gauge)
+        with _model_is_complete(context.output):
+            show_results(context, model, stopping, evaluate)
         if first.received is not None:
-            first.pass_on(f"interrupted when all was done: the model in {context.output} is whole")
+            first.pass_on(f"interrupted when all was done: the model in {context.output} is complete")
     return model
+
+
+@contextlib.contextmanager
+def _checkpoint_at_failure(checkpoints: Checkpoints, what_failed: str) -> Iterator[None]:
+    """When there is no memory or no room, leave a checkpoint and say how to resume."""
+    try:
+        yield
+    except (MemoryError, OSError) as error:
+        checkpoints.save()
+        raise RunError(f"{checkpoints.resume_hint(f'{what_failed} ({_reason(error)})')}.") from error
+
+
+@contextlib.contextmanager
+def _model_is_complete(output: Path) -> Iterator[None]:
+    """Say in every failure that the model is complete."""
+    try:
+        yield
+    except (NceTrainError, MemoryError, OSError) as error:
+        raise RunError(f"The model in {output} is complete, but what follows failed: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
 
 
 def _observers(
@@ -197,16 +228,17 @@ def _train_with_checkpoints(
     except LostError as error:
         checkpoints.save()
         raise RunError(checkpoints.resume_hint(str(error).rstrip("."))) from None
-    except RunError as error:
+    except DivergedError as error:
         if kept := checkpoint_files(context.directory):
             raise RunError(f"{str(error).rstrip('.')}; the last good checkpoint stays: {kept[-1]}.") from None
         raise
     if log.callback_failure is not None:
         checkpoints.save()
         log.callback_failure.add_note(checkpoints.resume_hint())
-    elif not trainer.finished:
+        raise log.callback_failure
+    if not trainer.finished:
         checkpoints.save()
         first.pass_on(checkpoints.resume_hint())
-    elif context.record.keep_checkpoint:
+    if context.record.keep_checkpoint:
         checkpoints.save()
     return trained

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nce_train.errors import InputError, RunError
+from nce_train.errors import DivergedError, InputError
 from nce_train.kernel.hot_rows import without_hot_rows
 from nce_train.kernel.schedule import Schedule, learning_rate, progress
 from nce_train.kernel.state import (
@@ -171,8 +171,8 @@ class Trainer(ABC):
     def run(self, observers: Sequence[Observer] = ()) -> Trained:
         """Train to the end of the last epoch, or `max_steps`, or until `stop`.
 
-        Observers are called in their order. `finished` says whether training is complete. Raises RunError when a
-        parameter became infinite or not a number.
+        Observers are called in their order. `finished` says whether training is complete. Raises DivergedError
+        when a parameter became infinite or not a number.
         """
         self._observers = observers
         try:
@@ -196,9 +196,11 @@ class Trainer(ABC):
             self._report(self._reading())
 
     def check(self) -> None:
-        """Raise RunError when a parameter is infinite or not a number; no thread may be at work."""
+        """Raise DivergedError when a parameter is infinite or not a number; no thread may be at work."""
         if not all(np.isfinite(np.sum(table, dtype=np.float64)) for table in without_hot_rows(self.tables)):
-            raise RunError(_diverged(self.settings, "parameters became infinite or not a number", self.totals.blocks))
+            raise DivergedError(
+                _diverged(self.settings, "parameters became infinite or not a number", self.totals.blocks)
+            )
 
     # --- to stop here and go on elsewhere -----------------------------------------------------------------------
 
@@ -267,9 +269,10 @@ class Trainer(ABC):
                 if worker.ident is not None:
                     worker.join()
             self.seconds, self._started = self.seconds_now(), None
+            if self._failure is None:
+                self._settle()
         if self._failure is not None:
             raise self._failure
-        self._settle()
 
     def _add_to_totals(self, done: np.ndarray, loss: float) -> None:
         """Add what a thread has done, as the kernel's cursor counts it (the lock is held)."""
@@ -283,13 +286,13 @@ class Trainer(ABC):
         if totals.tokens >= self._pause_at:
             self._pause = True
         if not math.isfinite(totals.loss):
-            raise RunError(_diverged(self.settings, "parameters became infinite or not a number", totals.blocks))
+            raise DivergedError(_diverged(self.settings, "parameters became infinite or not a number", totals.blocks))
         if done[PAIRS] >= PAIRS_FOR_A_MEAN:
             mean = loss / int(done[PAIRS])
             self._first_loss = self._first_loss or mean
             if mean > EXPLODED * self._first_loss:
                 how = f"loss, {self._first_loss:.3g} at the start, rose to {mean:.3g}"
-                raise RunError(_diverged(self.settings, how, totals.blocks))
+                raise DivergedError(_diverged(self.settings, how, totals.blocks))
 
     def _blocks_per_call(self) -> int:
         settings = self.settings

@@ -29,7 +29,7 @@ def test_the_lowest_loss_is_the_best_and_its_parameters_come_back(tmp_path):
     assert stopping.out_of_patience
     assert [loss["best"] for loss in losses] == [True, True, False, False]
     now = parameters_of(4)
-    assert stopping.take_best(now)
+    assert stopping.best_is_earlier and stopping.take_best(now)
     assert now["input"][0] == now["bias"][0] == 2
     assert stopping.summary().startswith(
         "Training stopped after epoch 4: the held-out loss has not fallen since epoch 2"
@@ -40,7 +40,7 @@ def test_the_lowest_loss_is_the_best_and_its_parameters_come_back(tmp_path):
 def test_the_last_epoch_needs_nothing_taken_back(tmp_path):
     stopping = EarlyStopping(1, tmp_path, [], print)
     add(stopping, 3.0, 2.0)
-    assert not stopping.take_best(parameters_of(2))
+    assert not stopping.best_is_earlier
     assert stopping.summary() == "The held-out loss was lowest after epoch 2, whose parameters the model has."
 
 
@@ -48,7 +48,7 @@ def test_without_patience_nothing_is_kept_and_nothing_stops(tmp_path):
     stopping = EarlyStopping(None, tmp_path, [], print)
     add(stopping, 3.0, 4.0, 5.0)
     assert not stopping.out_of_patience and kept(tmp_path) == [] and stopping.summary() is None
-    assert not stopping.take_best(parameters_of(3))
+    assert not stopping.best_is_earlier
 
 
 def test_parameters_stay_as_long_as_a_checkpoint_needs_them(tmp_path):
@@ -78,12 +78,14 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
         add(EarlyStopping(2, tmp_path, [], print), float("nan"))
 
 
-def test_damaged_parameters_are_reported(tmp_path):
-    stopping = EarlyStopping(5, tmp_path, [], print)
+def test_damaged_parameters_cost_a_warning_and_not_the_last_ones(tmp_path):
+    warnings = []
+    stopping = EarlyStopping(5, tmp_path, [], warnings.append)
     add(stopping, 2.0, 3.0)
     (tmp_path / "best-000001.npz").write_bytes(b"PK")
-    with pytest.raises(RunError, match="are damaged or gone: train again"):
-        stopping.take_best(parameters_of(2))
+    now = parameters_of(2)
+    assert not stopping.take_best(now) and now["input"][0] == 2
+    assert warnings[0].endswith("are damaged or gone: the model has those after epoch 2.")
 
 
 def test_a_directory_that_is_gone_costs_a_warning(tmp_path):

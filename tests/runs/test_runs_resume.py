@@ -16,6 +16,7 @@ import pytest
 import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
+from nce_train.runs import signals
 from nce_train.runs.estimate import estimate
 from nce_train.runs.state_file import FORMAT, checkpoint_files, newest_checkpoint, write_checkpoint
 from nce_train.training.settings_files import load_settings
@@ -208,11 +209,21 @@ def test_a_damaged_checkpoint_never_costs_a_finished_model(tmp_path, text):
     assert state.read_bytes() == damaged
 
 
-def test_a_second_interrupt_leaves_the_last_checkpoint(tmp_path, text, whole):
+def test_a_second_interrupt_at_once_is_the_same_wish(tmp_path, text, whole):
+    output = tmp_path / "m.nce"
+    with pytest.raises(KeyboardInterrupt, match="resume from the last checkpoint"):
+        go(output, corpus=text, watcher=Watcher(training=interrupt, saving=interrupt))
+    assert newest_checkpoint(output / "checkpoint")[0] is not None
+    go(output, resume=True)
+    assert contents(output) == whole
+
+
+def test_a_second_interrupt_later_leaves_the_last_checkpoint(tmp_path, text, whole, monkeypatch):
     output = tmp_path / "m.nce"
     with pytest.raises(KeyboardInterrupt):
         go(output, corpus=text, watcher=Watcher(training=interrupt))
     before = newest_checkpoint(output / "checkpoint")[0].path
+    monkeypatch.setattr(signals, "SAME_WISH_SECONDS", 0)
     with pytest.raises(KeyboardInterrupt, match="resume from the last checkpoint"):
         go(output, resume=True, watcher=Watcher(training=interrupt, saving=interrupt))
     assert newest_checkpoint(output / "checkpoint")[0].path == before
@@ -466,7 +477,7 @@ def test_a_checkpoint_that_could_not_be_written_is_tried_again(tmp_path, text, f
 
 def test_no_space_for_the_model_leaves_the_checkpoint(interrupted, whole, file_limit):
     before = newest_checkpoint(interrupted / "checkpoint")[0].path
-    with pytest.raises(RunError, match=r"cannot be written to .*: File too large; fix this and resume from the last"):
+    with pytest.raises(RunError, match=r"written to .* \(File too large\), and no .* \(File too large\); resume"):
         go(interrupted, resume=True, watcher=Watcher(training=lambda: file_limit(30_000)))
     file_limit(resource.RLIM_INFINITY)
     assert newest_checkpoint(interrupted / "checkpoint")[0].path == before
@@ -474,13 +485,16 @@ def test_no_space_for_the_model_leaves_the_checkpoint(interrupted, whole, file_l
     assert contents(interrupted) == whole
 
 
-def test_no_space_after_an_interrupt_is_said(tmp_path, text, file_limit):
+def test_no_space_after_an_interrupt_is_said(tmp_path, text, whole, file_limit):
     def fill_and_interrupt():
         file_limit(30_000)
         interrupt()
 
-    with pytest.raises(KeyboardInterrupt, match=r"no checkpoint could be written \(File too large\); nothing was kept"):
+    with pytest.raises(KeyboardInterrupt, match=r"no checkpoint could be written \(File too large\); without a"):
         go(tmp_path / "m.nce", corpus=text, watcher=Watcher(training=fill_and_interrupt))
+    file_limit(resource.RLIM_INFINITY)
+    go(tmp_path / "m.nce", resume=True)
+    assert contents(tmp_path / "m.nce") == whole
 
 
 @pytest.fixture
@@ -514,7 +528,7 @@ def test_a_disk_that_is_full(small_disk, text, tmp_path):
     folder, set_size = small_disk
     set_size(4_500_000)  # for the ids and a checkpoint, but not for a second one or the model
     watcher = Watcher()
-    with pytest.raises(RunError, match="No space left on device; fix this and resume from the last checkpoint with"):
+    with pytest.raises(RunError, match=r"\(No space left on device\); resume from the last checkpoint"):
         go(folder / "m.nce", corpus=text, watcher=watcher, **LARGE)
     assert "take up to 4.7 MiB on the disk, but only 4.0 MiB are free" in watcher.notes[0]  # said before training
     assert "(No space left on device); training goes on, and it is tried again later" in watcher.notes[1]

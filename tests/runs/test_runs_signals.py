@@ -16,7 +16,11 @@ from nce_train.model_files import FILES
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.txt.xz"
 
 
-def start(folder, *arguments, **environment):
+def accept_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # jobs in the background ignore it
+
+
+def start(folder, *arguments, before=accept_interrupts, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "nce_train.cli.train", *map(str, arguments)],
         cwd=folder,
@@ -25,7 +29,7 @@ def start(folder, *arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), **environment},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
+        preexec_fn=before,
     )
 
 
@@ -37,6 +41,12 @@ def wait_for(process, beginning):
     raise AssertionError(f"the run ended without a line {beginning}…")
 
 
+def send_twice(process, number, seconds):
+    process.send_signal(number)
+    time.sleep(seconds)
+    process.send_signal(number)
+
+
 def ended(process):
     """(exit code, the last line of stderr); it must have ended without a traceback."""
     out, err = process.communicate(timeout=60)
@@ -46,25 +56,26 @@ def ended(process):
 
 
 def test_an_interrupted_training_says_how_to_go_on_and_does(tmp_path):
-    # SIGTERM, the checkpoint, and then Ctrl-C
+    # each signal twice within some ms, as wrappers and process groups have it
     process = start(tmp_path, SAMPLE, "-o", "m.nce", "--epochs", 100_000, "--log-every", "100ms", "--dim", 32)
     wait_for(process, "epoch")
-    process.send_signal(signal.SIGTERM)
+    send_twice(process, signal.SIGTERM, 0.005)
     far = r"\(0%: epoch [\d,]+, [\d,]+ tokens\)"
     sentence = f"Error: interrupted; resume from the last checkpoint {far} with: nce-train --resume m.nce"
     code, said = ended(process)
     assert code == 143
     assert re.fullmatch(sentence, said), said
-    process = start(tmp_path, "--resume", "m.nce")
-    wait_for(process, "resuming from step")
-    wait_for(process, "epoch")
-    process.send_signal(signal.SIGINT)
-    code, said = ended(process)
-    assert code == 130
-    assert re.fullmatch(sentence, said), said
+    for number, exit_code in ((signal.SIGINT, 130), (signal.SIGHUP, 129), (signal.SIGUSR1, 138)):
+        process = start(tmp_path, "--resume", "m.nce")
+        wait_for(process, "resuming from step")
+        wait_for(process, "epoch")
+        send_twice(process, number, 0.001)
+        code, said = ended(process)
+        assert code == exit_code
+        assert re.fullmatch(sentence, said), said
     names = {path.name for path in (tmp_path / "m.nce" / "checkpoint").iterdir()}
     assert names == {
-        "lock", "run.json", "tokens.npy", "vocab.tsv", "metrics.jsonl", "state-000001.npz", "state-000002.npz"
+        "lock", "run.json", "tokens.npy", "vocab.tsv", "metrics.jsonl", "state-000003.npz", "state-000004.npz"
     }  # fmt: skip
 
 
@@ -77,12 +88,27 @@ def test_an_interrupt_after_the_last_line_finds_the_work_done(tmp_path, seconds)
     assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
 
 
+def test_what_a_process_is_to_ignore_it_ignores(tmp_path):
+    # nohup
+    process = start(tmp_path, SAMPLE, "-o", "m.nce", "--epochs", 100_000, "--log-every", "100ms", before=ignore_hangup)
+    wait_for(process, "epoch")
+    process.send_signal(signal.SIGHUP)
+    wait_for(process, "epoch")
+    wait_for(process, "epoch")
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 143
+
+
+def ignore_hangup():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_while_reading_leaves_nothing(tmp_path, number, code):
     process = start(tmp_path, "-", "-o", "m.nce")  # whose standard input says nothing: it waits in a read
     while not (tmp_path / "m.nce" / "checkpoint" / "run.json").exists():
         assert process.poll() is None
-    process.send_signal(number)
+    send_twice(process, number, 0.001)
     assert ended(process)[0] == code
     assert not (tmp_path / "m.nce").exists()
 
@@ -108,7 +134,7 @@ def test_an_interrupt_while_saving_leaves_a_whole_model(tmp_path):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     code, line = ended(process)
-    assert (code, line) == (130, "Error: interrupted when all was done: the model in text.nce is whole")
+    assert (code, line) == (130, "Error: interrupted when all was done: the model in text.nce is complete")
     assert {path.name for path in (tmp_path / "text.nce").iterdir()} == set(FILES)
     assert nce_train.Embeddings.load(tmp_path / "text.nce").vectors.shape[1] == 200
 
@@ -124,3 +150,21 @@ def test_killed_and_full_runs_lose_nothing():
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "10 runs, 10 ended in the same bytes, 0 did not" in finished.stdout
+
+
+SCRIPT = """
+import sys, nce_train
+if __name__ == "__main__":
+    nce_train.train(sys.argv[1], output="m.nce", epochs=100_000, dim=32, log_every="100ms")
+"""
+
+
+def test_sigterm_to_a_script_leaves_a_checkpoint_and_ends_it(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, SAMPLE], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(process, "epoch")
+    send_twice(process, signal.SIGTERM, 0.001)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM and "Traceback" not in err
+    assert (tmp_path / "m.nce" / "checkpoint" / "state-000001.npz").exists()

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 
 from nce_train.cluster.cost import RoundCost, count_of
 from nce_train.cluster.job import Job
@@ -27,8 +28,11 @@ from nce_train.training.settings import Settings
 LOCAL = "local:"
 CONNECT_SECONDS = 15.0
 
-# A terminal sends Ctrl-C to the workers too, but this process decides what it means.
-_IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+# The workers get the signals that a terminal or `timeout` sends to the group, but this process decides what they mean.
+_IGNORE_SIGNALS = "import nce_train.runs.signals; nce_train.runs.signals.ignore_ending_signals()"
+_NO_WEB_PAGES: dict[str, list[str]] = {
+    f"distributed.{server}.http.routes": [] for server in ("scheduler", "worker", "nanny")
+}
 
 _LOGGING_PACKAGES = ("distributed", "tornado", "asyncio")
 
@@ -118,7 +122,8 @@ def connect(address: str, warn: OnMessage, inform: OnMessage) -> Iterator[Cluste
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         where: Any = address
-        if address.startswith(LOCAL):
+        is_local = address.startswith(LOCAL)
+        if is_local:
             where = stack.enter_context(_local_cluster(address))
         elif "://" not in address:
             raise InputError(f"--cluster {address} is neither tcp://HOST:PORT (or tls://) of a scheduler nor local:N.")
@@ -130,33 +135,50 @@ def connect(address: str, warn: OnMessage, inform: OnMessage) -> Iterator[Cluste
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except OSError:  # a TimeoutError, mostly
-            if address.startswith(LOCAL):
+            if is_local:
                 message = f"--cluster {address}: no worker process has started within {CONNECT_SECONDS:.0f} s."
             else:
                 message = f"The scheduler at {address} has no workers: start some with dask worker {address}"
             raise InputError(message) from None
         workers, threads = len(client.nthreads()), sum(client.nthreads().values())
-        has_dashboard = importlib.util.find_spec("bokeh") is not None
-        dashboard = f"dashboard {client.dashboard_link}" if has_dashboard else "no dashboard without bokeh"
         size = f"{count_of(workers, 'worker')}, {count_of(threads, 'thread')}"
-        inform(f"cluster {client.scheduler.address}: {size}; {dashboard}")
+        inform(f"cluster {client.scheduler.address}: {size}{'' if is_local else _dashboard_of(client)}")
+        if client.scheduler.address.startswith("tcp://"):
+            warn(
+                f"The scheduler at {address} is open: whoever can connect to it can run code on its machines; keep it "
+                "in a trusted network, or use tls:// with Dask's certificates."
+            )
         yield Cluster(client, warn, inform)
 
 
-def _local_cluster(address: str) -> LocalCluster:
+@contextlib.contextmanager
+def _local_cluster(address: str) -> Iterator[LocalCluster]:
+    """Workers on this machine that nobody else can reach: Dask runs whatever code it is sent.
+
+    They listen on the loopback interface, speak TLS with a certificate that only they have, and serve no web pages.
+    """
     count = address.removeprefix(LOCAL)
     if not count.isdecimal() or int(count) < 1:
         raise InputError(f"--cluster {address}: local:N needs a number of worker processes, at least 1.")
-    # no memory limit: Dask would stop workers that come near it, and training needs what it needs
-    return LocalCluster(
-        n_workers=int(count),
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=0,
-        dashboard_address=":0",
-        preload=[_IGNORE_CTRL_C],
-        silence_logs=logging.CRITICAL,
-    )
+    options: dict[str, Any] = {
+        "n_workers": int(count),
+        "threads_per_worker": 1,
+        "memory_limit": 0,  # Dask would stop workers that come near it, and training needs what it needs
+        "host": "127.0.0.1",
+        "protocol": "tls://",
+        "security": Security.temporary(),
+        "dashboard_address": "127.0.0.1:0",
+        "preload": [_IGNORE_SIGNALS],
+        "silence_logs": logging.CRITICAL,
+    }
+    with dask.config.set(_NO_WEB_PAGES), LocalCluster(**options) as cluster:
+        yield cluster
+
+
+def _dashboard_of(client: Client) -> str:
+    if importlib.util.find_spec("bokeh") is None:
+        return "; no dashboard without bokeh"
+    return f"; dashboard {client.dashboard_link}"
 
 
 @contextlib.contextmanager

@@ -19,6 +19,12 @@ ENDING_SIGNALS = tuple(
 SAME_WISH_SECONDS = 2.0
 
 
+def ignore_ending_signals() -> None:
+    """Have this process ignore the signals, as another one decides what they mean."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class FirstSignal:
     """While it is open, the first of `ENDING_SIGNALS` calls `stop`; a later one does what it did before.
 

@@ -132,6 +132,11 @@ def connect(address: str, warn: OnMessage, inform: OnMessage) -> Iterator[Cluste
         except (OSError, TimeoutError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"No Dask scheduler answers at {address}: {reason}.") from None
+        except TypeError:  # without certificates for tls://
+            raise InputError(
+                f"{address} needs certificates, and Dask's configuration names none: set distributed.comm.tls.ca-file, "
+                "distributed.comm.tls.client.cert and distributed.comm.tls.client.key."
+            ) from None
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except OSError:  # a TimeoutError, mostly

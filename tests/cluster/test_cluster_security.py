@@ -113,5 +113,5 @@ def test_a_scheduler_with_a_certificate_trains_and_an_open_one_is_reported(corpu
 
 
 def test_a_tls_address_without_certificates_is_refused_in_one_sentence(corpus):
-    with pytest.raises(InputError, match=r"^No Dask scheduler answers at tls://127.0.0.1:1: .*\.$"):
+    with pytest.raises(InputError, match=r"^tls://127\.0\.0\.1:1 needs certificates, and Dask's"):
         nce_train.train(corpus, cluster="tls://127.0.0.1:1", progress=False)

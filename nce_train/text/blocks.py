@@ -27,6 +27,7 @@ BLOCK_BYTES = 1 << 20
 PADDING = 16  # bytes after a block's text that the scanner may read (eight at a time) but ignores
 
 _SPACES = b" \n\t\r\v\f"
+_LINE_ENDS = (b"\n", b"\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -89,11 +90,13 @@ def read_blocks(listed: SourceList, block_bytes: int) -> Iterator[Block]:
         with _open(source) as file:
             counting = _CountingReader(file, source, listed)
             try:
-                if source.span is not None:
-                    file.seek(source.span[0])
+                at_line_start = True
+                if source.span is not None and source.span[0] > 0:
+                    file.seek(source.span[0] - 1)
+                    at_line_start = file.read(1) in _LINE_ENDS
                 is_stored_text = source.span is not None or source.sentences is not None
                 stream = counting if is_stored_text else decompressed(counting, source.display_name)
-                yield from _split(stream, source, block_bytes, buffers)
+                yield from _split(stream, source, block_bytes, buffers, at_line_start)
             except InputError:
                 _check_unchanged(source, file)  # a file that is still being written looks damaged
                 raise
@@ -128,11 +131,11 @@ def split_source(source: Source, part_bytes: int, at_line_ends: bool) -> list[So
 
 
 def _next_cut(file: BinaryIO | io.RawIOBase, begin: int, end: int, at_line_ends: bool) -> int | None:
-    """The position after the first line end, or white space, in [begin, end) of a file."""
+    """The position after the first byte of a line end, or of white space, in [begin, end) of a file."""
     file.seek(begin)
     while begin < end:
         chunk = file.read(min(1 << 16, end - begin)) or b""
-        space = re.search(rb"\n" if at_line_ends else rb"\s", chunk)
+        space = re.search(rb"[\r\n]" if at_line_ends else rb"\s", chunk)
         if space is not None:
             return begin + space.end()
         if not chunk:
@@ -173,14 +176,13 @@ def _changed(source: Source) -> RunError:
     return RunError(f"{source.display_name} changed while it was read ({read}): start again when it is complete")
 
 
-def _split(stream: io.RawIOBase, source: Source, block_bytes: int, buffers: BufferPool) -> Iterator[Block]:
-    """The blocks of a stream, without the byte order mark at the start of a file."""
-    head = np.empty(len(_BYTE_ORDER_MARK), np.uint8)
-    carried = head[: read_fully(stream, head, 0)]
+def _split(
+    stream: io.RawIOBase, source: Source, block_bytes: int, buffers: BufferPool, at_line_start: bool
+) -> Iterator[Block]:
+    """The blocks of a stream, without the byte order marks at line starts: files put together have several."""
+    carried = np.empty(0, np.uint8)
     offset = 0 if source.span is None else source.span[0]
-    if carried.tobytes() == _BYTE_ORDER_MARK and source.sentences is None and offset == 0:
-        carried = carried[:0]
-        offset = len(_BYTE_ORDER_MARK)
+    has_marks = source.sentences is None
     while True:
         # Doubling the size when there was no white space keeps the copying linear in the length of a long token.
         size = max(block_bytes, 2 * len(carried))
@@ -189,14 +191,32 @@ def _split(stream: io.RawIOBase, source: Source, block_bytes: int, buffers: Buff
         filled = read_fully(stream, text[:size], len(carried))
         if filled < size:
             text[filled] = ord("\n")  # the end of a file ends its last line
+            if has_marks:
+                _blank_out_marks(text[:filled], at_line_start)
             yield Block(text, filled + 1, source, offset, buffers)
             return
         cut = _end_of_last_space(text, len(carried), filled)
         carried = text[cut:filled]
         if cut:
             carried = carried.copy()  # the consumer of the block may release `text`
+            if has_marks:
+                _blank_out_marks(text[:cut], at_line_start)
+            at_line_start = text[cut - 1 : cut].tobytes() in _LINE_ENDS
             yield Block(text, cut, source, offset, buffers)
         offset += cut
+
+
+def _blank_out_marks(text: np.ndarray, at_line_start: bool) -> None:
+    """Replace byte order marks at the start of lines by spaces, so that positions stay."""
+    content = text.tobytes()
+    line_start = 0 if at_line_start else -1  # where the last line, or the last mark at its start, is known to end
+    place = content.find(_BYTE_ORDER_MARK)
+    while place >= 0:
+        stop = place + len(_BYTE_ORDER_MARK)
+        if place == line_start or content[place - 1 : place] in _LINE_ENDS:
+            text[place:stop] = ord(" ")
+            line_start = stop
+        place = content.find(_BYTE_ORDER_MARK, stop)
 
 
 def _end_of_last_space(text: np.ndarray, start: int, end: int) -> int:

@@ -144,7 +144,6 @@ class Vocabulary:
         seen: set[str] = set()
         for number, line in enumerate(_lines_of(path), start=1):
             where = f"{path}, line {number}"
-            line = line.removesuffix(b"\r")
             if not line:
                 raise InputError(f"{where} is empty: each line is word<TAB>count")
             encoded, tab, digits = line.rpartition(b"\t")
@@ -182,8 +181,8 @@ class Vocabulary:
     def _file_content(self) -> bytes:
         lines = [f"{word}\t{count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True)]
         content = "".join(lines)
-        if content.count("\t") != len(self) or content.count("\n") != len(self):
-            word = next(word for word in self.words if "\t" in word or "\n" in word)
+        if content.count("\t") != len(self) or content.count("\n") != len(self) or "\r" in content:
+            word = next(word for word in self.words if re.search("[\t\n\r]", word))
             raise ValueError(f"the word {word!r} contains a tab or a line break, which vocab.tsv cannot store")
         return content.encode("utf-8", "surrogateescape")
 
@@ -253,12 +252,9 @@ def is_token(word: str) -> bool:
 
 
 def _lines_of(path: str | os.PathLike[str]) -> list[bytes]:
-    """The lines of a file. Only a line feed ends a line; U+2028 and the like may occur inside a word."""
+    """The lines of a file. Only LF, CR and CRLF end a line; U+2028 and the like may occur inside a word."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the vocabulary {path}: {error.strerror}") from None
-    lines = content.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
+    return content.splitlines()

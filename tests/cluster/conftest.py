@@ -26,10 +26,10 @@ def text_of(seed, lines=LINES):
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
-    """Two plain files, the second without a line end, and a compressed one."""
+    """Two plain files, and a compressed one; the second has no line end at its end, and other ones before."""
     folder = tmp_path_factory.mktemp("corpus")
     (folder / "a.txt").write_text("\ufeff" + text_of(1))
-    (folder / "b.txt").write_text(text_of(2) + "rare Wort3 end")
+    (folder / "b.txt").write_bytes((text_of(2).replace("\n", "\r\ufeff") + "rare Wort3 end").encode())
     (folder / "c.txt.gz").write_bytes(gzip.compress(text_of(3).encode()))
     return [str(folder / name) for name in ("a.txt", "b.txt", "c.txt.gz")]
 

@@ -1,9 +1,13 @@
 """Blocks of text, and the pool of arrays that they reuse."""
 
-import numpy as np
+import dataclasses
+import itertools
 
-from nce_train.text.blocks import BufferPool, read_blocks
-from nce_train.text.sources import list_sources
+import numpy as np
+import pytest
+
+from nce_train.text.blocks import BufferPool, read_blocks, split_source
+from nce_train.text.sources import SourceList, list_sources
 
 
 def test_only_released_arrays_are_reused():
@@ -28,3 +32,24 @@ def test_a_text_is_complete_when_its_blocks_are_released_at_once(tmp_path):
         block.release()
     assert read == [str(number).encode() for number in range(3000)]
     assert len(addresses) < 5
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.parametrize("at_line_ends", [True, False])
+def test_a_file_is_split_at_any_line_end_and_marks_at_line_starts_are_left_out(tmp_path, line_end, at_line_ends):
+    mark = b"\xef\xbb\xbf"
+    text = b"".join(mark + b"%d two %sthree" % (number, mark) + line_end for number in range(200))
+    path = tmp_path / "text"
+    path.write_bytes(text)
+    (source,) = list_sources(path).sources
+    parts = split_source(source, 100, at_line_ends)
+    assert len(parts) > 30
+    cuts = [text[part.span[1] - 1 : part.span[1]] for part in parts]
+    assert {bytes([byte]) for byte in line_end} >= set(cuts) - (set() if at_line_ends else {b" "})
+    # read with small blocks, so that some of them begin with a mark
+    listed = SourceList([dataclasses.replace(part) for part in parts])
+    read = b"".join(block.text[: block.end].tobytes() + b"|" for block in read_blocks(listed, 10))
+    numbers = itertools.count()
+    assert read.replace(b"|", b" ").split() == [
+        word for _ in range(200) for word in (b"%d" % next(numbers), b"two", mark + b"three")
+    ]

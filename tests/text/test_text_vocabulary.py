@@ -103,9 +103,10 @@ def test_the_first_line_may_be_out_of_order_when_it_is_the_unknown_word(tmp_path
         Vocabulary.load(path, unknown="a")
 
 
-def test_windows_line_ends_and_a_missing_last_line_end_are_accepted(tmp_path):
+@pytest.mark.parametrize("content", [b"a\t2\r\nb\t1", b"a\t2\rb\t1\r", b"a\t2\r\nb\t1\r\n"])
+def test_other_line_ends_and_a_missing_last_line_end_are_accepted(tmp_path, content):
     path = tmp_path / "vocab.tsv"
-    path.write_bytes(b"a\t2\r\nb\t1")
+    path.write_bytes(content)
     assert Vocabulary.load(path).words == ["a", "b"]
 
 

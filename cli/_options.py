@@ -31,15 +31,16 @@ def choice_option(name: str, words: list[str], *, help: str) -> Declare[Any]:
 
 
 def reading_options(function: F) -> F:
-    """Declare how a corpus is read: `tokens`, `lowercase`, `threads`; and `quiet`."""
+    """Declare how a corpus is read: `tokens`, `lowercase`, `normalize`, `threads`; and `quiet`."""
     for declare in (
         click.option("--quiet", is_flag=True, help="Show only errors."),
         number_option("--threads", help="Threads; by default all CPUs this process may use."),
+        choice_option("--normalize", ["none", "nfc"], help="Bring words into Unicode's composed form (NFC)."),
         click.option("--lowercase", is_flag=True, help="Convert words to lower case."),
         choice_option(
             "--tokens",
             ["whitespace", "words"],
-            help="What a token is: text between white space, or a run of letters and digits.",
+            help="What a token is: text between white space, or a word of letters and digits.",
         ),
     ):
         function = declare(function)

@@ -40,6 +40,7 @@ def main(
     list_file: str | None,
     tokens: str,
     lowercase: bool,
+    normalize: str,
     threads: int | None,
     quiet: bool,
 ) -> None:
@@ -63,6 +64,7 @@ def main(
             delimiter=delimiter,
             tokens=tokens,
             lowercase=lowercase,
+            normalize=normalize,
             list_file=list_file,
             threads=threads,
             progress=lambda done, total, phase: bar.show(phase, done, total),

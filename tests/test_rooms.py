@@ -31,6 +31,7 @@ HELPERS = {
     "errors",
     "files",
     "flat_yaml",
+    "folding",
     "memory",
     "model_files",
     "npy_file",

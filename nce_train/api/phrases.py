@@ -28,6 +28,7 @@ def phrases(
     delimiter: str = "_",
     tokens: str = "whitespace",
     lowercase: bool = False,
+    normalize: str = "none",
     list_file: PathLike | None = None,
     threads: int | None = None,
     progress: Callable[[int, int | None, str], None] | None = None,
@@ -55,6 +56,8 @@ def phrases(
         What a token is; see `train`.
     lowercase : bool
         Convert words to lower case.
+    normalize : {"none", "nfc"}
+        Bring words into Unicode's composed form (NFC), or leave them as they are.
     list_file : path, optional
         Write the phrases here, by pass and decreasing score: a table with tabs and a header.
     threads : int, optional
@@ -101,6 +104,7 @@ def phrases(
             passes=passes,
             tokens=tokens,
             lowercase=lowercase,
+            normalize=normalize,
             threads=threads or usable_cpus(),
             progress=progress,
         )

@@ -36,6 +36,7 @@ def count_words(
     *,
     tokens: str = "whitespace",
     lowercase: bool = False,
+    normalize: str = "none",
     min_count: int = 5,
     max_vocab: int | None = None,
     unknown: str | None = None,
@@ -50,7 +51,7 @@ def count_words(
         As for `train`.
     output : path, optional
         Write the words here as `word<TAB>count`, the most frequent first.
-    tokens, lowercase, min_count, max_vocab, unknown
+    tokens, lowercase, normalize, min_count, max_vocab, unknown
         The settings of `train` with these names.
     threads : int, optional
         By default the CPUs this process may use.
@@ -89,6 +90,7 @@ def count_words(
         corpus,
         tokens=tokens,
         lowercase=lowercase,
+        normalize=normalize,
         min_count=min_count,
         max_vocab=max_vocab,
         unknown=unknown,

@@ -22,6 +22,7 @@ from nce_train.text.blocks import PADDING
 from nce_train.text.corpus import wanted_words
 from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.sources import Source
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 from nce_train.text.word_runs import MergedWords, WordRun
 from nce_train.training.settings import Settings
@@ -63,9 +64,9 @@ class PartSize(NamedTuple):
 # --- the vocabulary: each part is counted on its own; then the same buckets of all parts are merged by one task -------
 
 
-def count_words(part: Source, tokens: str, lowercase: bool, line_breaks: str) -> CountedPart:
+def count_words(part: Source, rules: TokenRules, line_breaks: str) -> CountedPart:
     """Count a part of the corpus; see `count_part`."""
-    return count_part(part, get_worker().local_directory, tokens, lowercase, line_breaks)
+    return count_part(part, get_worker().local_directory, rules, line_breaks)
 
 
 def bucket_runs(part: CountedPart, number: int, begin: int, end: int) -> list[WordRun]:

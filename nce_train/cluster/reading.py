@@ -155,7 +155,7 @@ class CorpusReader:
         workers, settings = self._workers, self._settings
         names, owners = list(workers.usable()), self._part_owners()
         old = None if extend is None else workers.broadcast(extend)
-        how = (settings.tokens, settings.lowercase, settings.line_breaks)
+        how = (settings.token_rules, settings.line_breaks)
         self._counted = [
             workers.submit(count_words, part, *how, workers=[owner])
             for part, owner in zip(self.parts, owners, strict=True)

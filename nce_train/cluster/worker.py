@@ -62,7 +62,7 @@ class WorkerState:
             if number not in self._parts:
                 settings = self._settings
                 if counted is None or not counted.has_ids:
-                    how = (settings.tokens, settings.lowercase, settings.line_breaks)
+                    how = (settings.token_rules, settings.line_breaks)
                     counted = count_part(self._sources[number], self._scratch.name, *how)
                 ids, tokens = counted.encode(self._words, self._vocabulary.unknown is not None)
                 if settings.line_breaks == "ignore" and len(ids) > 0:

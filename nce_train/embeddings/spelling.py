@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings.formats.escape import escape_cell, unescape_word, word_bytes
 from nce_train.errors import InputError
+from nce_train.folding import other_spellings
 
 _LONGEST = 64  # letters; longer words are not searched
 _BLOCK_WORDS = 1 << 15  # a column of their distance table fits the cache
 
 
 def find_word(word: str, vocabulary: Mapping[str, int]) -> str | None:
-    """Find a word as given, else unescaped (`%_new%20york`, as in vectors files), else lower-cased; None if absent.
+    """Find a word as given, else unescaped (`%_new%20york`, as in vectors files), else as `other_spellings`, else None.
 
     A word with a surrogate that does not stand for a byte raises InputError.
     """
     if word in vocabulary:
         return word
-    for other in (unescape_word(word_bytes(word)), word.lower()):
+    for other in (unescape_word(word_bytes(word)), *other_spellings(word)):
         if other in vocabulary:
             return other
     return None

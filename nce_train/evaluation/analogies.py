@@ -10,6 +10,7 @@ T. Mikolov, W. Yih, G. Zweig: "Linguistic Regularities in Continuous Space Word 
 O. Levy, Y. Goldberg: "Linguistic Regularities in Sparse and Explicit Word Representations", 2014.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError
 from nce_train.evaluation.analogy_sets import Question
 from nce_train.evaluation.significance import difference_interval, mcnemar_p, proportion_interval
+from nce_train.folding import other_spellings
 
 # A block's three tables take 3 · 512 · 16,384 float32 = 100 MB; a sum of their rows fits a core's cache.
 _WORDS_PER_BLOCK = 512
@@ -153,8 +155,8 @@ def restricted_rows(embeddings: Embeddings, restrict_vocab: int | None) -> int:
 
 
 def find_row(index: Mapping[str, int], word: str, rows: int) -> int:
-    """Find a word, as given or else in lower case, among the first `rows` rows; -1 when it is not there."""
-    for form in (word, word.lower()):
+    """Find a word, as given or else as `other_spellings`, among the first `rows` rows; -1 when it is not there."""
+    for form in itertools.chain([word], other_spellings(word)):
         row = index.get(form, rows)
         if row < rows:
             return row

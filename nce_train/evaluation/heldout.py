@@ -38,9 +38,9 @@ def heldout_loss(
 ) -> dict[str, Any]:
     """Compute the losses of a trained classifier on text that it was not trained on.
 
-    The text is read as the training text was (`tokens`, `lowercase`, `line_breaks`, `unknown`). At most `max_pairs`
-    (centre, context) pairs are evaluated, an even spread of its pairs in the full window. `progress` is called with
-    (done, total), numbers of distinct centres.
+    The text is read as the training text was (`tokens`, `lowercase`, `normalize`, `line_breaks`, `unknown`). At most
+    `max_pairs` (centre, context) pairs are evaluated, an even spread of its pairs in the full window. `progress` is
+    called with (done, total), numbers of distinct centres.
 
     Returns
     -------
@@ -157,6 +157,7 @@ def _read_pairs(
             scratch,
             tokens=settings["tokens"],
             lowercase=settings["lowercase"],
+            normalize=settings.get("normalize", "none"),  # models of 0.1.0 have no such setting
             line_breaks=settings["line_breaks"],
             unknown=settings["unknown"],
             vocabulary=Vocabulary(list(words), counts, settings["unknown"]),

@@ -62,7 +62,7 @@ def _check_tokens(listed: SourceList, settings: Settings) -> None:
     if any(source.status is None and source.url is None for source in listed.sources):
         return  # a pipe can be read once only
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        counted = count_words(listed, None, Path(scratch), settings.tokens, settings.lowercase, False, 1, None)
+        counted = count_words(listed, None, Path(scratch), settings.token_rules, False, 1, None)
     check_has_words(listed, counted.num_words)
 
 

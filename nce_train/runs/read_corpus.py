@@ -12,6 +12,7 @@ from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.warm_start import WarmStart
 from nce_train.text.corpus import EncodedCorpus, encode_corpus, encoding_warnings
 from nce_train.text.sources import Corpus
+from nce_train.text.token_rules import normal_form_warnings
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
 
@@ -49,6 +50,7 @@ def read_corpus(
             directory,
             tokens=settings.tokens,
             lowercase=settings.lowercase,
+            normalize=settings.normalize,
             line_breaks=settings.line_breaks,
             min_count=settings.min_count,
             max_vocab=settings.max_vocab,
@@ -59,11 +61,12 @@ def read_corpus(
             cache=cache,
             progress=scanning,
         )
-    for warning in [*encoded.warnings, *encoding_warnings(encoded.vocabulary)]:
+    vocabulary = encoded.vocabulary
+    for warning in [*encoded.warnings, *encoding_warnings(vocabulary), *normal_form_warnings(vocabulary.words)]:
         watcher.note(warning)
     watcher.scanned(encoded)
-    refuse_without_memory(len(encoded.vocabulary), settings, cluster)
-    if shortage := shortage_of_room(directory, len(encoded.vocabulary), settings):
+    refuse_without_memory(len(vocabulary), settings, cluster)
+    if shortage := shortage_of_room(directory, len(vocabulary), settings):
         watcher.note(shortage)
     return encoded
 

@@ -196,8 +196,9 @@ def _encode_again(
     )
     if not _is_the_runs(record, encoded.vocabulary, checksum_of(encoded)):
         raise InputError(
-            f"The corpus gives other ids than when the run in {context.output} began: put the old one back, or start "
-            "anew with --overwrite."
+            f"The corpus gives other ids than when the run in {context.output} began: put the old one back, resume the "
+            "run with the version of nce-train that began it (others may divide text into words in another way), or "
+            "start anew with --overwrite."
         )
     return encoded
 

@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from nce_train.errors import InputError
 from nce_train.text import token_cache
 from nce_train.text.sources import Corpus, SourceList, list_sources
 from nce_train.text.token_file import CountedText, Progress, count_words, open_token_file, write_final_ids
+from nce_train.text.token_rules import TokenRules, check_choice, normal_form_warnings
 from nce_train.text.vocabulary import DROPPED, Vocabulary, extend_vocabulary
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 TOKEN_FILE = "tokens.npy"
 
 _PUNCTUATION_SHARE = 0.05
+_BLANKS_SHARE = 0.01  # each of these tokens is several words
 _UNDECODABLE = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8 are surrogates in a str
 
 
@@ -57,6 +60,7 @@ def encode_corpus(
     *,
     tokens: str = "whitespace",
     lowercase: bool = False,
+    normalize: str = "none",
     line_breaks: str = "sentence",
     min_count: int = 5,
     max_vocab: int | None = None,
@@ -79,9 +83,12 @@ def encode_corpus(
         nameless temporary file takes about 50 bytes there for each of them.
     tokens : "whitespace" or "words"
         Sequences of bytes between ASCII white space; or sequences of Unicode letters and digits with the combining
-        marks that follow them, where bytes that are not UTF-8 are separators.
+        marks that follow them and the joiners between them (`scan.find_tokens_words`), where bytes that are not UTF-8
+        are separators.
     lowercase : bool
-        Apply `str.lower` to every word.
+        Convert every word to lower case, as `folding.lower` does.
+    normalize : "none" or "nfc"
+        Whether words are brought into Unicode's composed form.
     line_breaks : "sentence" or "ignore"
         Whether each line is a sentence, or the whole corpus is one.
     min_count, max_vocab, unknown
@@ -113,8 +120,9 @@ def encode_corpus(
     RunError
         A read error or a full disk during the run; a file that changed while it was read.
     """
-    _check_choice("tokens", tokens, "whitespace", "words")
-    _check_choice("line-breaks", line_breaks, "sentence", "ignore")
+    rules = TokenRules(tokens, lowercase, normalize)
+    rules.check()
+    check_choice("line-breaks", line_breaks, "sentence", "ignore")
     unknown = _unknown_of(vocabulary if extend is None else extend, unknown)
     check_room_to_extend(extend, max_vocab)
     listed = list_sources(corpus, role)
@@ -126,7 +134,7 @@ def encode_corpus(
     key = None
     if cache:
         fingerprint = None if vocabulary is None else vocabulary.fingerprint
-        settings = [tokens, lowercase, line_breaks, min_count, max_vocab, unknown, fingerprint]
+        settings = [*rules, line_breaks, min_count, max_vocab, unknown, fingerprint]
         if extend is not None:
             settings.append(f"extend {extend.fingerprint}")
         key = token_cache.key_of(listed.sources, settings)
@@ -141,7 +149,7 @@ def encode_corpus(
     else:
         with open_token_file(target) as file:
             mark_lines = line_breaks == "sentence"
-            counted = count_words(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
+            counted = count_words(listed, file, target.parent, rules, mark_lines, threads, progress)
             check_has_words(listed, counted.num_words)
             if vocabulary is None:
                 vocabulary, row_of, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown, extend)
@@ -172,6 +180,7 @@ def count_corpus(
     *,
     tokens: str = "whitespace",
     lowercase: bool = False,
+    normalize: str = "none",
     min_count: int = 5,
     max_vocab: int | None = None,
     unknown: str | None = None,
@@ -183,12 +192,13 @@ def count_corpus(
     Parameters and errors are those of `encode_corpus`. With millions of distinct words, a temporary file is written
     to the system's directory for such files.
     """
-    _check_choice("tokens", tokens, "whitespace", "words")
+    rules = TokenRules(tokens, lowercase, normalize)
+    rules.check()
     listed = list_sources(corpus)
-    counted = count_words(listed, None, Path(tempfile.gettempdir()), tokens, lowercase, False, threads, progress)
+    counted = count_words(listed, None, Path(tempfile.gettempdir()), rules, False, threads, progress)
     check_has_words(listed, counted.num_words)
     vocabulary, _, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown)
-    warnings += encoding_warnings(vocabulary)
+    warnings += encoding_warnings(vocabulary) + normal_form_warnings(vocabulary.words)
     return vocabulary, [source.describe() for source in listed.sources], warnings
 
 
@@ -220,7 +230,7 @@ def choose_vocabulary(
     merged: "MergedWords", min_count: int, max_vocab: int | None, unknown: str | None, extend: Vocabulary | None
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
     """The vocabulary of the `wanted_words` of a text, the row of each merged word, and warnings."""
-    warnings = _punctuation_warnings(merged)
+    warnings = _raw_text_warnings(merged)
     columns = merged.words, merged.counts, merged.first
     limits: dict[str, Any] = {
         "min_count": min_count,
@@ -231,7 +241,11 @@ def choose_vocabulary(
         vocabulary, row_of, more_warnings = extend_vocabulary(extend, *columns, **limits)
         return vocabulary, row_of, warnings + more_warnings
     limits |= {"unknown": unknown, "num_other_words": merged.num_other_words}
-    return *Vocabulary.select(*columns, **limits), warnings
+    try:
+        return *Vocabulary.select(*columns, **limits), warnings
+    except InputError as error:
+        is_too_few = np.count_nonzero(merged.counts >= min_count) < 2
+        raise InputError("; ".join([str(error), *warnings]) if is_too_few else str(error)) from None
 
 
 def check_has_words(listed: SourceList, num_words: int) -> None:
@@ -261,11 +275,6 @@ def encoding_warnings(vocabulary: Vocabulary) -> list[str]:
         f"{len(undecodable):,} of the {len(vocabulary):,} words are not UTF-8, such as {first!r}: other programs may "
         "not read them; if the text is in another encoding, convert it (iconv -f LATIN1 -t UTF-8)"
     ]
-
-
-def _check_choice(option: str, value: str, *choices: str) -> None:
-    if value not in choices:
-        raise InputError(f"--{option} is {value!r}: it must be {' or '.join(choices)}")
 
 
 def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | None:
@@ -298,13 +307,22 @@ def _rows_in(vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, 
 
     known = word_runs.vocabulary_run(vocabulary.words)
     row_of, merged = word_runs.merge_with_vocabulary(counted.runs.values(), known, counted.is_raw)
-    return row_of, _punctuation_warnings(merged)
+    return row_of, _raw_text_warnings(merged)
 
 
-def _punctuation_warnings(merged: "MergedWords") -> list[str]:
-    """A warning when many tokens end in punctuation."""
+def _raw_text_warnings(merged: "MergedWords") -> list[str]:
+    """Warnings when many tokens end in punctuation, or hold blanks."""
+    from nce_train.text.word_counter import BLANKS  # compiled code
+
+    warnings = []
     num_tokens = int(merged.counts.sum()) + merged.num_other_tokens
-    if merged.num_punctuated <= _PUNCTUATION_SHARE * num_tokens:
-        return []
-    share = merged.num_punctuated / num_tokens
-    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
+    if merged.num_punctuated > _PUNCTUATION_SHARE * num_tokens:
+        share = merged.num_punctuated / num_tokens
+        warnings.append(f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out")
+    num_with_blanks = int(merged.num_with_blanks.sum())
+    if num_with_blanks > _BLANKS_SHARE * num_tokens:
+        blank = BLANKS[int(merged.num_with_blanks.argmax())]
+        name = f"U+{ord(blank):04X} ({unicodedata.name(blank, 'NEXT LINE').lower()})"
+        share = num_with_blanks / num_tokens
+        warnings.append(f"{share:.0%} of the tokens hold blanks such as {name}; --tokens words splits at them")
+    return warnings

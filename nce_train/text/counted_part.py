@@ -16,6 +16,7 @@ import numpy as np
 from nce_train.text import word_runs
 from nce_train.text.sources import Source, SourceList
 from nce_train.text.token_file import CountedText, count_words, map_ids, report_full_disk, write_final_ids
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import DROPPED
 from nce_train.text.word_runs import WordRun
 
@@ -54,9 +55,7 @@ class CountedPart:
         return ids, token_count
 
 
-def count_part(
-    source: Source, directory: str | os.PathLike[str], tokens: str, lowercase: bool, line_breaks: str
-) -> CountedPart:
+def count_part(source: Source, directory: str | os.PathLike[str], rules: TokenRules, line_breaks: str) -> CountedPart:
     """Count a part of a corpus (see `blocks.split_source`) with one thread. A part may contain no word.
 
     `directory` holds 4 bytes a token as long as the result exists. For the settings and errors see
@@ -66,7 +65,7 @@ def count_part(
     listed, place = SourceList([source]), Path(directory)
     with report_full_disk(place):
         file: IO[bytes] = tempfile.TemporaryFile(dir=place)  # noqa: SIM115 - closed with the result
-        counted = count_words(listed, file, place, tokens, lowercase, line_breaks == "sentence", 1, None)
+        counted = count_words(listed, file, place, rules, line_breaks == "sentence", 1, None)
         file.flush()
     # copies, because the spill file is mapped
     in_memory = {number: WordRun(*map(np.array, run)) for number, run in counted.runs.items()}

@@ -14,6 +14,7 @@ import numpy as np
 from nce_train.memory import working_memory
 from nce_train.text import word_runs
 from nce_train.text.blocks import Block
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.word_counter import WordCounter
 from nce_train.text.word_runs import WordRun
 
@@ -34,16 +35,14 @@ class ScannedBlock(NamedTuple):
 class CounterPool:
     """One counter (see `WordCounter`) for each thread.
 
-    With `lowercase`, the runs contain the words in lower case. `directory` is for a temporary file, when the words do
-    not fit in memory.
+    The runs contain the words as the rules say. `directory` is for a temporary file, when the words do not fit in
+    memory.
     """
 
-    def __init__(
-        self, words_only: bool, mark_lines: bool, lowercase: bool, threads: int, directory: str | os.PathLike[str]
-    ) -> None:
-        self._lowercase = lowercase
+    def __init__(self, rules: TokenRules, mark_lines: bool, threads: int, directory: str | os.PathLike[str]) -> None:
+        self._rules = rules
         self._words_per_counter = words_per_counter(threads)
-        self._counters = [WordCounter(words_only, mark_lines) for _ in range(threads)]
+        self._counters = [WordCounter(rules.tokens == "words", mark_lines) for _ in range(threads)]
         self._runs = list(range(threads))  # the run that each counter is filling
         self._next_run = itertools.count(threads)
         self._idle: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -59,7 +58,7 @@ class CounterPool:
             limit = _FULL * self._words_per_counter
             num_words, num_bytes = counter.table.used
             if num_words >= limit or num_bytes >= limit * _TEXT_BYTES_PER_WORD:
-                self._spill.add(self._runs[worker], counter, self._lowercase)
+                self._spill.add(self._runs[worker], counter, self._rules)
                 counter.clear()
                 self._runs[worker] = next(self._next_run)
             return ScannedBlock(self._runs[worker], counter.scan(block, origin), counter)
@@ -75,9 +74,9 @@ class CounterPool:
         while self._counters:
             counter, number = self._counters.pop(), self._runs.pop()
             if is_small:
-                in_memory[number] = word_runs.run_of_counter(counter, self._lowercase)
+                in_memory[number] = word_runs.run_of_counter(counter, self._rules)
             else:
-                self._spill.add(number, counter, self._lowercase)
+                self._spill.add(number, counter, self._rules)
         return in_memory or self._spill.runs()
 
 

@@ -121,6 +121,7 @@ def join_corpus(
     passes: int = 1,
     tokens: str = "whitespace",
     lowercase: bool = False,
+    normalize: str = "none",
     threads: int = 1,
     progress: Progress | None = None,
 ) -> PhrasedCorpus:
@@ -145,6 +146,7 @@ def join_corpus(
         directory,
         tokens=tokens,
         lowercase=lowercase,
+        normalize=normalize,
         min_count=1,  # the text keeps its rare words
         threads=threads,
         cache=False,

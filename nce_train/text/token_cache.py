@@ -24,7 +24,7 @@ from nce_train.errors import InputError
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 
-FORMAT = 1  # increase it when the format of entries changes, or the ids for the same text and settings
+FORMAT = 2  # increase it when the format of entries changes, or the ids for the same text and settings
 
 MAX_ENTRIES = 10
 MAX_BYTES = 20 * 10**9

@@ -21,6 +21,7 @@ from nce_train.files import atomic_write
 from nce_train.npy_file import npy_header
 from nce_train.text.blocks import BLOCK_BYTES, read_blocks
 from nce_train.text.sources import SourceList
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import LINE_END
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class CountedText(NamedTuple):
 
     runs: "dict[int, WordRun]"
     blocks: list[tuple[int, int]]  # in reading order: the number of the run, and how many ids were written
-    is_raw: bool  # whether punctuation may be attached to the words
+    is_raw: bool  # whether punctuation and blanks may be attached to the words
 
     @property
     def num_words(self) -> int:
@@ -74,8 +75,7 @@ def count_words(
     listed: SourceList,
     file: IO[bytes] | None,
     directory: Path,
-    tokens: str,
-    lowercase: bool,
+    rules: TokenRules,
     mark_lines: bool,
     threads: int,
     progress: Progress | None,
@@ -87,8 +87,12 @@ def count_words(
     """
     from nce_train.text.counter_pool import CounterPool  # compiled code
 
-    is_text = all(source.sentences is None for source in listed.sources)
-    counters = CounterPool(is_text and tokens == "words", mark_lines, lowercase, threads, directory)
+    if any(source.sentences is not None for source in listed.sources):
+        is_raw = False
+        rules = rules._replace(tokens="whitespace")  # between the tokens that were given
+    else:
+        is_raw = rules.tokens == "whitespace"
+    counters = CounterPool(rules, mark_lines, threads, directory)
     blocks: list[tuple[int, int]] = []
     pending: deque[Future[ScannedBlock]] = deque()
 
@@ -114,7 +118,7 @@ def count_words(
                 progress(listed.bytes_read, total_bytes, "vocabulary")
         while pending:
             finish_oldest()
-    return CountedText(counters.close(), blocks, is_raw=is_text and tokens == "whitespace")
+    return CountedText(counters.close(), blocks, is_raw)
 
 
 @contextlib.contextmanager

@@ -5,21 +5,31 @@ the words), and at the end the distinct words with counts and first positions. `
 """
 
 import functools
+import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.folding import INVISIBLE
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING, Block, BufferPool
+from nce_train.text.token_rules import TokenRules
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
 _TEXT_BYTES_PER_WORD = 8
 _AFTER_EVERYTHING = 1 << 62  # as a position in the corpus
 # Punctuation that ends words of raw text, in Latin, Greek, Arabic, Indic and East Asian scripts.
 _PUNCTUATION = "!\"'),-.:;?]}" + "…‘’“”›»،؛؟।、。」』】〉》！），．：；？"
+# White space that is not ASCII, and the zero width space, which separates words in Khmer and Thai.
+BLANKS = "\u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000"
+# The format characters (Cf) that end a word: the zero width space, visible signs before numbers and at the ends of
+# verses, and annotations between lines. Rule WB4 of Unicode's annex 29 leaves most of them out, too.
+_ENDING_FORMATS = frozenset(
+    "\u200b\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u0890\u0891\u08e2\ufff9\ufffa\ufffb\U000110bd\U000110cd"
+)
 
 
 class WordCounter:
@@ -28,7 +38,7 @@ class WordCounter:
     Parameters
     ----------
     words_only : bool
-        Whether tokens are sequences of letters and digits, instead of sequences of bytes between white space.
+        Whether tokens are words of letters and digits, instead of sequences of bytes between white space.
     mark_lines : bool
         Whether the ids contain a mark at each line end.
     capacity : int
@@ -119,6 +129,14 @@ class WordCounter:
         punctuated = [i for i in candidates.tolist() if any(map(str.isalnum, words[i]))]
         return int(self.counts()[punctuated].sum())
 
+    def num_with_blanks(self) -> np.ndarray:
+        """int64 [len(BLANKS)], the number of tokens that hold blanks, by the first one in each."""
+        result = np.zeros(len(BLANKS), np.int64)
+        counts = self.counts()
+        for word, blank in self.words().find(pattern_of(BLANKS)).items():
+            result[BLANKS.index(blank)] += counts[word]
+        return result
+
     def _look_up(
         self, text: np.ndarray, starts: np.ndarray, lengths: np.ndarray, origin: int, weight: int, ids: np.ndarray
     ) -> None:
@@ -172,23 +190,41 @@ class PackedWords(Sequence[str]):
         scan.copy_words(self.text, self.starts[rows], lengths, text)
         return PackedWords(text, np.cumsum(lengths) - lengths, lengths)
 
-    def lower(self) -> "PackedWords":
-        """Each word as `str.lower` converts it; several words may become equal.
+    def spelled(self, rules: TokenRules) -> "PackedWords":
+        """Each word as `rules.spell` spells it; several words may become equal.
 
         The words must follow each other without gaps, as those of a counter do.
         """
-        is_capital = (self.text >= ord("A")) & (self.text <= ord("Z"))  # never true inside a multi-byte character
-        text = self.text + np.uint8(32) * is_capital
-        if len(self) == 0:
-            return PackedWords(text, self.starts, self.lengths)
-        not_ascii = np.flatnonzero(np.maximum.reduceat(self.text, self.starts) >= 0x80)
+        text = self.text
+        if rules.lowercase:
+            is_capital = (text >= ord("A")) & (text <= ord("Z"))  # never true inside a multi-byte character
+            text = text + np.uint8(32) * is_capital
+        others: Iterable[int] = ()  # words that may change beyond that
+        if len(self) > 0 and (rules.lowercase or rules.normalize != "none"):
+            others = np.flatnonzero(np.maximum.reduceat(self.text, self.starts) >= 0x80).tolist()
+        elif rules.tokens == "words":
+            others = self.find(pattern_of(INVISIBLE))
         starts, lengths = self.starts.copy(), self.lengths.copy()
         changed = bytearray()
-        for i in not_ascii.tolist():
+        for i in others:
             starts[i] = len(text) + len(changed)
-            changed += self[i].lower().encode("utf-8", "surrogateescape")
+            changed += rules.spell(self[i]).encode("utf-8", "surrogateescape")
             lengths[i] = len(text) + len(changed) - starts[i]
         return PackedWords(np.concatenate([text, np.frombuffer(changed, np.uint8)]), starts, lengths)
+
+    def find(self, pattern: re.Pattern[bytes]) -> dict[int, str]:
+        """The first match of a pattern of whole characters in each word that has one.
+
+        The words must follow each other without gaps.
+        """
+        matches = list(pattern.finditer(self.text.data))
+        begins = np.fromiter((match.start() for match in matches), np.int64, len(matches))
+        rows = np.searchsorted(self.starts, begins, side="right") - 1
+        found: dict[int, str] = {}
+        for row, match in zip(rows.tolist(), matches, strict=True):
+            if match.end() <= self.starts[row] + self.lengths[row]:  # or a broken character goes on in the next word
+                found.setdefault(row, match[0].decode())
+        return found
 
     def ends_in(self, characters: str) -> np.ndarray:
         """bool [len(self)], whether each word ends in one of `characters` (of at most three bytes each)."""
@@ -205,13 +241,29 @@ class PackedWords(Sequence[str]):
 
 
 @functools.cache
+def pattern_of(characters: str) -> re.Pattern[bytes]:
+    """What matches the UTF-8 form of any of the characters."""
+    last_bytes: dict[bytes, bytes] = {}
+    for encoded in map(str.encode, characters):
+        last_bytes[encoded[:-1]] = last_bytes.get(encoded[:-1], b"") + encoded[-1:]
+    return re.compile(b"|".join(re.escape(first) + b"[" + re.escape(last) + b"]" for first, last in last_bytes.items()))
+
+
+@functools.cache
 def code_point_classes() -> np.ndarray:
-    """uint8 [0x110000]: `scan.STARTS` where `str.isalnum` is true, `scan.CONTINUES` for combining marks (M*)."""
+    """uint8 [0x110000]: the class of every code point.
+
+    `scan.STARTS` where `str.isalnum` is true, `scan.CONTINUES` for combining marks (M*), `scan.JOINS` for connectors
+    (Pc: `_` and others) and for format characters (Cf), except some that end a word.
+    """
     is_alnum = np.fromiter(map(str.isalnum, map(chr, range(sys.maxunicode + 1))), np.bool_)
     classes = np.where(is_alnum, scan.STARTS, scan.SEPARATOR).astype(np.uint8)
     for code in np.flatnonzero(~is_alnum):
-        if unicodedata.category(chr(code))[0] == "M":
+        category = unicodedata.category(chr(code))
+        if category[0] == "M":
             classes[code] = scan.CONTINUES
+        elif category == "Pc" or (category == "Cf" and chr(code) not in _ENDING_FORMATS):
+            classes[code] = scan.JOINS
     return classes
 
 

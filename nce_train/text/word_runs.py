@@ -17,8 +17,9 @@ import numpy as np
 from nce_train.errors import RunError
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import DROPPED
-from nce_train.text.word_counter import PackedWords, WordCounter
+from nce_train.text.word_counter import BLANKS, PackedWords, WordCounter
 
 BUCKETS = 1024  # `merge` reads at least one at a time
 
@@ -60,11 +61,12 @@ class MergedWords(NamedTuple):
     num_other_words: int
     num_other_tokens: int
     num_punctuated: int  # tokens that end in punctuation, where they were counted
+    num_with_blanks: np.ndarray  # int64 [len(BLANKS)], see `WordCounter`; also 0 where they were not counted
 
 
-def run_of_counter(counter: WordCounter, lowercase: bool) -> WordRun:
-    """The words of a counter as a run in memory."""
-    return WordRun(*_columns(counter, lowercase))
+def run_of_counter(counter: WordCounter, rules: TokenRules) -> WordRun:
+    """The words of a counter as a run in memory, spelled as the rules say."""
+    return WordRun(*_columns(counter, rules))
 
 
 def vocabulary_run(words: Sequence[str]) -> WordRun:
@@ -75,7 +77,7 @@ def vocabulary_run(words: Sequence[str]) -> WordRun:
     counter = WordCounter(False, False, capacity=max(1, len(words)))
     zeros, before = np.zeros(len(words), np.int64), np.full(len(words), _BEFORE_EVERYTHING, np.int64)
     counter.add(text, np.cumsum(lengths) - lengths, lengths, zeros, before)
-    return run_of_counter(counter, lowercase=False)
+    return run_of_counter(counter, TokenRules())
 
 
 class SpillFile:
@@ -90,13 +92,13 @@ class SpillFile:
     def __len__(self) -> int:
         return len(self._locations)
 
-    def add(self, number: int, counter: WordCounter, lowercase: bool) -> None:
+    def add(self, number: int, counter: WordCounter, rules: TokenRules) -> None:
         """Write the words of a counter as run `number`. Several threads may call this at the same time."""
         with self._lock:
             try:
                 if self._file is None:
                     self._file = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115 - closed by runs()
-                self._locations[number] = [_append(self._file, column) for column in _columns(counter, lowercase)]
+                self._locations[number] = [_append(self._file, column) for column in _columns(counter, rules)]
                 self._file.flush()
             except OSError as error:
                 raise RunError(
@@ -122,7 +124,7 @@ def merge(
     """Merge the words of all runs, and write the index of each selected word to `WordRun.merged_ids`.
 
     `is_wanted` is called with several counters, which together contain every word once, with its final count. It
-    returns bool [len(counter)], the words to select. Punctuation is counted where the text `is_raw`.
+    returns bool [len(counter)], the words to select. Punctuation and blanks are counted where the text `is_raw`.
     """
     pieces: list[MergedWords] = []
     num_wanted = 0
@@ -146,17 +148,20 @@ def merge(
         counts = counter.counts()
         num_others = len(counter) - len(chosen), int(counts.sum() - counts[chosen].sum())
         num_punctuated = counter.num_punctuated() if is_raw else 0
+        num_with_blanks = counter.num_with_blanks() if is_raw else np.zeros(len(BLANKS), np.int64)
+        raw = num_punctuated, num_with_blanks
         words = counter.words().take(chosen)
-        pieces.append(MergedWords(words, counts[chosen], counter.first()[chosen], *num_others, num_punctuated))
+        pieces.append(MergedWords(words, counts[chosen], counter.first()[chosen], *num_others, *raw))
     return concatenated(pieces)
 
 
 def concatenated(pieces: Iterable[MergedWords]) -> MergedWords:
     """The words of merges of different buckets."""
-    words, counts, first, *sums = zip(*pieces, strict=True)
+    words, counts, first, *numbers, with_blanks = zip(*pieces, strict=True)
     lengths = np.concatenate([each.lengths for each in words])
     packed = PackedWords(np.concatenate([each.text for each in words]), np.cumsum(lengths) - lengths, lengths)
-    return MergedWords(packed, np.concatenate(counts), np.concatenate(first), *map(sum, sums))
+    sums = *map(sum, numbers), np.sum(with_blanks, axis=0)
+    return MergedWords(packed, np.concatenate(counts), np.concatenate(first), *sums)
 
 
 def merge_with_vocabulary(
@@ -170,11 +175,11 @@ def merge_with_vocabulary(
     return rows, merged
 
 
-def _columns(counter: WordCounter, lowercase: bool) -> Iterator[np.ndarray]:
+def _columns(counter: WordCounter, rules: TokenRules) -> Iterator[np.ndarray]:
     """The fields of a WordRun one by one, so that they need not all be in memory."""
     words = counter.words()
-    if lowercase:
-        words = words.lower()
+    if rules != TokenRules():
+        words = words.spelled(rules)
     buckets = scan.buckets_of_words(words.text, words.starts, words.lengths, BUCKETS)
     order = np.argsort(buckets, kind="stable")  # a radix sort, because the buckets are 16-bit numbers
     bucket_starts = np.concatenate([[0], np.cumsum(np.bincount(buckets, minlength=BUCKETS))])

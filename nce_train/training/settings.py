@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nce_train.errors import InputError
+from nce_train.text.token_rules import TokenRules
 
 HOGWILD_LR = 0.05
 # Of K shards in rounds: HOGWILD_LR * K to this power, for what a row learns from its shards is partly averaged. Fitted
@@ -102,9 +103,12 @@ class Settings(BaseModel):
     # text
     tokens: Literal["whitespace", "words"] = Field(
         "whitespace",
-        description="What a token is: text between white space, or a run of Unicode letters and digits.",
+        description="What a token is: text between white space, or a word of Unicode letters and digits.",
     )
     lowercase: bool = Field(False, description="Convert words to lower case (Unicode).")
+    normalize: Literal["none", "nfc"] = Field(
+        "none", description="Bring words into Unicode's composed form (NFC), or leave them as they are."
+    )
     line_breaks: Literal["sentence", "ignore"] = Field(
         "sentence", description="Whether a line is a sentence, or line and file ends are ordinary white space."
     )
@@ -240,6 +244,11 @@ class Settings(BaseModel):
                 f"num_sampled cannot be {self.num_sampled}: with unique, max_vocab {self.max_vocab} gives no more"
             )
         return self
+
+    @property
+    def token_rules(self) -> TokenRules:
+        """The settings that decide what a token is and how it is spelled."""
+        return TokenRules(self.tokens, self.lowercase, self.normalize)
 
     def resolved(self) -> "Settings":
         """The same settings with every `auto` and every `/dim` replaced by its number, `eval_set` by absolute paths.

@@ -58,7 +58,7 @@ def test_standard_input_directories_and_compression(tmp_path):
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "a.gz").write_bytes(gzip.compress(TEXT.encode()))
-    (corpus / "b.txt").write_text("New\nYork")
+    (corpus / "b.txt").write_text("New\rYork")
     out = tmp_path / "out.txt.xz"
     arguments = ("-", corpus, "-o", out, *OPTIONS, "--passes", 2, "--lowercase", "--delimiter", "+", "--quiet")
     assert run(*arguments, given=b"New York is old") == (0, "", "")

@@ -21,10 +21,12 @@ def test_it_writes_words_and_counts(tmp_path):
 
 def test_standard_input_and_all_options(tmp_path):
     out = tmp_path / "vocab.tsv"
-    options = ["--tokens", "words", "--lowercase", "--min-count", 1, "--max-vocab", 3, "--unknown", "UNK"]
-    done = run_command("vocab", "-", "-o", out, *options, "--threads", 2, "--quiet", input=TEXT)
+    options = ["--tokens", "words", "--lowercase", "--normalize", "nfc", "--unknown", "UNK"]
+    options += ["--min-count", 1, "--max-vocab", 3]
+    text = TEXT + "CAFE\u0301 Caf\u00e9 caf\u00e9\u00ad café".encode()
+    done = run_command("vocab", "-", "-o", out, *options, "--threads", 2, "--quiet", input=text)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert out.read_bytes() == b"UNK\t1\nthe\t3\ncat\t2\n"
+    assert out.read_bytes() == "UNK\t3\ncaf\u00e9\t4\nthe\t3\n".encode()
     assert len(Vocabulary.load(out, unknown="UNK")) == 3
 
 

@@ -18,6 +18,7 @@ from nce_train.text.blocks import read_blocks, split_source
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.counted_part import count_part
 from nce_train.text.sources import SourceList, list_sources
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.text.word_runs import vocabulary_run
 from nce_train.training.rounds import shard_cuts
@@ -45,12 +46,12 @@ def reader_of(workers):
     [
         {},
         {"line_breaks": "ignore", "unknown": "UNK", "max_vocab": 60},
-        {"tokens": "words", "lowercase": True, "unknown": "wort3"},
+        {"tokens": "words", "lowercase": True, "normalize": "nfc", "unknown": "wort3"},
     ],
 )
 def test_workers_read_what_one_machine_reads(changes, corpus, workers, reader_of, tmp_path):
     settings = settings_with(**changes)
-    names = ("tokens", "lowercase", "line_breaks", "min_count", "max_vocab", "unknown")
+    names = ("tokens", "lowercase", "normalize", "line_breaks", "min_count", "max_vocab", "unknown")
     options = {name: getattr(settings, name) for name in names}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
     calls = []
@@ -165,7 +166,7 @@ def test_a_counted_part_is_encoded_once_and_only_where_it_was_counted(tmp_path):
     path = tmp_path / "text"
     path.write_text("one two two\nthree one\n")
     (source,) = list_sources(str(path)).sources
-    without, with_unknown, travelled = (count_part(source, tmp_path, "whitespace", False, "sentence") for _ in range(3))
+    without, with_unknown, travelled = (count_part(source, tmp_path, TokenRules(), "sentence") for _ in range(3))
     ids, token_count = without.encode(vocabulary_run(["two", "one"]), has_unknown=False)
     assert ids.tolist() == [1, 0, 0, -1, 1, -1] and token_count == 4
     ids, token_count = with_unknown.encode(vocabulary_run(["UNK", "one"]), has_unknown=True)
@@ -222,6 +223,6 @@ def test_parts_cover_a_file_and_end_after_white_space(content, part_bytes, at_li
     assert [begin for begin, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert spans[-1][1] == len(content)
     for _, end in spans[:-1]:
-        assert content[end - 1] in ("\n" if at_lines else " \n\r")
+        assert content[end - 1] in ("\n\r" if at_lines else " \n\r")
     blocks = [block for part in parts for block in read_blocks(SourceList([part]), 16)]
     assert b" ".join(block.text[: block.end].tobytes() for block in blocks).split() == content.encode().split()

@@ -68,10 +68,19 @@ def test_empty_and_long_words_have_no_spellings(word):
         ("f\udce9", "f\udce9"),
         ("%_a%20\udce9", "a \udce9"),
         ("absent", None),
+        ("caf\u00e9", "cafe\u0301"),
+        ("CAF\u00c9", "cafe\u0301"),
+        ("e\u0301t\u00e9", "\u00e9t\u00e9"),
+        ("\u0130zmir", "izmir"),
+        ("I\u0307ZMIR", "izmir"),
+        ("pa\u00adris", "paris"),
+        ("\u200fCaf\u00e9", "cafe\u0301"),
+        ("\ufeff", None),
     ],
 )
-def test_a_word_is_found_as_given_unescaped_or_lower_cased(asked, word):
+def test_a_word_is_found_as_given_or_in_another_spelling(asked, word):
     vocabulary = ["paris", "ändern", "Rome", "new york", "a\nb", "f\udce9", "a \udce9"]
+    vocabulary += ["cafe\u0301", "\u00e9t\u00e9", "izmir", ""]
     assert find_word(asked, {word: row for row, word in enumerate(vocabulary)}) == word
 
 

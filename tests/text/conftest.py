@@ -1,5 +1,6 @@
 """The slow, readable twins of the compiled tokeniser and of the encoder, which specify both."""
 
+import re
 import sys
 import unicodedata
 from collections import Counter
@@ -18,33 +19,52 @@ def _own_cache_directory(tmp_path_factory):
         yield
 
 
+def kind_of(character):
+    """a: a letter or digit, m: a mark, j: a joiner or connector, or a space."""
+    category = unicodedata.category(character)
+    ends_a_word = character in "\u200b\u06dd\u0890\u0891\u08e2\ufff9\ufffa\ufffb\U000110bd\U000110cd"
+    ends_a_word = ends_a_word or "\u0600" <= character <= "\u0605"
+    if character.isalnum():
+        return "a"
+    if category.startswith("M"):
+        return "m"
+    return "j" if category == "Pc" or (category == "Cf" and not ends_a_word) else " "
+
+
 def split_words(line):
-    """Letters and digits, with the marks after them. Invalid UTF-8 becomes surrogates, which are separators."""
-    tokens, token = [], ""
-    for character in line.decode("utf-8", "surrogateescape") + " ":
-        is_mark = unicodedata.category(character).startswith("M")
-        if character.isalnum() or (is_mark and token):
-            token += character
-        elif token:
-            tokens.append(token.encode())
-            token = ""
-    return tokens
+    """What begins with a letter or digit, goes on with marks and joiners too, and ends in no joiner.
+
+    Invalid UTF-8 becomes surrogates, which are separators.
+    """
+    text = line.decode("utf-8", "surrogateescape")
+    kinds = "".join(map(kind_of, text))
+    return [text[slice(*match.span())].encode() for match in re.finditer("a([amj]*[am])?", kinds)]
 
 
 def sentences_of(files, tokens="whitespace"):
-    """Lists of words, one for each line of the files (bytes)."""
+    """Lists of words, one for each line of the files (bytes), without byte order marks at its start."""
     split = split_words if tokens == "words" else bytes.split  # which splits at ASCII white space
     return [
-        [token.decode("utf-8", "surrogateescape") for token in split(line)]
+        [token.decode("utf-8", "surrogateescape") for token in split(re.sub(b"^(\xef\xbb\xbf)+", b"", line))]
         for content in files
-        for line in content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        for line in re.split(rb"\r\n|\r|\n", content)
     ]
 
 
-def encode_slowly(sentences, *, lowercase=False, line_breaks="sentence", min_count=1, max_vocab=None, unknown=None):
-    """Words, counts and stream as lists; None when fewer than two words remain."""
+def spell(word, *, tokens="whitespace", lowercase=False, normalize="none"):
+    """A word as it stands in the vocabulary."""
+    if tokens == "words":
+        word = re.sub("[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]", "", word)
+    composed = (lambda word: unicodedata.normalize("NFC", word)) if normalize == "nfc" else str
+    word = composed(word)
     if lowercase:
-        sentences = [[word.lower() for word in sentence] for sentence in sentences]
+        word = composed(re.sub("i\u0307+", "i", word.lower()))
+    return word
+
+
+def encode_slowly(sentences, *, line_breaks="sentence", min_count=1, max_vocab=None, unknown=None, **rules):
+    """Words, counts and stream as lists; None when fewer than two words remain."""
+    sentences = [[spell(word, **rules) for word in sentence] for sentence in sentences]
     if line_breaks == "ignore":
         sentences = [[word for sentence in sentences for word in sentence]]
     counter = Counter(word for sentence in sentences for word in sentence)
@@ -72,7 +92,7 @@ def encode_slowly(sentences, *, lowercase=False, line_breaks="sentence", min_cou
 def twin():
     """The functions above, for the test modules."""
 
-    return SimpleNamespace(split_words=split_words, sentences_of=sentences_of, encode_slowly=encode_slowly)
+    return SimpleNamespace(split_words=split_words, sentences_of=sentences_of, spell=spell, encode_slowly=encode_slowly)
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ FILES = st.lists(
                 b"\x1c",
                 b"\x7f",
             ]
-            + [c.encode() for c in "éÉßİΣ\u0301\u00a0\u2028日"]
+            + [b"_", b"\n\xef\xbb\xbf", b"\r", b"\r\xef\xbb\xbf\xef\xbb\xbf"]
+            + [c.encode() for c in "éÉßİΣ\u0301\u0307\u00a0\u2028日\u00ad\u200c\u200d\u2060"]
         ),
         max_size=40,
     ).map(b"".join),
@@ -52,6 +53,7 @@ def result_of(encoded):
     files=FILES,
     tokens=st.sampled_from(["whitespace", "words"]),
     lowercase=st.booleans(),
+    normalize=st.sampled_from(["none", "nfc"]),
     line_breaks=st.sampled_from(["sentence", "ignore"]),
     min_count=st.integers(1, 3),
     max_vocab=st.none() | st.integers(2, 6),
@@ -60,13 +62,14 @@ def result_of(encoded):
     words_in_memory=st.sampled_from([1, 2, 5, 20, 1 << 20]),
 )
 @settings(max_examples=250, deadline=None)
-@example([b"a b ", b"c a"], "whitespace", False, "sentence", 1, None, None, 1, 1)
+@example([b"a b ", b"c a"], "whitespace", False, "none", "sentence", 1, None, None, 1, 1)
 def test_any_text_is_encoded_as_by_plain_python_with_any_number_of_threads(
     twin,
     tmp_path_factory,
     files,
     tokens,
     lowercase,
+    normalize,
     line_breaks,
     min_count,
     max_vocab,
@@ -78,14 +81,15 @@ def test_any_text_is_encoded_as_by_plain_python_with_any_number_of_threads(
     paths = [directory / f"{number}.txt" for number in range(len(files))]
     for path, content in zip(paths, files, strict=True):
         path.write_bytes(content)
-    choice = {"min_count": min_count, "max_vocab": max_vocab, "unknown": unknown, "lowercase": lowercase}
+    choice = {"min_count": min_count, "max_vocab": max_vocab, "unknown": unknown}
+    choice |= {"tokens": tokens, "lowercase": lowercase, "normalize": normalize}
     expected = twin.encode_slowly(twin.sentences_of(files, tokens), line_breaks=line_breaks, **choice)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(token_file, "BLOCK_BYTES", block_bytes)
         all_warnings = set()
         for threads, memory in ((1, 1 << 20), (1, words_in_memory), (2, words_in_memory), (5, words_in_memory)):
             patch.setattr(counter_pool, "words_per_counter", lambda threads, words=memory: words)
-            options = {"tokens": tokens, "threads": threads, **choice}
+            options = {"threads": threads, **choice}
             if expected is None:
                 with pytest.raises(InputError, match=r"distinct word|no token"):
                     encode_corpus(paths, directory / "out", line_breaks=line_breaks, cache=False, **options)
@@ -244,6 +248,35 @@ def test_punctuation_attached_to_words_is_reported(encode, text, warns):
     assert bool(warnings) == warns
     assert all("--tokens words" in warning for warning in warnings)
     assert encode(b"Hello, world.", tokens="words").warnings == []
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "a b\u00a0c d e " * 10,
+            "25% of the tokens hold blanks such as U+00A0 (no-break space); --tokens words splits",
+        ),
+        ("a\u3000b a\u3000b\n" * 10 + "c\u00a0d ", "100% of the tokens hold blanks such as U+3000 (ideographic space)"),
+        ("a b\u0085 " * 10, "50% of the tokens hold blanks such as U+0085 (next line)"),
+        ("a b\u200bc " * 10, "50% of the tokens hold blanks such as U+200B (zero width space)"),
+        ("a " * 98 + "b b\u00a0c", None),  # 1 % is not over 1 %
+    ],
+)
+def test_blanks_inside_tokens_are_reported(encode, text, warning):
+    (*found,) = encode(text.encode()).warnings
+    assert len(found) == (warning is not None)
+    assert warning is None or found[0].startswith(warning)
+    assert encode(text.encode(), tokens="words").warnings == []
+
+
+def test_the_error_for_too_few_words_tells_why_they_may_be_few(tmp_path, encode):
+    lines = "".join(f"今天\u3000天气{i}\n" for i in range(50)).encode()
+    hint = r"; 100% of the tokens hold blanks such as U\+3000 \(ideographic space\); --tokens words splits at them"
+    with pytest.raises(InputError, match="only 0 of 50 distinct words occur 5 times or more.*text" + hint):
+        encode(lines, min_count=5)
+    with pytest.raises(InputError, match="only one distinct word; at least two are needed" + hint):
+        encode(lines.splitlines()[0])
 
 
 def test_words_that_are_not_utf8_are_reported(tmp_path):

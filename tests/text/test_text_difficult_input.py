@@ -23,7 +23,13 @@ from nce_train.text.vocabulary import Vocabulary
     ("content", "words", "stream"),
     [
         (b"a b\r\nb\r\n\r\na\r\n", [b"a", b"b"], [0, 1, -1, 1, -1, 0, -1]),
+        (b"a b\rb\r\ra\r", [b"a", b"b"], [0, 1, -1, 1, -1, 0, -1]),
         (b"\xef\xbb\xbfa b\na\n", [b"a", b"b"], [0, 1, -1, 0, -1]),
+        (
+            b"\xef\xbb\xbfa\n\xef\xbb\xbf\xef\xbb\xbfa\r\xef\xbb\xbfa\n\xef\xbb\xbf\n \xef\xbb\xbfa\xef\xbb\xbf\n",
+            [b"a", b"\xef\xbb\xbfa\xef\xbb\xbf"],
+            [0, -1, 0, -1, 0, -1, 1, -1],
+        ),
         (
             "a\u2028b c\u00a0d\u0085 a\u2028b\n".encode(),
             ["a\u2028b".encode(), "c\u00a0d\u0085".encode()],
@@ -33,7 +39,16 @@ from nce_train.text.vocabulary import Vocabulary
         (b"\x1c\x1d \x7f \x1c\x1d\n", [b"\x1c\x1d", b"\x7f"], [0, 1, 0, -1]),
         (b"-1 1e5 -1 nan </s> %_20\n", [b"-1", b"1e5", b"nan", b"</s>", b"%_20"], [0, 1, 0, 2, 3, 4, -1]),
     ],
-    ids=["carriage-returns", "byte-order-mark", "unicode-spaces", "invalid-utf-8", "controls", "numbers-and-markup"],
+    ids=[
+        "crlf",
+        "carriage-returns",
+        "byte-order-mark",
+        "byte-order-marks",
+        "unicode-spaces",
+        "invalid-utf-8",
+        "controls",
+        "numbers-and-markup",
+    ],
 )
 def test_bytes_survive_encoding_and_the_vocabulary_file(tmp_path, encode, content, words, stream):
     encoded = encode(content)
@@ -95,12 +110,46 @@ def test_one_repeated_word_can_be_encoded_with_a_given_vocabulary(encode):
     assert encoded.stream.tolist() == [1] * 100_000 + [-1]
 
 
+def test_words_are_those_of_people(encode):
+    """Joiners are part of a word, invisible characters are not; a word neither begins nor ends with a connector."""
+    text = (
+        "می\u200cخواهم क्\u200dष ජන්\u200dම New_York _emphasis_ __init__ a_ _\u200d \u200d Co\u00adop\u00ad coop "
+        "\ufeffmid\u2060dle \u200fשלום\u200f \u2067م\u200eن\u2069 virama्\u200d km\u200bcut"
+    )
+    words = "می\u200cخواهم क्\u200dष ජන්\u200dම New_York emphasis init a Co\u00adop coop middle שלום من virama् km cut"
+    words = words.replace("\u00ad", "").split()
+    assert encode(text.encode(), tokens="words").vocabulary.words == words
+    encoded = encode(text.encode() * 2, tokens="words", lowercase=True)
+    assert encoded.vocabulary.words[0] == "coop" and encoded.vocabulary.counts[0] == 4
+
+
+def test_spellings_of_one_word_are_one_row(encode):
+    text = "İzmir izmir I\u0307zmir ΟΔΟΣ οδος Ångström ångström Straße"
+    assert encode(text.encode(), lowercase=True).vocabulary.words == ["izmir", "οδος", "ångström", "straße"]
+    accents = "caf\u00e9 cafe\u0301 \u1e9b\u0323 \u017f\u0323\u0307 J\u030c \u01f0"
+    assert len(encode(accents.encode()).vocabulary) == 6
+    assert encode(accents.encode(), normalize="nfc").vocabulary.words[:2] == ["caf\u00e9", "\u1e9b\u0323"]
+    assert len(encode(accents.encode(), normalize="nfc", lowercase=True).vocabulary) == 3
+    with pytest.raises(InputError, match="--normalize is 'nfd': it must be none or nfc"):
+        encode(b"a b", normalize="nfd")
+
+
+def test_words_that_differ_in_their_encoding_only_are_reported(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("cafe\u0301 the caf\u00e9 re\u0301el\n" * 5)
+    (warning,) = count_corpus(text)[2]
+    assert warning.startswith("1 of the 4 words are there twice, ") and warning.endswith(
+        "such as 'caf\u00e9'; --normalize nfc makes one word of both"
+    )
+    assert count_corpus(text, normalize="nfc")[2] == []
+
+
 def test_a_million_empty_lines_are_skipped(encode):
     assert encode(b"a" + b"\n" * 1_000_000 + b"b a\n").stream.tolist() == [0, -1, 1, 0, -1]
 
 
 def test_one_line_is_one_sentence_with_any_line_end(encode):
-    for end in (b"", b"\n", b" ", b"\r\n", b"\n\n \n"):
+    for end in (b"", b"\n", b" ", b"\r\n", b"\r", b"\r\r", b"\n\n \n"):
         assert encode(b"a b a" + end).stream.tolist() == [0, 1, 0, -1]
 
 

@@ -176,6 +176,16 @@ def test_tokens_lowercase_and_delimiter(tmp_path):
     assert [(it.first, it.second, it.phrase, it.count) for it in joined.phrases] == [("new", "york", "new→york", 2)]
 
 
+def test_joined_phrases_stay_joined_where_words_are_tokens(tmp_path, encode):
+    (tmp_path / "corpus.txt").write_text("New York, (cafe\u0301). New York\rNew caf\u00e9", encoding="utf-8")
+    options = {"tokens": "words", "normalize": "nfc"}
+    _, written = join(tmp_path / "corpus.txt", tmp_path, Rule(threshold=0.5, min_count=1), **options)
+    assert written.decode() == "New_York caf\u00e9 New_York\nNew caf\u00e9\n"
+    assert encode(written, **options).vocabulary.words == ["New_York", "caf\u00e9", "New"]
+    _, again = join(tmp_path / "corpus.txt", tmp_path, Rule(threshold=0.5, min_count=1), **options)
+    assert again == written
+
+
 def test_a_word_with_the_spelling_of_a_phrase_is_that_phrase(tmp_path):
     sentences = [["a", "b", "c"]] * 4 + [["a_b"]] * 4
     joined, text = join(sentences, tmp_path, Rule(threshold=0.1, min_count=1), passes=2)

@@ -1,5 +1,6 @@
 """The compiled tokenisers and the hash table, compared with plain Python."""
 
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING, Block, BufferPool
 from nce_train.text.sources import Source
-from nce_train.text.word_counter import PackedWords, WordCounter
+from nce_train.text.token_rules import TokenRules
+from nce_train.text.word_counter import BLANKS, PackedWords, WordCounter, pattern_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PIECES = [
@@ -22,6 +24,8 @@ PIECES = [
     "e\u0301".encode(),  # a letter and a combining mark
     "\u0301".encode(),
     "\ufe0f".encode(),
+    *(c.encode() for c in "\u00ad\u200b\u200c\u200d\u200e\u2060\ufeff\u203f"),  # format characters and a connector
+    b"__",
     "\u00a0".encode(),  # no-break space
     "\u0085".encode(),
     "\u2028".encode(),
@@ -60,12 +64,13 @@ def words_of(counter, ids):
 @given(text=TEXTS)
 @settings(max_examples=300, deadline=None)
 @example(text="a\u0301\u0301 \u0301a\u0301-\u0301".encode())
+@example(text="_a_\u200d_b_\u0301_\u200c _ a_".encode())
 def test_tokens_are_those_of_plain_python(twin, kind, text):
     text = text.replace(BYTE_ORDER_MARK, b"\xff")  # the reader removes it at the start of a file
     counter = WordCounter(kind == "words", mark_lines=True, capacity=2)
     ids = counter.scan(block_of(text + b"\n"), 0)
     expected = []
-    for number, line in enumerate(twin.sentences_of([text], kind)):
+    for number, line in enumerate(twin.sentences_of([text], kind)):  # a mark at its very start is only a line end
         if line or number == 0:
             expected += [*line, None]
     assert words_of(counter, ids) == expected
@@ -184,7 +189,46 @@ def test_packed_words_equal_a_list(words):
     lengths = np.array([len(word) for word in encoded])
     packed = PackedWords(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(lengths) - lengths, lengths)
     assert list(packed) == words
-    assert list(packed.lower()) == [word.lower() for word in words]
+    assert list(packed.spelled(TokenRules(lowercase=True))) == [word.lower() for word in words]
+
+
+@given(
+    words=st.lists(
+        st.lists(st.sampled_from([*"abIJéß日ΑΣİ\u0307\u0301\u030c\u00ad\u200c\u200e\u2060\ufeff\u00a0\udcc2\udcad"]))
+        .map("".join)
+        .map("x".__add__),
+        unique=True,
+        max_size=20,
+    ),
+    rules=st.builds(
+        TokenRules,
+        tokens=st.sampled_from(["whitespace", "words"]),
+        lowercase=st.booleans(),
+        normalize=st.sampled_from(["none", "nfc"]),
+    ),
+)
+@settings(max_examples=300, deadline=None)
+def test_words_are_spelled_as_by_plain_python(twin, words, rules):
+    if rules.tokens == "words":  # they are valid UTF-8
+        words = [word.encode("utf-8", "ignore").decode() for word in words]
+    encoded = [word.encode("utf-8", "surrogateescape") for word in words]
+    words = [word.decode("utf-8", "surrogateescape") for word in encoded]  # surrogates that make a character are one
+    lengths = np.array([len(word) for word in encoded], np.int64)
+    packed = PackedWords(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(lengths) - lengths, lengths)
+    expected = [twin.spell(word, **rules._asdict()) for word in words]
+    assert list(packed.spelled(rules)) == expected
+    assert [rules.spell(word) for word in expected] == expected
+    if rules.normalize == "nfc":
+        decomposed = [unicodedata.normalize("NFD", word) for word in words]
+        assert [rules.spell(word) for word in decomposed] == expected
+
+
+def test_the_first_blank_in_each_word():
+    words = ["a", "b\u00a0c\u3000", "\udcc2", "\udca0", "\udce3\udc80", "\udc80\u200b", "d\u2028", "e\u0085\u00a0", "é"]
+    encoded = [word.encode("utf-8", "surrogateescape") for word in words]
+    lengths = np.array([len(word) for word in encoded])
+    packed = PackedWords(np.frombuffer(b"".join(encoded), np.uint8), np.cumsum(lengths) - lengths, lengths)
+    assert packed.find(pattern_of(BLANKS)) == {1: "\u00a0", 5: "\u200b", 6: "\u2028", 7: "\u0085"}
 
 
 def test_translation_removes_dropped_words_and_empty_lines():

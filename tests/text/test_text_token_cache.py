@@ -79,6 +79,7 @@ def test_sources_have_the_names_given_to_this_run(encode, tmp_path, monkeypatch)
     [
         {"tokens": "words"},
         {"lowercase": True},
+        {"normalize": "nfc"},
         {"line_breaks": "ignore"},
         {"min_count": 3},
         {"max_vocab": 3},

@@ -13,6 +13,7 @@ from nce_train.text import corpus, counter_pool, token_file, word_runs
 from nce_train.text.blocks import PADDING, Block, BufferPool
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import Source, list_sources
+from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.text.word_counter import WordCounter
 
@@ -60,7 +61,7 @@ def test_max_vocab_leaves_most_words_on_disk(tmp_path, small_memory, monkeypatch
     monkeypatch.setattr(token_file, "BLOCK_BYTES", 1000)
     small_memory(1000)
     listed = list_sources(tmp_path / "corpus.txt")
-    counted = token_file.count_words(listed, None, tmp_path, "whitespace", False, False, 1, None)
+    counted = token_file.count_words(listed, None, tmp_path, TokenRules(), False, 1, None)
     vocabulary, row_of, _ = corpus._vocabulary_of(counted, min_count=1, max_vocab=5, unknown="UNK")
     assert vocabulary.counts.tolist() == [20_000 + 50 * 96, 50, 50, 50, 50]
     assert vocabulary.words[1:] == [f"frequent{i}" for i in range(4)]
@@ -74,7 +75,7 @@ def test_merging_holds_few_words_at_a_time(tmp_path, monkeypatch):
         text = distinct_words(1000 * number, 1000 * number + 2000)  # half of them are also in the next run
         array = np.frombuffer(text + bytes(PADDING), np.uint8).copy()
         counter.scan(Block(array, len(text), Source("corpus"), 0, BufferPool(np.uint8)), 0)
-        spill.add(number, counter, False)
+        spill.add(number, counter, TokenRules())
     monkeypatch.setattr(word_runs, "_WORDS_AT_ONCE", 100)
     sizes = []
 

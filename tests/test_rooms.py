@@ -33,6 +33,7 @@ HELPERS = {
     "flat_yaml",
     "memory",
     "model_files",
+    "names",
     "npy_file",
 }
 MOST_LINES = 500

@@ -12,7 +12,9 @@ from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 
 import click
 
+from nce_train.cli._usage import Command
 from nce_train.errors import NceTrainError, NceTrainWarning, RunError
+from nce_train.names import OWN_BYTES
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -21,8 +23,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function the command `name`, whose docstring is the help text.
+def command(name: str, help: str, cls: type[Command] = Command) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the command `name`. Its help text is no docstring, which `python -OO` removes.
 
     Exit codes: that of an `NceTrainError`; 1 for errors of the operating system and for memory; 130 after Ctrl-C, 143
     after SIGTERM; click's 2 for wrong usage.
@@ -31,7 +33,7 @@ def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Ca
     def declare(function: Callable[..., Any]) -> click.Command:
         version = click.version_option(package_name="nce-train", prog_name=name, help="Show the version.")
         settings = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, cls, context_settings=settings)(version(handle_failures(function)))
+        return click.command(name, cls, help=help, context_settings=settings)(version(handle_failures(function)))
 
     return declare
 
@@ -42,8 +44,9 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         # A word that the terminal's encoding does not have must not end the command.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors=OWN_BYTES)
         _raise_on_sigterm()
         warnings.showwarning = _show_warning
         try:

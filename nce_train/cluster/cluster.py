@@ -145,7 +145,7 @@ def connect(address: str, warn: OnMessage, inform: OnMessage) -> Iterator[Cluste
 
 def _local_cluster(address: str) -> LocalCluster:
     count = address.removeprefix(LOCAL)
-    if not count.isdecimal() or int(count) < 1:
+    if not (count.isascii() and count.isdecimal()) or int(count) < 1:
         raise InputError(f"--cluster {address}: local:N needs a number of worker processes, at least 1.")
     # no memory limit: Dask would stop workers that come near it, and training needs what it needs
     return LocalCluster(

@@ -53,7 +53,12 @@ class _NumberOrAuto(WholeNumber):
     name = "number or auto"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
-        return value if value == "auto" else super().convert(value, param, context)
+        if value == "auto":
+            return value
+        try:
+            return super().convert(value, param, context)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a whole number or auto", param, context)
 
 
 def setting_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -69,26 +69,22 @@ class _InPlainDigits(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         """The number; fail when it is none."""
         if isinstance(value, str) and not is_plain_number(value):
-            self.fail(f"{value!r} is not a {self.name} in plain digits", param, context)
+            self.fail(f"{value!r} is not a number in plain digits", param, context)
         return super().convert(value, param, context)
 
 
 class Number(_InPlainDigits, click.types.FloatParamType):
     """Any number."""
 
-    name = "number"
-
 
 class WholeNumber(_InPlainDigits, click.types.IntParamType):
     """A whole number."""
-
-    name = "whole number"
 
 
 class WholeNumberFrom(_InPlainDigits, click.IntRange):
     """A whole number of at least `min`."""
 
-    name = "whole number"
+    name = "integer"  # in messages, instead of click's "integer range"
 
 
 class Address(InputName):

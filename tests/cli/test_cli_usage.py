@@ -113,7 +113,6 @@ def test_a_file_that_was_taken_for_options_is_named(name, tmp_path, monkeypatch)
 def test_numbers_have_plain_digits(number):
     for name, arguments in (
         ("train", ["corpus.txt", "--dim"]),
-        ("train", ["corpus.txt", "--threads"]),
         ("vocab", ["corpus.txt", "-o", "v.tsv", "--min-count"]),
         ("phrases", ["corpus.txt", "-o", "v.tsv", "--threshold"]),
     ):

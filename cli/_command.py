@@ -12,14 +12,16 @@ from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 import click
 
 from nce_train.cli._signals import Ended, exit_at_once, ignore_signals, raise_on_signals
+from nce_train.cli._usage import Command
 from nce_train.errors import NceTrainError, NceTrainWarning, RunError
+from nce_train.names import OWN_BYTES
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a function the command `name`, whose docstring is the help text.
+def command(name: str, help: str, cls: type[Command] = Command) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the command `name`. Its help text is no docstring, which `python -OO` removes.
 
     Exit codes: that of an `NceTrainError`; 1 for errors of the operating system and for memory; 130 after Ctrl-C, 143
     after SIGTERM, and so on; click's 2 for wrong usage.
@@ -28,7 +30,7 @@ def command(name: str, cls: type[click.Command] = click.Command) -> Callable[[Ca
     def declare(function: Callable[..., Any]) -> click.Command:
         version = click.version_option(package_name="nce-train", prog_name=name, help="Show the version.")
         settings = {"help_option_names": ["-h", "--help"]}
-        return click.command(name, cls, context_settings=settings)(version(handle_failures(function)))
+        return click.command(name, cls, help=help, context_settings=settings)(version(handle_failures(function)))
 
     return declare
 
@@ -39,8 +41,9 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         # A word that the terminal's encoding does not have must not end the command.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors=OWN_BYTES)
         raise_on_signals()
         warnings.showwarning = _show_warning
         try:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from nce_train.names import readable
+
 # A row: its label and its cells.
 Row = tuple[str, list[str]]
 
@@ -34,7 +36,7 @@ def _one_model(report: dict[str, Any]) -> Iterator[str]:
     level = _level(report)
     for name, result in report.get("analogies", {}).items():
         rows: list[Row] = [
-            (f"  {section or '(no section)'}", _cells(part)) for section, part in result["sections"].items()
+            (f"  {readable(section) or '(no section)'}", _cells(part)) for section, part in result["sections"].items()
         ]
         rows += [("  all", _cells(result)), (f"    {level} interval", ["", "", "", *_intervals(result)])]
         whole = result["whole_vocabulary"]
@@ -74,7 +76,7 @@ def _side_by_side(models: Sequence[dict[str, Any]], letters: list[str]) -> Itera
         rows: list[Row] = [("", letters)]
         for section in result["sections"]:
             accuracies = [_percent(one["sections"][section]["accuracy"]) for one in results]
-            rows.append((f"  {section or '(no section)'}", accuracies))
+            rows.append((f"  {readable(section) or '(no section)'}", accuracies))
         rows += _summary(results, level)
         wholes = [one["whole_vocabulary"] for one in results]
         if any(whole["words"] != one["words"] for whole, one in zip(wholes, results, strict=True)):

@@ -5,23 +5,27 @@ from typing import Any, TypeVar
 
 import click
 
+from nce_train.cli._usage import InputName, OutputDirectory, OutputFile, WholeNumberFrom
+
 F = TypeVar("F", bound=Callable[..., Any])
 Declare = Callable[[F], F]
 
-FILE = click.Path(readable=False)  # the library reports what cannot be read
+FILE = InputName()
+OUT_FILE = OutputFile()
+OUT_DIRECTORY = OutputDirectory()
 
 model_argument = click.argument("model", metavar="MODEL", type=FILE)
 corpus_argument = click.argument("corpus", metavar="CORPUS...", nargs=-1, required=True, type=FILE)
 
 
-def file_option(*names: str, metavar: str = "FILE", **options: Any) -> Declare[Any]:
-    """An option that takes a path."""
-    return click.option(*names, metavar=metavar, type=FILE, **options)
+def file_option(*names: str, metavar: str = "FILE", type: click.ParamType = FILE, **options: Any) -> Declare[Any]:
+    """An option that takes a path: by default of something to read."""
+    return click.option(*names, metavar=metavar, type=type, **options)
 
 
 def number_option(name: str, *, help: str, default: int | None = None, least: int = 1) -> Declare[Any]:
     """An option that takes a whole number of at least `least`."""
-    number = click.IntRange(min=least)
+    number = WholeNumberFrom(min=least)
     return click.option(name, metavar="N", type=number, default=default, show_default=default is not None, help=help)
 
 

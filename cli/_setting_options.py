@@ -5,6 +5,8 @@ from typing import Any, get_args
 
 import click
 
+from nce_train.cli._options import FILE
+from nce_train.cli._usage import Command, WholeNumber
 from nce_train.training.settings import Settings
 from nce_train.training.settings_files import allowed_words, yaml_word
 
@@ -29,7 +31,7 @@ _METAVARS = {
 }
 
 
-class CommandWithSettings(click.Command):
+class CommandWithSettings(Command):
     """A command whose `--help` lists the settings under headings, in the order in which they are defined."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -47,15 +49,15 @@ class CommandWithSettings(click.Command):
                 formatter.write_dl(records)
 
 
-class _NumberOrAuto(click.ParamType):
+class _NumberOrAuto(WholeNumber):
     name = "number or auto"
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "auto":
             return value
         try:
-            return int(value)
-        except ValueError:
+            return super().convert(value, param, context)
+        except click.BadParameter:
             self.fail(f"{value!r} is not a whole number or auto", param, context)
 
 
@@ -82,6 +84,8 @@ def _type_and_metavar(name: str) -> tuple[click.ParamType, str]:
     field = Settings.model_fields[name]
     is_integer = int in (field.annotation, *get_args(field.annotation))
     metavar = _METAVARS.get(name, "N" if is_integer else "NUMBER")
+    if metavar == "FILE":
+        return FILE, metavar
     if field.default == "auto":
         return _NumberOrAuto() if is_integer else click.STRING, f"{metavar}|auto"
-    return click.INT if is_integer else click.STRING, metavar
+    return WholeNumber() if is_integer else click.STRING, metavar

@@ -7,8 +7,16 @@ import click
 from nce_train.cli._command import command, print_result
 from nce_train.cli._options import FILE, file_option, model_argument, number_option
 
+_HELP = """Evaluate MODEL, a model directory or a vectors file, on each SET.
 
-@command("nce-eval")
+A SET holds analogies or similarities; which is detected from its contents. Analogies: ": section" lines and four
+words a line; MSR's .questions beside its .answers; or, as BATS, a directory of files of word pairs. Similarities: a
+table with two words and a score a line (FILE:COLUMN names the scores). Without a SET, the project's own analogies
+are used.
+"""
+
+
+@command("nce-eval", _HELP)
 @model_argument
 @click.argument("sets", metavar="[SET]...", nargs=-1, type=FILE)
 @file_option(
@@ -45,16 +53,10 @@ def main(
     compare: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Evaluate MODEL, a model directory or a vectors file, on each SET.
-
-    A SET holds analogies or similarities; which is detected from its contents. Analogies: ": section" lines and four
-    words a line; MSR's .questions beside its .answers; or, as BATS, a directory of files of word pairs. Similarities: a
-    table with two words and a score a line (FILE:COLUMN names the scores). Without a SET, the project's own analogies
-    are used.
-    """
     from nce_train.api import evaluate
     from nce_train.api.progress_bar import ProgressBar
     from nce_train.cli._eval_tables import format_report
+    from nce_train.names import readable
 
     with ProgressBar(disable=None, delay=1) as bar:
         report = evaluate(
@@ -68,7 +70,7 @@ def main(
             compare=compare,
             progress=bar.show,
         )
-    for line in [json.dumps(report, indent=2, allow_nan=False)] if as_json else format_report(report):
+    for line in [json.dumps(readable(report), indent=2, allow_nan=False)] if as_json else format_report(report):
         print_result(line)
 
 

@@ -3,15 +3,22 @@
 import click
 
 from nce_train.cli._command import command
-from nce_train.cli._options import FILE, choice_option, model_argument, number_option
+from nce_train.cli._options import OUT_FILE, choice_option, model_argument, number_option
 
 # The names in `embeddings.formats.FORMATS`, repeated so that `--help` need not load NumPy; a test compares them.
 FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "safetensors", "projector")
 
 
-@command("nce-export")
+_HELP = """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
+
+OUT is a file, or - for standard output. A further ending .gz, .bz2, .xz or .zst compresses it. With the format npy,
+the words are in OUT.vocab.tsv. With the format projector, OUT is a directory for `tensorboard --logdir OUT`.
+"""
+
+
+@command("nce-export", _HELP)
 @model_argument
-@click.argument("out", metavar="OUT", type=FILE)
+@click.argument("out", metavar="OUT", type=OUT_FILE)
 @click.option(
     "--format",
     type=click.Choice(FORMAT_NAMES),
@@ -44,11 +51,6 @@ def main(
     postprocess: str | None,
     dtype: str,
 ) -> None:
-    """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
-
-    A further ending .gz, .bz2, .xz or .zst compresses it. With the format npy, the words are in OUT.vocab.tsv. With the
-    format projector, OUT is a directory for `tensorboard --logdir OUT`.
-    """
     from nce_train.api import export
 
     written = export(

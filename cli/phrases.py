@@ -3,17 +3,33 @@
 import click
 
 from nce_train.cli._command import command, print_warning
-from nce_train.cli._options import choice_option, corpus_argument, file_option, number_option, reading_options
+from nce_train.cli._options import (
+    OUT_FILE,
+    choice_option,
+    corpus_argument,
+    file_option,
+    number_option,
+    reading_options,
+)
+from nce_train.cli._usage import Number
+
+_HELP = """Join neighbouring words of CORPUS that occur together more often than chance predicts, as in new_york, and
+write the text to OUT, for nce-train.
+
+CORPUS is read as by nce-train: files, directories, or - for standard input, compressed or not. OUT has the same
+lines, except those without a word, with one space between words.
+"""
 
 
-@command("nce-phrases")
+@command("nce-phrases", _HELP)
 @corpus_argument
 @file_option(
     "-o",
     "--output",
     metavar="OUT",
+    type=OUT_FILE,
     required=True,
-    help="The text to write; an ending .gz, .bz2, .xz or .zst compresses it.",
+    help="The text to write; an ending .gz, .bz2, .xz or .zst compresses it; - for standard output.",
 )
 @choice_option(
     "--score", ["word2vec", "npmi"], help="How pairs are scored: as by word2vec's word2phrase, or by NPMI (-1 to 1)."
@@ -21,13 +37,13 @@ from nce_train.cli._options import choice_option, corpus_argument, file_option, 
 @click.option(
     "--threshold",
     metavar="X",
-    type=float,
+    type=Number(),
     help="Join pairs with a higher score; by default 10 for word2vec and 0.5 for npmi.",
 )
 @number_option("--min-count", default=5, help="Do not join pairs that occur less often.")
 @number_option("--passes", default=1, help="Each further pass can join phrases too: 2 give phrases of up to 4 words.")
 @click.option("--delimiter", metavar="TEXT", default="_", show_default=True, help="Text between joined words.")
-@file_option("--list", "list_file", help="Write a list of the phrases here (TSV).")
+@file_option("--list", "list_file", type=OUT_FILE, help="Write a list of the phrases here (TSV).")
 @reading_options
 def main(
     corpus: tuple[str, ...],
@@ -44,12 +60,6 @@ def main(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Join neighbouring words of CORPUS that occur together more often than chance predicts, as in new_york, and write
-    the text to OUT, for nce-train.
-
-    CORPUS is read as by nce-train: files, directories, or - for standard input, compressed or not. OUT has the same
-    lines, except those without a word, with one space between words.
-    """
     from nce_train.api import phrases
     from nce_train.api.progress_bar import ProgressBar
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nce_train.cli._command import command
-from nce_train.cli._options import file_option, model_argument
+from nce_train.cli._options import OUT_DIRECTORY, file_option, model_argument
 from nce_train.cli._questions import QUESTIONS, AnswerPrinter, Options, check_number, question_options
 
 if TYPE_CHECKING:
@@ -20,13 +20,30 @@ if TYPE_CHECKING:
 _MAX_WORD_BYTES = 1 << 24  # in a line of standard input
 
 
-@command("nce-query")
+_HELP = """Ask MODEL, a model directory or a vectors file, a QUESTION. Without a QUESTION it shows a prompt.
+
+\b
+neighbours WORD...    the nearest words of each; - reads one word a line
+analogy A B C         A is to B as C is to ?
+similarity A B        their cosine similarity
+odd-one-out A B C...  the word that does not fit with the others
+
+A word that is not in the vocabulary is searched for in lower case. If that is unknown too, the nearest spellings
+are reported and the exit code is 2; the neighbours of the other words are still printed. Put -- before words that
+begin with a dash. Control characters in words are printed as \\n, \\x1b and so on, and words that are not UTF-8 as
+%_caf%E9, which can also be given; JSON has them unchanged.
+"""
+
+
+@command("nce-query", _HELP)
 @model_argument
 @click.argument("question", metavar="[QUESTION]", required=False, type=click.Choice(list(QUESTIONS)))
 @click.argument("words", metavar="[WORD]...", nargs=-1)
 @question_options
 @file_option(
-    "--index", help="Find neighbours approximately, for many words in large tables; FILE is made if absent (extra ann)."
+    "--index",
+    type=OUT_DIRECTORY,
+    help="Find neighbours approximately, for many words in large tables; FILE is made if absent (extra ann).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (at the prompt: one for each question).")
 def main(
@@ -39,19 +56,6 @@ def main(
     index: str | None,
     as_json: bool,
 ) -> None:
-    """Ask MODEL, a model directory or a vectors file, a QUESTION. Without a QUESTION it shows a prompt.
-
-    \b
-    neighbours WORD...    the nearest words of each; - reads one word a line
-    analogy A B C         A is to B as C is to ?
-    similarity A B        their cosine similarity
-    odd-one-out A B C...  the word that does not fit with the others
-
-    A word that is not in the vocabulary is searched for in lower case. If that is unknown too, the nearest spellings
-    are reported and the exit code is 2; the neighbours of the other words are still printed. Put -- before words that
-    begin with a dash. Control characters in words are printed as \\n, \\x1b and so on, and words that are not UTF-8 as
-    %_caf%E9, which can also be given; JSON has them unchanged.
-    """
     from nce_train.embeddings import Embeddings
 
     if question is not None:

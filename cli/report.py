@@ -3,12 +3,23 @@
 import click
 
 from nce_train.cli._command import command
-from nce_train.cli._options import choice_option, file_option, model_argument, number_option
+from nce_train.cli._options import OUT_FILE, choice_option, file_option, model_argument, number_option
+
+_HELP = """Write one HTML page about MODEL, a model directory or a vectors file.
+
+It shows the training curves, the evaluation, the settings and their origin, and a map of the most frequent words to
+search and click. The page loads nothing from the network: it can be kept, mailed and opened offline.
+"""
 
 
-@command("nce-report")
+@command("nce-report", _HELP)
 @model_argument
-@file_option("-o", "--output", help="The page; by default MODEL's name with -report.html, in this directory.")
+@file_option(
+    "-o",
+    "--output",
+    type=OUT_FILE,
+    help="The page; - for standard output; by default MODEL's name with -report.html, in this directory.",
+)
 @file_option(
     "--set",
     "sets",
@@ -36,14 +47,12 @@ def main(
     layout: str,
     png: bool,
 ) -> None:
-    """Write one HTML page about MODEL, a model directory or a vectors file.
-
-    It shows the training curves, the evaluation, the settings and their origin, and a map of the most frequent words to
-    search and click. The page loads nothing from the network: it can be kept, mailed and opened offline.
-    """
     from nce_train.api import report
+    from nce_train.files import is_stream
 
     for file in report(model, output, sets=sets, compare=compare, words=words, layout=layout, pictures=png):
+        if is_stream(file):
+            continue
         size = file.stat().st_size
         click.echo(f"{file}: {size / 1e6:.1f} MB" if size >= 1e6 else f"{file}: {size / 1e3:.0f} kB", err=True)
 

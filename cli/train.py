@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nce_train.cli._command import command, print_last_result
-from nce_train.cli._options import file_option
+from nce_train.cli._options import FILE, OUT_DIRECTORY, OUT_FILE, file_option
 from nce_train.cli._setting_options import CommandWithSettings, setting_options
+from nce_train.cli._usage import Address
 from nce_train.training.settings_files import load_settings, preset_names
 
 if TYPE_CHECKING:
@@ -21,17 +22,31 @@ def _list_presets(context: click.Context, option: click.Parameter, given: bool) 
         context.exit()
 
 
-@command("nce-train", cls=CommandWithSettings)
-@click.argument("corpus", nargs=-1, required=False, metavar="CORPUS…")
-@file_option("-o", "--output", metavar="DIR", help="The model directory to write.")
-@click.option("--config", metavar="FILE|PRESET", help="Settings from a YAML file or a preset; options override it.")
+_HELP = """Train word embeddings on text.
+
+CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst), directories of them, or - for standard input.
+Without -o, the model directory is named after the first corpus.
+
+\b
+nce-train corpus.txt --dim 128
+nce-train logs/ notes.txt.gz -o model.nce --config quality --epochs 3
+zcat *.gz | nce-train - -o model.nce
+nce-train --resume model.nce
+nce-train new.txt --continue model.nce -o newer.nce
+"""
+
+
+@command("nce-train", _HELP, cls=CommandWithSettings)
+@click.argument("corpus", nargs=-1, required=False, metavar="CORPUS…", type=FILE)
+@file_option("-o", "--output", metavar="DIR", type=OUT_DIRECTORY, help="The model directory to write.")
+@file_option("--config", metavar="FILE|PRESET", help="Settings from a YAML file or a preset; options override it.")
 @file_option("--resume", metavar="DIR", help="Continue the interrupted run that was writing this model directory.")
-@click.option(
+@file_option(
     "--init",
     metavar="VECTORS",
     help="Start the words that are in this file or model directory with their vectors, which also set --dim.",
 )
-@click.option(
+@file_option(
     "--continue",
     "continue_from",
     metavar="MODEL",
@@ -51,11 +66,17 @@ def _list_presets(context: click.Context, option: click.Parameter, given: bool) 
     help="List the packaged presets, and stop.",
 )
 @click.option("--quiet", is_flag=True, help="Show only warnings and errors.")
-@file_option("--log-file", help="Append the lines of progress to this file.")
-@file_option("--tensorboard", metavar="DIR", help="Write readings and the final embeddings here, for TensorBoard.")
-@click.option(
+@file_option("--log-file", type=OUT_FILE, help="Append the lines of progress to this file.")
+@file_option(
+    "--tensorboard",
+    metavar="DIR",
+    type=OUT_DIRECTORY,
+    help="Write readings and the final embeddings here, for TensorBoard.",
+)
+@file_option(
     "--cluster",
     metavar="ADDRESS|local:N",
+    type=Address(),
     help="Train with a Dask scheduler (tcp://HOST:8786) or N local processes; same model as --deterministic.",
 )
 @setting_options
@@ -77,18 +98,6 @@ def main(
     cluster: str | None,
     **settings: Any,
 ) -> None:
-    """Train word embeddings on text.
-
-    CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst), directories of them, or - for standard input.
-    Without -o, the model directory is named after the first corpus.
-
-    \b
-    nce-train corpus.txt --dim 128
-    nce-train logs/ notes.txt.gz -o model.nce --config quality --epochs 3
-    zcat *.gz | nce-train - -o model.nce
-    nce-train --resume model.nce
-    nce-train new.txt --continue model.nce -o newer.nce
-    """
     given = {name: value for name, value in settings.items() if value not in (None, ())}
     if resume is None and continue_from is None:
         load_settings(config, given)  # refuses a wrong setting before the slow imports
@@ -106,7 +115,9 @@ def main(
     from nce_train.api.progress import open_display
 
     if output is None and not dry_run and resume is None:
-        output = _default_output(corpus[0])
+        from nce_train.runs.model_directory import default_output
+
+        output = default_output(corpus[0])
     with open_display(quiet, log_file, list(corpus) or None, config, given, init, resume) as display:
         if dry_run:
             start = {"init": init, "continue_from": continue_from}
@@ -130,14 +141,6 @@ def main(
             cluster=cluster,
         )
     print_last_result(output or resume)
-
-
-def _default_output(corpus: str) -> Path:
-    from nce_train.runs.model_directory import default_output
-
-    if corpus == "-":
-        raise click.UsageError("Standard input has no name to name the output after: give -o DIR.")
-    return default_output(corpus)
 
 
 def _print_estimate(estimate: "Estimate") -> None:

@@ -3,12 +3,17 @@
 import click
 
 from nce_train.cli._command import command, print_warning
-from nce_train.cli._options import corpus_argument, file_option, number_option, reading_options
+from nce_train.cli._options import OUT_FILE, corpus_argument, file_option, number_option, reading_options
+
+_HELP = """Count the words of CORPUS and write them to FILE as word<TAB>count, the most frequent first.
+
+CORPUS is read as by nce-train: files, directories, or - for standard input, compressed or not.
+"""
 
 
-@command("nce-vocab")
+@command("nce-vocab", _HELP)
 @corpus_argument
-@file_option("-o", "--output", required=True, help="The file to write.")
+@file_option("-o", "--output", type=OUT_FILE, required=True, help="The file to write; - for standard output.")
 @number_option("--min-count", default=5, help="Drop words that occur less often.")
 @number_option("--max-vocab", least=2, help="Keep at most N words, the most frequent ones, including --unknown.")
 @click.option("--unknown", metavar="WORD", help="Count dropped words as this word, in the first row.")
@@ -25,10 +30,6 @@ def main(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Count the words of CORPUS and write them to FILE as word<TAB>count, the most frequent first.
-
-    CORPUS is read as by nce-train: files, directories, or - for standard input, compressed or not.
-    """
     from nce_train.api import count_words
     from nce_train.api.progress_bar import ProgressBar
 

@@ -20,12 +20,26 @@ def format_value(value: object) -> str:
     return " ".join(text.split())
 
 
+def is_plain_number(text: str) -> bool:
+    """Whether Python's `int` and `float` read a text as other programs do: not 1_0, ２ or a number with blanks."""
+    return text.isascii() and "_" not in text and text == text.strip()
+
+
 def check_path(name: str, value: object) -> None:
     """Raise InputError unless a value can be the path of a file."""
     if not isinstance(value, (str, os.PathLike)):
         raise InputError(_wrong_type(name, value, "a path"))
-    if value == "":
-        raise InputError(f"{name} is an empty str; give a path")
+    if os.fspath(value) == "":
+        raise InputError(f"{name} is an empty {type(value).__name__}; give a path")
+
+
+def check_output(name: str, value: object) -> None:
+    """As `check_path`, for something to write; refuse `-`, and `Path("")`, which is the same as `Path(".")`."""
+    check_path(name, value)
+    if value == "-":
+        raise InputError(f"{name} is '-'; give '/dev/stdout' for standard output, or './-' for a file of this name")
+    if isinstance(value, os.PathLike) and os.fspath(value) == ".":
+        raise InputError(f"{name} is {value!r}, as of an empty name; give a name, or the str '.' for this directory")
 
 
 def as_paths(paths: PathLike | Iterable[PathLike]) -> list[PathLike]:
@@ -74,6 +88,18 @@ def check_corpus(corpus: Any) -> None:
             f"the corpus holds {format_value(first)}, which is no file; if it is a sentence, give {_SENTENCES}, such "
             "as [line.split() for line in lines]"
         )
+    if isinstance(corpus, (list, tuple)) and all(map(_may_be_a_word, corpus)):
+        raise InputError(
+            f"the corpus is the {type(corpus).__name__} {format_value(corpus)}, none of which is a file; if these are "
+            f"words, give {_SENTENCES}"
+        )
+
+
+def _may_be_a_word(item: object) -> bool:
+    """Whether this is a str that looks like no path, and is none."""
+    if not isinstance(item, str) or item in ("", "-"):
+        return False
+    return not {".", os.sep} & set(item) and not os.path.exists(item)
 
 
 def _wrong_type(name: str, value: object, expected: str) -> str:

@@ -18,9 +18,11 @@ from typing import Any
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.dispatcher import Dispatcher
 
-from nce_train.errors import NceTrainWarning
+from nce_train.errors import InputError, NceTrainWarning
+
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined] # the kernels are vector instructions, which Python cannot interpret
+    raise InputError("nce-train needs Numba's compiler: unset NUMBA_DISABLE_JIT")
 
 _INSTALLED = {"site-packages", "dist-packages"}
 
@@ -37,11 +39,10 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
-        if isinstance(dispatcher, Dispatcher):  # not so with NUMBA_DISABLE_JIT
-            try:
-                dispatcher._cache = _FailSafeCache(function)  # type: ignore[attr-defined]
-            except (OSError, RuntimeError) as error:  # no location can be written
-                _warn(f"There is no place to keep compiled kernels ({_reason(error)})")
+        try:
+            dispatcher._cache = _FailSafeCache(function)
+        except (OSError, RuntimeError) as error:  # no location can be written
+            _warn(f"There is no place to keep compiled kernels ({_reason(error)})")
         return dispatcher
 
     return compiled

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nce_train
+from nce_train.api import count_words, export, report
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError, NceTrainWarning
 from nce_train.evaluation.classifier import Model
@@ -70,9 +71,55 @@ def test_values_that_are_not_paths(model, path):
                 nce_train.train("corpus.txt", **{name: path})
 
 
-def test_an_empty_path(model):
-    with pytest.raises(InputError, match="path is an empty str"):
-        nce_train.Embeddings.load("")
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("path", lambda model: nce_train.Embeddings.load("")),
+        ("path", lambda model: nce_train.Model.load("")),
+        ("path", lambda model: model.save("")),
+        ("out", lambda model: export(model, "")),
+        ("out", lambda model: report("m.nce", "")),
+        ("model", lambda model: report("")),
+        ("a model", lambda model: nce_train.evaluate("")),
+        ("a model", lambda model: nce_train.evaluate(model, compare="")),
+        ("a set or model", lambda model: nce_train.evaluate(model, "")),
+        ("heldout", lambda model: nce_train.evaluate(model, heldout="")),
+        ("output", lambda model: nce_train.phrases("c.txt", "")),
+        ("list_file", lambda model: nce_train.phrases("c.txt", "o.txt", list_file="")),
+        ("output", lambda model: count_words("c.txt", "")),
+        *(
+            (name, lambda model, name=name: nce_train.train("c.txt", **{name: ""}))
+            for name in ("output", "config", "resume", "init", "continue_from", "log_file", "tensorboard")
+        ),
+    ],
+)
+def test_an_empty_path(model, name, use):
+    with pytest.raises(InputError, match=f"^{name} is an empty str; give a path"):
+        use(model)
+
+
+@pytest.mark.parametrize("name", ["vocab", "heldout", "eval_set"])
+def test_a_setting_that_names_no_file(name):
+    with pytest.raises(InputError, match=rf"Setting {name} cannot be '': it names no file \(is a variable unset\?\)"):
+        nce_train.train("c.txt", **{name: ""})
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"), [("-", "give '/dev/stdout'"), (Path(""), "give a name, or the str '.'")]
+)
+def test_an_output_that_has_no_name(model, output, sentence):
+    for use in (
+        model.save,
+        lambda path: export(model, path),
+        lambda path: report("m.nce", path),
+        lambda path: nce_train.phrases("c.txt", path),
+        lambda path: count_words("c.txt", path),
+        lambda path: nce_train.train("c.txt", output=path),
+        lambda path: nce_train.train("c.txt", log_file=path),
+        lambda path: nce_train.train("c.txt", tensorboard=path),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            use(output)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +160,9 @@ def test_wrong_arguments_of_phrases(tmp_path, arguments, sentence):
         (["a b c"] * 50, r"holds 'a b c', which is no file; if it is a sentence, give .*line.split\(\)"),
         ("the cat sat", "holds 'the cat sat', which is no file"),
         ([""], "the name of the corpus is empty; name a file"),
+        (["the", "cat"], r"the list \['the', 'cat'\], none of which is a file; if these are words, give an iterable"),
+        (["missing.txt"], "cannot read the corpus missing.txt: no such file"),
+        (["texts/missing"], "cannot read the corpus texts/missing: no such file"),
     ],
 )
 def test_values_that_are_not_a_corpus(corpus, sentence):

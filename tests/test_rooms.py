@@ -34,6 +34,7 @@ HELPERS = {
     "folding",
     "memory",
     "model_files",
+    "names",
     "npy_file",
 }
 MOST_LINES = 500

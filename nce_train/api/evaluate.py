@@ -126,6 +126,8 @@ def _check_models(models: Iterable[object]) -> None:
             raise InputError(
                 f"a model is {format_value(model)}, of type {kind}; give Embeddings, a Model, or the path of one"
             )
+        if isinstance(model, (str, os.PathLike)):
+            check_path("a model", model)
 
 
 def _measure_model(

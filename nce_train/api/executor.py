@@ -30,7 +30,7 @@ def open_executor(
     if cluster is None:
         yield None
         return
-    if not isinstance(cluster, str):
+    if not isinstance(cluster, str) or not cluster:
         raise InputError(f"cluster is {cluster!r}; give the address of a scheduler, or 'local:2'")
     try:
         import distributed  # noqa: F401 - slow, and an extra

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nce_train.arguments import PathLike, check_positive
+from nce_train.arguments import PathLike, check_output, check_positive
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.embeddings import with_vectors
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
@@ -69,6 +69,7 @@ def export(
     if postprocess not in (None, "abtt"):
         raise InputError(f"postprocess is {postprocess!r}; give 'abtt' or None")
     check_positive("top", top, or_none=True)
+    check_output("out", out)
     if not isinstance(model, Embeddings):
         if is_same_file(Path(out).parent, model):
             raise InputError(f"{os.fspath(out)} is inside the model directory; write to another place")

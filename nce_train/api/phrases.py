@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nce_train.api.inputs import corpus_inputs, refuse_overwriting
-from nce_train.arguments import PathLike, check_number, check_path, check_positive
+from nce_train.arguments import PathLike, check_number, check_output, check_positive
 from nce_train.embeddings.formats.compression import check_writable, open_writing
 from nce_train.errors import InputError
 from nce_train.files import check_output_path, is_same_file, is_stream, report_write_failure
@@ -79,9 +79,9 @@ def phrases(
     """
     from nce_train.text.phrases import Rule, join_corpus, phrase_table
 
-    check_path("output", output)
+    check_output("output", output)
     if list_file is not None:
-        check_path("list_file", list_file)
+        check_output("list_file", list_file)
     check_positive("passes", passes)
     check_positive("min_count", min_count)
     check_positive("threads", threads, or_none=True)

@@ -11,6 +11,7 @@ from nce_train.api.inputs import refuse_overwriting, run_inputs
 from nce_train.api.progress_bar import ProgressBar
 from nce_train.arguments import PathLike
 from nce_train.errors import InputError
+from nce_train.names import OWN_BYTES
 
 if TYPE_CHECKING:
     from nce_train.text.corpus import EncodedCorpus
@@ -89,7 +90,9 @@ class ProgressDisplay:
         # A closed stderr must not end a run.
         self._quiet = quiet or sys.stderr is None
         self._bars = not self._quiet and (sys.stderr.isatty() or _in_notebook())
-        self._log: IO[str] | None = None if log_file is None else open(log_file, "a", encoding="utf-8")  # noqa: SIM115 (held open for the run)
+        self._log: IO[str] | None = None
+        if log_file is not None:
+            self._log = open(log_file, "a", encoding="utf-8", errors=OWN_BYTES)  # noqa: SIM115 (held open for the run)
         self._bar = ProgressBar(dynamic_ncols=True, file=sys.stderr)
         self._last_line = time.monotonic()
         self._saving_since: float | None = None

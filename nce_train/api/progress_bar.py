@@ -3,6 +3,7 @@
 import functools
 import sys
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ def _bar_class() -> "type[tqdm[Any]]":
     tqdm's lock is a semaphore of the system. From Python 3.14 on, Python prints a warning about it when a command exits
     at once after Ctrl-C.
     """
-    from tqdm.auto import tqdm
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TqdmWarning)  # a notebook without ipywidgets has the terminal's bar
+        from tqdm.auto import tqdm
 
     class Bar(tqdm):
         _lock = threading.RLock()

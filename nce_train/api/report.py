@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nce_train.api.evaluate import evaluate
-from nce_train.arguments import PathLike, as_paths
+from nce_train.arguments import PathLike, as_paths, check_output, check_path
 
 
 def report(
@@ -51,6 +51,9 @@ def report(
     from nce_train.evaluation.sets import split_column
     from nce_train.report.write import write_report
 
+    check_path("model", model)
+    if out is not None:
+        check_output("out", out)
     set_paths = as_paths(sets)
     return write_report(
         [model, *as_paths(compare)],

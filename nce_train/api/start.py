@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nce_train.arguments import PathLike
+from nce_train.arguments import PathLike, check_path
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
@@ -43,6 +43,8 @@ def settings_and_start(
         if not isinstance(given_start, (str, os.PathLike, Embeddings, type(None))):
             kind = type(given_start).__name__
             raise InputError(f"{name} is of the type {kind}; give the path of a model or of vectors")
+        if isinstance(given_start, (str, os.PathLike)):
+            check_path(name, given_start)
     if isinstance(continue_from, Embeddings):
         raise InputError("continue_from needs a model directory: give its path, or these vectors as init")
     if continue_from is not None:

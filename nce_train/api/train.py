@@ -18,7 +18,7 @@ from nce_train.api.evaluate import evaluation_on
 from nce_train.api.executor import open_executor, settings_for
 from nce_train.api.progress import ProgressDisplay, open_display
 from nce_train.api.start import find_start, settings_and_start
-from nce_train.arguments import PathLike, check_corpus, check_path
+from nce_train.arguments import PathLike, check_corpus, check_output, check_path
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.files import is_same_file
@@ -133,10 +133,12 @@ def train(
     >>> losses[-1] < losses[0]
     True
     """
-    paths = {"output": output, "config": config, "resume": resume, "log_file": log_file, "tensorboard": tensorboard}
-    for name, path in paths.items():
+    for name, path in {"config": config, "resume": resume}.items():
         if path is not None:
             check_path(name, path)
+    for name, path in {"output": output, "log_file": log_file, "tensorboard": tensorboard}.items():
+        if path is not None:
+            check_output(name, path)
     if corpus is not None:
         check_corpus(corpus)
     with open_display(not progress, log_file, corpus, config, settings, init, resume) as display:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nce_train.api.inputs import corpus_inputs, refuse_overwriting
-from nce_train.arguments import PathLike, check_path, check_positive
+from nce_train.arguments import PathLike, check_output, check_positive
 from nce_train.files import check_output_path, report_write_failure
 from nce_train.training.settings import usable_cpus
 
@@ -83,7 +83,7 @@ def count_words(
     check_positive("max_vocab", max_vocab, or_none=True)
     check_positive("threads", threads, or_none=True)
     if output is not None:
-        check_path("output", output)
+        check_output("output", output)
         check_output_path(output)
         refuse_overwriting(output, corpus_inputs(corpus))
     vocabulary, sources, warnings = count_corpus(

@@ -163,7 +163,7 @@ def _local_cluster(address: str) -> Iterator[LocalCluster]:
     They listen on the loopback interface, speak TLS with a certificate that only they have, and serve no web pages.
     """
     count = address.removeprefix(LOCAL)
-    if not count.isdecimal() or int(count) < 1:
+    if not (count.isascii() and count.isdecimal()) or int(count) < 1:
         raise InputError(f"--cluster {address}: local:N needs a number of worker processes, at least 1.")
     options: dict[str, Any] = {
         "n_workers": int(count),

@@ -9,11 +9,12 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nce_train.arguments import check_output, check_path
 from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
@@ -83,6 +84,7 @@ class ApproximateIndex:
         InputError
             When the extra is missing, or the file is absent, damaged, not written by `save`, or of other vectors.
         """
+        check_path("path", path)
         usearch = _usearch()
         path = Path(path)
         try:
@@ -96,7 +98,8 @@ class ApproximateIndex:
             raise InputError(f"{path}: the index is damaged; remove it, so that it is built again")
         if _sha256_of_vectors(vectors) != trailer[-_DIGEST:]:
             raise InputError(f"{path}: an index of other vectors; remove it, so that it is built again")
-        return cls(usearch.Index.restore(path, view=True), vectors)
+        with path.open("rb") as file:
+            return cls(usearch.Index.restore(_open_name(file), view=True), vectors)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file, which appears whole or not at all.
@@ -106,9 +109,10 @@ class ApproximateIndex:
         OSError, RunError
             When it cannot be written.
         """
+        check_output("path", path)
         with atomic_write(path) as file:
             try:
-                self._graph.save(file.name)
+                self._graph.save(_open_name(file))
             except (RuntimeError, ValueError) as error:
                 raise RunError(
                     f"{path}: the index could not be written ({error}); correct this and try again"
@@ -139,6 +143,11 @@ def _call_in_thread(call: Callable[..., Any], *arguments: Any) -> Any:
     """Call usearch in another thread: in the main thread it swallows what a signal handler raises, such as Ctrl-C."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call, *arguments).result()
+
+
+def _open_name(file: IO[bytes]) -> str:
+    """A name of an open file for usearch, which takes none that is not UTF-8."""
+    return f"/dev/fd/{file.fileno()}"
 
 
 def _sha256_of_vectors(vectors: NDArray[np.float32]) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nce_train.arguments import check_path
+from nce_train.arguments import check_output, check_path
 from nce_train.embeddings.formats.registry import read_table, write_table
 from nce_train.embeddings.formats.table import Table, make_table
 from nce_train.embeddings.spelling import UnknownWordError
@@ -87,7 +87,7 @@ class WordVectors:
         >>> nce_train.Embeddings.load("colours.vec.gz").index_to_key
         ['red', 'blue']
         """
-        check_path("path", path)
+        check_output("path", path)
         table = Table(self.index_to_key, self.vectors, self.counts, settings=self._settings)
         write_table(path, table, format, dtype)
 

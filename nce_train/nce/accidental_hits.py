@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.nce.checks import integer_ids
-from nce_train.nce.labels import Labels, read_true_classes
+from nce_train.nce.labels import Labels, read_labels
 
 HIT_WEIGHT = np.finfo(np.float32).min  # TensorFlow adds this to the logit of a hit
 
@@ -58,7 +58,7 @@ def compute_accidental_hits(
     >>> indices, ids
     (array([0, 1], dtype=int32), array([2, 1]))
     """
-    labels = read_true_classes(true_classes, num_true)
+    labels = read_labels(true_classes, num_true, "true_classes")
     sampled = integer_ids(sampled_candidates, "sampled_candidates")
     if sampled.ndim != 1:
         raise ValueError(f"sampled_candidates must have 1 dimension, not {sampled.ndim} (shape {sampled.shape})")

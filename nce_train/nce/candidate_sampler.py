@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nce_train.nce.checks import check_choice, check_range, check_weights, native_array, positive_integer
 from nce_train.nce.inclusion import inclusion_probability
-from nce_train.nce.labels import read_true_classes
+from nce_train.nce.labels import read_labels
 from nce_train.nce.probability import (
     distort,
     expected_count,
@@ -95,7 +95,7 @@ class CandidateSampler:
     ) -> SampledValues:
         """Draw samples and compute the expected counts; arguments as in `log_uniform_candidate_sampler`."""
         check_choice(inclusion, INCLUSIONS, "inclusion")
-        labels = read_true_classes(true_classes, num_true)
+        labels = read_labels(true_classes, num_true, "true_classes")
         check_range(labels.ids, self.range_max, "true_classes", "range_max")
         sampled, num_tries = self.draw(num_sampled, unique, open_stream(seed, rng))
         if unique and inclusion == "exact":
@@ -200,7 +200,7 @@ class LearnedUnigramCandidateSampler:
         """
         from nce_train.nce.kernels import CUMULATIVE
 
-        labels = read_true_classes(true_classes, num_true)
+        labels = read_labels(true_classes, num_true, "true_classes")
         check_range(labels.ids, self.range_max, "true_classes", "range_max")
         check_weights(self.weights, "weights")  # they can be changed in place
         drawable = int(np.count_nonzero(self.weights))

@@ -77,8 +77,16 @@ def finite_number(number: Any, argument: str) -> float:
     return float(number)
 
 
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers are of the type bfloat16 of the package ml_dtypes, which is not needed to recognise it."""
+    return dtype.name == "bfloat16"
+
+
 def native_array(value: Any, argument: str) -> NDArray[Any]:
-    """`value` as an array in the machine's byte order; ValueError for rows that do not form an array."""
+    """`value` as an array in the machine's byte order, bfloat16 as float32, which holds it exactly.
+
+    ValueError is raised for rows that do not form an array.
+    """
     try:
         array = np.asarray(value)
     except ValueError:
@@ -86,7 +94,8 @@ def native_array(value: Any, argument: str) -> NDArray[Any]:
             f"{argument} must be an array or rows of equal depth and length, but mix numbers and lists or lists of"
             " several lengths"
         ) from None
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    dtype = np.dtype(np.float32) if is_bfloat16(array.dtype) else array.dtype.newbyteorder("=")
+    return array.astype(dtype, copy=False)
 
 
 def integer_ids(ids: Any, argument: str) -> NDArray[np.int64]:

@@ -14,8 +14,8 @@ from nce_train.nce.partition import Table, join, read_table
 
 LOSSES = ("nce", "sampled_logistic", "negative_sampling", "sampled_softmax", "sigmoid", "softmax")
 
-# float16 is computed in float32: sums of products in float16 lose most of their digits.
-_WORKING_DTYPE = {np.dtype(t): np.dtype(w) for t, w in (("f2", "f4"), ("f4", "f4"), ("f8", "f8"))}
+# float16 and bfloat16 are computed in float32: sums of products in 16 bits lose most of their digits.
+_WORKING_DTYPE = {"float16": np.float32, "bfloat16": np.float32, "float32": np.float32, "float64": np.float64}
 
 
 def log_probabilities(
@@ -118,13 +118,14 @@ def read_classifier(weights: Any, biases: Any, inputs: Any, partition_strategy: 
             f"biases must be as many as the rows of weights, {weight_table.rows}, but are {bias_table.rows}"
         )
     vectors = native_array(inputs, "inputs")
-    if vectors.dtype not in _WORKING_DTYPE:
-        raise ValueError(f"inputs must be float16, float32 or float64, not {vectors.dtype}")
+    dtype = np.asarray(inputs).dtype.newbyteorder("=")
+    if dtype.name not in _WORKING_DTYPE:
+        raise ValueError(f"inputs must be float16, bfloat16, float32 or float64, not {dtype}")
     dim = weight_table.parts[0].shape[1]
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise ValueError(f"inputs must be [batch, {dim}], as weights have dim {dim}, but are of shape {vectors.shape}")
-    working = vectors.astype(_WORKING_DTYPE[vectors.dtype], copy=False)
-    return Classifier(weight_table, bias_table, working, vectors.dtype)
+    working = vectors.astype(_WORKING_DTYPE[dtype.name], copy=False)
+    return Classifier(weight_table, bias_table, working, dtype)
 
 
 def all_logits(classifier: Classifier) -> NDArray[Any]:

@@ -18,12 +18,13 @@ class Labels:
     """Labels of a batch: those of example i are ``ids[row_splits[i]:row_splits[i + 1]]``.
 
     `ids` int64 [labels], `row_splits` int64 [batch + 1]. `shape`, that of their expected counts: (batch, num_true) for
-    a matrix, (labels,) for ragged labels.
+    a matrix, (labels,) for ragged labels. `listed`: given as a list of rows, whose counts may be flat too.
     """
 
     ids: NDArray[np.int64]
     row_splits: NDArray[np.int64]
     shape: tuple[int, ...]
+    listed: bool = False
 
     @property
     def batch(self) -> int:
@@ -43,6 +44,7 @@ class Labels:
 def read_labels(labels: Any, num_true: int, argument: str = "labels") -> Labels:
     """Convert a matrix of `num_true` columns, or one of the two ragged forms, of integers or of floats to truncate.
 
+    A list of rows of `num_true` labels each is a matrix, as TensorFlow converts it; any other list of rows is ragged.
     `argument` is the caller's name for `labels`, for the error.
     """
     num_true = positive_integer(num_true, "num_true")
@@ -52,12 +54,14 @@ def read_labels(labels: Any, num_true: int, argument: str = "labels") -> Labels:
                 f"{argument} as a tuple must be the pair (ids, row_splits), not {len(labels)} items;"
                 " for one sequence an example give a list"
             )
-        return _from_splits(labels[0], labels[1], argument)
+        return _from_splits(labels[0], labels[1], argument, num_true)
     if isinstance(labels, list):
         rows = [native_array(row, argument) for row in labels]
         if all(row.ndim == 1 for row in rows):
             ids = np.concatenate([np.zeros(0, np.int64), *(integer_ids(row, argument) for row in rows)])
-            return Labels(ids, np.cumsum([0, *(row.size for row in rows)]), ids.shape)
+            is_matrix = {row.size for row in rows} == {num_true}
+            shape = (len(rows), num_true) if is_matrix else ids.shape
+            return Labels(ids, np.cumsum([0, *(row.size for row in rows)]), shape, listed=True)
     matrix = native_array(labels, argument)
     if matrix.ndim != 2:
         raise ValueError(
@@ -85,20 +89,7 @@ def read_batch_labels(
     return read
 
 
-def read_true_classes(true_classes: Any, num_true: int) -> Labels:
-    """As `read_labels`, for the samplers: a list of rows of `num_true` classes each is a matrix here.
-
-    TensorFlow converts such a list to a matrix, so its expected counts must form a matrix too. A list of rows of any
-    other length is ragged, as in the losses.
-    """
-    if isinstance(true_classes, list):
-        rows = [native_array(row, "true_classes") for row in true_classes]
-        if {row.shape for row in rows} == {(positive_integer(num_true, "num_true"),)}:
-            true_classes = np.stack(rows)
-    return read_labels(true_classes, num_true, "true_classes")
-
-
-def _from_splits(ids: Any, row_splits: Any, argument: str) -> Labels:
+def _from_splits(ids: Any, row_splits: Any, argument: str, num_true: int) -> Labels:
     flat = integer_ids(ids, f"{argument} (ids)")
     splits = integer_ids(row_splits, f"{argument} (row_splits)")
     if flat.ndim != 1 or splits.ndim != 1 or splits.size == 0:
@@ -111,5 +102,10 @@ def _from_splits(ids: Any, row_splits: Any, argument: str) -> Labels:
         raise ValueError(
             f"{argument}: row_splits must rise from 0 to the number of ids, {flat.size}, but go from"
             f" {splits[0]} to {splits[-1]}" + (" and fall between" if falls else "")
+        )
+    if flat.size == splits.size == num_true > 1 and (np.diff(splits) != num_true).any():
+        raise ValueError(
+            f"{argument} as a tuple of two vectors of num_true {num_true} numbers may be two rows or the pair (ids,"
+            " row_splits): give a list for rows, or num_true 1 for the pair"
         )
     return Labels(flat, splits, flat.shape)

@@ -63,9 +63,11 @@ def nce_loss(
     biases : array [num_classes], or list or tuple of such partitions
         Partitioned independently of the weights.
     labels : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
-        The true classes. The last two forms are ragged: the number of labels varies by example.
+        The true classes. A list whose rows all have `num_true` labels is a matrix; every other list of sequences is
+        ragged, and so is the pair: the number of labels varies by example.
     inputs : float array [batch, dim]
-        Their dtype is the dtype of all results. float16 is computed in float32.
+        Their dtype is the dtype of all results. float16 and bfloat16 (of the package ml_dtypes) are computed in
+        float32; weights, biases and expected counts may be of these types too, in any mixture.
     num_sampled : int
         Number of noise samples to draw, or the number given in `sampled_values`.
     num_classes : int

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nce_train.nce.checks import check_choice, check_range, integer_ids, positive_integer
+from nce_train.nce.checks import check_choice, check_range, integer_ids, is_bfloat16, positive_integer
 
 STRATEGIES = ("mod", "div")
 
@@ -144,8 +144,8 @@ def read_table(value: Any, argument: str, ndim: int, strategy: str) -> Table:
         name = f"{argument}[{position}]" if listed else argument
         if part.ndim != ndim:
             raise ValueError(f"{name} must have {ndim} dimension(s), but has {part.ndim} (shape {part.shape})")
-        if part.dtype.kind not in "fiu":
-            raise ValueError(f"{name} must hold numbers, not {part.dtype}")
+        if part.dtype.kind not in "fiu" and not is_bfloat16(part.dtype):
+            raise ValueError(f"{name} must be float16, bfloat16, float32, float64 or integers, not {part.dtype}")
         if part.shape[1:] != parts[0].shape[1:]:
             raise ValueError(f"{name} has rows of dim {part.shape[1]}, but {argument}[0] of dim {parts[0].shape[1]}")
     sizes = [part.shape[0] for part in parts]

@@ -94,7 +94,7 @@ def expected_count(probability: ArrayLike, num_sampled: int, num_tries: ArrayLik
     ----------
     probability : array_like of float, any shape
         Probability of a single draw; its float dtype is the dtype of the arithmetic and of the result
-        (float32 gives TensorFlow's numbers to the last bit).
+        (float32 gives TensorFlow's numbers, but for one or two units in the last place where NumPy uses AVX-512).
     num_sampled : int
         Samples returned by the call.
     num_tries : int or array_like of int, broadcast against `probability`

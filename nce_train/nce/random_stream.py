@@ -18,6 +18,7 @@ RNG_NAMES = ("nce_train", "tensorflow")
 # TensorFlow's graph seed when a program sets only the seed of an operation.
 _DEFAULT_GRAPH_SEED = 87654321
 _BLOCKS_RESERVED_PER_SAMPLE = 512
+_LARGEST_OP_SEED = 2**31 - 1  # TensorFlow takes the seeds of its operations modulo this
 _ALL_BITS = (1 << 64) - 1
 
 
@@ -28,8 +29,8 @@ class SamplerStream:
     ----------
     seed : int, pair of int, SamplerStream or None
         A pair is `(seed, seed2)`. An int s is the pair (s, 0) in the stream "nce_train". In TensorFlow's it is the
-        op seed s without a graph seed, (87654321, s). None takes a random seed from the operating system; so does
-        (0, 0) in TensorFlow's stream. Numbers count modulo 2**64.
+        op seed s without a graph seed, (87654321, s % (2**31 - 1)). None takes a random seed from the operating
+        system; so does (0, 0) in TensorFlow's stream, as in its raw operations. Numbers of a pair count modulo 2**64.
     rng : {"nce_train", "tensorflow"}
         Both use Philox 4x32-10 with key `seed` and `seed2` as the upper half of the counter. "nce_train" uses every
         block of four words: a call starts at the first block that the previous call did not use. "tensorflow"
@@ -45,6 +46,10 @@ class SamplerStream:
     Uniform and unigram ids are the same on every machine. Log-uniform ids depend on the C library's `exp`: two
     libraries that round its last bit differently disagree in fewer than one of 10**10 draws. A stream must not be
     used by two threads at once.
+
+    `tf.random.set_seed(g)` with an op seed s is the pair ``(g % (2**31 - 1), s % (2**31 - 1))``, except that TensorFlow
+    replaces (0, 0) by (0, 2**31 - 1). From 2**20 samples a call on, TensorFlow's second call continues elsewhere than
+    ours: the number of blocks that it reserves overflows 32 bits.
 
     Examples
     --------
@@ -93,7 +98,7 @@ def _seed_pair(seed: Any, rng: str) -> tuple[int, int]:
     try:
         if np.ndim(seed) == 0:
             number = operator.index(seed)
-            pair = (_DEFAULT_GRAPH_SEED, number) if rng == "tensorflow" else (number, 0)
+            pair = (number, 0) if rng != "tensorflow" else (_DEFAULT_GRAPH_SEED, number % _LARGEST_OP_SEED)
         else:
             first, second = seed
             pair = (operator.index(first), operator.index(second))

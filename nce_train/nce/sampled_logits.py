@@ -170,7 +170,7 @@ def _read_sampled_values(sampled_values: Any, labels: Labels, num_sampled: int, 
 def _read_true_count(true_count: Any, labels: Labels) -> NDArray[Any]:
     """The expected count of each label, flat."""
     counts = native_array(true_count, "true_expected_count")
-    if len(labels.shape) == 1:
+    if len(labels.shape) == 1 or (labels.listed and counts.ndim == 1):
         if counts.size != labels.ids.size:
             raise ValueError(
                 f"true_expected_count must be one for each of {labels.ids.size} labels, but has {counts.size} (shape"

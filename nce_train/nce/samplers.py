@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nce_train.nce.candidate_sampler import CandidateSampler, LearnedUnigramCandidateSampler, SampledValues
 from nce_train.nce.checks import check_range, check_weights, positive_integer, same_arguments_as
-from nce_train.nce.labels import read_true_classes
+from nce_train.nce.labels import read_labels
 from nce_train.nce.probability import distort
 
 
@@ -36,7 +36,7 @@ def log_uniform_candidate_sampler(
     ----------
     true_classes : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
         Classes to compute expected counts for; samples can equal them. A list whose rows all have `num_true`
-        classes is read as a matrix, as in TensorFlow. Every other list of sequences is ragged, even with rows of
+        classes is read as a matrix, as in the losses. Every other list of sequences is ragged, even with rows of
         equal length, and so is the pair; ragged classes get flat counts.
     num_true : int
         Columns of `true_classes`; ignored when they are ragged.
@@ -190,7 +190,7 @@ def all_candidate_sampler(
     Parameters and errors as in `log_uniform_candidate_sampler`; `unique`, `seed` and `name` have no effect.
     """
     num_sampled = positive_integer(num_sampled, "num_sampled")
-    labels = read_true_classes(true_classes, num_true)
+    labels = read_labels(true_classes, num_true, "true_classes")
     check_range(labels.ids, num_sampled, "true_classes", "num_sampled")
     return SampledValues(np.arange(num_sampled), np.ones(labels.shape, np.float32), np.ones(num_sampled, np.float32))
 
@@ -240,8 +240,9 @@ def _read_vocab_file(path: Path) -> NDArray[np.float64]:
     for number, line in enumerate(text.split(b"\n"), start=1):
         if not line.strip():
             continue
+        field = line.rsplit(b",", 1)[-1]
         try:
-            weights.append(float(line.rsplit(b",", 1)[-1]))
+            weights.append(float(b"" if b"_" in field else field))  # Python's 1_0 is 10, which no other program reads
         except ValueError:
             text_line = line.decode("utf-8", "replace").strip()
             raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nce_train.embeddings import Embeddings
+from nce_train.names import readable
 from nce_train.report.models import Manifest, Reading, ReportedModel
 from nce_train.report.word_map import WordMap
 
@@ -56,7 +57,7 @@ def _model(model: ReportedModel, evaluation: Mapping[str, Any]) -> dict[str, Any
         },
         "evaluation_curves": _evaluation_curves(model.readings, training),
         "manifest": None if model.manifest is None else _manifest(model.manifest),
-        "evaluation": evaluation,
+        "evaluation": readable(evaluation),
     }
 
 

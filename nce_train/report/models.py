@@ -4,7 +4,10 @@ Paths go in, checked values come out. A model may come from another machine: the
 is checked here.
 """
 
+import contextlib
+import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -15,9 +18,11 @@ from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats.model_directory import read_finished
 from nce_train.errors import InputError
 from nce_train.model_files import MANIFEST, METRICS
+from nce_train.names import readable
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # The value of a setting, or a detail of the machine.
 Plain = str | int | Number | bool | None
 
@@ -90,7 +95,7 @@ def read_models(paths: Sequence[str | os.PathLike[str]]) -> list[ReportedModel]:
             raise InputError(f"{os.fspath(paths[number])}: this model is given twice; compare different ones")
     short = [os.path.basename(place) or place for place in places]
     names = short if len(set(short)) == len(short) else [os.fspath(path) for path in paths]
-    return [_read_model(Path(path), name) for path, name in zip(paths, names, strict=True)]
+    return [_read_model(Path(path), readable(name)) for path, name in zip(paths, names, strict=True)]
 
 
 def _read_model(path: Path, name: str) -> ReportedModel:
@@ -130,6 +135,9 @@ def _read_readings(path: Path) -> list[Reading]:
 
 
 def _validate(kind: type[Checked], content: bytes, place: str, called: str) -> Checked:
+    if _SURROGATE.search(content):  # models of 0.1.0 may have names that are not UTF-8, which pydantic refuses
+        with contextlib.suppress(ValueError, RecursionError):
+            content = json.dumps(readable(json.loads(content))).encode()
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:

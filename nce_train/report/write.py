@@ -7,7 +7,8 @@ from typing import Any
 
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
-from nce_train.files import atomic_write, check_output_path, is_same_file, report_write_failure
+from nce_train.files import atomic_write, check_output_path, is_same_file, is_stream, report_write_failure
+from nce_train.names import own_name
 from nce_train.report.content import page_content
 from nce_train.report.html_page import plotly_source, render_page
 from nce_train.report.models import read_models
@@ -33,8 +34,9 @@ def write_report(
     files that are read and must not be overwritten. The pictures are `page.loss.png` (unless no model has readings) and
     `page.map.png` beside the page.
     """
-    stem = Path(os.path.abspath(models[0])).stem or "model"  # `runs/medium.nce` → `medium`
-    page = Path(f"{stem}-report.html" if out is None else out)
+    page = _default_page(models[0]) if out is None else Path(out)
+    if pictures and is_stream(page):
+        raise InputError(f"{page}: pictures are written beside the page; give -o a file, or leave --png out")
     loss_file, map_file = (page.with_name(f"{page.stem}.{kind}.png") for kind in ("loss", "map"))
     for file in [page, loss_file, map_file] if pictures else [page]:
         _check_output(file, [*models, *inputs])
@@ -53,6 +55,14 @@ def write_report(
         with report_write_failure(path), atomic_write(path) as output:
             output.write(content)
     return list(contents)
+
+
+def _default_page(model: PathLike) -> Path:
+    """`runs/medium.nce` → `medium-report.html`."""
+    name = own_name(model)
+    if name is None:
+        raise InputError(f"{os.fspath(model)} has no name to name the page after: give -o FILE")
+    return Path(f"{Path(name).stem}-report.html")
 
 
 def _check_output(path: Path, inputs: Iterable[PathLike]) -> None:

@@ -19,6 +19,7 @@ from nce_train.decompression import ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, PARAMETERS, RUN, VOCABULARY
+from nce_train.names import own_name, readable
 from nce_train.npy_file import write_npy
 from nce_train.runs.state_file import checkpoint_files
 from nce_train.text.vocabulary import Vocabulary
@@ -31,10 +32,16 @@ NEW = "model"  # in the checkpoint: the finished files, until all of them are wr
 
 
 def default_output(corpus: str | os.PathLike[str]) -> Path:
-    """The output directory named after the first corpus: `texts/medium.txt.xz` → `medium.nce`."""
-    name = Path(os.path.abspath(corpus)).name
+    """The output directory named after the first corpus: `texts/medium.txt.xz` → `medium.nce`.
+
+    Raises InputError for standard input, a pipe and whatever else has no name.
+    """
+    name = own_name(corpus)
+    if name is None:
+        what = "standard input" if corpus == "-" else os.fspath(corpus)
+        raise InputError(f"{what} has no name to name the output after: give -o DIR")
     for ending in ENDINGS:
-        if name.lower().endswith(ending):
+        if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
             break
     return Path(f"{Path(name).stem or name}.nce")
@@ -201,11 +208,11 @@ def _write_files(
     with atomic_write(new / CONFIG, "w", encoding="utf-8") as file:
         file.write(config_yaml)
     with atomic_write(new / METRICS, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
+        file.writelines(json.dumps(readable(reading), allow_nan=False) + "\n" for reading in readings)
     files = {name: sha256_of(new / name) for name in FILES if name != MANIFEST}
     complete = {**manifest(), "files": files}
     with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
-        json.dump(complete, file, indent=1, allow_nan=False)
+        json.dump(readable(complete), file, indent=1, allow_nan=False)
         file.write("\n")
     return complete
 

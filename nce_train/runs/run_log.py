@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import IO, Any
 
 from nce_train.model_files import METRICS
+from nce_train.names import readable
 from nce_train.runs.context import RunContext
 from nce_train.runs.protocols import Report
 from nce_train.training.observers import Observer
@@ -103,7 +104,7 @@ class MetricsFile:
         if self._file is None:
             return
         try:
-            self._file.writelines(json.dumps(reading, allow_nan=False) + "\n" for reading in readings)
+            self._file.writelines(json.dumps(readable(reading), allow_nan=False) + "\n" for reading in readings)
             self._file.flush()
         except OSError:
             self.close()

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -20,8 +20,8 @@ import numpy as np
 
 from nce_train.decompression import HEAD_BYTES, decompressed, detect_codec, read_fully
 from nce_train.errors import InputError, RunError
+from nce_train.text.sentences import SentenceReader
 from nce_train.text.sources import Source, SourceList
-from nce_train.text.vocabulary import is_token
 
 BLOCK_BYTES = 1 << 20
 PADDING = 16  # bytes after a block's text that the scanner may read (eight at a time) but ignores
@@ -146,7 +146,7 @@ def _next_cut(file: BinaryIO | io.RawIOBase, begin: int, end: int, at_line_ends:
 
 def _open(source: Source) -> BinaryIO | io.RawIOBase:
     if source.sentences is not None:
-        return _SentenceReader(source.sentences)
+        return SentenceReader(source.sentences)
     if source.url is not None:
         import fsspec
 
@@ -254,43 +254,3 @@ class _CountingReader(io.RawIOBase):
         self.source.bytes += count
         self.listed.bytes_read += count
         return count
-
-
-class _SentenceReader(io.RawIOBase):
-    """An iterable of token sequences as text: one sentence a line, tokens joined by spaces."""
-
-    def __init__(self, sentences: Iterable[Sequence[str]]) -> None:
-        self.sentences = enumerate(sentences, start=1)
-        self.text = b""
-
-    def readinto(self, buffer: Any) -> int:
-        lines = [self.text]
-        length = len(self.text)
-        while length < len(buffer):
-            numbered = next(self.sentences, None)
-            if numbered is None:
-                break
-            lines.append(_sentence_line(*numbered))
-            length += len(lines[-1])
-        text = b"".join(lines)
-        count = min(length, len(buffer))
-        buffer[:count] = text[:count]
-        self.text = text[count:]
-        return count
-
-
-def _sentence_line(number: int, sentence: Sequence[str]) -> bytes:
-    if isinstance(sentence, str | bytes):
-        raise InputError(f"sentence {number} of the corpus is one text, not a sequence of tokens: split it")
-    try:
-        tokens = [token for token in sentence if token != ""]
-        line = " ".join(tokens).encode("utf-8", "surrogateescape")
-    except (TypeError, UnicodeEncodeError):
-        hint = "; give paths as a list" if isinstance(sentence, os.PathLike) else ""
-        raise InputError(f"sentence {number} of the corpus is not a sequence of tokens (str){hint}") from None
-    pieces = line.split()
-    if len(pieces) != len(tokens) or b" ".join(pieces) != line or b"\0" in line:
-        culprit = next(token for token in tokens if not is_token(token))
-        content = "a NUL character" if "\0" in culprit else "white space"
-        raise InputError(f"sentence {number} of the corpus: the token {culprit[:80]!r} contains {content}")
-    return line + b"\n"

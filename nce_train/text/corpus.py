@@ -9,7 +9,7 @@ import re
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,7 +251,9 @@ def choose_vocabulary(
 def check_has_words(listed: SourceList, num_words: int) -> None:
     """Raise InputError when a text has no words."""
     if num_words == 0:
-        raise InputError(f"the {listed} holds no token")
+        is_iterator = any(isinstance(source.sentences, Iterator) for source in listed.sources)
+        hint = "; a generator can be read once only: make it anew" if is_iterator else ""
+        raise InputError(f"the {listed} holds no token{hint}")
 
 
 def check_room_to_extend(extend: Vocabulary | None, max_vocab: int | None) -> None:

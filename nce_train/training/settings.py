@@ -8,8 +8,9 @@ import re
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from nce_train.arguments import is_plain_number
 from nce_train.errors import InputError
 from nce_train.text.token_rules import TokenRules
 
@@ -42,7 +43,7 @@ _INIT = re.compile(rf"(zero)|(uniform|normal|truncated-normal)\(\s*{_NUMBER}\s*(
 
 def _number(value: Any) -> Any:
     # YAML 1.1 reads 1e-4 (no point) as a string
-    if isinstance(value, str):
+    if isinstance(value, str) and is_plain_number(value):
         try:
             return float(value)
         except ValueError:
@@ -78,6 +79,12 @@ def _paths(value: Any) -> Any:
     return [os.fspath(path) if isinstance(path, os.PathLike) else path for path in several]
 
 
+def _not_empty(value: str) -> str:
+    if not value:
+        raise ValueError("it names no file (is a variable unset?)")
+    return value
+
+
 def _init(value: Any) -> Any:
     match = _INIT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
@@ -91,7 +98,8 @@ Number = Annotated[float, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Interval = Annotated[str, BeforeValidator(lambda value: _interval(value))]
 IntervalOrEpochs = Annotated[str, BeforeValidator(_interval_or_epochs)]
-Paths = Annotated[list[str], BeforeValidator(_paths)]
+File = Annotated[str, AfterValidator(_not_empty)]
+Paths = Annotated[list[File], BeforeValidator(_paths)]
 Initialiser = Annotated[str, BeforeValidator(_init)]
 
 
@@ -121,7 +129,7 @@ class Settings(BaseModel):
         min_length=1,
         description="Replace dropped words by this word, which becomes row 0, instead of removing them.",
     )
-    vocab: str | None = Field(
+    vocab: File | None = Field(
         None, description="Read the vocabulary from this file (word<TAB>count) instead of counting."
     )
     # model
@@ -216,7 +224,7 @@ class Settings(BaseModel):
     eval_set: Paths = Field(
         [], description="Set for these evaluations (repeatable); without it, the project's analogies."
     )
-    heldout: str | None = Field(
+    heldout: File | None = Field(
         None, description="A text that is not trained on; its NCE loss is measured after each epoch."
     )
     patience: int | None = Field(

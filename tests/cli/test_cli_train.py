@@ -23,7 +23,7 @@ def refused(*arguments, cwd, code=2, **options):
     assert exit_code == code, err
     assert out == ""
     assert "Traceback" not in err
-    sentences = [line for line in err.splitlines() if not line.startswith(("Usage:", "Try "))]
+    sentences = err.splitlines()
     assert sentences, "no sentence"
     assert sentences[-1].startswith("Error: ")
     return " ".join(sentences)

@@ -129,7 +129,10 @@ LOSS_CASES = {
     "weights None": ({"weights": None}, "weights must be .*None"),
     "biases None": ({"biases": None}, "biases must be .*None"),
     "weights 1-D": ({"weights": np.ones(6)}, r"weights must have 2 dim.* has 1"),
-    "weights text": ({"weights": np.full((6, 3), "a")}, "weights must hold numbers, not"),
+    "weights text": (
+        {"weights": np.full((6, 3), "a")},
+        "weights must be float16, bfloat16, .*not <U1",
+    ),
     "biases 2-D": ({"biases": np.zeros((6, 1))}, r"biases must have 1 dim.* has 2"),
     "biases too short": ({"biases": np.zeros(3)}, "biases .*rows of weights, 6, but are 3"),
     "contiguous shards read as mod": (
@@ -159,7 +162,7 @@ LOSS_CASES = {
     "inputs 3-D": ({"inputs": np.ones((2, 1, 3), np.float32)}, r"inputs .*\(2, 1, 3\)"),
     "inputs of integers": (
         {"inputs": np.ones((2, 3), int)},
-        "inputs must be float16, float32 or float64, not int",
+        "inputs must be float16, bfloat16, float32 or float64, not int",
     ),
     "labels and inputs in the order of early TensorFlow": (
         {"labels": INPUTS, "inputs": np.array([[0], [1]])},
@@ -317,6 +320,7 @@ def test_fixed_unigram_sampler_refuses(changes, message):
         ("a,1\nb,x\n", r"vocab, line 2: .*'b,x'"),
         ("a 1\n", r"vocab, line 1: .*'a 1'"),
         ("\n\n", "vocab holds no weight"),
+        ("a,1\nb,1_0\n", "line 2: the last comma-separated field must be a weight, but the line is 'b,1_0'"),
         ("a,1\nb,-2\n", "vocab_file's weights must be finite and not negative.* 1 is -2"),
     ],
 )

@@ -184,6 +184,78 @@ def test_ragged_forms_of_a_matrix_give_the_matrix_result(kind):
 
 
 @pytest.mark.parametrize("kind", LOSSES)
+def test_a_list_of_rows_of_num_true_is_the_matrix(kind):
+    problem = fixed_problem()
+    sampled, true_count, sampled_count = problem["sampled_values"]
+    for counts in (true_count, true_count[:, :1], true_count.ravel()):  # the last as for ragged labels
+        given = np.broadcast_to(counts, true_count.shape) if counts.ndim == 2 else true_count
+        problem["sampled_values"] = (sampled, given, sampled_count)
+        expected = LOSSES[kind][0](**problem)
+        listed = {**problem, "labels": problem["labels"].tolist(), "sampled_values": (sampled, counts, sampled_count)}
+        np.testing.assert_array_equal(LOSSES[kind][0](**listed), expected)
+
+
+def test_two_vectors_that_may_be_rows_or_a_pair():
+    problem = {"weights": np.eye(7, 4), "biases": np.zeros(7), "inputs": np.ones((2, 4))}
+    problem |= {"num_sampled": 3, "num_classes": 7, "seed": 1}
+    rows = ([3, 1, 4], [0, 2, 3])
+    with pytest.raises(ValueError, match=r"num_true 3 .*give a list for rows, or num_true 1 for the pair"):
+        nce.nce_loss(labels=rows, num_true=3, **problem)
+    with pytest.raises(ValueError, match=r"true_classes .*may be two rows or the pair"):
+        nce.uniform_candidate_sampler(rows, 3, 4, False, 9)
+    np.testing.assert_array_equal(
+        nce.nce_loss(labels=list(rows), num_true=3, **problem),
+        nce.nce_loss(labels=np.array(rows), num_true=3, **problem),
+    )
+    np.testing.assert_array_equal(nce.nce_loss(labels=rows, **problem), nce.nce_loss(labels=[[3, 1], [4]], **problem))
+    one_row = {**problem, "inputs": np.ones((1, 4)), "num_true": 2}
+    np.testing.assert_array_equal(  # a pair that agrees with num_true
+        nce.nce_loss(labels=([3, 4], [0, 2]), **one_row), nce.nce_loss(labels=[[3, 4]], **one_row)
+    )
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("inputs", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("weights", ["bfloat16", "float16", "float64"])
+def test_bfloat16_is_computed_in_float32(kind, inputs, weights):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    bfloat16 = np.dtype(ml_dtypes.bfloat16)
+    types = {"inputs": np.dtype(inputs), "weights": np.dtype(weights), "biases": bfloat16}
+    problem = fixed_problem()
+    for name, dtype in types.items():
+        problem[name] = problem[name].astype(dtype)
+    sampled, *counts = problem["sampled_values"]
+    problem["sampled_values"] = (sampled, *(count.astype(bfloat16) for count in counts))
+    single = {name: value.astype(np.float32) if name in types else value for name, value in problem.items()}
+    single["sampled_values"] = (sampled, *(count.astype(np.float32) for count in problem["sampled_values"][1:]))
+    result, gradients = LOSSES[kind][1](**problem)
+    expected, expected_gradients = LOSSES[kind][1](**single)
+    assert result.dtype == types["inputs"]
+    np.testing.assert_array_equal(result, expected.astype(types["inputs"]))
+    for one, other in zip(gradients, expected_gradients, strict=True):
+        assert one.dtype == types["inputs"]
+        np.testing.assert_array_equal(one, other.astype(types["inputs"]))
+
+
+def test_bfloat16_in_partitions_and_over_all_classes():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    weights = np.arange(10).reshape(5, 2).astype(ml_dtypes.bfloat16)
+    inputs = np.ones((1, 2), ml_dtypes.bfloat16)
+    whole = nce.softmax_loss_and_gradients(weights, np.zeros(5), [[1]], inputs)
+    parts = nce.softmax_loss_and_gradients(nce.partition(weights, 2, "div"), np.zeros(5), [[1]], inputs)
+    assert whole[0].dtype == weights.dtype
+    assert [part.dtype for part in parts[1].weights] == [weights.dtype] * 2
+    np.testing.assert_array_equal(parts[0], whole[0])
+    assert nce.log_probabilities(weights, np.zeros(5), inputs).dtype == weights.dtype
+    for name in ("float8_e4m3fn", "int4"):
+        other = weights.astype(getattr(ml_dtypes, name))
+        with pytest.raises(ValueError, match=f"weights must be float16, bfloat16, .*, not {name}"):
+            nce.sigmoid_loss(other, np.zeros(5), [[1]], inputs)
+        with pytest.raises(ValueError, match=f"inputs must be float16, bfloat16, .*, not {name}"):
+            nce.sigmoid_loss(weights, np.zeros(5), [[1]], other[:1])
+
+
+@pytest.mark.parametrize("kind", LOSSES)
 def test_one_noise_set_for_all_equals_the_same_set_for_each(kind):
     problem = fixed_problem()
     expected, expected_gradients = LOSSES[kind][1](**problem)

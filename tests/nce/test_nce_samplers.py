@@ -268,6 +268,14 @@ def test_an_int_is_tensorflows_op_seed():
     np.testing.assert_array_equal(first.sampled_candidates, pair.sampled_candidates)
 
 
+@pytest.mark.parametrize("seed", [-3, 2**31, 2**40 + 7, 2**31 - 1])
+def test_an_op_seed_counts_modulo_tensorflows_largest(seed):
+    stream, expected = nce.SamplerStream(seed, "tensorflow"), (87654321, seed % (2**31 - 1))
+    assert (stream.seed, stream.seed2) == expected
+    raw = nce.SamplerStream((5, 2**31), "tensorflow")  # of a raw operation
+    assert (raw.seed, raw.seed2) == (5, 2**31)
+
+
 @pytest.mark.parametrize(("seed", "rng"), [(None, "nce_train"), (None, "tensorflow"), ((0, 0), "tensorflow")])
 def test_no_seed_is_a_random_seed(seed, rng):
     draws = [nce.uniform_candidate_sampler([[0]], 1, 5, False, 10**9, seed, rng=rng) for _ in range(2)]

@@ -191,6 +191,15 @@ def test_progress_increases_to_the_total_in_both_phases(encode, monkeypatch):
     assert calls["vocabulary"][-1] == (len(TEXT), len(TEXT))
 
 
+def test_a_generator_that_was_read_before():
+    sentences = iter([["a", "b"]])
+    list(sentences)
+    with pytest.raises(InputError, match="holds no token; a generator can be read once only: make it anew"):
+        count_corpus(sentences)
+    with pytest.raises(InputError, match=r"holds no token$"):
+        count_corpus([[], []])
+
+
 def test_an_iterable_is_encoded(tmp_path):
     sentences = [["the", "cat", "don't"], [], ["The", "", "cat"]]
     encoded = encode_corpus(iter(sentences), tmp_path, min_count=1, tokens="words", lowercase=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 import zstandard
 from hypothesis import assume, given, settings
@@ -218,9 +219,17 @@ def test_an_iterable_is_read_with_one_line_a_sentence():
         ((line for line in ["one", "two"]), "sentence 1 .* is one text"),
         ([["a"], ["b", "c d"]], "sentence 2 .*'c d' contains white space"),
         ([["a\n"]], r"sentence 1 .*'a\\n' contains white space"),
-        ([["a", 1]], "sentence 1 .* not a sequence of tokens"),
+        ([["a", 1]], r"sentence 1 .*: its token 2 is 1 \(int\), not a str: give \[\[str\(node\) for"),
         ([5], "sentence 1 .* not a sequence of tokens"),
-        ([["\ud800"]], "sentence 1 .* not a sequence of tokens"),
+        ([["\ud800"]], r"sentence 1 .* has the token .*, which is no text"),
+        ([[np.int64(7)]], r"is .*7.* \(int64\), not a str: give \[\[str\(node\) for node in walk\]"),
+        (np.zeros((2, 3), int), r"not a str: give \[\[str\(node\) for node in walk\] for walk in walks\]"),
+        ([[b"a"]], r"is b'a' \(bytes\), not a str: give \[\[token.decode\(\) for token in sentence\]"),
+        ([["a", None]], r"its token 2 is None \(NoneType\), not a str: leave it out"),
+        ([["a", float("nan")]], "not a str: leave it out"),
+        ([["a"], None], r"sentence 2 of the corpus is None \(NoneType\), not a sequence of tokens: leave it out"),
+        ([[["a", "b"]]], r"not a str: give \[sentence for document in documents for sentence in document\]"),
+        (np.zeros((2, 3, 4)), r"not a str: give \[sentence for document"),
         (7, "not int"),
         (b"corpus.txt", "not bytes"),
         ([], "no corpus"),

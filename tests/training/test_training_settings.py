@@ -74,6 +74,12 @@ def test_numbers_beyond_any_use_are_refused(given, sentence):
         load_settings(None, given)
 
 
+@pytest.mark.parametrize("number", ["0_1", "１", " 0.1", "0.1_5"])
+def test_numbers_have_plain_digits(number):
+    with pytest.raises(InputError, match="it should be a number or auto"):
+        load_settings(None, {"lr": number})
+
+
 def test_an_interrupted_run_of_an_earlier_version_keeps_its_settings():
     record = new_record([__file__], load_settings("fast").resolved())
     record.config["smoothing"] = 0.3

@@ -23,6 +23,7 @@ from nce_train.embeddings.formats.escape import word_bytes
 from nce_train.embeddings.formats.precision import dequantise
 from nce_train.embeddings.formats.table import Table, check_memory, quote
 from nce_train.errors import InputError
+from nce_train.names import readable
 
 LARGEST_HEADER = 100_000_000  # bytes; every safetensors library has this limit
 
@@ -77,7 +78,7 @@ def write(path: Path, table: Table) -> None:
     _library(path)
     from safetensors.numpy import save
 
-    config = json.dumps(dict(table.settings()), ensure_ascii=False, default=str)
+    config = json.dumps(readable(dict(table.settings())), ensure_ascii=False, default=str)
     metadata = {"words": _json_of_words(table.words), "config": config}
     _check_header(path, metadata)
     tensors = {_TENSOR: np.ascontiguousarray(table.vectors)}

@@ -102,6 +102,9 @@ class _Prepended(io.RawIOBase):
         self.head = head
         self.rest = rest
 
+    def readable(self) -> bool:
+        return True
+
     def readinto(self, buffer: Any) -> int:
         if not self.head:
             return self.rest.readinto(buffer) or 0
@@ -124,6 +127,9 @@ class _Decompressor(io.RawIOBase):
         self.member: Any = None
         self.input = b""
         self.output = b""
+
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer: Any) -> int:
         while not self.output:

@@ -60,6 +60,9 @@ class ZipReader(io.RawIOBase):
         self.output = b""
         self.chunks = self._contents()
 
+    def readable(self) -> bool:
+        return True
+
     def readinto(self, buffer: Any) -> int:
         while not self.output:
             chunk = next(self.chunks, None)

@@ -31,6 +31,7 @@ HELPERS = {
     "errors",
     "files",
     "flat_yaml",
+    "foreign_files",
     "memory",
     "model_files",
     "npy_file",

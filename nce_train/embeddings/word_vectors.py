@@ -111,10 +111,15 @@ class WordVectors:
         if not hasattr(keyed, "index_to_key") or not hasattr(keyed, "vectors"):
             raise TypeError(f"{type(vectors).__name__} is given; give gensim 4's KeyedVectors, or a model with them")
         counts = getattr(keyed, "expandos", {}).get("count")
-        # gensim invents counts from n to 1 for vectors that have none.
-        if counts is not None and np.array_equal(counts, np.arange(len(counts), 0, -1)):
+        words, vectors = keyed.index_to_key, keyed.vectors
+        invented = np.arange(len(words), 0, -1)  # by gensim, for vectors that have none
+        if None in words:  # at the end, when the file that gensim read has a word twice
+            words = words[: words.index(None)]
+            vectors, invented = vectors[: len(words)], invented[: len(words)]
+            counts = None if counts is None else counts[: len(words)]
+        if counts is not None and np.array_equal(counts, invented):
             counts = None
-        return cls(keyed.index_to_key, keyed.vectors, counts)
+        return cls(words, vectors, counts)
 
     def to_gensim(self) -> "KeyedVectors":
         """Copy to gensim 4's KeyedVectors, with the counts, if known, as its attribute `count`.

@@ -26,6 +26,11 @@ from nce_train.cli._options import FILE, file_option, model_argument, number_opt
     least=0,
     help="Evaluate among the N most frequent words, and then among all; 0 for all words only.",
 )
+@click.option(
+    "--fold-case",
+    is_flag=True,
+    help="Compare words in any case, as gensim does by default; for vectors of cased words.",
+)
 @file_option(
     "--heldout", help="A text that was not trained on: NCE loss, full sigmoid loss, perplexity and log Z on it."
 )
@@ -40,6 +45,7 @@ def main(
     analogies: tuple[str, ...],
     similarity: tuple[str, ...],
     restrict_vocab: int,
+    fold_case: bool,
     heldout: str | None,
     heldout_pairs: int,
     compare: tuple[str, ...],
@@ -63,6 +69,7 @@ def main(
             analogies=analogies,
             similarity=similarity,
             restrict_vocab=restrict_vocab,
+            fold_case=fold_case,
             heldout=heldout,
             heldout_pairs=heldout_pairs,
             compare=compare,

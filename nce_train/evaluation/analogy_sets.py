@@ -142,7 +142,7 @@ def _read_directory(directory: Path) -> list[Question]:
         raise InputError(f"{directory}: the set cannot be read ({error.strerror}); check the directory") from None
     if not files:
         raise InputError(
-            f"{directory}: no file of word pairs or questions in this directory; a set such as BATS has them"
+            f"{directory}: no file of word pairs in this directory, nor of questions; a set such as BATS has them"
         )
     stems = [path.stem for path in files]
     questions: list[Question] = []

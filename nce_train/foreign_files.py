@@ -7,6 +7,7 @@ are never opened further: some of them could run code. `refuse_foreign` raises t
 theirs fits (and first about archives, whose text may look like vectors), readers of text when they open a file.
 """
 
+import contextlib
 import os
 import re
 import zipfile
@@ -34,6 +35,7 @@ _INSTEAD_OF_VECTORS = {
 }
 _CHECKED_LINES = 50
 _NAMED_FILES = 4
+_ZIP = b"PK\x03\x04"
 _ENCRYPTED = 1  # the flag of a file in a zip archive
 _UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LEAST_NUMBERS = 8
@@ -72,26 +74,34 @@ def looks_like_vectors(head: bytes) -> bool:
 
 
 def refuse_archive(path: str | os.PathLike[str], wanted: Wanted) -> None:
-    """Raise InputError for a zip archive, unless it holds one file that can be unpacked; other files are not read."""
-    if not os.path.isfile(path):
-        return
-    with open(path, "rb") as file:
-        head = file.read(HEAD_BYTES)
-        if not head.startswith(b"PK\x03\x04"):
-            return
-        if any(is_one(head) for is_one, _ in _ZIPPED):
-            refuse_foreign(path, head, wanted)
-        try:
-            with zipfile.ZipFile(file) as archive:
-                files = [each for each in archive.infolist() if not each.is_dir() and "__MACOSX/" not in each.filename]
-        except (zipfile.BadZipFile, NotImplementedError, ValueError):  # damaged: its reader names the damage
-            return
-    if len(files) != 1 or files[0].flag_bits & _ENCRYPTED or files[0].compress_type not in _UNPACKED:
-        names = ", ".join(each.filename[:40] for each in files[:_NAMED_FILES]) + ", …" * (len(files) > _NAMED_FILES)
+    """Raise InputError for a zip archive, unless it holds one file that can be unpacked.
+
+    Other files pass, and those that cannot be read or are damaged: their reader says so.
+    """
+    head, files = _zipped_files(path)
+    if any(is_one(head) for is_one, _ in _ZIPPED):
+        refuse_foreign(path, head, wanted)
+    cannot_unpack = any(each.flag_bits & _ENCRYPTED or each.compress_type not in _UNPACKED for each in files)
+    if len(files) > 1 or cannot_unpack:
+        names = ", ".join(re.sub(r"[^ -~\u00a1-\uffff]", "?", each.filename[:40]) for each in files[:_NAMED_FILES])
+        more = ", …" if len(files) > _NAMED_FILES else ""
         raise InputError(
-            f"{os.fspath(path)}: this is a zip archive, not {wanted}; unpack it and name what is inside "
-            f"({names.encode('unicode_escape').decode('ascii')})"
+            f"{os.fspath(path)}: this is a zip archive, not {wanted}; unpack it and name what is inside ({names}{more})"
         )
+
+
+def _zipped_files(path: str | os.PathLike[str]) -> tuple[bytes, list[zipfile.ZipInfo]]:
+    """The head of a zip archive, and the files in it; nothing of any other file."""
+    head = b""
+    with contextlib.suppress(OSError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                head = file.read(HEAD_BYTES)
+                if head.startswith(_ZIP):
+                    with zipfile.ZipFile(file) as archive:
+                        found = archive.infolist()
+                    return head, [each for each in found if not each.is_dir() and "__MACOSX/" not in each.filename]
+    return (head, []) if head.startswith(_ZIP) else (b"", [])
 
 
 def _starts(*magics: bytes) -> Callable[[bytes], bool]:
@@ -109,7 +119,7 @@ def _zip_with(names: bytes) -> Callable[[bytes], bool]:
 
     def is_one(head: bytes) -> bool:
         length = int.from_bytes(head[26:28], "little")
-        return head.startswith(b"PK\x03\x04") and compiled.fullmatch(head[30 : 30 + length]) is not None
+        return head.startswith(_ZIP) and compiled.fullmatch(head[30 : 30 + length]) is not None
 
     return is_one
 
@@ -173,7 +183,7 @@ _PICKLE = (
 _KNOWN: list[tuple[Callable[[bytes], bool], ForeignFile]] = [
     (lambda head: not head, ForeignFile("an empty file", _FETCH, _FETCH)),
     *_ZIPPED,
-    (_starts(b"PK\x03\x04", b"PK\x05\x06"), ForeignFile("a zip archive", _UNPACK, _UNPACK)),
+    (_starts(_ZIP, b"PK\x05\x06"), ForeignFile("a zip archive", _UNPACK, _UNPACK)),
     (_is_tar, ForeignFile("a tar archive", _UNPACK, _UNPACK)),
     (_starts(b"7z\xbc\xaf\x27\x1c"), ForeignFile("a 7z archive", _UNPACK, _UNPACK)),
     (_starts(b"Rar!\x1a\x07"), ForeignFile("a RAR archive", _UNPACK, _UNPACK)),

@@ -154,6 +154,27 @@ def test_a_zip_archive_of_one_file_is_read(tmp_path):
     assert list(sets.analogies) == ["set"] and list(sets.similarity) == ["other"]
 
 
+@pytest.mark.parametrize("flag", [(6, 1), (8, 12)])
+def test_an_archive_that_is_encrypted_or_packed_otherwise_is_no_vectors(tmp_path, flag):
+    """The flag and the method stand in both headers of the file."""
+    raw = bytearray(zipped("v.txt"))
+    for start, offset in ((0, flag[0]), (raw.index(b"PK\x01\x02"), flag[0] + 2)):
+        raw[start + offset] = flag[1]
+    (tmp_path / "v.zip").write_bytes(raw)
+    with pytest.raises(
+        InputError, match=r"v.zip: this is a zip archive, not vectors; unpack it and .* inside \(v.txt\)"
+    ):
+        Embeddings.load(tmp_path / "v.zip")
+
+
+def test_damaged_and_absent_archives(tmp_path):
+    (tmp_path / "v.zip").write_bytes(zipped("v.txt")[:-30])
+    with pytest.raises(InputError, match="cut short: its zip data has no end"):
+        Embeddings.load(tmp_path / "v.zip")
+    with pytest.raises(InputError, match="no such file"):
+        Embeddings.load(tmp_path / "absent.zip")
+
+
 def test_the_files_of_a_zip_archive_are_named(tmp_path):
     (tmp_path / "glove.6B.zip").write_bytes(zipped("glove.6B.50d.txt", "glove.6B.100d.txt"))
     with pytest.raises(InputError, match=r"unpack it and name what is inside \(glove.6B.50d.txt, glove.6B.100d.txt\)"):

@@ -1,7 +1,7 @@
 """Words of any case: which rows of a model are the same word but for upper and lower case.
 
-The rules are those of gensim's `evaluate_word_analogies` and `evaluate_word_pairs`: words are compared in upper case, and
-of several spellings the most frequent one counts.
+The rules are those of gensim's `evaluate_word_analogies` and `evaluate_word_pairs`: words are compared in upper case,
+and of several spellings the most frequent one counts.
 """
 
 from collections.abc import Iterable, Sequence

@@ -202,6 +202,8 @@ def _damaged_npy(**changes):
     [
         (b"", "this is an empty file, not vectors; fetch the file again"),
         (b"hello\n", "neither a model directory nor a vectors file"),
+        (b"a 1\nb 2 3\n", "neither a model directory nor a vectors file"),
+        (b"\x01\xfe \n\x02\x03\n", "neither a model directory nor a vectors file"),
         (b"\x00\x01\x02\x03", "neither a model directory nor a vectors file"),
         (b"2 3\na 1 2 3\nb 4 5\n", "line 3: 2 numbers stand after the word where there should be 3"),
         (b"2 3\na 1 2 3 4\nb 4 5 6\n", "line 2: 4 numbers stand after the word where there should be 3"),

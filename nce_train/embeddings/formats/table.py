@@ -105,9 +105,9 @@ def without_repeats(table: Table, path: Path) -> Table:
     The rows that stay are moved up in place where the vectors are in memory; vectors that are a map are copied.
     """
     words, vectors, counts = table.words, table.vectors, table.counts
-    first = {word: row for row, word in zip(range(len(words) - 1, -1, -1), reversed(words), strict=True)}
-    if len(first) == len(words):
+    if len(set(words)) == len(words):
         return table
+    first = {word: row for row, word in zip(range(len(words) - 1, -1, -1), reversed(words), strict=True)}
     rows = np.sort(np.fromiter(first.values(), np.intp, len(first)))
     repeated = next(row for row, word in enumerate(words) if first[word] != row)
     left_out = len(words) - len(rows)

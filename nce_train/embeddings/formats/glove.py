@@ -47,4 +47,6 @@ def write(path: Path, table: Table) -> None:
             f"{path}: without a header, vectors of one number are taken for counts; take the format word2vec"
         )
     with open_writing(path) as file:
+        if table.words[0].startswith("\ufeff"):
+            file.write(codecs.BOM_UTF8)  # which a reader leaves out, instead of the word's own
         write_lines(file, table)

@@ -62,9 +62,10 @@ def read_text(path: Path, _mmap: bool) -> Table:
             "header states; it is cut short"
         )
     if further:  # GloVe counts the words without <unk>, whose row is the last
+        stand, are, them = ("s stand", "are", "them") if len(further) > 1 else (" stands", "is", "it")
         warnings.warn(
-            f"{path}, line {rows + 2}: {len(further)} further row{'s'[: len(further) > 1]} (of {quote(further[0])}) "
-            f"after the {rows} that the header states, left out as by gensim; correct the header to read all.",
+            f"{path}, line {rows + 2}: {len(further)} further row{stand} after the {rows} rows that the header states "
+            f"({quote(further[0])}) and {are} left out, as in gensim; correct the header to read {them}.",
             NceTrainWarning,
             stacklevel=2,
         )

@@ -29,6 +29,8 @@ def format_report(report: dict[str, Any]) -> Iterator[str]:
             yield from _paired(model["paired"], letter, _level(report))
     if "bootstrap" in report:
         yield ""
+        if report.get("fold_case"):
+            yield "words compared in any case, as gensim does by default"
         yield _intervals_note(report["bootstrap"], len(models) > 1)
 
 

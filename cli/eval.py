@@ -34,6 +34,11 @@ are used.
     least=0,
     help="Evaluate among the N most frequent words, and then among all; 0 for all words only.",
 )
+@click.option(
+    "--fold-case",
+    is_flag=True,
+    help="Compare words in any case, as gensim does by default; for vectors of cased words.",
+)
 @file_option(
     "--heldout", help="A text that was not trained on: NCE loss, full sigmoid loss, perplexity and log Z on it."
 )
@@ -48,6 +53,7 @@ def main(
     analogies: tuple[str, ...],
     similarity: tuple[str, ...],
     restrict_vocab: int,
+    fold_case: bool,
     heldout: str | None,
     heldout_pairs: int,
     compare: tuple[str, ...],
@@ -65,6 +71,7 @@ def main(
             analogies=analogies,
             similarity=similarity,
             restrict_vocab=restrict_vocab,
+            fold_case=fold_case,
             heldout=heldout,
             heldout_pairs=heldout_pairs,
             compare=compare,

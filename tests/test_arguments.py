@@ -38,7 +38,7 @@ def classifier():
         (lambda m: m.neighbours(["red"], topn=None), "topn is None, of type NoneType; give a whole number"),
         (lambda m: m.neighbours(3), "words is 3, of type int; give a list of words"),
         (lambda m: m.doesnt_match(5), "words is 5, of type int; give a list of words"),
-        (lambda m: m.doesnt_match(["red", 1]), r"1 is of type int; give words \(str\)"),
+        (lambda m: m.doesnt_match(["red", 1.5]), "1.5 is of type float; give a word"),
     ],
 )
 def test_wrong_arguments_of_embeddings(model, call, sentence):

@@ -32,10 +32,12 @@ HELPERS = {
     "files",
     "flat_yaml",
     "folding",
+    "foreign_files",
     "memory",
     "model_files",
     "names",
     "npy_file",
+    "zip_archive",
 }
 MOST_LINES = 500
 

@@ -37,6 +37,7 @@ def evaluate(
     analogies: PathLike | Iterable[PathLike] = (),
     similarity: PathLike | Iterable[PathLike] = (),
     restrict_vocab: int | None = RESTRICT_VOCAB,
+    fold_case: bool = False,
     heldout: PathLike | None = None,
     heldout_pairs: int = 100_000,
     compare: AnyModel | Iterable[AnyModel] = (),
@@ -55,6 +56,9 @@ def evaluate(
         Sets of a known kind.
     restrict_vocab : int
         Evaluate among this many most frequent words, and then among all; 0 or None for all words only.
+    fold_case : bool
+        Compare words in any case, with the rules and figures of gensim, for vectors of cased words: see
+        `nce_train.evaluation.any_case`.
     heldout : path, optional
         Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
         directory.
@@ -71,8 +75,9 @@ def evaluate(
         `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where they were measured,
         `analogies` and `similarity`: by name (the file's stem) what `summarise_analogies` and
         `summarise_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
-        of all intervals, the number of `resamples` and their `seed`. With `compare`, `comparison`: a list with the same
-        keys for each of them, and `paired`: what `nce_train.evaluation.measure.compare` returns for `model` and it.
+        of all intervals, the number of `resamples` and their `seed`; with `fold_case` also `fold_case`, True. With
+        `compare`, `comparison`: a list with the same keys for each of them, and `paired`: what
+        `nce_train.evaluation.measure.compare` returns for `model` and it.
 
     Raises
     ------
@@ -109,11 +114,15 @@ def evaluate(
         if isinstance(other, (str, os.PathLike)) and not os.path.exists(other):
             raise InputError(f"{os.fspath(other)}: no such file; check the path")
 
-    report, first = _measure_model(model, read, restrict_vocab, heldout, heldout_pairs, progress)
+    measure_sets = functools.partial(
+        measure, sets=read, restrict_vocab=restrict_vocab, progress=progress, fold_case=fold_case
+    )
+    report, first = _measure_model(model, read, measure_sets, heldout, heldout_pairs, progress)
     if read.analogies or read.similarity:
+        report |= {"fold_case": True} if fold_case else {}
         report["bootstrap"] = BOOTSTRAP
     for other in others:
-        other_report, outcomes = _measure_model(other, read, restrict_vocab, heldout, heldout_pairs, progress)
+        other_report, outcomes = _measure_model(other, read, measure_sets, heldout, heldout_pairs, progress)
         other_report["paired"] = compare_outcomes(first, outcomes)
         report.setdefault("comparison", []).append(other_report)
     return report
@@ -133,7 +142,7 @@ def _check_models(models: Iterable[object]) -> None:
 def _measure_model(
     model: AnyModel,
     sets: EvaluationSets,
-    restrict_vocab: int | None,
+    measure_sets: Callable[[Embeddings], Outcomes],
     heldout: PathLike | None,
     heldout_pairs: int,
     progress: Callable[[str, int, int], None] | None,
@@ -145,7 +154,7 @@ def _measure_model(
         embeddings = Embeddings(model.words, model.input, model.counts)
     else:
         embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
-    outcomes = measure(embeddings, sets, restrict_vocab, progress)
+    outcomes = measure_sets(embeddings)
     report: dict[str, Any] = {
         "model": source,
         "vocabulary": len(embeddings),

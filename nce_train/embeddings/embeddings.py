@@ -1,25 +1,21 @@
 """`Embeddings`: words with their vectors, which training returns and files hold.
 
-This class finds similar words; `WordVectors`, which it extends, holds the words and vectors, and reads and writes them.
-`most_similar`, `most_similar_cosmul`, `similarity` and `doesnt_match` give the same results as those of gensim 4's
-`KeyedVectors`.
+This class finds similar words. It extends `Comparisons`, which compares given words, and `WordVectors`, which holds the
+words and vectors, and reads and writes them. Methods that gensim 4's `KeyedVectors` has too give the same results.
 """
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from nce_train.arguments import check_integer, check_words, format_value
+from nce_train.arguments import check_integer, check_words
+from nce_train.embeddings.comparisons import Comparisons, check_vector
 from nce_train.embeddings.nearest import largest, nearest_rows
-from nce_train.embeddings.postprocess import unit_length, vector_norms
-from nce_train.embeddings.spelling import UnknownWordError
-from nce_train.embeddings.word_vectors import Word, WordVectors
-from nce_train.errors import InputError, NceTrainWarning
+from nce_train.embeddings.word_vectors import Word
+from nce_train.errors import InputError
 
 if TYPE_CHECKING:
     from nce_train.embeddings.approximate import ApproximateIndex
@@ -27,10 +23,8 @@ if TYPE_CHECKING:
 # In `most_similar`: a word, a vector, or either of them with a weight.
 Key = Word | NDArray[np.floating] | tuple[Word | NDArray[np.floating], float]
 
-_MOST_NAMED = 3  # unknown words in a warning
 
-
-class Embeddings(WordVectors):
+class Embeddings(Comparisons):
     """Words with vectors.
 
     Parameters
@@ -67,9 +61,11 @@ class Embeddings(WordVectors):
 
     def most_similar(
         self,
-        positive: Key | Sequence[Key] = (),
-        negative: Key | Sequence[Key] = (),
+        positive: Key | Sequence[Key] | None = None,
+        negative: Key | Sequence[Key] | None = None,
         topn: int | None = 10,
+        clip_start: int = 0,
+        clip_end: int | None = None,
         restrict_vocab: int | None = None,
     ) -> list[tuple[str, float]] | NDArray[np.float32]:
         """Find the words nearest to a word, or to a sum of words (3CosAdd): king + woman - man.
@@ -80,9 +76,11 @@ class Embeddings(WordVectors):
             Words are compared with the sum of these words' unit-length vectors and of the vectors [dim], weighted 1 and
             -1, or as given. The words given are not among the answers.
         topn : int or None
-            The number of answers; None for the similarities to all words.
+            The number of answers; None for the similarities to all words that are searched.
+        clip_start, clip_end : int, optional
+            Search only the rows from `clip_start` to before `clip_end`; None or 0 for the end.
         restrict_vocab : int, optional
-            Search only this many first rows; None or 0 for all.
+            Search only this many first rows, whatever `clip_start` and `clip_end` are; None or 0 for all.
 
         Returns
         -------
@@ -95,11 +93,11 @@ class Embeddings(WordVectors):
         KeyError
             When a word is not in the vocabulary.
         TypeError
-            For a key that is not a word, row or vector, a weight that is not a real number, or a `topn` or
-            `restrict_vocab` that is not a whole number.
+            For a key that is not a word, row or vector, a weight that is not a real number, or a number of words
+            or rows that is not a whole number.
         ValueError
             When there is nothing to compare with, a vector is not of length dim, a number is not finite, or
-            `restrict_vocab` is negative.
+            a row or `restrict_vocab` is negative.
 
         Examples
         --------
@@ -112,20 +110,34 @@ class Embeddings(WordVectors):
         check_integer("topn", topn, or_none=True)
         if topn is not None and topn < 1:
             return []
-        rows = self._restricted(restrict_vocab)
+        start, stop = self._searched(restrict_vocab, clip_start, clip_end)
         targets = self._targets(positive, 1.0) + self._targets(negative, -1.0)
         if not targets:
             raise ValueError("most_similar needs at least one positive or negative word; 0 were given")
         total = np.zeros(self.vectors.shape[1])
         for target in targets:
             total += target.weight * target.vector
-        similarities = self._cosines(rows, total / (np.linalg.norm(total) or 1.0))
-        return similarities if topn is None else self._best(similarities, topn, targets)
+        similarities = self._cosines(start, stop, total / (np.linalg.norm(total) or 1.0))
+        return similarities if topn is None else self._best(similarities, topn, targets, start)
+
+    def similar_by_key(
+        self, key: Word, topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> list[tuple[str, float]] | NDArray[np.float32]:
+        """Find the words nearest to a word or row; see `most_similar`."""
+        return self.most_similar([key], topn=topn, restrict_vocab=restrict_vocab)
+
+    similar_by_word = similar_by_key
+
+    def similar_by_vector(
+        self, vector: ArrayLike, topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> list[tuple[str, float]] | NDArray[np.float32]:
+        """Find the words nearest to a vector [dim]; see `most_similar`."""
+        return self.most_similar([np.asarray(vector)], topn=topn, restrict_vocab=restrict_vocab)
 
     def most_similar_cosmul(
         self,
-        positive: Key | Sequence[Key] = (),
-        negative: Key | Sequence[Key] = (),
+        positive: Key | Sequence[Key] | None = None,
+        negative: Key | Sequence[Key] | None = None,
         topn: int | None = 10,
         restrict_vocab: int | None = None,
     ) -> list[tuple[str, float]] | NDArray[np.float32]:
@@ -162,21 +174,21 @@ class Embeddings(WordVectors):
         check_integer("topn", topn, or_none=True)
         if topn is not None and topn < 1:
             return []
-        rows = self._restricted(restrict_vocab)
+        start, stop = self._searched(restrict_vocab)
         wanted = self._targets(positive, 1.0)
         if not wanted:
             raise ValueError("most_similar_cosmul needs at least one positive word; 0 were given")
         unwanted = self._targets(negative, 1.0)
         products = []
         for targets in (wanted, unwanted):
-            product = np.ones(len(rows), np.float32)
+            product = np.ones(stop - start, np.float32)
             for target in targets:
                 if target.weight != 1:
                     raise ValueError(f"most_similar_cosmul was given a weight of {target.weight}; it allows only 1")
-                product *= (1 + self._cosines(rows, target.vector)) / 2
+                product *= (1 + self._cosines(start, stop, target.vector)) / 2
             products.append(product)
         scores = products[0] / (products[1] + np.float32(0.000001))
-        return scores if topn is None else self._best(scores, topn, wanted + unwanted)
+        return scores if topn is None else self._best(scores, topn, wanted + unwanted, start)
 
     def neighbours(
         self,
@@ -215,7 +227,7 @@ class Embeddings(WordVectors):
         """
         check_words("words", words)
         check_integer("topn", topn)
-        searched = self._restricted(restrict_vocab)
+        searched = self.vectors[slice(*self._searched(restrict_vocab))]
         if topn < 1:
             return [[] for _ in words]
         rows = np.array([self._row(word) for word in words], np.intp)
@@ -235,83 +247,45 @@ class Embeddings(WordVectors):
             for best, similarities in nearest
         ]
 
-    def similarity(self, first: str, second: str) -> float:
-        """Compute the cosine of the angle between two words' vectors.
-
-        Raises
-        ------
-        KeyError
-            When a word is not in the vocabulary.
-        """
-        one, other = unit_length(self[[first, second]])
-        return float(one @ other)
-
-    def doesnt_match(self, words: Sequence[str]) -> str:
-        """Find the word whose vector is farthest from the mean of all of them.
-
-        Unknown words are left out with a warning, as in gensim.
-
-        Raises
-        ------
-        TypeError
-            When `words` is a str (whose letters are hardly meant), or a word is not a str.
-        ValueError
-            When none of the words is in the vocabulary.
-
-        Examples
-        --------
-        >>> import nce_train
-        >>> model = nce_train.Embeddings(["red", "blue", "paris"], [[1, 0], [1, 0.1], [0, 1]])
-        >>> model.doesnt_match(["red", "blue", "paris"])
-        'paris'
-        """
-        check_words("words", words)
-        words = list(words)
-        for word in words:
-            if not isinstance(word, str):
-                raise TypeError(f"{format_value(word)} is of type {type(word).__name__}; give words (str)")
-        known = [word for word in words if word in self]
-        if not known:
-            raise ValueError(f"doesnt_match needs a word in the vocabulary; of {len(words)} words 0 are")
-        if unknown := [word for word in words if word not in self]:
-            named = "; ".join(str(UnknownWordError(word, self.index_to_key)) for word in unknown[:_MOST_NAMED])
-            more = f" (and {len(unknown) - _MOST_NAMED} more)" if len(unknown) > _MOST_NAMED else ""
-            warnings.warn(f"doesnt_match leaves a word out: {named}{more}", NceTrainWarning, stacklevel=2)
-        units = unit_length(self[known])
-        return min(zip((units @ units.mean(axis=0)).tolist(), known, strict=True))[1]
-
-    @cached_property
-    def _norms(self) -> NDArray[np.float32]:
-        return vector_norms(self.vectors)
-
-    def _restricted(self, restrict_vocab: int | None) -> NDArray[np.float32]:
-        """The vectors that are searched."""
+    def _searched(
+        self, restrict_vocab: int | None, clip_start: int = 0, clip_end: int | None = None
+    ) -> tuple[int, int]:
+        """The first row that is searched, and the one after the last."""
         check_integer("restrict_vocab", restrict_vocab, or_none=True)
         if restrict_vocab is not None and restrict_vocab < 0:
             raise ValueError(f"restrict_vocab is {restrict_vocab}; give a number of words, or 0 for all")
-        return self.vectors[: restrict_vocab or None]
+        if restrict_vocab:
+            return 0, min(restrict_vocab, len(self))
+        check_integer("clip_start", clip_start)
+        check_integer("clip_end", clip_end, or_none=True)
+        if clip_start < 0 or (clip_end or 0) < 0:
+            raise ValueError(f"clip_start is {clip_start} and clip_end {clip_end}; give rows, which count from 0")
+        stop = min(clip_end or len(self), len(self))
+        return min(clip_start, stop), stop
 
-    def _targets(self, keys: Key | Sequence[Key], weight: float) -> list["_Target"]:
+    def _targets(self, keys: Key | Sequence[Key] | None, weight: float) -> list["_Target"]:
         """Look up what to compare with: words at unit length, vectors unchanged."""
         targets = []
         for key, weight_given in _with_weights(keys, weight):
             if isinstance(key, np.ndarray):
-                _check_vector(key, self.vectors.shape[1])
+                check_vector(key, self.vectors.shape[1])
                 targets.append(_Target(key, weight_given, None))
             else:
                 row = self._row(key)
                 targets.append(_Target(self.vectors[row] / self._norms[row], weight_given, row))
         return targets
 
-    def _cosines(self, rows: NDArray[np.float32], target: NDArray) -> NDArray[np.float32]:
-        """Divide the products of the first rows and a target of length 1 by the rows' lengths."""
-        return rows @ target.astype(np.float32) / self._norms[: len(rows)]
+    def _cosines(self, start: int, stop: int, target: NDArray) -> NDArray[np.float32]:
+        """Divide the products of rows and a target of length 1 by the rows' lengths."""
+        return self.vectors[start:stop] @ target.astype(np.float32) / self._norms[start:stop]
 
-    def _best(self, scores: NDArray[np.float32], topn: int, targets: Sequence["_Target"]) -> list[tuple[str, float]]:
-        """The words with the largest scores, without those of the targets."""
-        excluded = {target.row for target in targets}
+    def _best(
+        self, scores: NDArray[np.float32], topn: int, targets: Sequence["_Target"], start: int
+    ) -> list[tuple[str, float]]:
+        """The words with the largest scores, of the rows from `start`, without those of the targets."""
+        excluded = {target.row - start for target in targets if target.row is not None}
         best = largest(scores, topn + len(excluded)).tolist()
-        return [(self.index_to_key[row], float(scores[row])) for row in best if row not in excluded][:topn]
+        return [(self.index_to_key[start + row], float(scores[row])) for row in best if row not in excluded][:topn]
 
 
 def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
@@ -328,9 +302,9 @@ class _Target(NamedTuple):
     row: int | None
 
 
-def _with_weights(keys: Key | Iterable[Key], default: float) -> Iterator[tuple[Any, float]]:
-    """Yield one key or several, each with its weight; a tuple of a key and a number is one key."""
-    several: Iterable[Any] = keys if isinstance(keys, Iterable) else [keys]
+def _with_weights(keys: Key | Iterable[Key] | None, default: float) -> Iterator[tuple[Any, float]]:
+    """Yield one key or several, each with its weight; a tuple of a key and a number is one key, None is no key."""
+    several: Iterable[Any] = keys if isinstance(keys, Iterable) else [] if keys is None else [keys]
     if (
         isinstance(keys, (str, bytes))
         or (isinstance(keys, np.ndarray) and keys.ndim == 1)
@@ -347,12 +321,3 @@ def _with_weights(keys: Key | Iterable[Key], default: float) -> Iterator[tuple[A
         if not np.isfinite(weight):
             raise ValueError(f"the weight {weight} of {key[0]!r} is not finite")
         yield key[0], weight
-
-
-def _check_vector(vector: NDArray, dim: int) -> None:
-    if vector.dtype.kind not in "fiu":
-        raise TypeError(f"a vector of type {vector.dtype} was given; a vector holds real numbers")
-    if vector.shape != (dim,):
-        raise ValueError(f"a vector of shape {vector.shape} was given; the vectors here have {(dim,)}")
-    if not np.isfinite(vector).all():
-        raise ValueError("a vector was given that holds a number that is not finite (NaN or infinity)")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from nce_train.arguments import check_output, check_path
 from nce_train.embeddings.formats.registry import read_table, write_table
 from nce_train.embeddings.formats.table import Table, make_table
+from nce_train.embeddings.postprocess import vector_norms
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError
 
@@ -111,10 +112,15 @@ class WordVectors:
         if not hasattr(keyed, "index_to_key") or not hasattr(keyed, "vectors"):
             raise TypeError(f"{type(vectors).__name__} is given; give gensim 4's KeyedVectors, or a model with them")
         counts = getattr(keyed, "expandos", {}).get("count")
-        # gensim invents counts from n to 1 for vectors that have none.
-        if counts is not None and np.array_equal(counts, np.arange(len(counts), 0, -1)):
+        words, vectors = keyed.index_to_key, keyed.vectors
+        invented = np.arange(len(words), 0, -1)  # by gensim, for vectors that have none
+        if None in words:  # at the end, when the file that gensim read has a word twice
+            words = words[: words.index(None)]
+            vectors, invented = vectors[: len(words)], invented[: len(words)]
+            counts = None if counts is None else counts[: len(words)]
+        if counts is not None and np.array_equal(counts, invented):
             counts = None
-        return cls(keyed.index_to_key, keyed.vectors, counts)
+        return cls(words, vectors, counts)
 
     def to_gensim(self) -> "KeyedVectors":
         """Copy to gensim 4's KeyedVectors, with the counts, if known, as its attribute `count`.
@@ -142,8 +148,11 @@ class WordVectors:
     def __len__(self) -> int:
         return len(self.index_to_key)
 
-    def __contains__(self, word: object) -> bool:
-        return isinstance(word, str) and word in self.key_to_index
+    def __contains__(self, key: object) -> bool:
+        """Whether a word, or a row given by its number, is in the vocabulary."""
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            return 0 <= int(key) < len(self)
+        return isinstance(key, str) and key in self.key_to_index
 
     def __iter__(self) -> Iterator[str]:
         """Yield the words, row by row."""
@@ -163,13 +172,19 @@ class WordVectors:
             return self.get_vector(cast(Word, words))
         return self.vectors[np.array([self._row(word) for word in words], np.intp)]
 
-    def get_vector(self, word: Word) -> NDArray[np.float32]:
+    def get_vector(self, key: Word, norm: bool = False) -> NDArray[np.float32]:
         """Look up the vector of a word, or of a row given by its number.
+
+        Parameters
+        ----------
+        key : word or row
+        norm : bool
+            Scale it to length 1; a vector of zeros is unchanged.
 
         Returns
         -------
         float32 [dim]
-            Not a copy, and read-only.
+            Not a copy unless it is scaled, and read-only.
 
         Raises
         ------
@@ -178,7 +193,8 @@ class WordVectors:
         TypeError
             When it is neither a str nor an int.
         """
-        vector = np.asarray(self.vectors[self._row(word)])
+        row = self._row(key)
+        vector = np.asarray(self.vectors[row] / self._norms[row] if norm else self.vectors[row])
         vector.flags.writeable = False
         return vector
 
@@ -195,6 +211,11 @@ class WordVectors:
             When the `config.yaml` that came with them is damaged.
         """
         return self._settings()
+
+    @cached_property
+    def _norms(self) -> NDArray[np.float32]:
+        """The length of each row; 1 for a row of zeros."""
+        return vector_norms(self.vectors)
 
     def _take(self, table: Table) -> None:
         self.index_to_key = table.words

@@ -11,7 +11,7 @@ O. Levy, Y. Goldberg: "Linguistic Regularities in Sparse and Explicit Word Repre
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from nce_train.embeddings import Embeddings
 from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError
 from nce_train.evaluation.analogy_sets import Question
+from nce_train.evaluation.any_case import AnyCase, drop_distant_answers
 from nce_train.evaluation.significance import difference_interval, mcnemar_p, proportion_interval
 from nce_train.folding import other_spellings
 
@@ -55,18 +56,20 @@ def measure_analogies(
     questions: Sequence[Question],
     restrict_vocab: int | None = 30_000,
     progress: Progress | None = None,
+    fold_case: bool = False,
 ) -> tuple[AnalogyOutcome, AnalogyOutcome]:
     """Ask questions among the `restrict_vocab` most frequent words, and among all words.
 
     An answer is the word with the highest score other than a, b and c. A question is asked when a, b, c and a correct
-    answer are among the words, as given or else in lower case. `embeddings` are by decreasing frequency. `progress` is
-    called with (done, total) for the most frequent words and then for all.
+    answer are among the words, as given or else in lower case; with `fold_case` in any case (`any_case`), where other
+    spellings of a, b and c are no answers, and any spelling of a correct answer is correct. `embeddings` are by
+    decreasing frequency. `progress` is called with (done, total) for the most frequent words and then for all.
     """
     rows = restricted_rows(embeddings, restrict_vocab)
-    frequent = _ask(embeddings, questions, rows, progress)
+    frequent = _ask(embeddings, questions, rows, progress, fold_case)
     if rows == len(embeddings):
         return frequent, frequent
-    return frequent, _ask(embeddings, questions, len(embeddings), progress)
+    return frequent, _ask(embeddings, questions, len(embeddings), progress, fold_case)
 
 
 def summarise_analogies(
@@ -117,16 +120,21 @@ def compare_analogies(first: AnalogyOutcome, second: AnalogyOutcome) -> dict[str
 
 
 def answer_questions(
-    vectors: NDArray[np.float32], questions: NDArray[np.intp], progress: Progress | None = None
+    vectors: NDArray[np.float32],
+    questions: NDArray[np.intp],
+    progress: Progress | None = None,
+    excluded: Sequence[Sequence[int]] | None = None,
 ) -> NDArray[np.intp]:
     """Answer each question (a, b, c) with the rows of the highest 3CosAdd and 3CosMul, other than a, b and c.
 
     Few words make many questions. Cosines are therefore computed once a word, in matrix products of blocks of words and
     rows. A question then costs the sum of three rows of such a block and a search for the largest number.
 
-    In: `vectors` [rows, dim] of any length, and rows of a, b and c in `questions` [questions, 3]. Out: the rows by
-    3CosAdd and by 3CosMul [2, questions]; -1 where there is no other row. `progress(done, total)` counts questions.
+    In: `vectors` [rows, dim] of any length, rows of a, b and c in `questions` [questions, 3], and for each question the
+    rows that are no answer, by default a, b and c. Out: the rows by 3CosAdd and by 3CosMul [2, questions]; -1 where
+    there is no other row. `progress(done, total)` counts questions.
     """
+    excluded = questions.tolist() if excluded is None else excluded
     answers = np.empty((2, len(questions)), np.intp)
     for start, stop in _groups(questions):
         group = questions[start:stop]
@@ -136,10 +144,9 @@ def answer_questions(
         best_add, best_mul = ([(-np.inf, -1)] * len(group) for _ in range(2))
         for first in range(0, len(vectors), _ROWS_PER_BLOCK):
             cosines = word_units @ unit_length(vectors[first : first + _ROWS_PER_BLOCK]).T
-            excluded = (group - first).tolist()
-            _improve(best_add, first, cosines, cosines, word_places, excluded)
+            _improve(best_add, first, cosines, cosines, word_places, excluded[start:stop])
             shifted = np.maximum((cosines + 1) / 2, _LEAST)
-            _improve(best_mul, first, np.log(shifted), np.log(shifted + _EPSILON), word_places, excluded)
+            _improve(best_mul, first, np.log(shifted), np.log(shifted + _EPSILON), word_places, excluded[start:stop])
             if progress is not None:
                 share = min(1.0, (first + _ROWS_PER_BLOCK) / len(vectors))
                 progress(start + round((stop - start) * share), len(questions))
@@ -163,18 +170,48 @@ def find_row(index: Mapping[str, int], word: str, rows: int) -> int:
     return -1
 
 
-def _ask(embeddings: Embeddings, questions: Sequence[Question], rows: int, progress: Progress | None) -> AnalogyOutcome:
-    index = embeddings.key_to_index
-    ids = np.array([[find_row(index, word, rows) for word in question[1:4]] for question in questions], np.intp)
+class AsGiven:
+    """The first `rows` rows of a model by their words, with `find_row`; `any_case.AnyCase` has the same methods."""
+
+    def __init__(self, index: Mapping[str, int], rows: int) -> None:
+        self._index = index
+        self._rows = rows
+
+    def find(self, word: str) -> int:
+        """Return the row of a word; -1 when it is not there."""
+        return find_row(self._index, word, self._rows)
+
+    def find_all(self, words: Iterable[str]) -> set[int]:
+        """Return the rows of the words that are there."""
+        return {self.find(word) for word in words} - {-1}
+
+    def spellings(self, rows: Iterable[int]) -> list[int]:
+        """Return the rows themselves."""
+        return list(rows)
+
+
+def word_rows(embeddings: Embeddings, rows: int, fold_case: bool) -> AsGiven | AnyCase:
+    """The look-up of words among the first `rows` rows."""
+    return AnyCase(embeddings.index_to_key[:rows]) if fold_case else AsGiven(embeddings.key_to_index, rows)
+
+
+def _ask(
+    embeddings: Embeddings, questions: Sequence[Question], rows: int, progress: Progress | None, fold_case: bool
+) -> AnalogyOutcome:
+    words = word_rows(embeddings, rows, fold_case)
+    ids = np.array([[words.find(word) for word in question[1:4]] for question in questions], np.intp)
     ids = ids.reshape(-1, 3)
     # Looked up once for each set of answers: every line of a file of pairs has the answers of many questions.
     rows_of = {
-        words: {find_row(index, word, rows) for word in words} - {-1}
-        for words in {(question.expected, *question.also) for question in questions}
+        expected: words.find_all(expected)
+        for expected in {(question.expected, *question.also) for question in questions}
     }
     accepted = [rows_of[question.expected, *question.also] for question in questions]
     asked = (ids.min(axis=1) >= 0) & np.array(list(map(bool, accepted)), bool)
-    answers = answer_questions(embeddings.vectors[:rows], ids[asked], progress)
+    excluded = [words.spellings(abc) for abc in ids[asked].tolist()]
+    answers = answer_questions(embeddings.vectors[:rows], ids[asked], progress, excluded)
+    if fold_case:
+        drop_distant_answers(embeddings.vectors, ids[asked], excluded, answers[0])
     correct = np.zeros((2, len(questions)), bool)
     for number, add, mul in zip(np.flatnonzero(asked).tolist(), *answers.tolist(), strict=True):
         correct[:, number] = add in accepted[number], mul in accepted[number]
@@ -200,12 +237,12 @@ def _improve(
     plus: NDArray[np.float32],
     minus: NDArray[np.float32],
     places: list[list[int]],
-    excluded: list[list[int]],
+    excluded: Sequence[Sequence[int]],
 ) -> None:
     """Replace, in place, the best (score, row) of each question by a better one in the block of rows from `first`.
 
     The score of a row is plus[b] - minus[a] + plus[c], of `plus` and `minus` [words, rows of the block], where `places`
-    are a, b and c of each question. Its `excluded` columns are no answer; they may be outside of the block.
+    are a, b and c of each question. Its `excluded` rows are no answer; they may be outside of the block.
     """
     width = plus.shape[1]
     offset, scores = np.empty((2, width), np.float32)
@@ -216,8 +253,8 @@ def _improve(
             pair = (a, b)
         np.add(offset, plus[c], out=scores)
         for row in excluded[number]:
-            if 0 <= row < width:
-                scores[row] = -np.inf
+            if first <= row < first + width:
+                scores[row - first] = -np.inf
         place = int(scores.argmax())
         if scores[place] > best[number][0]:
             best[number] = float(scores[place]), first + place

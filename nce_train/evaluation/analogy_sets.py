@@ -1,4 +1,4 @@
-"""Analogy sets in their three formats: questions-words, MSR's two files, and BATS's directories of word pairs.
+"""Analogy sets in their three formats: four words a line, MSR's two files, and BATS's word pairs; or directories.
 
 A file or directory goes in, questions come out, in the order of the file.
 """
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from nce_train.errors import InputError
 from nce_train.evaluation.set_lines import BLANK, BLANKS, read_lines
+from nce_train.model_files import INPUT, MANIFEST
 
 # All ordered pairs of lines become questions: about a million at this many lines.
 MAX_PAIRS = 1_000
@@ -39,25 +40,13 @@ def read_analogies(path: str | os.PathLike[str]) -> list[Question]:
     - questions-words: `: section` lines, and lines of four words.
     - MSR: lines of three words. The file of the same name with the ending `.answers` has a tag, which becomes the
       section, and the fourth word for each line.
-    - BATS: a directory with files of pairs, in sub-directories or not, or one such file. A pair is a word and its
-      answers, separated by `/`. All ordered pairs of a file's lines are questions, and the file's stem is their
-      section. `b` is the first answer of its line. Every answer of the other line is correct.
+    - BATS: a file of pairs. A pair is a word and its answers, separated by `/`. All ordered pairs of a file's lines are
+      questions, and the file's stem is their section. `b` is the first answer of its line. Every answer of the other
+      line is correct.
+    - a directory of such files, in sub-directories or not: BATS, or GloVe's question-data with four words a line. Where
+      a file names no section, its stem is the section.
     """
-    if Path(path).is_dir():
-        questions = _read_directory(Path(path))
-    else:
-        lines = read_lines(path)
-        first = list(itertools.islice(lines, 1))
-        lines = itertools.chain(first, lines)  # not read again: the path may be a pipe
-        words = len(split_pair(first[0][1])) if first and not first[0][1].startswith(":") else 4
-        if words == 2 and Path(path).suffix == ".answers":
-            raise InputError(f"{path}: these are the answers of a set; name its .questions file")
-        if words == 2:
-            questions = list(_pair_questions(path, lines))
-        elif words == 3:
-            questions = list(_msr_questions(path, lines))
-        else:
-            questions = list(_four_word_questions(path, lines))
+    questions = _read_directory(Path(path)) if Path(path).is_dir() else list(_read_file(path))
     if not questions:
         raise InputError(f"{path}: there is no analogy in this file; it should have lines of four words")
     return questions
@@ -69,8 +58,29 @@ def split_pair(line: str) -> list[str]:
     return fields if len(fields) == 2 else BLANK.split(line)
 
 
-def _four_word_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int, str]]) -> Iterator[Question]:
-    section = ""
+def _read_file(path: str | os.PathLike[str], section: str | None = None) -> Iterator[Question]:
+    """Detect the format of a file from its first line; `section` is that of questions of which the file names none."""
+    lines = read_lines(path)
+    first = list(itertools.islice(lines, 1))
+    lines = itertools.chain(first, lines)  # not read again: the path may be a pipe
+    words = len(split_pair(first[0][1])) if first and not first[0][1].startswith(":") else 4
+    if words == 2 and Path(path).suffix == ".answers":
+        raise InputError(f"{path}: these are the answers of a set; name its .questions file")
+    if words == 2:
+        return _pair_questions(path, lines, section)
+    if words == 3 and (section is None or Path(path).with_suffix(".answers").exists()):
+        return _msr_questions(path, lines)
+    if words == 4:
+        return _four_word_questions(path, lines, section or "")
+    raise InputError(
+        f"{path}, line {first[0][0]}: {words} words where an analogy has four, and a pair a word and its answers "
+        "(word, tab, answer/answer/…); correct the line"
+    )
+
+
+def _four_word_questions(
+    path: str | os.PathLike[str], lines: Iterator[tuple[int, str]], section: str
+) -> Iterator[Question]:
     for number, line in lines:
         if line.startswith(":"):
             section = line[1:].strip(BLANKS)
@@ -114,6 +124,11 @@ def _msr_questions(path: str | os.PathLike[str], lines: Iterator[tuple[int, str]
 
 
 def _read_directory(directory: Path) -> list[Question]:
+    if (directory / MANIFEST).exists() or (directory / INPUT).exists():
+        raise InputError(
+            f"{directory}: this is a model directory, not an evaluation set; give it as MODEL or with --compare, and "
+            "name the set"
+        )
     try:
         files = sorted(
             path
@@ -121,17 +136,20 @@ def _read_directory(directory: Path) -> list[Question]:
             if path.is_file()
             and path.suffix not in _COMPANIONS
             and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+            and not (path.suffix == ".answers" and path.with_suffix(".questions").exists())
         )
     except OSError as error:
         raise InputError(f"{directory}: the set cannot be read ({error.strerror}); check the directory") from None
     if not files:
-        raise InputError(f"{directory}: no file of word pairs in this directory; a set such as BATS has them")
+        raise InputError(
+            f"{directory}: no file of word pairs in this directory, nor of questions; a set such as BATS has them"
+        )
     stems = [path.stem for path in files]
     questions: list[Question] = []
     for path in files:
         # Two files with the same stem are two sections.
         section = path.stem if stems.count(path.stem) == 1 else str(path.relative_to(directory).with_suffix(""))
-        questions.extend(_pair_questions(path, read_lines(path), section))
+        questions.extend(_read_file(path, section))
     return questions
 
 

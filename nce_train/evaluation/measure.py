@@ -33,7 +33,11 @@ class Outcomes(NamedTuple):
 
 
 def measure(
-    embeddings: Embeddings, sets: EvaluationSets, restrict_vocab: int | None, progress: Progress | None = None
+    embeddings: Embeddings,
+    sets: EvaluationSets,
+    restrict_vocab: int | None,
+    progress: Progress | None = None,
+    fold_case: bool = False,
 ) -> Outcomes:
     """Ask all questions and compute the similarities of all pairs."""
 
@@ -42,10 +46,13 @@ def measure(
 
     return Outcomes(
         {
-            name: measure_analogies(embeddings, questions, restrict_vocab, progress_of(name))
+            name: measure_analogies(embeddings, questions, restrict_vocab, progress_of(name), fold_case)
             for name, questions in sets.analogies.items()
         },
-        {name: measure_similarities(embeddings, pairs, restrict_vocab) for name, pairs in sets.similarity.items()},
+        {
+            name: measure_similarities(embeddings, pairs, restrict_vocab, fold_case)
+            for name, pairs in sets.similarity.items()
+        },
     )
 
 

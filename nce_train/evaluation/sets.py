@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
+from nce_train.decompression import ENDINGS
 from nce_train.errors import InputError
 from nce_train.evaluation.analogy_sets import Question, read_analogies, split_pair
 from nce_train.evaluation.set_lines import BLANK, read_lines
 from nce_train.evaluation.similarity_sets import Pair, find_columns, read_similarities
+
+_COMPRESSIONS = (*ENDINGS, ".lzma", ".zip")
 
 PathLike = str | os.PathLike[str]
 Item = TypeVar("Item")
@@ -87,6 +90,11 @@ def _is_pipe(path: PathLike) -> bool:
         return False
 
 
+def _stem(path: Path) -> str:
+    """The name without its ending, and without one of a compression before that."""
+    return Path(path.stem).stem if path.suffix.lower() in _COMPRESSIONS else path.stem
+
+
 def _by_name(
     files: Iterable[tuple[PathLike, str | None]], read: Callable[[PathLike, str | None], list[Item]]
 ) -> dict[str, list[Item]]:
@@ -94,7 +102,7 @@ def _by_name(
     sets: dict[str, list[Item]] = {}
     for file, column in files:
         path = Path(file)
-        name = path.resolve().name if path.is_dir() else path.stem
+        name = path.resolve().name if path.is_dir() else _stem(path)
         if column is not None:
             name += f":{column}"
         if paths.setdefault(name, path) != path:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.postprocess import unit_length
-from nce_train.evaluation.analogies import find_row, restricted_rows
+from nce_train.evaluation.analogies import restricted_rows, word_rows
 from nce_train.evaluation.significance import RESAMPLES, SEED, bootstrap_p, percentile_interval
 from nce_train.evaluation.similarity_sets import Pair
 
@@ -23,7 +23,7 @@ _BLOCK_NUMBERS = 1 << 21
 class SimilarityOutcome(NamedTuple):
     """The cosines of a set's pairs among the first `words` words of a model, and people's scores; [pairs] each.
 
-    `known`: whether both words of a pair are among these words, as given or else in lower case. `similarities`: their
+    `known`: whether both words of a pair are among these words (`measure_analogies` says how). `similarities`: their
     cosines; 0 where a pair is not known.
     """
 
@@ -34,11 +34,14 @@ class SimilarityOutcome(NamedTuple):
 
 
 def measure_similarities(
-    embeddings: Embeddings, pairs: Sequence[Pair], restrict_vocab: int | None = 30_000
+    embeddings: Embeddings, pairs: Sequence[Pair], restrict_vocab: int | None = 30_000, fold_case: bool = False
 ) -> tuple[SimilarityOutcome, SimilarityOutcome]:
-    """Compute the cosines of pairs among the `restrict_vocab` most frequent words, and among all words."""
+    """Compute the cosines of pairs among the `restrict_vocab` most frequent words, and among all words.
+
+    Words are looked up as in `analogies.measure_analogies`.
+    """
     rows = restricted_rows(embeddings, restrict_vocab)
-    return _measure(embeddings, pairs, rows), _measure(embeddings, pairs, len(embeddings))
+    return _measure(embeddings, pairs, rows, fold_case), _measure(embeddings, pairs, len(embeddings), fold_case)
 
 
 def summarise_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome) -> dict[str, Any]:
@@ -146,9 +149,9 @@ def centred_ranks(values: NDArray[np.floating], times: NDArray[np.integer]) -> N
     return ((below[:, ends - ties] + below[:, ends] - below[:, -1:]) / 2)[:, place]
 
 
-def _measure(embeddings: Embeddings, pairs: Sequence[Pair], words: int) -> SimilarityOutcome:
-    index = embeddings.key_to_index
-    rows = np.array([[find_row(index, word, words) for word in pair[:2]] for pair in pairs], np.intp).reshape(-1, 2)
+def _measure(embeddings: Embeddings, pairs: Sequence[Pair], words: int, fold_case: bool) -> SimilarityOutcome:
+    found = word_rows(embeddings, words, fold_case)
+    rows = np.array([[found.find(word) for word in pair[:2]] for pair in pairs], np.intp).reshape(-1, 2)
     known = rows.min(axis=1) >= 0
     similarities = np.zeros(len(pairs), np.float32)
     first, second = rows[known].T

@@ -17,6 +17,7 @@ import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.files import atomic_write
+from nce_train.foreign_files import HEAD_BYTES, refuse_foreign
 
 LINE_END = -1  # in a stream of ids: the end of a line
 DROPPED = -2  # in a table from words to ids: this word has no id
@@ -137,12 +138,22 @@ class Vocabulary:
 
         `unknown` is the word of line 1, when it stands for all words without a row. Its count may then be any. Raises
         InputError when the file cannot be read, or a line is not `word<TAB>count`, empty, a duplicate, or out of order.
-        The message names file and line (from 1).
+        The message names file and line (from 1), or says what the file is when it is known to be something else.
         """
+        content = _content_of(path)
+        try:
+            return cls._parsed(content, path, unknown)
+        except InputError:
+            if content:
+                refuse_foreign(path, content[:HEAD_BYTES], "a vocabulary")
+            raise
+
+    @classmethod
+    def _parsed(cls, content: bytes, path: str | os.PathLike[str], unknown: str | None) -> Self:
         words: list[str] = []
         counts: list[int] = []
         seen: set[str] = set()
-        for number, line in enumerate(_lines_of(path), start=1):
+        for number, line in enumerate(_lines_of(content), start=1):
             where = f"{path}, line {number}"
             if not line:
                 raise InputError(f"{where} is empty: each line is word<TAB>count")
@@ -251,10 +262,13 @@ def is_token(word: str) -> bool:
     return encoded.split() == [encoded] and b"\0" not in encoded
 
 
-def _lines_of(path: str | os.PathLike[str]) -> list[bytes]:
-    """The lines of a file. Only LF, CR and CRLF end a line; U+2028 and the like may occur inside a word."""
+def _content_of(path: str | os.PathLike[str]) -> bytes:
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the vocabulary {path}: {error.strerror}") from None
+
+
+def _lines_of(content: bytes) -> list[bytes]:
+    """The lines of a file. Only LF, CR and CRLF end a line; U+2028 and the like may occur inside a word."""
     return content.splitlines()

@@ -285,3 +285,27 @@ def test_a_terminal_shows_a_bar_for_each_set(here):
     os.close(terminal)
     assert process.returncode == 0, shown.decode()
     assert shown.count(b"capitals: 100%") >= 4  # among frequent words and all, twice
+
+
+def test_words_of_any_case(here):
+    """As given or else in lower case, `OSLO` is not found; a noisy twin in another case is no answer."""
+    Embeddings.load(here / "model.txt").save(here / "lower.txt")
+    text = (here / "model.txt").read_text().replace("athens ", "ATHENS ").replace("oslo ", "OSLO ")
+    (here / "model.txt").write_text(text.replace("norway ", "Norway "))
+    done = run(here, "model.txt", "capitals.txt", "pairs.tsv", "--fold-case", "--json")
+    report = json.loads(done.stdout)
+    plain = json.loads(run(here, "lower.txt", "capitals.txt", "pairs.tsv", "--json").stdout)
+    assert done.returncode == 0 and report.pop("fold_case") is True
+    assert report == {**plain, "model": "model.txt"}
+    done = run(here, "model.txt", "capitals.txt", "--fold-case")
+    assert "words compared in any case, as gensim does by default\n95% intervals" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [("w2v.kv", "capitals.txt"), ("model.txt", "w2v.kv"), ("model.txt", "--compare", "w2v.kv")]
+)
+def test_a_pickle_is_named(here, arguments):
+    (here / "w2v.kv").write_bytes(b"\x80\x04\x95" + bytes(40))
+    done = run(here, *arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("Error: w2v.kv: this is a pickle, such as gensim's save() writes, not ")

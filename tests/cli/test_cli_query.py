@@ -407,3 +407,13 @@ def test_answers_go_to_a_file_and_the_prompt_to_the_terminal(here, tmp_path):
     assert process.wait(100) == 0
     os.close(handle)
     assert re.fullmatch(r"-?\d\.\d{4}\n", (tmp_path / "answers.txt").read_text())
+
+
+def test_a_word_twice_is_a_warning(tmp_path):
+    (tmp_path / "v.vec").write_text("4 2\nthe 1 0\nof 0 1\nthe 0 2\nand 1 1\n")
+    done = run(tmp_path, "v.vec", "neighbours", "the", "--top", "1")
+    assert (done.returncode, done.stdout) == (0, b" 0.7071  and\n")
+    assert done.stderr.decode().splitlines() == [
+        "Warning: v.vec, line 4: the word 'the' stands at v.vec, line 2 already; the first row of a word counts, and 1 "
+        "further row is left out."
+    ]

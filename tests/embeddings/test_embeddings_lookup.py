@@ -33,7 +33,7 @@ def assert_same_answers(ours, theirs):
 
 
 def test_look_up(ours, vectors):
-    assert len(ours) == 200 and "w3" in ours and "absent" not in ours and 3 not in ours
+    assert len(ours) == 200 and "w3" in ours and "absent" not in ours
     assert ours.key_to_index["w7"] == 7 and ours.index_to_key[7] == "w7"
     np.testing.assert_array_equal(ours["w7"], vectors[7])
     np.testing.assert_array_equal(ours[["w7", "w3", "w7"]], vectors[[7, 3, 7]])
@@ -77,10 +77,39 @@ def test_neighbours_of_a_word(ours, theirs, word):
         {"positive": 150},
         {"positive": [np.int64(3), "w2"], "negative": [7]},
         {"positive": [("w1", np.float32(0.25)), (4, np.int16(2))]},
+        {"positive": ["w1"], "negative": None},
+        {"negative": ["w1"], "positive": None},
+        {"positive": ["w1", "w150"], "clip_start": 100},
+        {"positive": ["w1", 150], "clip_start": 100, "clip_end": 160, "topn": 300},
+        {"positive": "w150", "clip_end": 0},
+        {"positive": "w150", "clip_start": 50, "clip_end": 40},
+        {"positive": "w150", "clip_start": 150, "clip_end": 1000},
+        {"positive": "w150", "clip_start": 50, "clip_end": 60, "restrict_vocab": 9},
     ],
 )
 def test_answers_are_those_of_gensim(ours, theirs, question):
     assert_same_answers(ours.most_similar(**question), theirs.most_similar(**question))
+
+
+def test_the_order_of_arguments_is_that_of_gensim(ours, theirs):
+    for arguments in (("w9", "w8", 5, 50, 120), (["w9"], None, 5, 0, None, 30), (["w9"], ["w3"], None, 20, 40)):
+        our_answers, their_answers = ours.most_similar(*arguments), theirs.most_similar(*arguments)
+        if arguments[2] is None:
+            np.testing.assert_allclose(our_answers, their_answers, atol=1e-6)
+        else:
+            assert_same_answers(our_answers, their_answers)
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`:DeprecationWarning")  # by gensim itself
+def test_cosmul_without_negative_words(ours, theirs):
+    theirs_too = theirs.most_similar_cosmul(["w9", "w3"], None, 5)
+    assert_same_answers(ours.most_similar_cosmul(["w9", "w3"], None, 5), theirs_too)
+
+
+@pytest.mark.parametrize("clip", [{"clip_start": -1}, {"clip_end": -5}])
+def test_negative_rows_are_refused(ours, clip):
+    with pytest.raises(ValueError, match="give rows, which count from 0"):
+        ours.most_similar("w1", **clip)
 
 
 def test_all_similarities(ours, theirs):
@@ -168,7 +197,7 @@ def test_keys_that_are_no_words(ours, key, error, sentence):
         lambda: ours[key],
         lambda: ours[[key]],
         lambda: ours.get_vector(key),
-        lambda: ours.most_similar(key),
+        lambda: ours.most_similar([key]),
         lambda: ours.most_similar(["w1", key]),
         lambda: ours.most_similar(negative=[(key, 2)]),
         lambda: ours.similarity("w1", key),

@@ -122,7 +122,6 @@ def test_a_model_directory_with_these_files_is_still_a_model_directory(tmp_path)
         (b"1\t2\n3\t4 5\n", b"a\nb\n", "vectors.tsv, line 2: '4 5' is not a number"),
         (b"1\t2\n3\tnan\n", b"a\nb\n", "row 1: the vector of 'b' holds a number that is not finite"),
         (b"1\t2\n3\t1e99\n", b"a\nb\n", "row 1: the vector of 'b' holds a number that is not finite"),
-        (b"1\t2\n3\t4\n", b"a\na\n", "row 1: the word 'a' stands at .*row 0 already"),
         (b"1\n2\n", b"word\tcount\na\t1\nb\n", "metadata.tsv, line 3: 1 columns where the first line names 2"),
         (b"", b"a\n", "vectors.tsv: it is empty"),
         (b"1\n", b"\n", "metadata.tsv: it is empty"),

@@ -76,7 +76,7 @@ def test_similarities_in_the_common_formats(tmp_path, text):
         (read_similarities, "a\tb\t1\na\tb\tnan\n", "line 2: not two words and a number"),
         (read_similarities, f"a\tb\t1\na\tb\t{'9' * 400}\n", "line 2: not two words and a number"),
         (read_similarities, "w\tv\tscore\n", "there is no pair"),
-        (detect_kind, "", "neither a set of analogies"),
+        (detect_kind, "", "this is an empty file, not an evaluation set"),
         (detect_kind, "one\ntwo\nthree\n: capitals\n", "neither a set of analogies"),
     ],
 )
@@ -202,6 +202,35 @@ def test_damaged_files_of_pairs_are_refused(bats, text, sentence):
     (bats / "x.txt").write_text(text)
     with pytest.raises(InputError, match=rf"x\.txt.*{sentence}"):
         read_analogies(bats)
+
+
+def test_a_directory_is_read_by_its_contents(tmp_path):
+    """Four words a line (GloVe's question-data), sections, MSR's two files and pairs, each as it is alone."""
+    for name, text in {
+        "capital-common.txt": "athens greece paris france\nparis france athens greece\n",
+        "more/gram.txt": ": plural\ncat cats dog dogs\n",
+        "more/msr.questions": "good better rough\n",
+        "more/msr.answers": "JJ_JJR rougher\n",
+        "pairs.txt": "ox\toxen/oxes\ncow\tcows\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert detect_kind(tmp_path) == "analogies"
+    assert read_analogies(tmp_path) == [
+        Question("capital-common", "athens", "greece", "paris", "france"),
+        Question("capital-common", "paris", "france", "athens", "greece"),
+        Question("plural", "cat", "cats", "dog", "dogs"),
+        Question("JJ_JJR", "good", "better", "rough", "rougher"),
+        Question("pairs", "ox", "oxen", "cow", "cows", ()),
+        Question("pairs", "cow", "cows", "ox", "oxen", ("oxes",)),
+    ]
+
+
+@pytest.mark.parametrize("line", ["a b c", "a", "a b c d e"])
+def test_a_file_of_neither_pairs_nor_questions_in_a_directory(tmp_path, line):
+    (tmp_path / "x.txt").write_text(f"# a comment\n{line}\n")
+    with pytest.raises(InputError, match=rf"x\.txt, line 2: {len(line.split())} words where an analogy has four, and"):
+        read_analogies(tmp_path)
 
 
 def test_a_directory_without_files(tmp_path):

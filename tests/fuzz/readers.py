@@ -14,6 +14,7 @@ import shutil
 import struct
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -166,6 +167,13 @@ def foreign_binary() -> dict[str, bytes]:
     return {"v": b"6 3\n" + b"".join(rows)}
 
 
+def zipped(name: str, raw: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, raw)
+    return file.getvalue()
+
+
 def foreign_safetensors() -> dict[str, bytes]:
     """Of another program: bfloat16, a further tensor, no counts."""
     tensors = {
@@ -193,6 +201,10 @@ TARGETS: dict[str, Target] = {
         )
         for ending, pack in PACKERS.items()
     },
+    "glove.zip": Target(lambda: {"v.zip": zipped("v.txt", *exported("glove").values())}, read_vectors),
+    "word2vec, words twice": Target(
+        lambda: {"v": b"6 2\na 1 2\nb 3 4\na 5 6\nc 7 8\nb 9 1\n<unk> 1 1\n"}, read_vectors
+    ),
     "safetensors, bfloat16": Target(foreign_safetensors, read_vectors),
     "safetensors.gz": Target(lambda: exported("safetensors", "float16", ".gz"), read_vectors),
     "projector, without counts": Target(lambda: exported("projector", counted=False), read_vectors),
@@ -205,6 +217,7 @@ TARGETS: dict[str, Target] = {
         lambda: {"s.questions": MSR_QUESTIONS, "s.answers": MSR_ANSWERS},
         lambda path: read_set(path.with_suffix(".questions")),
     ),
+    "analogies, zip": Target(lambda: {"set.zip": zipped("set.txt", ANALOGIES)}, read_set),
     "analogies, pairs": Target(lambda: {"set.txt": PAIRS}, read_set),
     "similarities": Target(lambda: {"set.tsv": SIMILARITIES}, read_set),
     "similarities, many columns": Target(lambda: {"set.csv": RATED}, read_set),

@@ -13,8 +13,11 @@ from nce_train.errors import InputError
 
 _MARK = b"%_"
 _EMPTY = b"%_%00"
-# A file whose first word begins so would be recognised as gzip, xz, `.npy`, bzip2, zstd or safetensors.
-_MAGIC = re.compile(rb"\x1f\x8b|\xfd7zXZ|\x93NUMPY|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|\x28\xb5\x2f\xfd|[\s\S]{5}\0\0\0\{")
+# A file whose first word begins so would be recognised as gzip, xz, zip, `.npy`, bzip2, zstd, safetensors or lzma.
+_MAGIC = re.compile(
+    rb"\x1f\x8b|\xfd7zXZ|PK\x03\x04|PK\x05\x06|\x93NUMPY|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|\x28\xb5\x2f\xfd|"
+    rb"[\s\S]{5}\0\0\0\{|\x5d\0\0[\s\S]{2}(?:\xff{8}|[\s\S]{5}\0\0\0)\0"
+)
 _BLANK = re.compile(rb"[ \t\n\v\f\r]")
 _ENCODED = re.compile(rb"[% \t\n\v\f\r]")
 # What a cell cannot hold: line breaks, tabs, bytes that are not UTF-8.

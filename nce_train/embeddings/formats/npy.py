@@ -7,6 +7,7 @@ directory holds its arrays and its vocabulary in the same form, but without esca
 
 import math
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -22,10 +23,12 @@ from nce_train.embeddings.formats.precision import dequantise
 from nce_train.embeddings.formats.table import LARGEST_COUNT, Table, check_memory
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
+from nce_train.model_files import BIAS, INPUT, OUTPUT, VOCABULARY
 from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
 
 _MAGIC = b"\x93NUMPY"
+_OF_GENSIM = re.compile(r"\.(vectors\w*|syn[01]\w*|expElogbeta|norms)\.npy$")
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -102,6 +105,7 @@ def recognises(_path: Path, head: bytes) -> bool:
 
 def read(path: Path, mmap: bool) -> Table:
     """Read both files; a plain float32 array is mapped if `mmap` is set."""
+    _refuse_without_words(path)
     vectors = read_array(path, mmap)
     words, counts = read_vocabulary(_vocabulary_path(path))
     if len(words) != len(vectors):
@@ -167,6 +171,19 @@ def _is_scaled(dtype: np.dtype) -> bool:
         and dtype["values"].base == np.int8
         and len(dtype["values"].shape) == 1
     )
+
+
+def _refuse_without_words(path: Path) -> None:
+    """Refuse a part of a model directory, and what gensim's save() writes beside a pickle."""
+    if _vocabulary_path(path).exists():
+        return
+    if path.name in (INPUT, OUTPUT, BIAS) and (path.parent / VOCABULARY).exists():
+        raise InputError(f"{path}: this is a part of a model directory; name the directory {path.parent}")
+    if _OF_GENSIM.search(path.name):
+        raise InputError(
+            f"{path}: this is an array that gensim's save() writes beside a pickle, and has no words; in gensim, call "
+            "model.wv.save_word2vec_format('v.bin', binary=True)"
+        )
 
 
 def _vocabulary_path(path: Path) -> Path:

@@ -22,10 +22,11 @@ from typing import NamedTuple
 from nce_train.embeddings.formats import glove, model_directory, npy, projector, safetensors, word2vec
 from nce_train.embeddings.formats.compression import ENDINGS, check_writable, open_reading
 from nce_train.embeddings.formats.precision import DTYPES, with_precision
-from nce_train.embeddings.formats.table import Table, check_table
+from nce_train.embeddings.formats.table import Table, check_table, without_repeats
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE
 from nce_train.errors import InputError
 from nce_train.files import check_output_path, report_write_failure
+from nce_train.foreign_files import looks_like_vectors, refuse_archive, refuse_foreign
 
 
 class Format(NamedTuple):
@@ -75,8 +76,6 @@ FORMATS: dict[str, Format] = {
 
 VECTORS = ("input", "output", "sum")
 
-_FASTTEXT_MODEL = (793712314).to_bytes(4, "little")  # how fastText's own `.bin` begins
-
 # Enough for the first two lines of any table up to dim 4096 in text, unless a word is very long.
 _HEAD_BYTES = 1 << 18
 
@@ -101,12 +100,9 @@ def read_table(path: str | os.PathLike[str], *, mmap: bool = True, vectors: str 
     elif vectors != "input":
         raise InputError(f"{path}: a vectors file has no {vectors} vectors; give the model directory that it came from")
     elif format is not None:
-        table = format.read(path, mmap)
-    elif head.startswith(_FASTTEXT_MODEL):
-        raise InputError(
-            f"{path}: a whole fastText model, which cannot be read; take the .vec that fastText wrote with it"
-        )
+        table = without_repeats(format.read(path, mmap), path)
     else:
+        refuse_foreign(path, head, "vectors")
         raise InputError(
             f"{path}: neither a model directory nor a vectors file that can be read "
             f"({', '.join(FORMATS)}); its first line is not words and numbers"
@@ -139,10 +135,14 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
 
 
 def _head(path: Path) -> bytes:
+    """The beginning of the file; archives, and lists of words with counts, which look like vectors, are refused."""
+    refuse_archive(path, "vectors")
     with open_reading(path) as file:
         head = file.read(_HEAD_BYTES)
         if head.count(b"\n") < 2:
             head += file.read(LONGEST_LINE)
+    if looks_like_vectors(head):
+        refuse_foreign(path, head, "vectors")
     return head
 
 

@@ -4,6 +4,7 @@ Each reader checks the form of its own file. `check_table` checks what must hold
 distinct, numbers are finite. `make_table` turns a caller's words and numbers into a table.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.arguments import check_words
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.memory import available_memory
 
 LARGEST_COUNT = 10**18 - 1  # 18 digits, which all formats can hold
@@ -96,6 +97,40 @@ def check_table(table: Table) -> None:
                 f"{place(start + row)}: the vector of {quote(words[start + row])} holds a number that is not "
                 "finite (NaN or infinity); train or export it again"
             )
+
+
+def without_repeats(table: Table, path: Path) -> Table:
+    """Leave out the rows whose word an earlier row has, with one warning, as gensim does.
+
+    The rows that stay are moved up in place where the vectors are in memory; vectors that are a map are copied.
+    """
+    words, vectors, counts = table.words, table.vectors, table.counts
+    if len(set(words)) == len(words):
+        return table
+    first = {word: row for row, word in zip(range(len(words) - 1, -1, -1), reversed(words), strict=True)}
+    rows = np.sort(np.fromiter(first.values(), np.intp, len(first)))
+    repeated = next(row for row, word in enumerate(words) if first[word] != row)
+    left_out = len(words) - len(rows)
+    warnings.warn(
+        f"{table.place(repeated)}: the word {quote(words[repeated])} stands at {table.place(first[words[repeated]])} "
+        f"already; the first row of a word counts, and {left_out:,} further row{'s'[: left_out > 1]} "
+        f"{'are' if left_out > 1 else 'is'} left out.",
+        NceTrainWarning,
+        stacklevel=2,
+    )
+    kept = vectors
+    if not vectors.flags.writeable:
+        check_memory(path, len(rows), vectors.shape[1])
+        kept = np.empty((len(rows), vectors.shape[1]), vectors.dtype)
+    for start in range(0, len(rows), _CHECKED_ROWS):  # no row is overwritten before it is read: rows[n] >= n
+        block = rows[start : start + _CHECKED_ROWS]
+        kept[start : start + len(block)] = vectors[block]
+    return table._replace(
+        words=[words[row] for row in rows.tolist()],
+        vectors=kept[: len(rows)],
+        counts=None if counts is None else counts[rows],
+        place=lambda row: table.place(int(rows[row])),
+    )
 
 
 def check_memory(path: Path, rows: int, dim: int = 1) -> None:

@@ -6,6 +6,7 @@ both, fastText the text (`.vec`).
 """
 
 import re
+import warnings
 from pathlib import Path
 from typing import IO
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from nce_train.embeddings.formats.compression import most_bytes, open_reading, open_writing
 from nce_train.embeddings.formats.escape import escape_word, unescape_word
-from nce_train.embeddings.formats.table import Table, check_memory
+from nce_train.embeddings.formats.table import Table, check_memory, quote
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE, is_number, read_lines, write_lines
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 
 _BLOCK_BYTES = 1 << 24
 _BLOCK_ROWS = 1 << 12
@@ -28,14 +29,14 @@ def recognises_text(_path: Path, head: bytes) -> bool:
     header = _HEADER.match(head)
     if header is None:
         return False
-    dim, body = int(header[2]), head[header.end() :]
+    dim, body = int(header[2]), head[header.end() :].lstrip(b"\r\n")  # in binary, gensim keeps the word "\n"
     line, line_break, _ = body.partition(b"\n")
     fields = line.split()
     if line_break and len(fields) > dim and is_number(fields[-1]):
         return True
     after = body.partition(b" ")[2][4 * dim : 4 * dim + 1]
     printable = not re.search(rb"[^\t\r\x20-\x7e]", line.partition(b" ")[2])
-    return printable and after not in (b"", b"\n")
+    return printable and after not in (b"", b"\r", b"\n")
 
 
 def recognises_binary(_path: Path, head: bytes) -> bool:
@@ -49,18 +50,24 @@ def read_text(path: Path, _mmap: bool) -> Table:
         rows, dim = _read_header(file, path, bytes_a_number=2)
         words: list[str] = []
         vectors = np.empty((rows, dim), np.float32)
+        further: list[str] = []
         for more_words, more_vectors in read_lines(file, path, dim, first_line=2):
-            if len(words) + len(more_words) > rows:
-                raise InputError(
-                    f"{path}, line {rows + 2}: the file goes on after the {rows} rows that its header states; "
-                    "correct the header"
-                )
-            vectors[len(words) : len(words) + len(more_words)] = more_vectors
-            words += more_words
+            counted = min(len(more_words), rows - len(words))
+            vectors[len(words) : len(words) + counted] = more_vectors[:counted]
+            words += more_words[:counted]
+            further += more_words[counted:]
     if len(words) < rows:
         raise InputError(
             f"{path}, line {len(words) + 1}: the file ends after {len(words)} of the {rows} rows that its "
             "header states; it is cut short"
+        )
+    if further:  # GloVe counts the words without <unk>, whose row is the last
+        stand, are, them = ("s stand", "are", "them") if len(further) > 1 else (" stands", "is", "it")
+        warnings.warn(
+            f"{path}, line {rows + 2}: {len(further)} further row{stand} after the {rows} rows that the header states "
+            f"({quote(further[0])}) and {are} left out, as in gensim; correct the header to read {them}.",
+            NceTrainWarning,
+            stacklevel=2,
         )
     return Table(words, vectors, place=lambda row: f"{path}, line {row + 2}")
 
@@ -87,7 +94,7 @@ def read_binary(path: Path, _mmap: bool) -> Table:
                     )
                 buffer, position = buffer[position:] + more, 0
                 blank = buffer.find(b" ", position)
-            words.append(unescape_word(buffer[position:blank].lstrip(b"\n")))
+            words.append(unescape_word(buffer[position:blank].lstrip(b"\r\n")))
             vectors[row] = np.frombuffer(buffer, "<f4", dim, blank + 1)
             position = blank + 1 + 4 * dim
         if (buffer[position:] + file.read(_BLOCK_BYTES)).strip():

@@ -1,7 +1,8 @@
 """Decompression: the stored bytes of a text or of vectors go in, their contents come out.
 
-The kind of compression (gzip, bzip2, xz, zstd, or none) is detected from the first bytes, never from the file name.
-A file may consist of several members; all of them are read. Damaged and truncated files raise `InputError`.
+The kind of compression (gzip, bzip2, xz, zstd, lzma, a zip archive of one file, or none) is detected from the first
+bytes, never from the file name. A file may consist of several members; all of them are read, except that of a zip
+archive, which is one file. Damaged and truncated files raise `InputError`.
 """
 
 import bz2
@@ -13,43 +14,64 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nce_train import zip_archive
 from nce_train.errors import InputError
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst")
-HEAD_BYTES = 10  # the length of the longest magic number
+HEAD_BYTES = 14  # the length of the longest magic number
 
 _COMPRESSED_CHUNK = 1 << 16
 
 
 class Codec(NamedTuple):
-    """A kind of compression: its name, a factory of decompressors for one member, and the error they raise."""
+    """A kind of compression: its name, a factory of decompressors for one member, and the error they raise.
+
+    Without a factory it is a zip archive.
+    """
 
     name: str
-    new_member: Callable[[], Any]
+    new_member: Callable[[], Any] | None
     error: type[Exception]
 
 
 def decompressed(stored: io.RawIOBase, name: str) -> io.RawIOBase:
     """The text of a stored stream, decompressed where necessary; `name` is that of the file in messages."""
-    head = np.empty(HEAD_BYTES, np.uint8)
-    start = head[: read_fully(stored, head, 0)].tobytes()
-    whole = _Prepended(start, stored)
-    codec = detect_codec(start, name)
-    return whole if codec is None else _Decompressor(whole, codec, name)
+    head, whole = peeked(stored, HEAD_BYTES)
+    codec = detect_codec(head, name)
+    if codec is None:
+        return whole
+    if codec.new_member is not None:
+        return _Decompressor(whole, codec, name)
+    if stored.seekable():
+        zip_archive.refuse_several_files(stored, name)
+    return zip_archive.ZipReader(whole, name)
+
+
+def peeked(stream: io.RawIOBase, count: int) -> tuple[bytes, io.RawIOBase]:
+    """The first `count` bytes of a stream, fewer at its end; and the stream from its beginning."""
+    head = np.empty(count, np.uint8)
+    start = head[: read_fully(stream, head, 0)].tobytes()
+    return start, _Prepended(start, stream)
 
 
 def detect_codec(head: bytes, name: str) -> Codec | None:
     """The codec of a file that begins with `head` (`HEAD_BYTES`), or None for plain text.
 
-    The magic numbers are those of RFC 1952 (gzip), bzip2's header and first block, the .xz format 1.2, and RFC 8878
-    (zstd).
+    The magic numbers are those of RFC 1952 (gzip), bzip2's header and first block, the .xz format 1.2, RFC 8878 (zstd),
+    and APPNOTE.TXT 4.3 (zip). The older .lzma has none: its header is 0x5D, a dictionary size that is a multiple of
+    64 KiB, and the size of the contents, where -1 means unknown; the first byte of the data is 0.
     """
     if head.startswith(b"\x1f\x8b\x08"):
         return Codec("gzip", lambda: zlib.decompressobj(wbits=31), zlib.error)
-    if head.startswith(b"BZh") and head[4:] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
+    if head.startswith(b"BZh") and head[4:10] in (b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"):
         return Codec("bzip2", bz2.BZ2Decompressor, OSError)
     if head.startswith(b"\xfd7zXZ\0"):
         return Codec("xz", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ), lzma.LZMAError)
+    is_size = head[5:13] == b"\xff" * 8 or head[10:13] == b"\0\0\0"
+    if head.startswith(b"\x5d\0\0") and is_size and head[13:14] == b"\0":
+        return Codec("lzma", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE), lzma.LZMAError)
+    if head.startswith((zip_archive.FILE, zip_archive.END)):
+        return Codec("zip", None, InputError)
     is_skippable_frame = head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
     if head.startswith(b"\x28\xb5\x2f\xfd") or is_skippable_frame:
         try:
@@ -74,7 +96,7 @@ def read_fully(stream: io.RawIOBase, text: np.ndarray, filled: int) -> int:
 
 
 class _Prepended(io.RawIOBase):
-    """A stream with the bytes put back that were read to detect its codec."""
+    """A stream with the bytes put back that `peeked` has read."""
 
     def __init__(self, head: bytes, rest: io.RawIOBase) -> None:
         self.head = head
@@ -117,6 +139,7 @@ class _Decompressor(io.RawIOBase):
                 self.input = self.input.lstrip(b"\0")  # padding between members
                 if not self.input:
                     continue
+                assert self.codec.new_member is not None
                 self.member = self.codec.new_member()
             self.output = self._decompress(len(buffer))
         count = min(len(buffer), len(self.output))

@@ -34,6 +34,7 @@ HELPERS = {
     "memory",
     "model_files",
     "npy_file",
+    "zip_archive",
 }
 MOST_LINES = 500
 

@@ -218,6 +218,15 @@ class _CountingReader(io.RawIOBase):
         self.listed = listed
         self.digest = hashlib.sha256()
 
+    def seekable(self) -> bool:
+        return self.file.seekable()
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
     def readinto(self, buffer: Any) -> int:
         wanted = memoryview(buffer)
         if self.source.span is not None:

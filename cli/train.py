@@ -143,9 +143,10 @@ def _default_output(corpus: str) -> Path:
 def _print_estimate(estimate: "Estimate") -> None:
     from nce_train.api.progress import format_duration
 
+    text = estimate.text
     rows = [
-        ("vocabulary", f"{estimate.vocabulary:,} words"),
-        ("tokens an epoch", f"{estimate.tokens:,}"),
+        ("vocabulary", _words(estimate.vocabulary, text.distinct_words)),
+        ("tokens an epoch", _tokens(estimate.tokens, text.tokens)),
         ("pairs in all", f"{estimate.pairs:,}"),
         ("memory", f"at most {estimate.memory_bytes / 2**20:,.0f} MiB"),
         ("disk", f"at most {estimate.disk_bytes / 2**20:,.0f} MiB"),
@@ -160,6 +161,14 @@ def _print_estimate(estimate: "Estimate") -> None:
         ]
     for name, text in rows:
         click.echo(f"{name:<17} {text}")
+
+
+def _words(kept: int, distinct: int | None) -> str:
+    return f"{kept:,} words" + (f" of {distinct:,}" if distinct is not None and distinct > kept else "")
+
+
+def _tokens(kept: int, in_text: int) -> str:
+    return f"{kept:,}" + (f" of {in_text:,} ({kept / in_text:.0%})" if in_text > kept else "")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nce_train.api.inputs import corpus_inputs, refuse_overwriting
+from nce_train.api.inputs import corpus_inputs, refuse_inside_corpus, refuse_overwriting
 from nce_train.arguments import PathLike, check_number, check_path, check_positive
 from nce_train.embeddings.formats.compression import check_writable, open_writing
 from nce_train.errors import InputError
@@ -116,5 +116,6 @@ def _check_outputs(outputs: Sequence[Path], corpus: Any) -> None:
         check_writable(path)
         check_output_path(path)
         refuse_overwriting(path, inputs)
+        refuse_inside_corpus(path, corpus)
         if any(path.absolute() == other.absolute() or is_same_file(path, other) for other in outputs[:number]):
             raise InputError(f"{path}: the text goes here; name another file for the list of phrases")

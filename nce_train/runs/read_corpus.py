@@ -10,7 +10,7 @@ from nce_train.runs.context import RunContext
 from nce_train.runs.limits import refuse_without_memory, shortage_of_room
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.warm_start import WarmStart
-from nce_train.text.corpus import EncodedCorpus, encode_corpus, encoding_warnings
+from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
@@ -59,7 +59,7 @@ def read_corpus(
             cache=cache,
             progress=scanning,
         )
-    for warning in [*encoded.warnings, *encoding_warnings(encoded.vocabulary)]:
+    for warning in encoded.warnings:
         watcher.note(warning)
     watcher.scanned(encoded)
     refuse_without_memory(len(encoded.vocabulary), settings, cluster)

@@ -5,19 +5,26 @@ order. When all words are counted, the vocabulary is selected, and the ids in th
 """
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text import token_cache
+from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Corpus, SourceList, list_sources
+from nce_train.text.text_warnings import (
+    TextFacts,
+    cause_of_few_words,
+    dropped_warnings,
+    left_out_warnings,
+    text_warnings,
+)
 from nce_train.text.token_file import CountedText, Progress, count_words, open_token_file, write_final_ids
 from nce_train.text.vocabulary import DROPPED, Vocabulary, extend_vocabulary
 
@@ -27,8 +34,29 @@ if TYPE_CHECKING:
 
 TOKEN_FILE = "tokens.npy"
 
-_PUNCTUATION_SHARE = 0.05
-_UNDECODABLE = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8 are surrogates in a str
+
+class TextSize(NamedTuple):
+    """How much a text holds, whatever the vocabulary."""
+
+    distinct_words: int | None  # None when they were not counted
+    tokens: int
+
+    def describe(self, num_words: int, num_tokens: int) -> str:
+        """A vocabulary and its tokens, with what they leave out.
+
+        Examples
+        --------
+        >>> TextSize(17000, 18000).describe(30, 900)
+        '30 words of 17,000, 900 of 18,000 tokens in it (5%)'
+        >>> TextSize(30, 900).describe(30, 900)
+        '30 words, 900 tokens in it'
+        """
+        words, tokens = f"{num_words:,} words", f"{num_tokens:,}"
+        if self.distinct_words is not None and self.distinct_words > num_words:
+            words += f" of {self.distinct_words:,}"
+        if self.tokens > num_tokens:
+            return f"{words}, {tokens} of {self.tokens:,} tokens in it ({num_tokens / self.tokens:.0%})"
+        return f"{words}, {tokens} tokens in it"
 
 
 @dataclass
@@ -44,6 +72,7 @@ class EncodedCorpus:
     stream: np.ndarray
     path: Path  # of the file of `stream`
     token_count: int  # ids in the stream, without the -1
+    text: TextSize
     sources: list[dict[str, Any]]  # `name`, `bytes` and `sha256` of each, as stored (before decompression)
     timings: dict[str, float]  # seconds: `vocabulary`, reading and counting; `encode`, writing the final ids
     from_cache: bool  # whether an earlier encoding was reused
@@ -142,17 +171,24 @@ def encode_corpus(
         with open_token_file(target) as file:
             mark_lines = line_breaks == "sentence"
             counted = count_words(listed, file, target.parent, tokens, lowercase, mark_lines, threads, progress)
-            check_has_words(listed, counted.num_words)
+            check_has_words(listed, counted.num_words, counted.torn)
+            is_given = vocabulary is not None
             if vocabulary is None:
-                vocabulary, row_of, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown, extend)
+                vocabulary, row_of, facts, warnings = _vocabulary_of(
+                    listed, counted, min_count, max_vocab, unknown, extend
+                )
             else:
-                row_of, warnings = _rows_in(vocabulary, counted)
+                row_of, facts = _rows_in(listed, vocabulary, counted)
+                warnings = text_warnings(facts)
             counted_at = time.perf_counter()
             token_count = write_final_ids(file, counted, row_of, DROPPED if unknown is None else 0, progress)
             if token_count == 0:
                 raise no_known_word(vocabulary, str(listed))
+        text = TextSize(facts.num_words, facts.num_tokens)
+        limits: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "is_given": is_given}
+        warnings += dropped_warnings(text.tokens, token_count, len(vocabulary), **limits)
         sources = [source.describe() for source in listed.sources]
-        encoding = token_cache.Encoding(vocabulary, token_count, sources, warnings)
+        encoding = token_cache.Encoding(vocabulary, token_count, text, sources, warnings)
         if key is not None:
             token_cache.store(key, target, encoding)
     return EncodedCorpus(
@@ -160,10 +196,11 @@ def encode_corpus(
         stream=np.load(target, mmap_mode="r", allow_pickle=False),
         path=target,
         token_count=encoding.token_count,
+        text=TextSize(*encoding.text),
         sources=encoding.sources,
         timings={"vocabulary": counted_at - started, "encode": time.perf_counter() - counted_at},
         from_cache=from_cache,
-        warnings=encoding.warnings,
+        warnings=[*left_out_warnings(listed), *encoding.warnings],
     )
 
 
@@ -177,8 +214,8 @@ def count_corpus(
     unknown: str | None = None,
     threads: int = 1,
     progress: Progress | None = None,
-) -> tuple[Vocabulary, list[dict[str, Any]], list[str]]:
-    """Count a corpus without writing ids; returns the vocabulary, `EncodedCorpus.sources`, and warnings.
+) -> tuple[Vocabulary, TextSize, list[dict[str, Any]], list[str]]:
+    """Count a corpus without writing ids; returns the vocabulary, and `text`, `sources` and warnings as encoding does.
 
     Parameters and errors are those of `encode_corpus`. With millions of distinct words, a temporary file is written
     to the system's directory for such files.
@@ -186,10 +223,12 @@ def count_corpus(
     _check_choice("tokens", tokens, "whitespace", "words")
     listed = list_sources(corpus)
     counted = count_words(listed, None, Path(tempfile.gettempdir()), tokens, lowercase, False, threads, progress)
-    check_has_words(listed, counted.num_words)
-    vocabulary, _, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown)
-    warnings += encoding_warnings(vocabulary)
-    return vocabulary, [source.describe() for source in listed.sources], warnings
+    check_has_words(listed, counted.num_words, counted.torn)
+    vocabulary, _, facts, warnings = _vocabulary_of(listed, counted, min_count, max_vocab, unknown)
+    text, kept = TextSize(facts.num_words, facts.num_tokens), int(vocabulary.counts.sum())
+    limits: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "is_given": False}
+    warnings = [*left_out_warnings(listed), *warnings, *dropped_warnings(text.tokens, kept, len(vocabulary), **limits)]
+    return vocabulary, text, [source.describe() for source in listed.sources], warnings
 
 
 def wanted_words(
@@ -217,10 +256,15 @@ def wanted_words(
 
 
 def choose_vocabulary(
-    merged: "MergedWords", min_count: int, max_vocab: int | None, unknown: str | None, extend: Vocabulary | None
+    merged: "MergedWords",
+    facts: TextFacts,
+    min_count: int,
+    max_vocab: int | None,
+    unknown: str | None,
+    extend: Vocabulary | None,
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
     """The vocabulary of the `wanted_words` of a text, the row of each merged word, and warnings."""
-    warnings = _punctuation_warnings(merged)
+    warnings = text_warnings(facts)
     columns = merged.words, merged.counts, merged.first
     limits: dict[str, Any] = {
         "min_count": min_count,
@@ -230,14 +274,15 @@ def choose_vocabulary(
     if extend is not None:
         vocabulary, row_of, more_warnings = extend_vocabulary(extend, *columns, **limits)
         return vocabulary, row_of, warnings + more_warnings
-    limits |= {"unknown": unknown, "num_other_words": merged.num_other_words}
+    limits |= {"unknown": unknown, "num_other_words": merged.num_other_words, "cause": cause_of_few_words(facts)}
     return *Vocabulary.select(*columns, **limits), warnings
 
 
-def check_has_words(listed: SourceList, num_words: int) -> None:
+def check_has_words(listed: SourceList, num_words: int, torn: TornTokens) -> None:
     """Raise InputError when a text has no words."""
     if num_words == 0:
-        raise InputError(f"the {listed} holds no token")
+        cause = cause_of_few_words(TextFacts(listed, torn=torn))
+        raise InputError(f"the {listed} holds no token" + ("" if cause is None else f": {cause}"))
 
 
 def check_room_to_extend(extend: Vocabulary | None, max_vocab: int | None) -> None:
@@ -249,18 +294,6 @@ def check_room_to_extend(extend: Vocabulary | None, max_vocab: int | None) -> No
 def no_known_word(vocabulary: Vocabulary, text: str = "corpus") -> InputError:
     """The error for a text that contains no word of the vocabulary."""
     return InputError(f"the {text} holds none of the {len(vocabulary)} words of the vocabulary")
-
-
-def encoding_warnings(vocabulary: Vocabulary) -> list[str]:
-    """A warning when words are not UTF-8."""
-    undecodable = [word for word in vocabulary.words if _UNDECODABLE.search(word)]
-    if not undecodable:
-        return []
-    first = undecodable[0].encode("utf-8", "surrogateescape")
-    return [
-        f"{len(undecodable):,} of the {len(vocabulary):,} words are not UTF-8, such as {first!r}: other programs may "
-        "not read them; if the text is in another encoding, convert it (iconv -f LATIN1 -t UTF-8)"
-    ]
 
 
 def _check_choice(option: str, value: str, *choices: str) -> None:
@@ -279,32 +312,26 @@ def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | Non
 
 
 def _vocabulary_of(
+    listed: SourceList,
     counted: CountedText,
     min_count: int,
     max_vocab: int | None,
     unknown: str | None,
     extend: Vocabulary | None = None,
-) -> tuple[Vocabulary, np.ndarray, list[str]]:
+) -> tuple[Vocabulary, np.ndarray, TextFacts, list[str]]:
     from nce_train.text import word_runs  # compiled code
 
     wanted = wanted_words(min_count, max_vocab, extend)
     merged = word_runs.merge(counted.runs.values(), wanted, counted.is_raw)
-    return choose_vocabulary(merged, min_count, max_vocab, unknown, extend)
+    facts = TextFacts.of(listed, counted.torn, merged)
+    vocabulary, row_of, warnings = choose_vocabulary(merged, facts, min_count, max_vocab, unknown, extend)
+    return vocabulary, row_of, facts, warnings
 
 
-def _rows_in(vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, list[str]]:
-    """The row of each merged word, and warnings."""
+def _rows_in(listed: SourceList, vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, TextFacts]:
+    """The row of each merged word, and what is known of the text."""
     from nce_train.text import word_runs  # compiled code
 
     known = word_runs.vocabulary_run(vocabulary.words)
     row_of, merged = word_runs.merge_with_vocabulary(counted.runs.values(), known, counted.is_raw)
-    return row_of, _punctuation_warnings(merged)
-
-
-def _punctuation_warnings(merged: "MergedWords") -> list[str]:
-    """A warning when many tokens end in punctuation."""
-    num_tokens = int(merged.counts.sum()) + merged.num_other_tokens
-    if merged.num_punctuated <= _PUNCTUATION_SHARE * num_tokens:
-        return []
-    share = merged.num_punctuated / num_tokens
-    return [f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out"]
+    return row_of, TextFacts.of(listed, counted.torn, merged)

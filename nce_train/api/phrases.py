@@ -116,6 +116,7 @@ def _check_outputs(outputs: Sequence[Path], corpus: Any) -> None:
         check_writable(path)
         check_output_path(path)
         refuse_overwriting(path, inputs)
-        refuse_inside_corpus(path, corpus)
         if any(path.absolute() == other.absolute() or is_same_file(path, other) for other in outputs[:number]):
             raise InputError(f"{path}: the text goes here; name another file for the list of phrases")
+    for path in outputs:
+        refuse_inside_corpus(path, corpus)

@@ -41,22 +41,22 @@ class TextSize(NamedTuple):
     distinct_words: int | None  # None when they were not counted
     tokens: int
 
-    def describe(self, num_words: int, num_tokens: int) -> str:
-        """A vocabulary and its tokens, with what they leave out.
+    def describe(self, num_words: int, num_tokens: int, unit: str = "tokens") -> str:
+        """The size of a vocabulary and its tokens, with what they leave out.
 
         Examples
         --------
         >>> TextSize(17000, 18000).describe(30, 900)
-        '30 words of 17,000, 900 of 18,000 tokens in it (5%)'
+        '30 words of 17,000, 900 of 18,000 tokens (5%)'
         >>> TextSize(30, 900).describe(30, 900)
-        '30 words, 900 tokens in it'
+        '30 words, 900 tokens'
         """
         words, tokens = f"{num_words:,} words", f"{num_tokens:,}"
         if self.distinct_words is not None and self.distinct_words > num_words:
             words += f" of {self.distinct_words:,}"
         if self.tokens > num_tokens:
-            return f"{words}, {tokens} of {self.tokens:,} tokens in it ({num_tokens / self.tokens:.0%})"
-        return f"{words}, {tokens} tokens in it"
+            return f"{words}, {tokens} of {self.tokens:,} {unit} ({num_tokens / self.tokens:.0%})"
+        return f"{words}, {tokens} {unit}"
 
 
 @dataclass

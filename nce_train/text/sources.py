@@ -157,9 +157,11 @@ def _remote_sources(url: str, role: str) -> list[Source]:
         try:
             info = system.info(path)
         except FileNotFoundError:
-            if not re.search(r"[*?\[]", path):
+            wildcard = re.search(r"[*?\[]", path)
+            if wildcard is None:
                 raise
-            found = [each for each in system.glob(path) if system.isfile(each)]
+            parent = path[: wildcard.start()].rpartition("/")[0]
+            found = [each for each in system.glob(path) if system.isfile(each) and not _is_hidden(each[len(parent) :])]
         else:
             if info["type"] != "directory":
                 return [Source(url, url=url, size=info["size"])]

@@ -73,9 +73,7 @@ def test_a_duration_has_its_two_largest_units(seconds, text):
 
 
 def test_compiling_has_a_line_of_its_own(capsys):
-    assert (
-        shown(capsys, lambda display: display.compiling()) == "compiling the kernel, which is stored for later runs\n"
-    )
+    assert shown(capsys, lambda display: display.compiling()) == "compiling the kernel, to be stored for later runs\n"
 
 
 def test_the_time_left_is_computed_from_the_speed_in_the_same_line(capsys):

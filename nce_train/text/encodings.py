@@ -39,7 +39,7 @@ _MULTI_BYTE = {
 _MOSTLY_LETTERS = {"cp1251": _CYRILLIC, "koi8-r": _CYRILLIC}
 _FEW_LETTERS = {"cp1252": _LATIN}
 _LEAST_SCORE = 0.3
-_MOST_ACCENTED = 0.45  # of the letters of words with accents
+_MOST_ACCENTED = 0.65  # of the letters of words with accents; in Cyrillic words all are
 
 
 PlacedWords = list[tuple[int, bytes]]  # positions in the text, and words

@@ -68,8 +68,8 @@ class MergedWords(NamedTuple):
 
     @property
     def num_words(self) -> int:
-        """All distinct words."""
-        return len(self.words) + self.num_other_words
+        """All distinct words of the text: one of a vocabulary that is merged with it may have a count of 0."""
+        return int(np.count_nonzero(self.counts)) + self.num_other_words
 
     @property
     def num_tokens(self) -> int:

@@ -79,7 +79,8 @@ def main(
 ) -> None:
     """Train word embeddings on text.
 
-    CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst), directories of them, or - for standard input.
+    CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst, .zip of one file), directories of them, or - for
+    standard input.
     Without -o, the model directory is named after the first corpus.
 
     \b

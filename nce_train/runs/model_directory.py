@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nce_train.decompression import ENDINGS
+from nce_train.decompression import READ_ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, PARAMETERS, RUN, VOCABULARY
@@ -33,7 +33,7 @@ NEW = "model"  # in the checkpoint: the finished files, until all of them are wr
 def default_output(corpus: str | os.PathLike[str]) -> Path:
     """The output directory named after the first corpus: `texts/medium.txt.xz` → `medium.nce`."""
     name = Path(os.path.abspath(corpus)).name
-    for ending in ENDINGS:
+    for ending in READ_ENDINGS:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
             break

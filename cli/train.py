@@ -24,7 +24,8 @@ def _list_presets(context: click.Context, option: click.Parameter, given: bool) 
 
 _HELP = """Train word embeddings on text.
 
-CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst), directories of them, or - for standard input.
+CORPUS is one or more text files (plain, .gz, .bz2, .xz, .zst, .zip of one file), directories of them, or - for
+standard input.
 Without -o, the model directory is named after the first corpus.
 
 \b
@@ -146,9 +147,10 @@ def main(
 def _print_estimate(estimate: "Estimate") -> None:
     from nce_train.api.progress import format_duration
 
+    text = estimate.text
     rows = [
-        ("vocabulary", f"{estimate.vocabulary:,} words"),
-        ("tokens an epoch", f"{estimate.tokens:,}"),
+        ("vocabulary", _words(estimate.vocabulary, text.distinct_words)),
+        ("tokens an epoch", _tokens(estimate.tokens, text.tokens)),
         ("pairs in all", f"{estimate.pairs:,}"),
         ("memory", f"at most {estimate.memory_bytes / 2**20:,.0f} MiB"),
         ("disk", f"at most {estimate.disk_bytes / 2**20:,.0f} MiB"),
@@ -163,6 +165,14 @@ def _print_estimate(estimate: "Estimate") -> None:
         ]
     for name, text in rows:
         click.echo(f"{name:<17} {text}")
+
+
+def _words(kept: int, distinct: int | None) -> str:
+    return f"{kept:,} words" + (f" of {distinct:,}" if distinct is not None and distinct > kept else "")
+
+
+def _tokens(kept: int, in_text: int) -> str:
+    return f"{kept:,}" + (f" of {in_text:,} ({kept / in_text:.0%})" if in_text > kept else "")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def main(
         for warning in counted.warnings:
             print_warning(warning)
         vocabulary, num_bytes = counted.vocabulary, sum(source["bytes"] for source in counted.sources)
-        count = f"{len(vocabulary):,} words, {vocabulary.counts.sum():,} tokens"
+        count = counted.text.describe(len(vocabulary), int(vocabulary.counts.sum()))
         click.echo(f"{output}: {count}, from {num_bytes:,} bytes", err=True)
 
 

@@ -48,6 +48,11 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return compiled
 
 
+def has_warned() -> bool:
+    """Whether a compiled function of this process could not be stored, which was told."""
+    return _has_warned.is_set()
+
+
 def is_missing_from_cache(function: Any) -> bool:
     """Whether a function of `cached_njit` has a cache without a valid entry; False when it has no cache."""
     cache = getattr(function, "_cache", None)

@@ -17,7 +17,8 @@ import numpy as np
 from nce_train import zip_archive
 from nce_train.errors import InputError
 
-ENDINGS = (".gz", ".bz2", ".xz", ".zst")
+ENDINGS = (".gz", ".bz2", ".xz", ".zst")  # of what is read and written
+READ_ENDINGS = (*ENDINGS, ".lzma", ".zip")
 HEAD_BYTES = 14  # the length of the longest magic number
 
 _COMPRESSED_CHUNK = 1 << 16

@@ -185,9 +185,12 @@ class ZipReader(io.RawIOBase):
 
 
 def refuse_several_files(stored: Any, archive: str) -> None:
-    """Raise InputError, before a file that can be searched is read, when its directory lists several files."""
+    """Raise InputError, before a file that can be searched is read, when it is an archive of several files."""
     position = stored.tell()
     stored.seek(0)
+    if stored.read(len(FILE)) != FILE:
+        stored.seek(position)
+        return
     try:
         with zipfile.ZipFile(stored) as directory:
             names = [each.filename for each in directory.infolist() if _is_a_file(each.filename.encode())]

@@ -26,6 +26,7 @@ MAY_IMPORT = {
 # Modules at the top of the package, which every room may import; they import each other only.
 HELPERS = {
     "arguments",
+    "binary_kinds",
     "compiled",
     "decompression",
     "errors",

@@ -25,6 +25,26 @@ def refuse_overwriting(output: PathLike, inputs: Iterable[tuple[str, Any]]) -> N
             raise InputError(f"{os.fspath(output)}: this file is read as {what}; name another one to write")
 
 
+def refuse_inside_corpus(output: PathLike, corpus: Any) -> None:
+    """Raise InputError when the next run on a corpus directory would read an output as text.
+
+    Hidden files and directories are not read.
+    """
+    target = os.path.realpath(output)
+    for name in [corpus] if isinstance(corpus, str | os.PathLike) else corpus:
+        if not isinstance(name, str | os.PathLike):
+            return  # token sequences
+        directory = os.path.join(os.path.realpath(name), "")
+        if not os.path.isdir(directory) or not target.startswith(directory):
+            continue
+        below = target.removeprefix(directory)
+        if not any(part.startswith(".") for part in below.split(os.sep)):
+            raise InputError(
+                f"{os.fspath(output)} is inside the corpus directory {os.fspath(name)}: the next run would read it as "
+                "text; name another place"
+            )
+
+
 def corpus_inputs(corpus: Any) -> Inputs:
     """The files of a corpus."""
     return [("corpus", source.path) for source in list_sources(corpus).sources]

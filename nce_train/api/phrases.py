@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nce_train.api.inputs import corpus_inputs, refuse_overwriting
+from nce_train.api.inputs import corpus_inputs, refuse_inside_corpus, refuse_overwriting
 from nce_train.arguments import PathLike, check_number, check_output, check_positive
 from nce_train.embeddings.formats.compression import check_writable, open_writing
 from nce_train.errors import InputError
@@ -122,3 +122,5 @@ def _check_outputs(outputs: Sequence[Path], corpus: Any) -> None:
         refuse_overwriting(path, inputs)
         if any(path.absolute() == other.absolute() or is_same_file(path, other) for other in outputs[:number]):
             raise InputError(f"{path}: the text goes here; name another file for the list of phrases")
+    for path in outputs:
+        refuse_inside_corpus(path, corpus)

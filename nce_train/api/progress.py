@@ -126,11 +126,15 @@ class ProgressDisplay:
             origin = "token ids of an earlier run on the same files are reused; --no-cache reads the files again"
         else:
             origin = f"{corpus.timings['vocabulary'] + corpus.timings['encode']:.1f} s"
-        self._line(f"vocabulary: {len(corpus.vocabulary):,} words, {corpus.token_count:,} tokens in it ({origin})")
+        size = corpus.text.describe(len(corpus.vocabulary), corpus.token_count, "tokens in it")
+        self._line(f"vocabulary: {size[:-1]}; {origin})" if size.endswith(")") else f"vocabulary: {size} ({origin})")
 
     def compiling(self) -> None:
         """Show why a first run waits."""
-        self._line("compiling the kernel, which is stored for later runs")
+        from nce_train.compiled import has_warned
+
+        # it is stored at the end, which may fail as it did for the kernels of reading
+        self._line("compiling the kernel" + ("" if has_warned() else ", to be stored for later runs"))
 
     def training(self, done: int, total: int) -> None:
         """Show how many tokens are trained."""
@@ -192,8 +196,8 @@ class ProgressDisplay:
         self._line(
             f"trained {manifest['tokens_trained']:,} tokens in {timings['train']:.1f} s "
             f"({manifest['tokens_per_second']:,.0f} tokens/s; mean loss {loss} per sample); "
-            f"{_format_timings(timings)}; {timings['compile']:.1f} s compiling or loading the kernel, started with the "
-            "reading"
+            f"{_format_timings(timings)}; {timings['compile']:.1f} s compiling or loading the kernel, which may go on "
+            "beside the reading"
         )
 
     def _line(self, text: str, *, even_if_quiet: bool = False, on_terminal: bool = True) -> None:

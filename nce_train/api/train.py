@@ -16,6 +16,7 @@ import numpy as np
 
 from nce_train.api.evaluate import evaluation_on
 from nce_train.api.executor import open_executor, settings_for
+from nce_train.api.inputs import refuse_inside_corpus
 from nce_train.api.progress import ProgressDisplay, open_display
 from nce_train.api.start import find_start, settings_and_start
 from nce_train.arguments import PathLike, check_corpus, check_output, check_path
@@ -201,7 +202,7 @@ def train_or_resume(
         changes = {**({} if config is None else read_config(config)), **settings}
         run = functools.partial(resume_model, Path(resume), changes, display, corpus=corpus, find_start=find_start)
     with (
-        _tensorboard_log(tensorboard, resume or output, display) as log,
+        _tensorboard_log(tensorboard, resume or output, corpus, display) as log,
         open_executor(cluster, display, corpus) as executor,
     ):
         followers: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
@@ -213,15 +214,17 @@ def train_or_resume(
 
 
 def _tensorboard_log(
-    directory: PathLike | None, model: PathLike | None, display: ProgressDisplay
+    directory: PathLike | None, model: PathLike | None, corpus: Any, display: ProgressDisplay
 ) -> "contextlib.AbstractContextManager[TensorBoardLog | None]":
-    """The log for TensorBoard; refuse a directory inside the model directory."""
+    """The log for TensorBoard; refuse a directory inside the model directory or the corpus."""
     if directory is None:
         return contextlib.nullcontext()
     from nce_train.report.tensorboard import TensorBoardLog
 
     if model is not None and Path(os.path.abspath(directory)).is_relative_to(os.path.abspath(model)):
         raise InputError(f"{directory} is inside the model directory: choose another place for TensorBoard's files.")
+    if corpus is not None:
+        refuse_inside_corpus(directory, corpus)
     return TensorBoardLog(Path(directory), display.note)
 
 

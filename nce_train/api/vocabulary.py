@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nce_train.api.inputs import corpus_inputs, refuse_overwriting
+from nce_train.api.inputs import corpus_inputs, refuse_inside_corpus, refuse_overwriting
 from nce_train.arguments import PathLike, check_output, check_positive
 from nce_train.files import check_output_path, report_write_failure
 from nce_train.training.settings import usable_cpus
 
 if TYPE_CHECKING:
+    from nce_train.text.corpus import TextSize
     from nce_train.text.vocabulary import Vocabulary
 
 
@@ -23,11 +24,14 @@ class CountedWords(NamedTuple):
         `name`, `bytes` and `sha256` of each source, as stored.
     warnings : list of str
         One sentence each.
+    text : TextSize
+        `distinct_words` and `tokens` of the whole corpus, whether in the vocabulary or not.
     """
 
     vocabulary: "Vocabulary"
     sources: list[dict[str, Any]]
     warnings: list[str]
+    text: "TextSize"
 
 
 def count_words(
@@ -86,7 +90,8 @@ def count_words(
         check_output("output", output)
         check_output_path(output)
         refuse_overwriting(output, corpus_inputs(corpus))
-    vocabulary, sources, warnings = count_corpus(
+        refuse_inside_corpus(output, corpus)
+    vocabulary, text, sources, warnings = count_corpus(
         corpus,
         tokens=tokens,
         lowercase=lowercase,
@@ -100,4 +105,4 @@ def count_words(
     if output is not None:
         with report_write_failure(output):
             vocabulary.save(output)
-    return CountedWords(vocabulary, sources, warnings)
+    return CountedWords(vocabulary, sources, warnings, text)

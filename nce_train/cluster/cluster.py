@@ -70,15 +70,17 @@ class Cluster:
         listed = list_sources(corpus)
         reader = CorpusReader(self.workers, listed, settings, progress)
         self.workers.check(listed.sources)
-        vocabulary, warnings = reader.count(extend) if given is None else (given, [])
+        vocabulary = reader.count(extend) if given is None else given
         counted_at = time.perf_counter()
         self._job = Job(settings, vocabulary, reader.parts)
         self._shards = reader.encode(self._job)
+        text, warnings = reader.text_and_warnings(self._shards.tokens, vocabulary, given is not None)
         return EncodedCorpus(
             vocabulary=vocabulary,
             stream=np.empty(0, np.int32),
             path=directory,
             token_count=self._shards.tokens,
+            text=text,
             sources=reader.describe(),
             timings={"vocabulary": counted_at - started, "encode": time.perf_counter() - counted_at},
             from_cache=False,

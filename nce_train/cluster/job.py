@@ -21,6 +21,7 @@ from nce_train.text import word_runs
 from nce_train.text.blocks import PADDING
 from nce_train.text.corpus import wanted_words
 from nce_train.text.counted_part import CountedPart, count_part
+from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Source
 from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import LINE_END, Vocabulary
@@ -54,11 +55,13 @@ class Job:
 
 
 class PartSize(NamedTuple):
-    """The number of ids of a part, of the words among them, and the SHA-256 of a part that is a whole file."""
+    """The number of ids of a part, and the rest of an `EncodedPart`."""
 
     ids: int
     tokens: int
     sha256: str
+    text_tokens: int
+    torn: TornTokens
 
 
 # --- the vocabulary: each part is counted on its own; then the same buckets of all parts are merged by one task -------
@@ -67,6 +70,11 @@ class PartSize(NamedTuple):
 def count_words(part: Source, rules: TokenRules, line_breaks: str) -> CountedPart:
     """Count a part of the corpus; see `count_part`."""
     return count_part(part, get_worker().local_directory, rules, line_breaks)
+
+
+def torn_tokens(part: CountedPart) -> TornTokens:
+    """What the encoding of a part tore; see `TornTokens`."""
+    return part.counted.torn
 
 
 def bucket_runs(part: CountedPart, number: int, begin: int, end: int) -> list[WordRun]:
@@ -107,7 +115,7 @@ def _slice_of(run: WordRun, begin: int, end: int, origin: int) -> WordRun:
 def encode_part(job: Job, number: int, counted: CountedPart | None) -> PartSize:
     """Encode a part of the corpus."""
     part = job.state().part(number, counted)
-    return PartSize(len(part.ids), part.tokens, part.sha256)
+    return PartSize(len(part.ids), *part[1:])
 
 
 def first_line_end(job: Job, number: int, begin: int, end: int) -> int:

@@ -24,13 +24,16 @@ from nce_train.cluster.job import (
     first_line_end,
     merge_buckets,
     part_checksum,
+    torn_tokens,
 )
 from nce_train.cluster.messages import Segment
 from nce_train.cluster.workers import Workers, workers_at
 from nce_train.errors import InputError
-from nce_train.text.blocks import split_source
-from nce_train.text.corpus import check_has_words, choose_vocabulary, no_known_word
+from nce_train.text.blocks import judge_source, split_source
+from nce_train.text.corpus import TextSize, check_has_words, choose_vocabulary, no_known_word
+from nce_train.text.encodings import TornTokens, sum_of_torn
 from nce_train.text.sources import Source, SourceList
+from nce_train.text.text_warnings import TextFacts, dropped_warnings, left_out_warnings, text_warnings
 from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.text.word_runs import BUCKETS, MergedWords, concatenated
@@ -50,6 +53,8 @@ class Shards(NamedTuple):
     segments: list[list[Segment]]  # of each shard
     part_owners: list[str]
     tokens: int  # in all shards
+    text_tokens: int  # all tokens of the corpus
+    torn: TornTokens
     checksum: int  # of the whole stream
 
 
@@ -85,19 +90,40 @@ class CorpusReader:
         self._owners: list[str] = []  # of the parts
         self._counted: list[Future] = []  # a CountedPart for each part, on its owner
         self._hashes: dict[str, Future] = {}  # of the files that are read in several parts
+        self._facts = TextFacts(listed)
+        self._warnings: list[str] = []
 
-    def count(self, extend: Vocabulary | None = None) -> tuple[Vocabulary, list[str]]:
-        """The vocabulary that `encode_corpus` would choose, and warnings."""
+    def count(self, extend: Vocabulary | None = None) -> Vocabulary:
+        """The vocabulary that `encode_corpus` would choose."""
         settings = self._settings
-        merged: MergedWords = self._workers.retry(lambda: self._count(extend))
-        check_has_words(self._listed, len(merged.words) + merged.num_other_words)
+        merged, torn = self._workers.retry(lambda: self._count(extend))
+        check_has_words(self._listed, merged.num_words, torn)
+        self._facts = TextFacts.of(self._listed, torn, merged)
         limits = settings.min_count, settings.max_vocab, settings.unknown
-        vocabulary, _, warnings = choose_vocabulary(merged, *limits, extend)
-        return vocabulary, warnings
+        vocabulary, _, self._warnings = choose_vocabulary(merged, self._facts, *limits, extend)
+        return vocabulary
+
+    def text_and_warnings(self, num_kept: int, vocabulary: Vocabulary, is_given: bool) -> tuple[TextSize, list[str]]:
+        """The size of the text, and warnings about it, when it is encoded."""
+        settings = self._settings
+        text = TextSize(None if is_given else self._facts.num_words, self._facts.num_tokens)
+        dropped = dropped_warnings(
+            text.tokens,
+            num_kept,
+            len(vocabulary),
+            min_count=settings.min_count,
+            max_vocab=settings.max_vocab,
+            is_given=is_given,
+        )
+        warnings = text_warnings(self._facts) if is_given else self._warnings
+        return text, [*left_out_warnings(self._listed), *warnings, *dropped]
 
     def encode(self, job: Job) -> Shards:
         """Have the workers encode the parts, and cut the corpus into shards."""
         shards: Shards = self._workers.retry(lambda: self._encode(job))
+        if not self._facts.num_words:  # with a given vocabulary, nothing is counted but the parts on their own
+            self._facts.num_tokens = shards.text_tokens
+            self._facts.torn = shards.torn
         if shards.tokens == 0:
             raise no_known_word(job.vocabulary)
         return shards
@@ -120,6 +146,8 @@ class CorpusReader:
             source if source.path is None else dataclasses.replace(source, path=Path(os.path.abspath(source.path)))
             for source in self._listed.sources
         ]
+        for source in self._listed.sources:
+            judge_source(source, self._listed)
         at_lines = self._settings.line_breaks == "sentence"
         return [part for source in sources for part in split_source(source, part_bytes, at_lines)]
 
@@ -151,7 +179,7 @@ class CorpusReader:
 
     # --- counting --------------------------------------------------------------------------------------------------
 
-    def _count(self, extend: Vocabulary | None) -> MergedWords:
+    def _count(self, extend: Vocabulary | None) -> tuple[MergedWords, TornTokens]:
         workers, settings = self._workers, self._settings
         names, owners = list(workers.usable()), self._part_owners()
         old = None if extend is None else workers.broadcast(extend)
@@ -170,7 +198,11 @@ class CorpusReader:
             ]
             tasks.append(workers.submit(merge_buckets, buckets, *limits, old, workers=names))
         workers.wait(self._counted, self._progress_of("vocabulary"))
-        return concatenated(workers.results(tasks))
+        torn = [
+            workers.submit(torn_tokens, part, workers=[owner])
+            for part, owner in zip(self._counted, owners, strict=True)
+        ]
+        return concatenated(workers.results(tasks)), sum_of_torn(workers.results(torn))
 
     def _bucket_edges(self) -> list[int]:
         """Where the groups of buckets begin and end."""
@@ -193,7 +225,15 @@ class CorpusReader:
         cuts = cuts_of(stream.size, self._settings.shards, stream.behind_line_end)
         segments = [stream.segments(begin, end) for begin, end in cuts]
         (crc,) = self._workers.results([checksum])
-        return Shards(cuts, segments, owners, sum(size.tokens for size in sizes), crc)
+        return Shards(
+            cuts=cuts,
+            segments=segments,
+            part_owners=owners,
+            tokens=sum(size.tokens for size in sizes),
+            text_tokens=sum(size.text_tokens for size in sizes),
+            torn=sum_of_torn(size.torn for size in sizes),
+            checksum=crc,
+        )
 
     def _encode_parts(self, job: Job) -> list[PartSize]:
         owners = self._part_owners()

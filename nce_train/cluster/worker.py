@@ -18,6 +18,7 @@ from nce_train.kernel.sizes import row_length
 from nce_train.kernel.state import Tables, aligned_zeros
 from nce_train.text import word_runs
 from nce_train.text.counted_part import CountedPart, count_part
+from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 from nce_train.training.noise import noise_tables
@@ -28,11 +29,13 @@ from nce_train.training.trainer import kernel_plan
 
 
 class EncodedPart(NamedTuple):
-    """A part of the corpus as ids, the number of words among them, and the SHA-256 of a part that is a whole file."""
+    """A part of the corpus as ids, with the number of words among them."""
 
     ids: np.ndarray
     tokens: int
-    sha256: str
+    sha256: str  # of a part that is a whole file
+    text_tokens: int  # all tokens, whether in the vocabulary or not
+    torn: TornTokens
 
 
 class WorkerState:
@@ -57,7 +60,7 @@ class WorkerState:
         Without the `counted` part, or when it was counted on another worker, the text is read again.
         """
         if number == len(self._sources):
-            return EncodedPart(np.array([LINE_END], np.int32), 0, "")
+            return EncodedPart(np.array([LINE_END], np.int32), 0, "", 0, TornTokens())
         with self._part_locks[number]:
             if number not in self._parts:
                 settings = self._settings
@@ -67,7 +70,9 @@ class WorkerState:
                 ids, tokens = counted.encode(self._words, self._vocabulary.unknown is not None)
                 if settings.line_breaks == "ignore" and len(ids) > 0:
                     ids = ids[:-1]
-                self._parts[number] = EncodedPart(ids, tokens, counted.source.sha256)
+                self._parts[number] = EncodedPart(
+                    ids, tokens, counted.source.sha256, counted.counted.num_tokens, counted.counted.torn
+                )
             return self._parts[number]
 
     def shard(

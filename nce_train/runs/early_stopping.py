@@ -158,9 +158,10 @@ class EarlyStopping:
         try:
             write_archive(self._path(epoch), {"epoch": epoch}, {name: parameters[name] for name in PARAMETERS})
         except OSError as error:
+            what_follows = "no epoch counts as the best" if self.best is None else "those kept before count as the best"
             self._warn(
                 f"The parameters after epoch {epoch}, the best so far, could not be written to {self._directory} "
-                f"({error.strerror}); those kept before count as the best."
+                f"({error.strerror}); {what_follows}."
             )
             return False
         return True

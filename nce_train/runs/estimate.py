@@ -10,6 +10,7 @@ from nce_train.runs.limits import copies_beside, memory_needed, parameter_bytes,
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.read_corpus import new_trainer, read_corpus
 from nce_train.runs.warm_start import WarmStart
+from nce_train.text.corpus import TextSize
 from nce_train.text.sources import Corpus
 from nce_train.training.observers import Observer
 from nce_train.training.readings import Reading
@@ -25,6 +26,7 @@ class Estimate:
 
     vocabulary: int  # words
     tokens: int  # in-vocabulary tokens of an epoch
+    text: TextSize  # all of the corpus
     pairs: int  # (centre, context) pairs over all epochs, expected
     memory_bytes: int  # anonymous memory at the peak; on a cluster, of this machine
     disk_bytes: int  # of the model directory at its largest, the token file included
@@ -85,6 +87,7 @@ def estimate(
         return Estimate(
             vocabulary=vocabulary,
             tokens=encoded.token_count,
+            text=encoded.text,
             pairs=round(done.pairs / done.tokens * tokens * share),
             memory_bytes=memory,
             disk_bytes=disk,

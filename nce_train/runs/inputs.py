@@ -63,7 +63,7 @@ def _check_tokens(listed: SourceList, settings: Settings) -> None:
         return  # a pipe can be read once only
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         counted = count_words(listed, None, Path(scratch), settings.token_rules, False, 1, None)
-    check_has_words(listed, counted.num_words)
+    check_has_words(listed, counted.num_words, counted.torn)
 
 
 def find_corpus(

@@ -31,6 +31,7 @@ def manifest_of(
         "tokens": encoded.token_count,
         "tokens_trained": totals.tokens,
         "vocabulary": len(encoded.vocabulary),
+        "text": encoded.text._asdict(),
         "epochs": settings.epochs,
         "steps": totals.blocks,
         "pairs": totals.pairs,

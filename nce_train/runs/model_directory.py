@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nce_train.decompression import ENDINGS
+from nce_train.decompression import READ_ENDINGS
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, sync_directory
 from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, PARAMETERS, RUN, VOCABULARY
@@ -40,7 +40,7 @@ def default_output(corpus: str | os.PathLike[str]) -> Path:
     if name is None:
         what = "standard input" if corpus == "-" else os.fspath(corpus)
         raise InputError(f"{what} has no name to name the output after: give -o DIR")
-    for ending in ENDINGS:
+    for ending in READ_ENDINGS:
         if name.lower().endswith(ending) and len(name) > len(ending):
             name = name[: -len(ending)]
             break

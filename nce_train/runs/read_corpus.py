@@ -10,7 +10,7 @@ from nce_train.runs.context import RunContext
 from nce_train.runs.limits import refuse_without_memory, shortage_of_room
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.warm_start import WarmStart
-from nce_train.text.corpus import EncodedCorpus, encode_corpus, encoding_warnings
+from nce_train.text.corpus import EncodedCorpus, encode_corpus
 from nce_train.text.sources import Corpus
 from nce_train.text.token_rules import normal_form_warnings
 from nce_train.text.vocabulary import Vocabulary
@@ -62,7 +62,7 @@ def read_corpus(
             progress=scanning,
         )
     vocabulary = encoded.vocabulary
-    for warning in [*encoded.warnings, *encoding_warnings(vocabulary), *normal_form_warnings(vocabulary.words)]:
+    for warning in [*encoded.warnings, *normal_form_warnings(vocabulary.words)]:
         watcher.note(warning)
     watcher.scanned(encoded)
     refuse_without_memory(len(vocabulary), settings, cluster)

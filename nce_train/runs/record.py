@@ -41,6 +41,7 @@ class RunRecord:
     stopped_early: str | None = None  # "callback" or "patience", when one of them ended training
     vocabulary: str | None = None  # its fingerprint, when the corpus was read
     tokens: int | None = None  # in-vocabulary tokens of the corpus
+    text: dict[str, Any] | None = None  # all of it: see `TextSize`
     stream: int | None = None  # the checksum of the ids, when they were kept for a checkpoint
     format: int = FORMAT
 
@@ -83,6 +84,7 @@ class RunRecord:
         ]
         self.vocabulary = encoded.vocabulary.fingerprint
         self.tokens = encoded.token_count
+        self.text = encoded.text._asdict()
 
 
 def read_record(directory: Path) -> RunRecord:

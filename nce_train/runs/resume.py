@@ -25,7 +25,7 @@ from nce_train.runs.run import train_and_save, train_from_beginning
 from nce_train.runs.state_file import Checkpoint, checksum, newest_checkpoint
 from nce_train.runs.timings import Timings
 from nce_train.runs.warm_start import FindStart, same_start
-from nce_train.text.corpus import TOKEN_FILE, EncodedCorpus
+from nce_train.text.corpus import TOKEN_FILE, EncodedCorpus, TextSize
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
@@ -74,9 +74,7 @@ def resume_model(
         record.keep_checkpoint = record.keep_checkpoint or keep_checkpoint
         context = RunContext(output, claimed.run_directory, record, Timings(record.timings), watcher, hooks, cluster)
         if checkpoint is not None:
-            for warning in warnings:
-                watcher.note(f"{warning}; the ids kept of it are used.")
-            return _go_on(context, settings, checkpoint.arrays, found_corpus, find_start)
+            return _go_on(context, settings, checkpoint.arrays, found_corpus, warnings, find_start)
         if found_corpus is None:
             why = warnings[0] if warnings else "The corpus was standard input or came from Python"
             raise InputError(f"The run in {output} has no whole checkpoint to resume from. {why}: start anew.")
@@ -104,14 +102,18 @@ def _go_on(
     settings: Settings,
     state: Mapping[str, np.ndarray],
     corpus: Corpus | None,
+    warnings: list[str],
     find_start: FindStart,
 ) -> TrainedModel:
-    """Train on from a state; the corpus is read only if its ids are not kept."""
+    """Train on from a state; the corpus, about which there are `warnings`, is read only if its ids are not kept."""
     evaluate = context.hooks.evaluation_for(settings)
     with MemoryGauge() as gauge:
         encoded = _kept_encoding(context, settings)
         if encoded is None:
             encoded = _encode_again(context, settings, corpus, find_start)
+        else:
+            for warning in warnings:
+                context.watcher.note(f"{warning}; the ids kept of it are used.")
         refuse_without_memory(len(encoded.vocabulary), settings, context.cluster)
         trainer = compiled_trainer(context, encoded, settings)
         try:
@@ -172,7 +174,8 @@ def _kept_encoding(context: RunContext, settings: Settings) -> EncodedCorpus | N
     sources = [{name: source[name] for name in ("name", "bytes", "sha256")} for source in record.sources]
     assert record.tokens is not None
     timings = {"vocabulary": 0.0, "encode": 0.0}
-    return EncodedCorpus(vocabulary, stream, path, record.tokens, sources, timings, True, [])
+    text = TextSize(None, record.tokens) if record.text is None else TextSize(**record.text)  # None: an older version
+    return EncodedCorpus(vocabulary, stream, path, record.tokens, text, sources, timings, True, [])
 
 
 def _encode_again(

@@ -18,16 +18,21 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from nce_train.decompression import HEAD_BYTES, decompressed, detect_codec, read_fully
+from nce_train.binary_kinds import refuse_binary
+from nce_train.decompression import HEAD_BYTES, decompressed, detect_codec, peeked, read_fully
 from nce_train.errors import InputError, RunError
 from nce_train.text.sentences import SentenceReader
 from nce_train.text.sources import Source, SourceList
+from nce_train.text.text_forms import text_form
+from nce_train.zip_archive import refuse_several_files
 
 BLOCK_BYTES = 1 << 20
+SAMPLE_BYTES = 1 << 14  # that a source is judged by
 PADDING = 16  # bytes after a block's text that the scanner may read (eight at a time) but ignores
 
 _SPACES = b" \n\t\r\v\f"
 _LINE_ENDS = (b"\n", b"\r")
+_MOST_SAMPLED, _SAMPLED_OF_ONE = 1 << 14, 1 << 12
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -90,12 +95,17 @@ def read_blocks(listed: SourceList, block_bytes: int) -> Iterator[Block]:
         with _open(source) as file:
             counting = _CountingReader(file, source, listed)
             try:
+                if source.sentences is None and file.seekable():
+                    refuse_several_files(file, source.display_name)
                 at_line_start = True
                 if source.span is not None and source.span[0] > 0:
                     file.seek(source.span[0] - 1)
                     at_line_start = file.read(1) in _LINE_ENDS
                 is_stored_text = source.span is not None or source.sentences is not None
                 stream = counting if is_stored_text else decompressed(counting, source.display_name)
+                if source.sentences is None and (source.span is None or source.span[0] == 0):
+                    head, stream = peeked(stream, SAMPLE_BYTES)
+                    _judge_start(head, source, listed)
                 yield from _split(stream, source, block_bytes, buffers, at_line_start)
             except InputError:
                 _check_unchanged(source, file)  # a file that is still being written looks damaged
@@ -105,6 +115,28 @@ def read_blocks(listed: SourceList, block_bytes: int) -> Iterator[Block]:
             _check_unchanged(source, file)
             if source.size is not None and source.span is None and source.bytes != source.size:
                 raise _changed(source)
+
+
+def judge_source(source: Source, listed: SourceList) -> None:
+    """Judge a file by its first bytes, as reading it does."""
+    with _open(source) as file:
+        head, _ = peeked(decompressed(file, source.display_name), SAMPLE_BYTES)  # type: ignore[arg-type]
+    _judge_start(head, source, listed)
+
+
+def _judge_start(head: bytes, source: Source, listed: SourceList) -> None:
+    """Judge a source by its first bytes: note its form, and raise InputError when it is not text.
+
+    Some of them are kept as `SourceList.sample`.
+    """
+    refuse_binary(head, source.display_name)
+    if codec := detect_codec(head, source.display_name):  # of what is decompressed already
+        raise InputError(
+            f"{source.display_name} is compressed twice, the inner time with {codec.name}: unpack it first"
+        )
+    source.form = text_form(head)
+    if len(listed.sample) < _MOST_SAMPLED:
+        listed.sample += head[:_SAMPLED_OF_ONE]
 
 
 def split_source(source: Source, part_bytes: int, at_line_ends: bool) -> list[Source]:
@@ -237,15 +269,6 @@ class _CountingReader(io.RawIOBase):
         self.source = source
         self.listed = listed
         self.digest = hashlib.sha256()
-
-    def seekable(self) -> bool:
-        return self.file.seekable()
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self.file.seek(offset, whence)
 
     def readinto(self, buffer: Any) -> int:
         wanted = memoryview(buffer)

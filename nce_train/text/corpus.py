@@ -5,20 +5,26 @@ order. When all words are counted, the vocabulary is selected, and the ids in th
 """
 
 import os
-import re
 import tempfile
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nce_train.errors import InputError
 from nce_train.text import token_cache
+from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Corpus, SourceList, list_sources
+from nce_train.text.text_warnings import (
+    TextFacts,
+    cause_of_few_words,
+    dropped_warnings,
+    left_out_warnings,
+    text_warnings,
+)
 from nce_train.text.token_file import CountedText, Progress, count_words, open_token_file, write_final_ids
 from nce_train.text.token_rules import TokenRules, check_choice, normal_form_warnings
 from nce_train.text.vocabulary import DROPPED, Vocabulary, extend_vocabulary
@@ -29,9 +35,29 @@ if TYPE_CHECKING:
 
 TOKEN_FILE = "tokens.npy"
 
-_PUNCTUATION_SHARE = 0.05
-_BLANKS_SHARE = 0.01  # each of these tokens is several words
-_UNDECODABLE = re.compile("[\ud800-\udfff]")  # bytes that are not UTF-8 are surrogates in a str
+
+class TextSize(NamedTuple):
+    """How much a text holds, whatever the vocabulary."""
+
+    distinct_words: int | None  # None when they were not counted
+    tokens: int
+
+    def describe(self, num_words: int, num_tokens: int, unit: str = "tokens") -> str:
+        """The size of a vocabulary and its tokens, with what they leave out.
+
+        Examples
+        --------
+        >>> TextSize(17000, 18000).describe(30, 900)
+        '30 words of 17,000, 900 of 18,000 tokens (5%)'
+        >>> TextSize(30, 900).describe(30, 900)
+        '30 words, 900 tokens'
+        """
+        words, tokens = f"{num_words:,} words", f"{num_tokens:,}"
+        if self.distinct_words is not None and self.distinct_words > num_words:
+            words += f" of {self.distinct_words:,}"
+        if self.tokens > num_tokens:
+            return f"{words}, {tokens} of {self.tokens:,} {unit} ({num_tokens / self.tokens:.0%})"
+        return f"{words}, {tokens} {unit}"
 
 
 @dataclass
@@ -47,6 +73,7 @@ class EncodedCorpus:
     stream: np.ndarray
     path: Path  # of the file of `stream`
     token_count: int  # ids in the stream, without the -1
+    text: TextSize
     sources: list[dict[str, Any]]  # `name`, `bytes` and `sha256` of each, as stored (before decompression)
     timings: dict[str, float]  # seconds: `vocabulary`, reading and counting; `encode`, writing the final ids
     from_cache: bool  # whether an earlier encoding was reused
@@ -150,17 +177,24 @@ def encode_corpus(
         with open_token_file(target) as file:
             mark_lines = line_breaks == "sentence"
             counted = count_words(listed, file, target.parent, rules, mark_lines, threads, progress)
-            check_has_words(listed, counted.num_words)
+            check_has_words(listed, counted.num_words, counted.torn)
+            is_given = vocabulary is not None
             if vocabulary is None:
-                vocabulary, row_of, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown, extend)
+                vocabulary, row_of, facts, warnings = _vocabulary_of(
+                    listed, counted, min_count, max_vocab, unknown, extend
+                )
             else:
-                row_of, warnings = _rows_in(vocabulary, counted)
+                row_of, facts = _rows_in(listed, vocabulary, counted)
+                warnings = text_warnings(facts)
             counted_at = time.perf_counter()
             token_count = write_final_ids(file, counted, row_of, DROPPED if unknown is None else 0, progress)
             if token_count == 0:
                 raise no_known_word(vocabulary, str(listed))
+        text = TextSize(facts.num_words, facts.num_tokens)
+        limits: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "is_given": is_given}
+        warnings += dropped_warnings(text.tokens, token_count, len(vocabulary), **limits)
         sources = [source.describe() for source in listed.sources]
-        encoding = token_cache.Encoding(vocabulary, token_count, sources, warnings)
+        encoding = token_cache.Encoding(vocabulary, token_count, text, sources, warnings)
         if key is not None:
             token_cache.store(key, target, encoding)
     return EncodedCorpus(
@@ -168,10 +202,11 @@ def encode_corpus(
         stream=np.load(target, mmap_mode="r", allow_pickle=False),
         path=target,
         token_count=encoding.token_count,
+        text=TextSize(*encoding.text),
         sources=encoding.sources,
         timings={"vocabulary": counted_at - started, "encode": time.perf_counter() - counted_at},
         from_cache=from_cache,
-        warnings=encoding.warnings,
+        warnings=[*left_out_warnings(listed), *encoding.warnings],
     )
 
 
@@ -186,8 +221,8 @@ def count_corpus(
     unknown: str | None = None,
     threads: int = 1,
     progress: Progress | None = None,
-) -> tuple[Vocabulary, list[dict[str, Any]], list[str]]:
-    """Count a corpus without writing ids; returns the vocabulary, `EncodedCorpus.sources`, and warnings.
+) -> tuple[Vocabulary, TextSize, list[dict[str, Any]], list[str]]:
+    """Count a corpus without writing ids; returns the vocabulary, and `text`, `sources` and warnings as encoding does.
 
     Parameters and errors are those of `encode_corpus`. With millions of distinct words, a temporary file is written
     to the system's directory for such files.
@@ -196,10 +231,13 @@ def count_corpus(
     rules.check()
     listed = list_sources(corpus)
     counted = count_words(listed, None, Path(tempfile.gettempdir()), rules, False, threads, progress)
-    check_has_words(listed, counted.num_words)
-    vocabulary, _, warnings = _vocabulary_of(counted, min_count, max_vocab, unknown)
-    warnings += encoding_warnings(vocabulary) + normal_form_warnings(vocabulary.words)
-    return vocabulary, [source.describe() for source in listed.sources], warnings
+    check_has_words(listed, counted.num_words, counted.torn)
+    vocabulary, _, facts, warnings = _vocabulary_of(listed, counted, min_count, max_vocab, unknown)
+    text, kept = TextSize(facts.num_words, facts.num_tokens), int(vocabulary.counts.sum())
+    limits: dict[str, Any] = {"min_count": min_count, "max_vocab": max_vocab, "is_given": False}
+    warnings = [*left_out_warnings(listed), *warnings, *dropped_warnings(text.tokens, kept, len(vocabulary), **limits)]
+    warnings += normal_form_warnings(vocabulary.words)
+    return vocabulary, text, [source.describe() for source in listed.sources], warnings
 
 
 def wanted_words(
@@ -227,10 +265,15 @@ def wanted_words(
 
 
 def choose_vocabulary(
-    merged: "MergedWords", min_count: int, max_vocab: int | None, unknown: str | None, extend: Vocabulary | None
+    merged: "MergedWords",
+    facts: TextFacts,
+    min_count: int,
+    max_vocab: int | None,
+    unknown: str | None,
+    extend: Vocabulary | None,
 ) -> tuple[Vocabulary, np.ndarray, list[str]]:
     """The vocabulary of the `wanted_words` of a text, the row of each merged word, and warnings."""
-    warnings = _raw_text_warnings(merged)
+    warnings = text_warnings(facts)
     columns = merged.words, merged.counts, merged.first
     limits: dict[str, Any] = {
         "min_count": min_count,
@@ -240,20 +283,17 @@ def choose_vocabulary(
     if extend is not None:
         vocabulary, row_of, more_warnings = extend_vocabulary(extend, *columns, **limits)
         return vocabulary, row_of, warnings + more_warnings
-    limits |= {"unknown": unknown, "num_other_words": merged.num_other_words}
-    try:
-        return *Vocabulary.select(*columns, **limits), warnings
-    except InputError as error:
-        is_too_few = np.count_nonzero(merged.counts >= min_count) < 2
-        raise InputError("; ".join([str(error), *warnings]) if is_too_few else str(error)) from None
+    limits |= {"unknown": unknown, "num_other_words": merged.num_other_words, "cause": cause_of_few_words(facts)}
+    return *Vocabulary.select(*columns, **limits), warnings
 
 
-def check_has_words(listed: SourceList, num_words: int) -> None:
+def check_has_words(listed: SourceList, num_words: int, torn: TornTokens) -> None:
     """Raise InputError when a text has no words."""
     if num_words == 0:
-        is_iterator = any(isinstance(source.sentences, Iterator) for source in listed.sources)
-        hint = "; a generator can be read once only: make it anew" if is_iterator else ""
-        raise InputError(f"the {listed} holds no token{hint}")
+        cause = cause_of_few_words(TextFacts(listed, torn=torn))
+        if any(isinstance(source.sentences, Iterator) for source in listed.sources):
+            cause = "a generator can be read once only; make it anew"
+        raise InputError(f"the {listed} holds no token" + ("" if cause is None else f": {cause}"))
 
 
 def check_room_to_extend(extend: Vocabulary | None, max_vocab: int | None) -> None:
@@ -267,18 +307,6 @@ def no_known_word(vocabulary: Vocabulary, text: str = "corpus") -> InputError:
     return InputError(f"the {text} holds none of the {len(vocabulary)} words of the vocabulary")
 
 
-def encoding_warnings(vocabulary: Vocabulary) -> list[str]:
-    """A warning when words are not UTF-8."""
-    undecodable = [word for word in vocabulary.words if _UNDECODABLE.search(word)]
-    if not undecodable:
-        return []
-    first = undecodable[0].encode("utf-8", "surrogateescape")
-    return [
-        f"{len(undecodable):,} of the {len(vocabulary):,} words are not UTF-8, such as {first!r}: other programs may "
-        "not read them; if the text is in another encoding, convert it (iconv -f LATIN1 -t UTF-8)"
-    ]
-
-
 def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | None:
     if vocabulary is None:
         return unknown
@@ -290,41 +318,26 @@ def _unknown_of(vocabulary: Vocabulary | None, unknown: str | None) -> str | Non
 
 
 def _vocabulary_of(
+    listed: SourceList,
     counted: CountedText,
     min_count: int,
     max_vocab: int | None,
     unknown: str | None,
     extend: Vocabulary | None = None,
-) -> tuple[Vocabulary, np.ndarray, list[str]]:
+) -> tuple[Vocabulary, np.ndarray, TextFacts, list[str]]:
     from nce_train.text import word_runs  # compiled code
 
     wanted = wanted_words(min_count, max_vocab, extend)
     merged = word_runs.merge(counted.runs.values(), wanted, counted.is_raw)
-    return choose_vocabulary(merged, min_count, max_vocab, unknown, extend)
+    facts = TextFacts.of(listed, counted.torn, merged)
+    vocabulary, row_of, warnings = choose_vocabulary(merged, facts, min_count, max_vocab, unknown, extend)
+    return vocabulary, row_of, facts, warnings
 
 
-def _rows_in(vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, list[str]]:
-    """The row of each merged word, and warnings."""
+def _rows_in(listed: SourceList, vocabulary: Vocabulary, counted: CountedText) -> tuple[np.ndarray, TextFacts]:
+    """The row of each merged word, and what is known of the text."""
     from nce_train.text import word_runs  # compiled code
 
     known = word_runs.vocabulary_run(vocabulary.words)
     row_of, merged = word_runs.merge_with_vocabulary(counted.runs.values(), known, counted.is_raw)
-    return row_of, _raw_text_warnings(merged)
-
-
-def _raw_text_warnings(merged: "MergedWords") -> list[str]:
-    """Warnings when many tokens end in punctuation, or hold blanks."""
-    from nce_train.text.word_counter import BLANKS  # compiled code
-
-    warnings = []
-    num_tokens = int(merged.counts.sum()) + merged.num_other_tokens
-    if merged.num_punctuated > _PUNCTUATION_SHARE * num_tokens:
-        share = merged.num_punctuated / num_tokens
-        warnings.append(f"{share:.0%} of the tokens end in punctuation; --tokens words would leave it out")
-    num_with_blanks = int(merged.num_with_blanks.sum())
-    if num_with_blanks > _BLANKS_SHARE * num_tokens:
-        blank = BLANKS[int(merged.num_with_blanks.argmax())]
-        name = f"U+{ord(blank):04X} ({unicodedata.name(blank, 'NEXT LINE').lower()})"
-        share = num_with_blanks / num_tokens
-        warnings.append(f"{share:.0%} of the tokens hold blanks such as {name}; --tokens words splits at them")
-    return warnings
+    return row_of, TextFacts.of(listed, counted.torn, merged)

@@ -14,6 +14,7 @@ import numpy as np
 from nce_train.memory import working_memory
 from nce_train.text import word_runs
 from nce_train.text.blocks import Block
+from nce_train.text.encodings import TornTokens
 from nce_train.text.token_rules import TokenRules
 from nce_train.text.word_counter import WordCounter
 from nce_train.text.word_runs import WordRun
@@ -49,6 +50,7 @@ class CounterPool:
         for worker in range(threads):
             self._idle.put(worker)
         self._spill = word_runs.SpillFile(directory)
+        self.torn = TornTokens()  # when it is closed
 
     def scan(self, block: Block, origin: int) -> ScannedBlock:
         """Count the tokens of a block, whose position in the corpus is `origin`, and release its text."""
@@ -73,6 +75,7 @@ class CounterPool:
         in_memory: dict[int, WordRun] = {}
         while self._counters:
             counter, number = self._counters.pop(), self._runs.pop()
+            self.torn.add(counter.torn)
             if is_small:
                 in_memory[number] = word_runs.run_of_counter(counter, self._rules)
             else:

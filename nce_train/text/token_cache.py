@@ -40,6 +40,7 @@ class Encoding(NamedTuple):
 
     vocabulary: Vocabulary
     token_count: int
+    text: Sequence[Any]  # see `corpus.TextSize`
     sources: list[dict[str, Any]]
     warnings: list[str]
 
@@ -76,7 +77,8 @@ def fetch(key: str, target: Path) -> Encoding | None:
             return None
         if not _is_intact(beside, description, len(vocabulary)):
             return None
-        encoding = Encoding(vocabulary, description["token_count"], description["sources"], description["warnings"])
+        values = (description[name] for name in ("token_count", "text", "sources", "warnings"))
+        encoding = Encoding(vocabulary, *values)
         beside.replace(target)
         os.utime(entry / _DESCRIPTION)  # the least recently used entries are removed first
         return encoding
@@ -103,6 +105,7 @@ def store(key: str, tokens: Path, encoding: Encoding) -> None:
             status = (partial / _TOKENS).stat()
             description = {
                 "token_count": encoding.token_count,
+                "text": list(encoding.text),
                 "sources": encoding.sources,
                 "warnings": encoding.warnings,
                 "unknown": encoding.vocabulary.unknown,

@@ -20,6 +20,7 @@ from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
 from nce_train.npy_file import npy_header
 from nce_train.text.blocks import BLOCK_BYTES, read_blocks
+from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import SourceList
 from nce_train.text.token_rules import TokenRules
 from nce_train.text.vocabulary import LINE_END
@@ -39,11 +40,17 @@ class CountedText(NamedTuple):
     runs: "dict[int, WordRun]"
     blocks: list[tuple[int, int]]  # in reading order: the number of the run, and how many ids were written
     is_raw: bool  # whether punctuation and blanks may be attached to the words
+    torn: TornTokens
 
     @property
     def num_words(self) -> int:
         """Number of words in the runs; a word may be in several."""
         return sum(run.num_words for run in self.runs.values())
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of tokens."""
+        return sum(int(run.counts.sum()) for run in self.runs.values())
 
 
 @contextlib.contextmanager
@@ -118,7 +125,7 @@ def count_words(
                 progress(listed.bytes_read, total_bytes, "vocabulary")
         while pending:
             finish_oldest()
-    return CountedText(counters.close(), blocks, is_raw)
+    return CountedText(counters.close(), blocks, is_raw, counters.torn)
 
 
 @contextlib.contextmanager

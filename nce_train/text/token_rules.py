@@ -7,6 +7,9 @@ from typing import NamedTuple
 from nce_train.errors import InputError
 from nce_train.folding import lower, without_invisible
 
+# White space that is not ASCII, and the zero width space, which separates words in Khmer and Thai.
+BLANKS = "\u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000"
+
 
 class TokenRules(NamedTuple):
     """The settings of these names."""

@@ -67,6 +67,7 @@ class Vocabulary:
         unknown: str | None = None,
         num_other_words: int = 0,
         num_other_tokens: int = 0,
+        cause: str | None = None,
     ) -> tuple[Self, np.ndarray]:
         """Choose and sort the rows: by decreasing count, ties by first appearance.
 
@@ -89,6 +90,8 @@ class Vocabulary:
             occurs in the corpus.
         num_other_words, num_other_tokens : int
             Number of distinct words that are not among `words`, and of their occurrences.
+        cause : str, optional
+            The likely reason when there are too few words, which the error then says.
         """
         counts = np.asarray(counts, dtype=np.int64)
         order = np.lexsort((first, -counts))
@@ -96,10 +99,11 @@ class Vocabulary:
         if len(order) < 2:
             distinct = len(words) + num_other_words
             if distinct < 2:
-                raise InputError("the corpus holds only one distinct word; at least two are needed")
+                because = "" if cause is None else f": {cause}"
+                raise InputError(f"the corpus holds only one distinct word; at least two are needed{because}")
             raise InputError(
                 f"only {len(order)} of {distinct} distinct words occur {min_count} times or more, and at least two "
-                "must; lower --min-count or give more text"
+                f"must; {cause or 'lower --min-count or give more text'}"
             )
         if max_vocab is not None and max_vocab < 2:
             raise InputError(f"--max-vocab is {max_vocab}: a vocabulary needs at least 2 rows")

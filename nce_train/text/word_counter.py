@@ -12,19 +12,18 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from nce_train.errors import InputError
+from nce_train.binary_kinds import nul_byte_error
 from nce_train.folding import INVISIBLE
-from nce_train.text import scan
+from nce_train.text import scan, utf8
 from nce_train.text.blocks import PADDING, Block, BufferPool
-from nce_train.text.token_rules import TokenRules
+from nce_train.text.encodings import MOST_PLACED, PlacedWords, TornTokens, word_around
+from nce_train.text.token_rules import BLANKS, TokenRules
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache
 _TEXT_BYTES_PER_WORD = 8
 _AFTER_EVERYTHING = 1 << 62  # as a position in the corpus
 # Punctuation that ends words of raw text, in Latin, Greek, Arabic, Indic and East Asian scripts.
 _PUNCTUATION = "!\"'),-.:;?]}" + "…‘’“”›»،؛؟।、。」』】〉》！），．：；？"
-# White space that is not ASCII, and the zero width space, which separates words in Khmer and Thai.
-BLANKS = "\u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000"
 # The format characters (Cf) that end a word: the zero width space, visible signs before numbers and at the ends of
 # verses, and annotations between lines. Rule WB4 of Unicode's annex 29 leaves most of them out, too.
 _ENDING_FORMATS = frozenset(
@@ -52,6 +51,7 @@ class WordCounter:
         self._positions = BufferPool(np.int64)
         self._ids = BufferPool(np.int32)
         self._last_origin = 0
+        self.torn = TornTokens()  # of `words_only`
 
     def __len__(self) -> int:
         return int(self.table.used[0])
@@ -69,10 +69,15 @@ class WordCounter:
         else:
             num_tokens, nul_byte = scan.find_tokens_words(*arguments, self.classes)
         if nul_byte >= 0:
-            raise InputError(
-                f"{block.source.display_name} is not text: it contains a NUL byte at offset {block.offset + nul_byte} "
-                "(UTF-16 does too: convert it to UTF-8)"
+            around = block.text[max(0, nul_byte - 4096) : min(block.end, nul_byte + 4096)].tobytes()
+            raise nul_byte_error(around, block.offset + nul_byte, block.source.display_name)
+        if self.classes is not None and block.text[: block.end].max() >= 0x80:
+            places = np.full(MOST_PLACED, -1, np.int64)
+            num_torn, num_lost = utf8.count_torn(
+                block.text, block.end, starts[:num_tokens], lengths[:num_tokens], places
             )
+            words = [(origin + at, word_around(block.text, at)) for at in places[places >= 0].tolist()]
+            self.torn.add(TornTokens(num_torn, num_lost, words))
         ids = self._ids.take(num_tokens)
         self._look_up(block.text, starts[:num_tokens], lengths[:num_tokens], origin, 1, ids)
         if origin < self._last_origin:  # a thread with a later block was faster
@@ -121,6 +126,12 @@ class WordCounter:
     def first(self) -> np.ndarray:
         """int64 [len(self)], position in the corpus of the first occurrence of each word."""
         return self.table.origins[: len(self), scan.FIRST]
+
+    def placed(self, rows: np.ndarray) -> PlacedWords:
+        """Those of some words that come first, with their positions."""
+        rows = rows[np.argsort(self.first()[rows])][:MOST_PLACED]
+        words, first = self.words(), self.first()
+        return [(int(first[i]), words[i].encode("utf-8", "surrogateescape")) for i in rows.tolist()]
 
     def num_punctuated(self) -> int:
         """The number of tokens that end in punctuation, without those that consist of punctuation only."""
@@ -225,6 +236,12 @@ class PackedWords(Sequence[str]):
             if match.end() <= self.starts[row] + self.lengths[row]:  # or a broken character goes on in the next word
                 found.setdefault(row, match[0].decode())
         return found
+
+    def are_not_utf8(self) -> np.ndarray:
+        """bool [len(self)], whether each word holds bytes that are not UTF-8; `PADDING` bytes follow the last one."""
+        result = np.zeros(len(self), np.bool_)
+        utf8.find_invalid(self.text, self.starts, self.lengths, result)
+        return result
 
     def ends_in(self, characters: str) -> np.ndarray:
         """bool [len(self)], whether each word ends in one of `characters` (of at most three bytes each)."""

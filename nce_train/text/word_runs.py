@@ -5,21 +5,23 @@ stay in memory while they are small, and otherwise go to a nameless file. `merge
 at a time. Within a bucket every word is complete, so its counts can be summed. All counts are exact.
 """
 
+import itertools
 import mmap
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from nce_train.errors import RunError
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING
-from nce_train.text.token_rules import TokenRules
+from nce_train.text.encodings import PlacedWords, earliest
+from nce_train.text.token_rules import BLANKS, TokenRules
 from nce_train.text.vocabulary import DROPPED
-from nce_train.text.word_counter import BLANKS, PackedWords, WordCounter
+from nce_train.text.word_counter import PackedWords, WordCounter
 
 BUCKETS = 1024  # `merge` reads at least one at a time
 
@@ -60,8 +62,21 @@ class MergedWords(NamedTuple):
     first: np.ndarray  # int64 [words]
     num_other_words: int
     num_other_tokens: int
+    num_bytes: int  # of all tokens
     num_punctuated: int  # tokens that end in punctuation, where they were counted
     num_with_blanks: np.ndarray  # int64 [len(BLANKS)], see `WordCounter`; also 0 where they were not counted
+    num_not_utf8: int  # tokens
+    not_utf8: PlacedWords  # the first of their words, for a guess at the encoding
+
+    @property
+    def num_words(self) -> int:
+        """All distinct words of the text: one of a vocabulary that is merged with it may have a count of 0."""
+        return int(np.count_nonzero(self.counts)) + self.num_other_words
+
+    @property
+    def num_tokens(self) -> int:
+        """All tokens."""
+        return int(self.counts.sum()) + self.num_other_tokens
 
 
 def run_of_counter(counter: WordCounter, rules: TokenRules) -> WordRun:
@@ -145,23 +160,33 @@ def merge(
             run.merged_ids[part] = merged_ids[ids]
 
         num_wanted += len(chosen)
-        counts = counter.counts()
-        num_others = len(counter) - len(chosen), int(counts.sum() - counts[chosen].sum())
-        num_punctuated = counter.num_punctuated() if is_raw else 0
-        num_with_blanks = counter.num_with_blanks() if is_raw else np.zeros(len(BLANKS), np.int64)
-        raw = num_punctuated, num_with_blanks
-        words = counter.words().take(chosen)
-        pieces.append(MergedWords(words, counts[chosen], counter.first()[chosen], *num_others, *raw))
+        counts, words = counter.counts(), counter.words()
+        not_utf8 = np.flatnonzero(words.are_not_utf8())
+        pieces.append(
+            MergedWords(
+                words=words.take(chosen),
+                counts=counts[chosen],
+                first=counter.first()[chosen],
+                num_other_words=len(counter) - len(chosen),
+                num_other_tokens=int(counts.sum() - counts[chosen].sum()),
+                num_bytes=int(words.lengths @ counts),
+                num_punctuated=counter.num_punctuated() if is_raw else 0,
+                num_with_blanks=counter.num_with_blanks() if is_raw else np.zeros(len(BLANKS), np.int64),
+                num_not_utf8=int(counts[not_utf8].sum()),
+                not_utf8=counter.placed(not_utf8),
+            )
+        )
     return concatenated(pieces)
 
 
 def concatenated(pieces: Iterable[MergedWords]) -> MergedWords:
     """The words of merges of different buckets."""
-    words, counts, first, *numbers, with_blanks = zip(*pieces, strict=True)
+    words, counts, first, *columns, not_utf8 = zip(*pieces, strict=True)
+    sums: list[Any] = list(map(sum, columns))
+    first_not_utf8 = earliest(itertools.chain.from_iterable(not_utf8))
     lengths = np.concatenate([each.lengths for each in words])
     packed = PackedWords(np.concatenate([each.text for each in words]), np.cumsum(lengths) - lengths, lengths)
-    sums = *map(sum, numbers), np.sum(with_blanks, axis=0)
-    return MergedWords(packed, np.concatenate(counts), np.concatenate(first), *sums)
+    return MergedWords(packed, np.concatenate(counts), np.concatenate(first), *sums, first_not_utf8)  # type: ignore[call-arg]
 
 
 def merge_with_vocabulary(

@@ -3,13 +3,18 @@
 import dataclasses
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nce_train import train
+from nce_train import compiled, train
 from nce_train.api.progress import ProgressDisplay, format_duration
 from nce_train.api.progress_bar import ProgressBar
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
+from nce_train.text.corpus import EncodedCorpus, TextSize
+from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.readings import Reading
 
 QUICK = {"vocabulary": 0.2, "encode": 0.1, "compile": 0.3, "train": 9.0, "heldout": 0.0, "evaluation": 0.0}
@@ -72,10 +77,32 @@ def test_a_duration_has_its_two_largest_units(seconds, text):
     assert format_duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "from_cache", "line"),
+    [
+        ((30, 900), False, "vocabulary: 30 words, 900 tokens in it (0.3 s)\n"),
+        ((17_000, 18_000), False, "vocabulary: 30 words of 17,000, 900 of 18,000 tokens in it (5%; 0.3 s)\n"),
+        ((None, 18_000), False, "vocabulary: 30 words, 900 of 18,000 tokens in it (5%; 0.3 s)\n"),
+        ((17_000, 18_000), True, "tokens in it (5%; token ids of an earlier run on the same files are reused; "),
+    ],
+)
+def test_what_is_left_out_is_in_the_first_line(capsys, text, from_cache, line):
+    vocabulary = Vocabulary([f"w{i}" for i in range(30)], np.full(30, 30))
+    timings = {"vocabulary": 0.2, "encode": 0.1}
+    size = TextSize(*text)
+    encoded = EncodedCorpus(vocabulary, np.empty(0), Path("x"), 900, size, [], timings, from_cache, [])
+    assert line in shown(capsys, lambda display: display.scanned(encoded))
+
+
+def test_a_kernel_that_cannot_be_stored_is_not_said_to_be(capsys, monkeypatch):
+    monkeypatch.setattr(compiled, "_has_warned", threading.Event())
+    with pytest.warns(NceTrainWarning, match="cannot be written"):
+        compiled._warn("The cache of compiled kernels, x, cannot be written (No space left on device)")
+    assert shown(capsys, lambda display: display.compiling()) == "compiling the kernel\n"
+
+
 def test_compiling_has_a_line_of_its_own(capsys):
-    assert (
-        shown(capsys, lambda display: display.compiling()) == "compiling the kernel, which is stored for later runs\n"
-    )
+    assert shown(capsys, lambda display: display.compiling()) == "compiling the kernel, to be stored for later runs\n"
 
 
 def test_the_time_left_is_computed_from_the_speed_in_the_same_line(capsys):

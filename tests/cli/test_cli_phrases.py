@@ -88,7 +88,7 @@ def test_standard_output(tmp_path):
         (["corpus.txt", "-o", "out.txt", "--score", "npmi", "--threshold", "10"], "between -1 and 1"),
         (["corpus.txt", "-o", "out.txt", "--delimiter", " "], "--delimiter is ' '"),
         (["corpus.txt", "-o", "out.txt", "--passes", "0"], "Invalid value for '--passes'"),
-        (["binary", "-o", "out.txt"], "binary is not text: it contains a NUL byte at offset 1"),
+        (["binary", "-o", "out.txt"], "binary contains a NUL byte at offset 1"),
         (["empty", "-o", "out.txt"], "the corpus (empty) holds no token"),
         (["corpus.txt"], "Missing option '-o'"),
     ],

@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +66,7 @@ def test_a_model_directory_is_complete(folder):
     assert manifest["tokens"] == 6000
     assert manifest["tokens_trained"] == 12000
     assert manifest["vocabulary"] == 40
+    assert manifest["text"] == {"distinct_words": 40, "tokens": 6000}
     assert manifest["epochs"] == 2
     assert manifest["seed"] == 1
     assert manifest["pairs"] > 1000
@@ -232,6 +235,28 @@ def test_dry_run_writes_nothing(folder):
     for name in ("pairs in all", "memory            at most", "training time"):
         assert name in out
     assert not (folder / "corpus.nce").exists()
+
+
+def test_what_is_left_out_is_told(folder):
+    for name, expected in (("vocabulary", "39 words of 40"), ("tokens an epoch", r"\d,\d{3} of 6,000 \(\d\d%\)")):
+        code, out, err = run("corpus.txt", "--dry-run", "--max-vocab", 39, cwd=folder)
+        assert code == 0, err
+        assert re.search(rf"{name} +{expected}", out)
+    assert re.search(r"vocabulary: 39 words of 40, \d,\d{3} of 6,000 tokens in it \(\d\d%; ", err)
+
+
+def test_curves_among_the_texts_are_refused_and_left_out(folder):
+    (folder / "c").mkdir()
+    shutil.copy(folder / "corpus.txt", folder / "c" / "a.txt")
+    (folder / "c" / "events.out.tfevents.1").write_bytes(b"\0\1\2")
+    code, _, err = run("c", "-o", "m.nce", "--tensorboard", "c/tb", cwd=folder)
+    assert (code, err) == (
+        2,
+        "Error: c/tb is inside the corpus directory c: the next run would read it as text; name another place\n",
+    )
+    code, out, err = run("c", "-o", "m.nce", "--tensorboard", "c/.tb", cwd=folder)
+    assert (code, out) == (0, "m.nce\n"), err
+    assert not (folder / "c" / "tb").exists()
 
 
 def test_plain_lines_and_log_file(folder):

@@ -57,14 +57,14 @@ def test_workers_read_what_one_machine_reads(changes, corpus, workers, reader_of
     calls = []
     reader = reader_of(corpus, 12_000, settings, lambda *each: calls.append(each))
     assert len(reader.parts) > 6
-    vocabulary, warnings = reader.count()
+    vocabulary = reader.count()
     assert vocabulary.words == expected.vocabulary.words
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
-    assert warnings == expected.warnings
 
     job = Job(settings, vocabulary, reader.parts)
     shards = reader.encode(job)
     assert shards.tokens == expected.token_count
+    assert reader.text_and_warnings(shards.tokens, vocabulary, False) == (expected.text, expected.warnings)
     assert shards.checksum == checksum(expected.stream)
     assert shards.cuts == shard_cuts(expected.stream, settings.shards)
     (worker, _) = workers.usable()
@@ -82,7 +82,7 @@ def test_many_small_parts_are_merged_by_few_tasks(corpus, reader_of, tmp_path):
     expected = encode_corpus(corpus, tmp_path, cache=False, min_count=3).vocabulary
     reader = reader_of(corpus, 500)
     assert len(reader.parts) * (len(reader._bucket_edges()) - 1) <= 256 < len(reader.parts) * 16
-    vocabulary, _ = reader.count()
+    vocabulary = reader.count()
     assert vocabulary.fingerprint == expected.fingerprint
 
 
@@ -94,12 +94,40 @@ def test_a_vocabulary_is_extended_as_on_one_machine(unknown, room, corpus, reade
     settings = settings_with(max_vocab=room, unknown=unknown)
     options = {"min_count": 3, "max_vocab": room, "extend": old}
     expected = encode_corpus(corpus, tmp_path, cache=False, **options)
-    vocabulary, warnings = reader_of(corpus, 12_000, settings).count(old)
+    reader = reader_of(corpus, 12_000, settings)
+    vocabulary = reader.count(old)
+    _, warnings = reader.text_and_warnings(expected.token_count, vocabulary, False)
     assert vocabulary.words == expected.vocabulary.words
     assert vocabulary.counts.tolist() == expected.vocabulary.counts.tolist()
     assert set(old.words) <= set(vocabulary.words) and len(vocabulary) > len(old)
     assert warnings == expected.warnings
     assert any("were left out" in warning for warning in warnings) == (room is not None)
+
+
+@pytest.mark.parametrize("tokens", ["whitespace", "words"])
+def test_workers_tell_about_the_text_what_one_machine_tells(reader_of, tmp_path, tokens):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_bytes("été à la plage, naïve\n".encode("cp1252") * 3000 + b"rare%d\n" * 5)
+    (texts / "b.jsonl").write_text('{"text": "il dit"}\n' * 500)
+    (texts / "none").symlink_to("nowhere")
+    settings = settings_with(tokens=tokens, max_vocab=2)
+    options = {"tokens": tokens, "min_count": settings.min_count, "max_vocab": 2}
+    expected = encode_corpus(texts, tmp_path, cache=False, **options)
+    assert len(expected.warnings) == 4  # the link, JSON, the encoding, --max-vocab
+    reader = reader_of(texts, 10_000, settings)
+    vocabulary = reader.count()
+    assert reader.text_and_warnings(expected.token_count, vocabulary, False) == (expected.text, expected.warnings)
+
+    given = Vocabulary(["la", "il"], np.array([9, 9]))
+    reader = reader_of(texts, 10_000, settings)
+    shards = reader.encode(Job(settings, given, reader.parts))
+    text, warnings = reader.text_and_warnings(shards.tokens, given, True)
+    expected = encode_corpus(texts, tmp_path, cache=False, vocabulary=given, **options)
+    assert text == (None, expected.text.tokens)
+    assert set(warnings) <= set(expected.warnings)
+    assert any("are not in the given vocabulary" in warning for warning in warnings)
+    assert any("not UTF-8" in warning for warning in warnings) == (tokens == "words")
 
 
 def shard_ids(job, number, segments):
@@ -131,7 +159,7 @@ def test_the_text_is_read_once(corpus, workers, reader_of, monkeypatch):
     monkeypatch.setattr("nce_train.cluster.worker.count_part", count_and_note)
     settings = settings_with(shards=3, dim=8).with_rounds(300, 10_000)
     reader = reader_of(corpus, 12_000, settings)
-    vocabulary, _ = reader.count()
+    vocabulary = reader.count()
     job = Job(settings, vocabulary, reader.parts)
     shards = reader.encode(job)
     ClusterTrainer(workers, job, shards, vocabulary.counts, settings, print).compile()
@@ -198,7 +226,7 @@ def test_a_url_is_read_like_its_file(corpus, reader_of, tmp_path):
     url = f"file://{corpus[0]}"
     reader = reader_of([url], 10_000)
     assert len(reader.parts) > 3
-    vocabulary, _ = reader.count()
+    vocabulary = reader.count()
     of_file = encode_corpus(corpus[0], tmp_path / "file", cache=False, min_count=3)
     of_url = encode_corpus(url, tmp_path / "url", cache=False, min_count=3)
     assert vocabulary.fingerprint == of_file.vocabulary.fingerprint

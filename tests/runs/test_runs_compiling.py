@@ -91,7 +91,7 @@ def test_a_first_run_says_what_it_waits_for(tmp_path):
             timeout=200,
         )
     lines = done.stderr.splitlines()
-    assert lines.count("compiling the kernel, which is stored for later runs") == 1, lines
+    assert lines.count("compiling the kernel, to be stored for later runs") == 1, lines
     assert lines[0].startswith("vocabulary:")
 
 

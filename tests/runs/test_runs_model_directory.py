@@ -40,6 +40,7 @@ def contents(output):
         (".hidden", ".hidden.nce"),
         ("folder/", "folder.nce"),
         ("X.TXT.GZ", "X.nce"),
+        ("corpus.txt.zip", "corpus.nce"),
     ],
 )
 def test_default_output(corpus, name):

@@ -161,6 +161,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path, text, whole):
     assert manifest["tokens_per_second"] == pytest.approx(manifest["tokens_trained"] / manifest["timings"]["train"])
     assert manifest["timings"]["vocabulary"] > 0
     assert manifest["corpus"][0]["name"] == str(text)
+    assert manifest["text"]["tokens"] >= manifest["tokens"] and manifest["text"]["distinct_words"] > 1
 
 
 def test_checkpoints_on_the_way_change_nothing(tmp_path, text, whole):

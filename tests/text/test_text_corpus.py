@@ -129,7 +129,9 @@ def test_the_result_describes_itself(encode):
     assert (source["bytes"], source["sha256"]) == (len(TEXT), hashlib.sha256(TEXT).hexdigest())
     assert set(encoded.timings) == {"vocabulary", "encode"}
     assert not encoded.from_cache
-    assert encoded.warnings == []
+    assert encoded.text == (10, 16)
+    (warning,) = encoded.warnings
+    assert warning.startswith("50% of the 16 tokens are left out, because their words occur less than 2 times")
     assert [path.name for path in encoded.path.parent.iterdir()] == ["tokens.npy"]
 
 
@@ -165,7 +167,7 @@ def test_a_given_vocabulary_keeps_its_rows_and_counts(encode):
 def test_counting_gives_the_same_vocabulary_as_encoding(tmp_path, encode):
     encoded = encode(TEXT, min_count=2, unknown="UNK")
     progress = []
-    vocabulary, sources, warnings = count_corpus(
+    vocabulary, text, sources, warnings = count_corpus(
         tmp_path / "corpus.txt",
         min_count=2,
         unknown="UNK",
@@ -175,7 +177,7 @@ def test_counting_gives_the_same_vocabulary_as_encoding(tmp_path, encode):
     assert vocabulary.words == encoded.vocabulary.words
     assert vocabulary.counts.tolist() == encoded.vocabulary.counts.tolist()
     assert vocabulary.unknown == "UNK"
-    assert (sources, warnings) == (encoded.sources, [])
+    assert (text, sources, warnings) == (encoded.text, encoded.sources, [])
     assert progress[-1] == (len(TEXT), len(TEXT), "vocabulary")
 
 
@@ -194,7 +196,7 @@ def test_progress_increases_to_the_total_in_both_phases(encode, monkeypatch):
 def test_a_generator_that_was_read_before():
     sentences = iter([["a", "b"]])
     list(sentences)
-    with pytest.raises(InputError, match="holds no token; a generator can be read once only: make it anew"):
+    with pytest.raises(InputError, match="holds no token: a generator can be read once only; make it anew"):
         count_corpus(sentences)
     with pytest.raises(InputError, match=r"holds no token$"):
         count_corpus([[], []])
@@ -281,20 +283,21 @@ def test_blanks_inside_tokens_are_reported(encode, text, warning):
 
 def test_the_error_for_too_few_words_tells_why_they_may_be_few(tmp_path, encode):
     lines = "".join(f"今天\u3000天气{i}\n" for i in range(50)).encode()
-    hint = r"; 100% of the tokens hold blanks such as U\+3000 \(ideographic space\); --tokens words splits at them"
-    with pytest.raises(InputError, match="only 0 of 50 distinct words occur 5 times or more.*text" + hint):
+    hint = r"100% of the tokens hold blanks such as U\+3000 \(ideographic space\); --tokens words splits at them"
+    with pytest.raises(InputError, match="only 0 of 50 distinct words occur 5 times or more.*; " + hint):
         encode(lines, min_count=5)
-    with pytest.raises(InputError, match="only one distinct word; at least two are needed" + hint):
+    with pytest.raises(InputError, match="only one distinct word; at least two are needed: " + hint):
         encode(lines.splitlines()[0])
 
 
 def test_words_that_are_not_utf8_are_reported(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("café au lait, 你好 😀\n" * 5)
-    assert "UTF-8" not in str(count_corpus(text)[2])
+    assert "UTF-8" not in str(count_corpus(text)[3])
     text.write_bytes("café au lait noir où\n".encode("latin-1") * 5)
-    _, _, (warning,) = count_corpus(text)
-    assert warning.startswith("2 of the 5 words are not UTF-8, such as b'caf\\xe9': ")
+    *_, (warning,) = count_corpus(text)
+    assert warning.startswith("40% of the 25 tokens hold bytes that are not UTF-8, such as b'caf\\xe9': perhaps ")
+    assert f"(iconv -f CP1252 -t UTF-8 {text} | nce-train - -o …)" in warning
 
 
 @pytest.mark.parametrize(
@@ -306,7 +309,7 @@ def test_words_that_are_not_utf8_are_reported(tmp_path):
         (b"... --- ...", {"tokens": "words"}, "holds no token"),
         (b"a b c d", {"min_count": 5}, "only 0 of 4 distinct words occur 5 times or more.*lower --min-count"),
         (b"word word\n" * 50_000, {}, "only one distinct word"),
-        (b"some \0 text", {}, r"corpus\.txt is not text: it contains a NUL byte at offset 5"),
+        (b"some \0 text", {}, r"corpus\.txt contains a NUL byte at offset 5: if it is text"),
         (gzip.compress(b"\xef\xbb\xbfabc \0", mtime=0), {}, "NUL byte at offset 7"),
         (gzip.compress(TEXT, mtime=0)[:-9], {}, r"corpus\.txt is cut short"),
         (TEXT, {"tokens": "letters"}, "--tokens is 'letters'"),
@@ -325,7 +328,7 @@ def test_a_nul_byte_in_a_later_block_is_reported_with_its_offset(encode, monkeyp
     monkeypatch.setattr(token_file, "BLOCK_BYTES", 1000)
     content = bytearray(b"word " * 20_000)
     content[70_003] = content[90_001] = 0
-    with pytest.raises(InputError, match="at offset 70003 "):
+    with pytest.raises(InputError, match="at offset 70003:"):
         encode(content, threads=3)
 
 

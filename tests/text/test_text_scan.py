@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING, Block, BufferPool
 from nce_train.text.sources import Source
-from nce_train.text.token_rules import TokenRules
-from nce_train.text.word_counter import BLANKS, PackedWords, WordCounter, pattern_of
+from nce_train.text.token_rules import BLANKS, TokenRules
+from nce_train.text.word_counter import PackedWords, WordCounter, pattern_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PIECES = [

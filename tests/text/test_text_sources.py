@@ -1,14 +1,18 @@
 """Listing and reading sources: kinds of corpus, detected compression, damage, and the edges of blocks."""
 
 import bz2
+import contextlib
 import gzip
 import hashlib
 import io
 import lzma
 import os
+import socket
 import subprocess
 import sys
+import tarfile
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,8 +20,10 @@ import zstandard
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nce_train.binary_kinds import binary_kind
 from nce_train.errors import InputError, RunError
 from nce_train.text.blocks import read_blocks
+from nce_train.text.corpus import count_corpus, encode_corpus
 from nce_train.text.sources import list_sources
 
 TEXT = b"".join(b"line %d of a text that is long enough to compress\n" % n for n in range(3000))
@@ -116,6 +122,7 @@ def test_a_zstd_file_without_the_extra_names_the_package(tmp_path, monkeypatch):
 @settings(max_examples=200, deadline=None)
 def test_blocks_end_at_white_space_and_add_up_to_the_text(tmp_path_factory, content, block_bytes):
     assume(not content.startswith((b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"PK", b"]\0\0")))
+    assume(binary_kind(content) is None)
     assume(content[1:4] != b"*M\x18")  # zstd's skippable frame
     path = tmp_path_factory.mktemp("blocks") / "corpus"
     path.write_bytes(content)
@@ -164,6 +171,114 @@ def test_a_directory_is_its_visible_files_in_byte_order_of_path(tmp_path):
     assert names == ["B.txt", "a.txt", "a/z.txt", "a/é.txt", "b.txt", "link.txt"]
     hidden = list_sources([tmp_path / ".hidden", tmp_path / "a"]).sources
     assert [source.path.name for source in hidden] == [".hidden", "z.txt", "é.txt"]
+
+
+def names_in(directory):
+    return [os.path.relpath(source.path, directory) for source in list_sources(directory).sources]
+
+
+def test_links_to_directories_are_followed_and_no_directory_is_read_twice(tmp_path):
+    corpus, far = tmp_path / "corpus", tmp_path / "far"
+    for name in ("corpus/b/x.txt", "far/y.txt", "far/deep/z.txt", "far/.hidden/h.txt", "model/manifest.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "model" / "vocab.tsv").write_text("a\t1\n")
+    links = {"part": far, "again": far, "a": corpus / "b", "loop": corpus, ".dot": far, "m.nce": tmp_path / "model"}
+    for name, target in links.items():
+        (corpus / name).symlink_to(target)
+    (far / "back").symlink_to(corpus)
+    assert names_in(corpus) == ["again/deep/z.txt", "again/y.txt", "b/x.txt"]
+    (tmp_path / "link").symlink_to(corpus)
+    assert names_in(tmp_path / "link") == ["again/deep/z.txt", "again/y.txt", "b/x.txt"]
+
+
+def test_what_cannot_be_read_in_a_directory_is_told(tmp_path):
+    for name in ("none", "nowhere"):
+        (tmp_path / name).symlink_to(tmp_path / "missing")
+    os.mkfifo(tmp_path / "pipe")
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as opened, contextlib.chdir(tmp_path):
+        opened.bind("socket")
+    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"\0")
+    what = [
+        f"{tmp_path}/none (and 1 more) is a link to nothing",
+        f"{tmp_path}/pipe is a named pipe",
+        f"{tmp_path}/socket is a socket",
+    ]
+    with pytest.raises(InputError, match="holds no file") as failure:
+        list_sources(tmp_path)
+    assert str(failure.value).endswith(f"(hidden ones and those of models do not count; {'; '.join(what)})")
+    (tmp_path / "a.txt").write_text("a b a b")
+    assert names_in(tmp_path) == ["a.txt"]
+    *_, warnings = count_corpus(tmp_path, min_count=1)
+    assert warnings == [f"{each}: left out" for each in what]
+    os.unlink(tmp_path / "pipe")
+    encoded = [encode_corpus(tmp_path, tmp_path / ".out", min_count=1) for _ in range(2)]
+    assert [each.from_cache for each in encoded] == [False, True]
+    assert [each.warnings for each in encoded] == [[f"{each}: left out" for each in (what[0], what[2])]] * 2
+
+
+def test_urls_of_directories_and_patterns_are_their_files(tmp_path):
+    for name in (
+        "d/b.txt",
+        "d/a.txt",
+        "d/c/e.txt",
+        "d/.h/x.txt",
+        "d/m.nce/manifest.json",
+        "d/m.nce/vocab.tsv",
+        "x*.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    base = f"file://{tmp_path}"
+
+    def urls(url):
+        return [source.url.removeprefix(base) for source in list_sources(url).sources]
+
+    assert urls(f"{base}/d") == urls(f"{base}/d/") == ["/d/a.txt", "/d/b.txt", "/d/c/e.txt"]
+    assert urls(f"{base}/d/*.txt") == ["/d/a.txt", "/d/b.txt"]
+    assert urls(f"{base}/d/**/*.txt") == ["/d/a.txt", "/d/b.txt", "/d/c/e.txt"]
+    assert urls(f"{base}/x*.txt") == ["/x*.txt"]
+    assert read(f"{base}/d/*.txt") == b"d/a.txt\nd/b.txt\n"
+    (tmp_path / "empty").mkdir()
+    for url in (f"{base}/d/*.gz", f"{base}/empty"):
+        with pytest.raises(InputError, match="no file is there, or matches the pattern"):
+            list_sources(url)
+    for url in (f"{base}/no.txt", "memory://x.txt"):
+        with pytest.raises(InputError, match=rf"cannot read the corpus {url}: no such file or directory is there"):
+            list_sources(url)
+
+
+def test_a_pattern_that_the_shell_did_not_replace_is_explained(tmp_path):
+    with pytest.raises(
+        InputError, match=r"\*\.txt: no such file, and \* is no pattern here: leave quotation marks out"
+    ):
+        list_sources(tmp_path / "*.txt")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_what_is_no_text_inside_compressed_files_is_told(tmp_path, pack):
+    path = tmp_path / "corpus.tar.gz"
+    with tarfile.open(tmp_path / "t", "w") as archive:
+        archive.add(__file__, "a.txt")
+    path.write_bytes(pack((tmp_path / "t").read_bytes()))
+    with pytest.raises(InputError, match=rf"is a tar archive, not UTF-8 text: tar -xOf {path} \| nce-train - -o …"):
+        read(path)
+    path.write_bytes(pack(gzip.compress(TEXT)))
+    with pytest.raises(InputError, match="is compressed twice, the inner time with gzip: unpack it first"):
+        read(path)
+
+
+def test_zip_archives_are_read_and_hashed(tmp_path):
+    path = tmp_path / "text8.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("text8", TEXT)
+    listed = list_sources(path)
+    assert b"".join(b.text[: b.end].tobytes() for b in read_blocks(listed, 1000)) == TEXT + b"\n"
+    assert listed.sources[0].sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("b", TEXT)
+    with pytest.raises(InputError, match=rf"{path} is a zip archive of several files: .*unzip -p {path}"):
+        read(path)
 
 
 def test_model_directories_are_skipped(tmp_path):

@@ -62,7 +62,7 @@ def test_max_vocab_leaves_most_words_on_disk(tmp_path, small_memory, monkeypatch
     small_memory(1000)
     listed = list_sources(tmp_path / "corpus.txt")
     counted = token_file.count_words(listed, None, tmp_path, TokenRules(), False, 1, None)
-    vocabulary, row_of, _ = corpus._vocabulary_of(counted, min_count=1, max_vocab=5, unknown="UNK")
+    vocabulary, row_of, *_ = corpus._vocabulary_of(listed, counted, min_count=1, max_vocab=5, unknown="UNK")
     assert vocabulary.counts.tolist() == [20_000 + 50 * 96, 50, 50, 50, 50]
     assert vocabulary.words[1:] == [f"frequent{i}" for i in range(4)]
     assert len(row_of) < 5000

@@ -27,6 +27,7 @@ MAY_IMPORT = {
 HELPERS = {
     "arguments",
     "compiled",
+    "control_groups",
     "decompression",
     "errors",
     "files",

@@ -1,4 +1,4 @@
-"""Limits of control groups, read from trees of files as Linux shows them; and of one real group, where one may be made."""
+"""Limits of control groups, read from trees of files as Linux shows them; and of real groups, where they can be made."""
 
 import os
 import subprocess

@@ -32,6 +32,7 @@ HELPERS = {
     "errors",
     "files",
     "flat_yaml",
+    "mapped_files",
     "memory",
     "model_files",
     "npy_file",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
+from nce_train.mapped_files import can_be_mapped, map_array
 
 _MARK = b"nce-train index\n"
 _DIGEST = 32
@@ -86,7 +87,8 @@ class ApproximateIndex:
         usearch = _usearch()
         path = Path(path)
         try:
-            content = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+            with open(path, "rb") as file:
+                content = map_array(file, np.uint8, (os.fstat(file.fileno()).st_size,))
         except OSError as error:
             raise InputError(f"{path}: the index cannot be read ({error.strerror}); check the path") from None
         trailer = content[-_TRAILER:].tobytes()
@@ -96,7 +98,7 @@ class ApproximateIndex:
             raise InputError(f"{path}: the index is damaged; remove it, so that it is built again")
         if _sha256_of_vectors(vectors) != trailer[-_DIGEST:]:
             raise InputError(f"{path}: an index of other vectors; remove it, so that it is built again")
-        return cls(usearch.Index.restore(path, view=True), vectors)
+        return cls(usearch.Index.restore(path, view=can_be_mapped(path)), vectors)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file, which appears whole or not at all.

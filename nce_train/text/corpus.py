@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.mapped_files import map_npy
 from nce_train.text import token_cache
 from nce_train.text.sources import Corpus, SourceList, list_sources
 from nce_train.text.token_file import CountedText, Progress, count_words, open_token_file, write_final_ids
@@ -157,7 +158,7 @@ def encode_corpus(
             token_cache.store(key, target, encoding)
     return EncodedCorpus(
         vocabulary=encoding.vocabulary,
-        stream=np.load(target, mmap_mode="r", allow_pickle=False),
+        stream=map_npy(target),
         path=target,
         token_count=encoding.token_count,
         sources=encoding.sources,

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.mapped_files import map_npy
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 
@@ -132,7 +133,7 @@ def _is_intact(path: Path, description: dict[str, Any], words: int) -> bool:
     status = path.stat()
     if (status.st_size, status.st_mtime_ns) != (description["tokens_bytes"], description["tokens_mtime_ns"]):
         return False
-    stream = np.load(path, mmap_mode="r", allow_pickle=False)
+    stream = map_npy(path)
     if stream.dtype != np.int32 or stream.ndim != 1 or len(stream) <= description["token_count"]:
         return False
     parts = (stream[first : first + _IDS_AT_ONCE] for first in range(0, len(stream), _IDS_AT_ONCE))

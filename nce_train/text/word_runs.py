@@ -5,7 +5,6 @@ stay in memory while they are small, and otherwise go to a nameless file. `merge
 at a time. Within a bucket every word is complete, so its counts can be summed. All counts are exact.
 """
 
-import mmap
 import os
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from nce_train.errors import RunError
+from nce_train.mapped_files import map_writable
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING
 from nce_train.text.vocabulary import DROPPED
@@ -105,11 +105,11 @@ class SpillFile:
                 ) from None
 
     def runs(self) -> dict[int, WordRun]:
-        """All runs by number, memory-mapped. The file exists as long as they do."""
+        """All runs by number, memory-mapped if possible. The file exists as long as they do."""
         if self._file is None:
             return {}
         with self._file:
-            content = mmap.mmap(self._file.fileno(), 0)
+            content = map_writable(self._file)
         return {
             number: WordRun(*(np.frombuffer(content, dtype, length, start) for start, dtype, length in columns))
             for number, columns in self._locations.items()

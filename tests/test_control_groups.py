@@ -1,4 +1,4 @@
-"""Limits of control groups, read from trees of files as Linux shows them; and of real groups, where they can be made."""
+"""Limits of control groups, read from trees of files as Linux shows them, and of real groups where possible."""
 
 import os
 import subprocess

@@ -113,9 +113,9 @@ class TensorBoardLog:
     def _stop_at_failure(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, InputError) as error:
+        except (OSError, InputError, MemoryError) as error:
             self._failed = True
-            reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+            reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".") or "not enough memory"
             self._warn(f"Nothing more is written to {self._directory} for TensorBoard: {reason}.")
 
 

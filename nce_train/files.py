@@ -85,6 +85,28 @@ def is_same_file(left: str | os.PathLike[str], right: str | os.PathLike[str]) ->
         return False
 
 
+def make_private_directory(path: str | os.PathLike[str]) -> None:
+    """Make a directory, and those above it that are missing, for this user alone, as a place for caches.
+
+    Raises OSError when that cannot be done, the path is relative, or the directory is another user's: who can write to
+    a cache decides what is read from it.
+    """
+    path = Path(path)
+    if not path.is_absolute():  # `~` of a user without a home directory
+        raise OSError(errno.ENOENT, "it is no absolute path")
+    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+    if is_of_another_user(path):
+        raise OSError(errno.EPERM, "it belongs to another user")
+
+
+def is_of_another_user(path: str | os.PathLike[str]) -> bool:
+    """Whether a file or directory belongs neither to this user nor to the administrator."""
+    return hasattr(os, "geteuid") and os.stat(path).st_uid not in (0, os.geteuid())
+
+
 def sync_file(file: IO[Any]) -> None:
     """Make what was written survive a power failure, where the file system can promise that."""
     _sync(file.fileno(), _NO_SYNC)

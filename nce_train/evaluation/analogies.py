@@ -147,6 +147,7 @@ def answer_questions(
             np.log(minus, out=minus)
             np.log(shifted, out=shifted)
             _improve(best_mul, first, shifted, minus, word_places, excluded)
+            del cosines, shifted, minus  # before there are others
             if progress is not None:
                 share = min(1.0, (first + rows) / len(vectors))
                 progress(start + round((stop - start) * share), len(questions))

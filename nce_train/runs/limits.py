@@ -15,8 +15,9 @@ from nce_train.training.settings import Settings
 _PROGRAM = 140 * 2**20
 _WORD = 200  # of the vocabulary, as a string with its place in dicts
 _THREAD = 4 * 2**20  # its blocks of text and of ids while reading, its scratch while training
-# An evaluation: two tables of cosines of 512 words with 2^14 rows, a block of at most 2^24 numbers, and a further dict.
-_COSINES, _NUMBERS_PER_BLOCK, _ROWS_PER_BLOCK, _EVALUATED_WORD = 2 * 4 * 512 * 2**14, 2**24, 2**14, 150
+# An evaluation: two tables of cosines of 512 words with 2^14 rows, as much for their product, a block of at most 2^24
+# numbers, and a further dict.
+_COSINES, _NUMBERS_PER_BLOCK, _ROWS_PER_BLOCK, _EVALUATED_WORD = 3 * 4 * 512 * 2**14, 2**24, 2**14, 150
 _HELDOUT_PAIRS = 1024  # in a batch, in float64
 
 
@@ -58,7 +59,7 @@ def _while_paused(vocabulary: int, settings: Settings) -> int:
         size = os.path.getsize(settings.heldout) if os.path.isfile(settings.heldout) else 0
         batch = _HELDOUT_PAIRS * (24 * dim + 40 * samples) + 12 * samples * dim
         needed += batch + 6 * size  # 12 bytes a token, of two letters at least with its blank
-        needed += vocabulary * _WORD + int(settings.threads) * _THREAD  # it is read once more
+        needed += vocabulary * _WORD + int(settings.threads) * 2 * _THREAD  # it is read once more
     return needed
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.files import is_of_another_user, make_private_directory
 from nce_train.mapped_files import map_npy
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
@@ -68,6 +69,9 @@ def fetch(key: str, target: Path) -> Encoding | None:
     if directory is None:
         return None
     entry = directory / key
+    with contextlib.suppress(OSError):  # there is none
+        if is_of_another_user(entry):
+            return None
     beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         description = json.loads((entry / _DESCRIPTION).read_text("utf-8"))
@@ -96,7 +100,7 @@ def store(key: str, tokens: Path, encoding: Encoding) -> None:
     if directory is None or tokens.stat().st_size > MAX_BYTES:
         return
     with contextlib.suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(directory)
         with tempfile.TemporaryDirectory(".partial", ".", directory, ignore_cleanup_errors=True) as name:
             partial = Path(name)
             _link_or_copy(tokens, partial / _TOKENS, MAX_COPY_BYTES)

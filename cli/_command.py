@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,10 +13,12 @@ from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 
 import click
 
-from nce_train.errors import NceTrainError, NceTrainWarning, RunError
+from nce_train.errors import InputError, NceTrainError, NceTrainWarning, RunError
 
 INTERRUPTED = 130
 TERMINATED = 143
+
+_ABSOLUTE_PATH = re.compile(r"(?:^|[\s'\"(:])/")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +52,7 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except NceTrainError as error:
+            _refuse_directory_that_is_gone(str(error))
             _fail(str(error), error.exit_code)
         except Terminated as interrupt:
             _fail_at_once(str(interrupt) or "terminated; nothing more was written", TERMINATED)
@@ -58,6 +62,7 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
             raise  # the reader of standard output has ended: click exits with code 1 and no message
         except OSError as error:
             place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            _refuse_directory_that_is_gone(place)
             _fail(f"{place}{error.strerror or error}; fix this and try again", 1)
         except RuntimeError as error:  # Python raises it for any reason of the system
             if "start new thread" not in str(error):
@@ -134,6 +139,16 @@ def _show_warning(
 def _fail(sentence: str, exit_code: int) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     raise click.exceptions.Exit(exit_code) from None
+
+
+def _refuse_directory_that_is_gone(failure: str) -> None:
+    """Name the cause of a failure at a path that begins at a current directory which was removed."""
+    try:
+        os.getcwd()
+    except OSError:
+        if not _ABSOLUTE_PATH.search(failure):
+            sentence = "the current directory is gone: change to one that exists, or give every path from the root"
+            _fail(sentence, InputError.exit_code)
 
 
 def _fail_at_once(sentence: str, exit_code: int) -> NoReturn:

@@ -115,7 +115,10 @@ class _FailSafeCache(_Cache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = (place.load_overload(sig, target_context) for place in self._places)
-        return next((data for data in found if data is not None), None)
+        data = next((data for data in found if data is not None), None)
+        if data is None:
+            _compile_anywhere()
+        return data
 
     def save_overload(self, sig: Any, data: Any) -> None:
         if not self.can_be_written:
@@ -137,6 +140,14 @@ class _FailSafeCache(_Cache):
     def flush(self) -> None:
         if self.can_be_written:
             self._places[-1].flush()
+
+
+def _compile_anywhere() -> None:
+    """Let Numba compile where the current directory was removed: it names lines of code by paths relative to that."""
+    try:
+        os.getcwd()
+    except OSError:
+        numba.core.ir.Loc.strformat = lambda loc, *_: f"{loc.filename} ({loc.line})"  # type: ignore[method-assign]
 
 
 def _places(function: Callable[..., Any]) -> tuple[list[_Place], str]:

@@ -68,6 +68,10 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
             if "start new thread" not in str(error):
                 raise
             _fail("no further thread can be started: memory or a limit of processes is reached; free some", 1)
+        except ImportError as error:
+            if "failed to map segment" not in str(error):  # as the system's loader says it
+                raise
+            _fail("there is not enough memory to load the program's libraries; free some, or raise the limit", 1)
         except MemoryError as error:
             detail = f" ({error})" if str(error) else ""
             _fail(f"there is not enough memory{detail}; free some or ask for less", 1)

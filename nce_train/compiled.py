@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -19,13 +20,29 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numba
-from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _Cache
-from numba.core.dispatcher import Dispatcher
-
-from nce_train.errors import NceTrainWarning
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.files import is_of_another_user, make_private_directory
+from nce_train.memory import left_of_process_limits
+
+# Address space that loading takes, with SciPy, which Numba loads where it is installed. SciPy's OpenBLAS tries for ever
+# when it gets none, so there must be enough, and all is loaded now, before threads take more.
+_NEEDED = 300 * 2**20 if "numba" in sys.modules else 480 * 2**20
+_left = left_of_process_limits()
+if _left is not None and _left < _NEEDED:
+    raise InputError(
+        f"The limit of this process's memory (ulimit -v or -d) leaves {_left / 2**20:,.0f} MiB, but the compiler of "
+        f"the kernels needs {_NEEDED / 2**20:,.0f} MiB: raise the limit."
+    )
+
+import numba  # noqa: E402
+from numba.core import config  # noqa: E402
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _Cache  # noqa: E402
+from numba.core.dispatcher import Dispatcher  # noqa: E402
+from numba.core.registry import cpu_target  # noqa: E402
+
+if _left is not None:
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
 
 _INSTALLED = {"site-packages", "dist-packages"}
 

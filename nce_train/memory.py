@@ -62,7 +62,7 @@ def available_memory(root: Path = SYSTEM) -> int | None:
     They are limited by the machine, the control groups of this process, and its own limits of address space and data
     (`ulimit -v` and `ulimit -d`). Swap space does not count. `root` is the directory that holds `proc` and `sys`.
     """
-    limits = [_kibibytes(root / "proc/meminfo", "MemAvailable"), memory_left(root), *_process_limits(root)]
+    limits = [_kibibytes(root / "proc/meminfo", "MemAvailable"), memory_left(root), left_of_process_limits(root)]
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
 
@@ -73,15 +73,15 @@ def working_memory() -> int:
     return _WORKING_MEMORY if available is None else min(_WORKING_MEMORY, int(_WORKING_SHARE * available))
 
 
-def _process_limits(root: Path) -> list[int]:
-    """What is left of the process's own limits, where it has some."""
+def left_of_process_limits(root: Path = SYSTEM) -> int | None:
+    """Bytes left of this process's own limits of address space and data; None when it has none."""
     left = []
     if resource is not None:
         for limit, key in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
             soft, used = resource.getrlimit(limit)[0], _kibibytes(root / "proc/self/status", key)
             if soft != resource.RLIM_INFINITY and used is not None:
                 left.append(max(0, soft - used))
-    return left
+    return min(left) if left else None
 
 
 def _kibibytes(path: Path, key: str) -> int | None:

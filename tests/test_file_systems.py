@@ -124,7 +124,13 @@ def test_arrays_without_maps(tmp_path, failing, number, is_meant):
 @pytest.mark.parametrize("is_meant", [shared, lambda *_, **__: True], ids=["shared-maps", "all-maps"])
 def test_a_run_without_maps_gives_the_same_model(tmp_path, failing, is_meant):
     (tmp_path / "t.txt").write_text("\n".join(map(" ".join, SENTENCES)))
-    settings = {**SMALL, "checkpoint_every": "50tokens", "heldout": str(tmp_path / "t.txt"), "patience": 1, "min_count": 1}
+    settings = {
+        **SMALL,
+        "checkpoint_every": "50tokens",
+        "heldout": str(tmp_path / "t.txt"),
+        "patience": 1,
+        "min_count": 1,
+    }
     usual = nce_train.train(tmp_path / "t.txt", output=tmp_path / "usual.nce", **settings)
     failing(mmap, "mmap", errno.ENODEV, is_meant)
     nce_train.train(tmp_path / "t.txt", output=tmp_path / "m.nce", **settings)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import signal
 import sys
 import warnings
@@ -13,8 +14,10 @@ import click
 
 from nce_train.cli._signals import Ended, exit_at_once, ignore_signals, raise_on_signals
 from nce_train.cli._usage import Command
-from nce_train.errors import NceTrainError, NceTrainWarning, RunError
+from nce_train.errors import InputError, NceTrainError, NceTrainWarning, RunError
 from nce_train.names import OWN_BYTES
+
+_ABSOLUTE_PATH = re.compile(r"(?:^|[\s'\"(:])/")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +52,7 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except NceTrainError as error:
+            _refuse_directory_that_is_gone(str(error))
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt as interrupt:
             end = interrupt if isinstance(interrupt, Ended) else Ended(signal.SIGINT, *interrupt.args)
@@ -57,11 +61,16 @@ def handle_failures(function: Callable[P, T]) -> Callable[P, T]:
             raise  # the reader of standard output has ended: click exits with code 1 and no message
         except OSError as error:
             place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+            _refuse_directory_that_is_gone(place)
             _fail(f"{place}{error.strerror or error}; fix this and try again", 1)
         except RuntimeError as error:  # Python raises it for any reason of the system
             if "start new thread" not in str(error):
                 raise
             _fail("no further thread can be started: memory or a limit of processes is reached; free some", 1)
+        except ImportError as error:
+            if "failed to map segment" not in str(error):  # as the system's loader says it
+                raise
+            _fail("there is not enough memory to load the program's libraries; free some, or raise the limit", 1)
         except MemoryError as error:
             detail = f" ({error})" if str(error) else ""
             _fail(f"there is not enough memory{detail}; free some or ask for less", 1)
@@ -119,3 +128,13 @@ def _show_warning(
 def _fail(sentence: str, exit_code: int) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     raise click.exceptions.Exit(exit_code) from None
+
+
+def _refuse_directory_that_is_gone(failure: str) -> None:
+    """Name the cause of a failure at a path that begins at a current directory which was removed."""
+    try:
+        os.getcwd()
+    except OSError:
+        if not _ABSOLUTE_PATH.search(failure):
+            sentence = "the current directory is gone: change to one that exists, or give every path from the root"
+            _fail(sentence, InputError.exit_code)

@@ -1,6 +1,7 @@
 """Writing files completely or not at all: write a temporary file, fsync, rename."""
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from typing import IO, Any
 
 from nce_train.errors import InputError, RunError
 
+# What fsync answers on file systems without it; for a directory also where it may be written but not opened.
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_DIRECTORY_SYNC = _NO_SYNC | {errno.EACCES, errno.EPERM, errno.EBADF}
 # Names of files that are already open. They must not be truncated (`command -o /dev/stdout >> all.txt`).
 _DESCRIPTORS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,9})")
@@ -33,7 +37,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb", **open_kwargs: 
         with open(partial, mode, **open_kwargs) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
         os.replace(partial, target)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -81,15 +85,55 @@ def is_same_file(left: str | os.PathLike[str], right: str | os.PathLike[str]) ->
         return False
 
 
+def make_private_directory(path: str | os.PathLike[str]) -> None:
+    """Make a directory, and those above it that are missing, for this user alone, as a place for caches.
+
+    Raises OSError when that cannot be done, the path is relative, or the directory is another user's: who can write to
+    a cache decides what is read from it.
+    """
+    path = Path(path)
+    if not path.is_absolute():  # `~` of a user without a home directory
+        raise OSError(errno.ENOENT, "it is no absolute path")
+    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+    if is_of_another_user(path):
+        raise OSError(errno.EPERM, "it belongs to another user")
+
+
+def is_of_another_user(path: str | os.PathLike[str]) -> bool:
+    """Whether a file or directory belongs neither to this user nor to the administrator."""
+    return hasattr(os, "geteuid") and os.stat(path).st_uid not in (0, os.geteuid())
+
+
+def sync_file(file: IO[Any]) -> None:
+    """Make what was written survive a power failure, where the file system can promise that."""
+    _sync(file.fileno(), _NO_SYNC)
+
+
 def sync_directory(directory: str | os.PathLike[str]) -> None:
-    """Make renames in `directory` survive a power failure (a no-op where directories cannot be opened)."""
+    """Make renames in `directory` survive a power failure, where the file system can promise that."""
     if not hasattr(os, "O_DIRECTORY"):  # Windows
         return
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(handle)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise
+        return
+    try:
+        _sync(handle, _NO_DIRECTORY_SYNC)
     finally:
         os.close(handle)
+
+
+def _sync(descriptor: int, harmless: set[int]) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # EIO, ENOSPC and EDQUOT mean that data is lost
+        if error.errno not in harmless:
+            raise
 
 
 def _descriptor(path: str | os.PathLike[str]) -> int | None:

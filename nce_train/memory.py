@@ -1,11 +1,16 @@
 """How much memory this process uses and may use."""
 
+import sys
 import threading
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
-_MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
+from nce_train.control_groups import SYSTEM, memory_left
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 _INTERVAL = 0.1  # seconds
 _WORKING_MEMORY = 2**30
 _WORKING_SHARE = 1 / 4  # of the available memory, where that is less
@@ -42,28 +47,22 @@ class MemoryGauge:
 
 def anonymous_memory() -> int:
     """Bytes of anonymous memory this process uses now, or its peak resident set where that is not known."""
-    resident = _kibibytes(_STATUS, "RssAnon")
-    if resident is not None:
-        return resident
-    try:
-        import resource
-        import sys
-    except ImportError:  # Windows
+    anonymous = _kibibytes(SYSTEM / "proc/self/status", "RssAnon")
+    if anonymous is not None:
+        return anonymous
+    if resource is None:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def available_memory() -> int | None:
-    """Bytes this process can still allocate: limited by the machine or its control group; None if unknown."""
-    limits = [_kibibytes(_MEMINFO, "MemAvailable")]
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        if limit != "max":
-            used = int((_CGROUP / "memory.current").read_text()) - _cached_files()
-            limits.append(max(0, int(limit) - used))
-    except (OSError, ValueError):
-        pass  # no control group, or of version 1
+def available_memory(root: Path = SYSTEM) -> int | None:
+    """Bytes this process can still allocate; None if unknown.
+
+    They are limited by the machine, the control groups of this process, and its own limits of address space and data
+    (`ulimit -v` and `ulimit -d`). Swap space does not count. `root` is the directory that holds `proc` and `sys`.
+    """
+    limits = [_kibibytes(root / "proc/meminfo", "MemAvailable"), memory_left(root), left_of_process_limits(root)]
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
 
@@ -74,17 +73,20 @@ def working_memory() -> int:
     return _WORKING_MEMORY if available is None else min(_WORKING_MEMORY, int(_WORKING_SHARE * available))
 
 
-def _cached_files() -> int:
-    """Bytes of the control group's inactive file cache, which the kernel frees when memory is short."""
-    for line in (_CGROUP / "memory.stat").read_text().splitlines():
-        if line.startswith("inactive_file "):
-            return int(line.split()[1])
-    return 0
+def left_of_process_limits(root: Path = SYSTEM) -> int | None:
+    """Bytes left of this process's own limits of address space and data; None when it has none."""
+    left = []
+    if resource is not None:
+        for limit, key in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+            soft, used = resource.getrlimit(limit)[0], _kibibytes(root / "proc/self/status", key)
+            if soft != resource.RLIM_INFINITY and used is not None:
+                left.append(max(0, soft - used))
+    return min(left) if left else None
 
 
 def _kibibytes(path: Path, key: str) -> int | None:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", errors="replace") as file:
             for line in file:
                 if line.startswith(key + ":"):
                     return int(line.split()[1]) * 1024

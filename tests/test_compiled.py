@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
+from pathlib import Path
 
 import numba
 import pytest
@@ -160,3 +162,90 @@ def test_a_command_continues_without_disk_space(load, tmp_path):
     assert "File too large" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list((tmp_path / "full").rglob("*.tmp.*"))
+
+
+AS_ANOTHER_USER = """
+import os, sys
+import numba
+from nce_train.compiled import is_missing_from_cache
+numba.njit(lambda number: number + 1)(1)  # all that is imported late is imported now
+if os.geteuid() == 0:
+    os.setegid(65534)
+    os.seteuid(65534)
+sys.path.insert(0, os.environ["TINY"])
+from tiny import double
+print(is_missing_from_cache(double), double(21), sum(double.stats.cache_hits.values()))
+print(is_missing_from_cache(double), double(2.5))
+"""
+
+
+@pytest.fixture
+def image():
+    """A directory that others may read, with the module and its cache as another user made them."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    (place / "tiny.py").write_text(SOURCE)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path]), "TINY": str(place)}
+    environment |= {"NUMBA_CACHE_DIR": str(place / "cache"), "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("XDG_CACHE_HOME", None)
+    yield place, environment
+    for directory, _, _ in os.walk(place):
+        os.chmod(directory, 0o755)
+    shutil.rmtree(place)
+
+
+def run_python(code, environment):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd="/")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the permissions of POSIX")
+def test_a_cache_that_can_only_be_read_is_read_and_nothing_is_said(image):
+    place, environment = image
+    run_python("from tiny import double; double(21)", environment)
+    for file in place.rglob("*.py"):
+        os.utime(file, (1, 1))  # images do not keep the times of files
+    (place / "__pycache__").mkdir(exist_ok=True)
+    for directory, _, files in os.walk(place):
+        for file in files:
+            os.chmod(os.path.join(directory, file), 0o444)
+        os.chmod(directory, 0o555)
+    done = run_python(AS_ANOTHER_USER, environment)
+    loaded, compiled_here = done.stdout.splitlines()
+    assert loaded == "False 42 1"  # no other process would be started to compile what cannot be stored
+    assert compiled_here == "False 5.0"
+    assert done.stderr.count("NceTrainWarning: There is no place to keep compiled kernels") == 1  # for the other type
+    without = AS_ANOTHER_USER.rpartition("print(")[0]
+    assert run_python(without, environment).stderr == ""
+
+
+def test_the_users_cache_is_private_and_that_of_another_user_is_not_read(image):
+    place, environment = image
+    environment["XDG_CACHE_HOME"] = str(place / "home" / ".cache")
+    (place / "site-packages").mkdir()
+    (place / "tiny.py").rename(place / "site-packages" / "tiny.py")
+    environment["PYTHONPATH"] = os.pathsep.join([str(place / "site-packages"), *sys.path])
+    del environment["NUMBA_CACHE_DIR"]
+    call = "from tiny import double; print(double(21), sum(double.stats.cache_hits.values()))"
+    assert run_python(call, environment).stdout == "42 0\n"
+    assert run_python(call, environment).stdout == "42 1\n"
+    (cache,) = {path.parent for path in place.rglob("*.nbi")}
+    assert {path.stat().st_mode & 0o777 for path in (cache, place / "home")} == {0o700}
+    if os.geteuid() == 0:
+        os.chown(cache, 65534, 65534)
+        done = run_python(call, environment)
+        assert done.stdout == "42 0\n"
+        assert "it belongs to another user" in done.stderr
+
+
+def test_without_a_home_directory_no_cache_is_made_in_the_working_directory(image, tmp_path):
+    place, environment = image
+    (place / "site-packages").mkdir()
+    (place / "tiny.py").rename(place / "site-packages" / "tiny.py")
+    environment["PYTHONPATH"] = os.pathsep.join([str(place / "site-packages"), *sys.path])
+    environment["XDG_CACHE_HOME"] = "relative"  # to be ignored, says the specification
+    del environment["NUMBA_CACHE_DIR"]
+    code = f"import os; os.chdir({str(tmp_path)!r}); from tiny import double; print(double(21), os.listdir())"
+    done = run_python(code, environment)
+    assert done.stdout == "42 []\n"
+    assert done.stderr.count("NceTrainWarning: There is no place to keep compiled kernels") == 1

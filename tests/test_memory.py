@@ -1,32 +1,33 @@
-"""Available memory: limited by the machine or by a control group."""
+"""Available memory under this process's own limits; those of control groups are in test_control_groups."""
+
+import subprocess
+import sys
 
 import pytest
 
 from nce_train import memory
 
-
-@pytest.fixture
-def group(tmp_path, monkeypatch):
-    """A control group with a limit of 1,000 bytes that uses 990, of which 300 are inactive file cache."""
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("990\n")
-    (tmp_path / "memory.stat").write_text("anon 600\nactive_file 90\ninactive_file 300\n")
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    return tmp_path
-
-
-def test_inactive_file_cache_is_available(group):
-    assert memory.available_memory() == 310
+resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
+MIB = 2**20
+CODE = """
+import resource
+from nce_train.memory import available_memory, working_memory
+before = available_memory()
+resource.setrlimit(resource.{limit}, ({bytes}, resource.RLIM_INFINITY))
+print(before, available_memory(), working_memory())
+"""
 
 
-def test_available_memory_is_never_negative(group):
-    (group / "memory.current").write_text("1400\n")
-    assert memory.available_memory() == 0
+@pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_a_limit_of_the_process_limits_its_memory(limit):
+    code = CODE.format(limit=limit, bytes=300 * MIB)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, available, working = map(int, done.stdout.split())
+    assert 100 * MIB < available < 300 * MIB  # an interpreter has some
+    assert available < before
+    assert working == available // 4
 
 
-@pytest.mark.parametrize(("name", "text"), [("memory.max", "max\n"), ("memory.max", ""), ("memory.stat", None)])
-def test_without_a_known_limit_the_memory_of_the_machine_is_available(group, name, text):
-    (group / name).unlink()
-    if text is not None:
-        (group / name).write_text(text)
-    assert memory.available_memory() > 2**20
+def test_without_limits_the_memory_of_the_machine_is_available():
+    assert memory.available_memory() > MIB
+    assert memory.available_memory(root=memory.SYSTEM / "nonexistent") is None or sys.platform != "linux"

@@ -159,7 +159,10 @@ def train(
             tensorboard=tensorboard,
             cluster=cluster,
         )
-    vectors = np.ascontiguousarray(model.input)
+    try:
+        vectors = np.ascontiguousarray(model.input)
+    except MemoryError:  # the rows of a wider table are as good
+        vectors = model.input
     return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from nce_train.cluster.messages import RowValues, Segment, ShardTask, TrainedShard
 from nce_train.kernel.sizes import row_length
 from nce_train.kernel.state import Tables, aligned_zeros
+from nce_train.mapped_files import map_npy
+from nce_train.npy_file import npy_header
 from nce_train.text import word_runs
 from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.encodings import TornTokens
@@ -108,14 +110,12 @@ class WorkerState:
         if size == 0:
             return read_only(np.empty(0, np.int32))
         path = Path(self._scratch.name) / f"shard-{number}.npy"
-        ids = np.lib.format.open_memmap(path, "w+", np.int32, (size,))
-        done = 0
-        for (part, begin, end), remote in zip(segments, remote_ids, strict=True):
-            ids[done : done + end - begin] = self.part(part).ids[begin:end] if remote is None else remote
-            done += end - begin
-        ids.flush()
-        shard: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        return shard
+        with open(path, "wb") as file:
+            file.write(npy_header(np.dtype(np.int32), (size,)))
+            for (part, begin, end), remote in zip(segments, remote_ids, strict=True):
+                ids = self.part(part).ids[begin:end] if remote is None else remote
+                file.write(np.ascontiguousarray(ids, np.int32).data)
+        return map_npy(path)
 
 
 class StaleBase(RuntimeError):

@@ -18,6 +18,7 @@ from nce_train.arguments import check_output, check_path
 from nce_train.embeddings.postprocess import unit_length
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
+from nce_train.mapped_files import can_be_mapped, map_array
 
 _MARK = b"nce-train index\n"
 _DIGEST = 32
@@ -88,7 +89,8 @@ class ApproximateIndex:
         usearch = _usearch()
         path = Path(path)
         try:
-            content = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+            with open(path, "rb") as file:
+                content = map_array(file, np.uint8, (os.fstat(file.fileno()).st_size,))
         except OSError as error:
             raise InputError(f"{path}: the index cannot be read ({error.strerror}); check the path") from None
         trailer = content[-_TRAILER:].tobytes()
@@ -99,7 +101,7 @@ class ApproximateIndex:
         if _sha256_of_vectors(vectors) != trailer[-_DIGEST:]:
             raise InputError(f"{path}: an index of other vectors; remove it, so that it is built again")
         with path.open("rb") as file:
-            return cls(usearch.Index.restore(_open_name(file), view=True), vectors)
+            return cls(usearch.Index.restore(_open_name(file), view=can_be_mapped(path)), vectors)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file, which appears whole or not at all.

@@ -25,9 +25,11 @@ from nce_train.evaluation.any_case import AnyCase, drop_distant_answers
 from nce_train.evaluation.significance import difference_interval, mcnemar_p, proportion_interval
 from nce_train.folding import other_spellings
 
-# A block's three tables take 3 · 512 · 16,384 float32 = 100 MB; a sum of their rows fits a core's cache.
+# A block's two tables take 2 · 512 · 16,384 float32 = 67 MB, and as much its vectors; a sum of the tables' rows fits a
+# core's cache.
 _WORDS_PER_BLOCK = 512
 _ROWS_PER_BLOCK = 1 << 14
+_NUMBERS_PER_BLOCK = 1 << 24
 
 # For a cos' of a that is 0: gensim's value; Levy and Goldberg use 0.001.
 _EPSILON = np.float32(1e-6)
@@ -136,19 +138,27 @@ def answer_questions(
     """
     excluded = questions.tolist() if excluded is None else excluded
     answers = np.empty((2, len(questions)), np.intp)
+    rows = min(_ROWS_PER_BLOCK, max(1, _NUMBERS_PER_BLOCK // vectors.shape[1]))
     for start, stop in _groups(questions):
         group = questions[start:stop]
         words, places = np.unique(group, return_inverse=True)
         word_places = places.reshape(-1, 3).tolist()
         word_units = unit_length(vectors[words])
         best_add, best_mul = ([(-np.inf, -1)] * len(group) for _ in range(2))
-        for first in range(0, len(vectors), _ROWS_PER_BLOCK):
-            cosines = word_units @ unit_length(vectors[first : first + _ROWS_PER_BLOCK]).T
+        for first in range(0, len(vectors), rows):
+            cosines = word_units @ unit_length(vectors[first : first + rows]).T
             _improve(best_add, first, cosines, cosines, word_places, excluded[start:stop])
-            shifted = np.maximum((cosines + 1) / 2, _LEAST)
-            _improve(best_mul, first, np.log(shifted), np.log(shifted + _EPSILON), word_places, excluded[start:stop])
+            shifted = cosines  # the same memory
+            shifted += 1
+            shifted /= 2
+            np.maximum(shifted, _LEAST, out=shifted)
+            minus = shifted + _EPSILON
+            np.log(minus, out=minus)
+            np.log(shifted, out=shifted)
+            _improve(best_mul, first, shifted, minus, word_places, excluded[start:stop])
+            del cosines, shifted, minus  # before there are others
             if progress is not None:
-                share = min(1.0, (first + _ROWS_PER_BLOCK) / len(vectors))
+                share = min(1.0, (first + rows) / len(vectors))
                 progress(start + round((stop - start) * share), len(questions))
         answers[:, start:stop] = [[row for _, row in best] for best in (best_add, best_mul)]
     return answers

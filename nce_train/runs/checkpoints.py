@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nce_train.errors import DivergedError, InputError
+from nce_train.files import sync_file
 from nce_train.model_files import METRICS, VOCABULARY
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
@@ -87,7 +88,7 @@ class Checkpoints(Observer):
         """Make sure that ids and vocabulary are on the disk before a checkpoint relies on them."""
         if self._encoded.checksum is None:
             with open(self._encoded.path, "rb") as file:
-                os.fsync(file.fileno())
+                sync_file(file)
         self._encoded.vocabulary.save(self._context.directory / VOCABULARY)
         self._context.record.stream = checksum_of(self._encoded)
 

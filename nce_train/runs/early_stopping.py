@@ -42,9 +42,15 @@ class HeldoutLosses(Observer):
         if epoch is None:
             return
         if not self._stopping.knows(epoch):
+            parameters = self._trainer.state()
+            try:
+                with self._context.timings.measure("heldout"):
+                    measured = self._measure(*(parameters[name] for name in PARAMETERS))
+            except MemoryError:  # what is trained is worth more
+                self._stopping.missed_epoch = epoch
+                self._context.watcher.note(f"There is not enough memory for the held-out loss after epoch {epoch}.")
+                return
             with self._context.timings.measure("heldout"):
-                parameters = self._trainer.state()
-                measured = self._measure(*(parameters[name] for name in PARAMETERS))
                 self._stopping.add(epoch, measured, parameters)
             self._log.add_heldout(epoch, measured)
         if self._stopping.out_of_patience:
@@ -76,6 +82,7 @@ class EarlyStopping:
         self._losses = losses
         self._warn = warn
         self.taken_epoch: int | None = None  # the earlier epoch whose parameters `take_best` has given the model
+        self.missed_epoch = 0  # the last one that could not be measured
         # Epochs whose best parameters the last two checkpoints rely on, or that an earlier session left.
         self._needed = [self._kept() if losses else set(), self._best_epoch()]
         self._remove_unneeded()
@@ -124,7 +131,9 @@ class EarlyStopping:
     def best_is_earlier(self) -> bool:
         """Whether the best parameters are those of an epoch before the last one."""
         best = self.best
-        return self._patience is not None and best is not None and best["epoch"] != self.last_epoch
+        if self._patience is None or best is None:
+            return False
+        return best["epoch"] != max(self.last_epoch, self.missed_epoch)
 
     def take_best(self, parameters: Mapping[str, np.ndarray]) -> bool:
         """Overwrite parameters by those of an earlier epoch that was the best; False when these are damaged."""

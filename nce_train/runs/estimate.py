@@ -5,8 +5,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from nce_train.memory import MemoryGauge
 from nce_train.runs.inputs import check_heldout
-from nce_train.runs.limits import copies_beside, memory_needed, parameter_bytes, refuse_without_pairs
+from nce_train.runs.limits import memory_at_peak, memory_needed, parameter_bytes, refuse_without_pairs
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.read_corpus import new_trainer, read_corpus
 from nce_train.runs.warm_start import WarmStart
@@ -61,12 +62,13 @@ def estimate(
     if warning := check_heldout(corpus, settings):
         watcher.note(warning)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
-        encoded = read_corpus(corpus, settings, Path(scratch), watcher, cache=cache, start=start, cluster=cluster)
+        with MemoryGauge() as gauge:
+            encoded = read_corpus(corpus, settings, Path(scratch), watcher, cache=cache, start=start, cluster=cluster)
         vocabulary = len(encoded.vocabulary)
         settings = settings.with_rounds(vocabulary, encoded.token_count)
         if start is not None:
             settings = start.with_lr(settings, encoded.token_count)
-        memory = memory_needed(vocabulary, settings, copies_beside(vocabulary, settings, cluster))
+        memory = max(gauge.peak(), memory_at_peak(vocabulary, settings, cluster))  # a text of many words takes more
         # a reading behind each round, or, with shared parameters, when the trial is over
         every = 1 if settings.deterministic else None
         settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})

@@ -26,6 +26,7 @@ class Evaluations(Observer):
     ) -> None:
         self._seconds, self._tokens = parse_interval(interval, trainer.token_count)
         self._timings = context.timings
+        self._warn = context.watcher.note
         self._last = context.record.evaluated
         self._trainer = trainer
         self._log = log
@@ -50,7 +51,11 @@ class Evaluations(Observer):
         if pause.stopped or not (is_last or self.wants_pause()):
             return
         self._trainer.check()
-        with self._timings.measure("evaluation"):
-            report = self._measure(self._trainer.state()["input"])
         self._last.update(tokens=self._trainer.totals.tokens, seconds=self._trainer.seconds)
+        try:
+            with self._timings.measure("evaluation"):
+                report = self._measure(self._trainer.state()["input"])
+        except MemoryError:  # what is trained is worth more
+            self._warn("There was not enough memory to evaluate the embeddings; training goes on without it.")
+            return
         self._log.add_evaluation(report)

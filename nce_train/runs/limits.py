@@ -1,27 +1,66 @@
 """Limits that are checked before the work: memory, room on the disk, a text without pairs."""
 
+import os
 import shutil
 from pathlib import Path
 
 from nce_train.errors import InputError
 from nce_train.kernel.sizes import row_length
-from nce_train.memory import available_memory
+from nce_train.memory import anonymous_memory, available_memory
 from nce_train.runs.protocols import Executor
 from nce_train.training.settings import Settings
 
+# Measured, in bytes. The interpreter, NumPy and Numba: 77 MiB with kernels from the cache, up to 124 MiB where they are
+# compiled in this process.
+_PROGRAM = 140 * 2**20
+_WORD = 200  # of the vocabulary, as a string with its place in dicts
+_THREAD = 4 * 2**20  # its blocks of text and of ids while reading, its scratch while training
+# An evaluation: two tables of cosines of 512 words with 2^14 rows, as much for their product, a block of at most 2^24
+# numbers, and a further dict.
+_COSINES, _NUMBERS_PER_BLOCK, _ROWS_PER_BLOCK, _EVALUATED_WORD = 3 * 4 * 512 * 2**14, 2**24, 2**14, 150
+_HELDOUT_PAIRS = 1024  # in a batch, in float64
+
 
 def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
-    """Anonymous memory in bytes that training takes: parameters, tables per word, and what the program has anyway.
+    """Anonymous memory in bytes that training takes at most, with all that the program has anyway.
 
     `copies` of the parameters are taken into account at their largest.
     """
-    base = 250 * 2**20  # the interpreter, NumPy and the compiler, measured
-    numbers = row_length(settings.dim)
-    return (
-        base
-        + vocabulary * (2 * 4 * numbers + 4 + 4 + 4 + 4 + 8 + 8 + 200)
-        + int(vocabulary * copies) * (2 * 4 * numbers + 32)
-    )
+    return _before_training(vocabulary) + _in_training(vocabulary, settings, copies)
+
+
+def memory_at_peak(vocabulary: int, settings: Settings, cluster: Executor | None) -> int:
+    """Anonymous memory in bytes that this process takes at most, when the text is read and training comes next.
+
+    What it has already counts too: vectors to start from, for example.
+    """
+    copies = copies_beside(vocabulary, settings, cluster)
+    return max(_before_training(vocabulary), anonymous_memory()) + _in_training(vocabulary, settings, copies)
+
+
+def _before_training(vocabulary: int) -> int:
+    return _PROGRAM + vocabulary * _WORD
+
+
+def _in_training(vocabulary: int, settings: Settings, copies: float) -> int:
+    row = 2 * 4 * row_length(settings.dim)
+    tables = vocabulary * (row + 4 + 4 + 4 + 4 + 8 + 8) + int(vocabulary * copies) * (row + 32)
+    return tables + int(settings.threads) * _THREAD + _while_paused(vocabulary, settings)
+
+
+def _while_paused(vocabulary: int, settings: Settings) -> int:
+    """What evaluations and the held-out text take beside the parameters."""
+    dim, samples = settings.dim, settings.num_sampled
+    needed = 0
+    if settings.eval_every is not None:
+        block = 4 * min(_NUMBERS_PER_BLOCK, dim * min(vocabulary, _ROWS_PER_BLOCK))
+        needed += _COSINES + block + vocabulary * _EVALUATED_WORD
+    if settings.heldout is not None:
+        size = os.path.getsize(settings.heldout) if os.path.isfile(settings.heldout) else 0
+        batch = _HELDOUT_PAIRS * (24 * dim + 40 * samples) + 12 * samples * dim
+        needed += batch + 6 * size  # 12 bytes a token, of two letters at least with its blank
+        needed += vocabulary * _WORD + int(settings.threads) * 2 * _THREAD  # it is read once more
+    return needed
 
 
 def copies_beside(vocabulary: int, settings: Settings, cluster: Executor | None) -> float:
@@ -38,9 +77,11 @@ def copies_beside(vocabulary: int, settings: Settings, cluster: Executor | None)
 
 def refuse_without_memory(vocabulary: int, settings: Settings, cluster: Executor | None) -> None:
     """Raise InputError when more memory is needed than there is."""
-    needed = memory_needed(vocabulary, settings, copies_beside(vocabulary, settings, cluster))
-    available = available_memory()
-    if available is not None and needed > available:
+    needed, available = memory_at_peak(vocabulary, settings, cluster), available_memory()
+    if available is None:
+        return
+    available += anonymous_memory()  # which this process has already
+    if needed > available:
         raise InputError(
             f"{vocabulary:,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "
             f"only {available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim."

@@ -6,17 +6,19 @@ then. What `checkpoint/` holds of an interrupted run stays for `claim_interrupte
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import platform
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from nce_train.decompression import READ_ENDINGS
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.files import atomic_write, sync_directory
 from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, PARAMETERS, RUN, VOCABULARY
 from nce_train.names import own_name, readable
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 LOCK = "lock"  # in the checkpoint
 NEW = "model"  # in the checkpoint: the finished files, until all of them are written
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # what flock answers where there are none
 
 
 def default_output(corpus: str | os.PathLike[str]) -> Path:
@@ -159,6 +162,16 @@ def _lock(checkpoint: Path) -> IO[str]:
         raise InputError(
             f"Another run ({holder}) is writing to {checkpoint.parent}: wait for it, or choose another with -o."
         ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        warnings.warn(
+            f"The file system of {checkpoint.parent} has no locks ({error.strerror}): nothing keeps another run from "
+            "writing there at the same time.",
+            NceTrainWarning,
+            stacklevel=1,
+        )
+        return file
     file.seek(0)
     file.truncate()
     return file

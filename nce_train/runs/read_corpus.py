@@ -91,6 +91,7 @@ def read_and_compile(context: RunContext, corpus: Corpus, settings: Settings, st
             scanning=scanning,
         )
         kernel.wait(watcher.compiling)
+    refuse_without_memory(len(encoded.vocabulary), settings, context.cluster)  # once more, with the compiler loaded
     context.timings.add("compile", kernel.seconds)  # though reading went on beside it
     for part in ("vocabulary", "encode"):
         context.timings.add(part, encoded.timings[part])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.mapped_files import map_npy
 from nce_train.memory import MemoryGauge
 from nce_train.model_files import MANIFEST, VOCABULARY
 from nce_train.runs.checkpoints import checksum_of, kept_for_resume
@@ -166,7 +167,7 @@ def _kept_encoding(context: RunContext, settings: Settings) -> EncodedCorpus | N
         return None
     try:
         vocabulary = Vocabulary.load(context.directory / VOCABULARY, unknown=settings.unknown)
-        stream = np.load(path, mmap_mode="r", allow_pickle=False)
+        stream = map_npy(path)
     except (OSError, ValueError, EOFError):
         return None
     if stream.dtype != np.int32 or stream.ndim != 1 or not _is_the_runs(record, vocabulary, checksum(stream)):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from nce_train.files import atomic_write
+from nce_train.mapped_files import map_array
 from nce_train.model_files import RUN
 from nce_train.npy_file import write_npy
 
@@ -140,5 +141,5 @@ def _array(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.
     with open(path, "rb") as raw:
         raw.seek(member.header_offset)
         name, extra = _LOCAL_HEADER.unpack(raw.read(_LOCAL_HEADER.size))
-    offset = member.header_offset + _LOCAL_HEADER.size + name + extra + header
-    return np.memmap(path, dtype, "r", offset, shape)
+        offset = member.header_offset + _LOCAL_HEADER.size + name + extra + header
+        return map_array(raw, dtype, shape, offset)

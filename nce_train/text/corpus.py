@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.mapped_files import map_npy
 from nce_train.text import token_cache
 from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Corpus, SourceList, list_sources
@@ -199,7 +200,7 @@ def encode_corpus(
             token_cache.store(key, target, encoding)
     return EncodedCorpus(
         vocabulary=encoding.vocabulary,
-        stream=np.load(target, mmap_mode="r", allow_pickle=False),
+        stream=map_npy(target),
         path=target,
         token_count=encoding.token_count,
         text=TextSize(*encoding.text),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.mapped_files import map_npy
 from nce_train.text import phrases_kernel as kernel
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.pair_counts import PairCounts, count_neighbours
@@ -243,14 +244,15 @@ def _join(
 
 def _overwrite(path: Path, chunks: Iterator[np.ndarray]) -> np.ndarray:
     """Overwrite the ids in a file by the chunks derived from them, which are never longer than the ids read so far."""
-    stream = np.load(path, mmap_mode="r", allow_pickle=False)
     length = 0
     with open(path, "r+b") as file:  # on a full disk, writing to a memory map would raise a signal
-        file.seek(stream.offset)
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        file.seek(file.tell())
         for chunk in chunks:
             file.write(chunk.data)
             length += len(chunk)
-    return stream[:length]
+    return map_npy(path)[:length]
 
 
 def _text_of(chunks: Iterator[np.ndarray], words: _Words) -> Iterator[memoryview]:

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.files import is_of_another_user, make_private_directory
+from nce_train.mapped_files import map_npy
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
 
@@ -68,6 +70,9 @@ def fetch(key: str, target: Path) -> Encoding | None:
     if directory is None:
         return None
     entry = directory / key
+    with contextlib.suppress(OSError):  # there is none
+        if is_of_another_user(entry):
+            return None
     beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         description = json.loads((entry / _DESCRIPTION).read_text("utf-8"))
@@ -97,7 +102,7 @@ def store(key: str, tokens: Path, encoding: Encoding) -> None:
     if directory is None or tokens.stat().st_size > MAX_BYTES:
         return
     with contextlib.suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_directory(directory)
         with tempfile.TemporaryDirectory(".partial", ".", directory, ignore_cleanup_errors=True) as name:
             partial = Path(name)
             _link_or_copy(tokens, partial / _TOKENS, MAX_COPY_BYTES)
@@ -135,7 +140,7 @@ def _is_intact(path: Path, description: dict[str, Any], words: int) -> bool:
     status = path.stat()
     if (status.st_size, status.st_mtime_ns) != (description["tokens_bytes"], description["tokens_mtime_ns"]):
         return False
-    stream = np.load(path, mmap_mode="r", allow_pickle=False)
+    stream = map_npy(path)
     if stream.dtype != np.int32 or stream.ndim != 1 or len(stream) <= description["token_count"]:
         return False
     parts = (stream[first : first + _IDS_AT_ONCE] for first in range(0, len(stream), _IDS_AT_ONCE))

@@ -18,6 +18,7 @@ import numpy as np
 
 from nce_train.errors import InputError, RunError
 from nce_train.files import atomic_write
+from nce_train.mapped_files import map_array
 from nce_train.npy_file import npy_header
 from nce_train.text.blocks import BLOCK_BYTES, read_blocks
 from nce_train.text.encodings import TornTokens
@@ -185,10 +186,7 @@ def write_final_ids(
 def map_ids(file: IO[bytes]) -> np.ndarray:
     """The ids in an open token file, which may be nameless; int32, read-only memory map."""
     begin = len(_header(0))
-    size = (file.seek(0, os.SEEK_END) - begin) // 4
-    if size == 0:
-        return np.empty(0, np.int32)
-    return np.memmap(file, np.int32, "r", begin, (size,))
+    return map_array(file, np.int32, ((file.seek(0, os.SEEK_END) - begin) // 4,), begin)
 
 
 def _header(length: int) -> bytes:

@@ -6,7 +6,6 @@ at a time. Within a bucket every word is complete, so its counts can be summed. 
 """
 
 import itertools
-import mmap
 import os
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from nce_train.errors import RunError
+from nce_train.mapped_files import map_writable
 from nce_train.text import scan
 from nce_train.text.blocks import PADDING
 from nce_train.text.encodings import PlacedWords, earliest
@@ -122,11 +122,11 @@ class SpillFile:
                 ) from None
 
     def runs(self) -> dict[int, WordRun]:
-        """All runs by number, memory-mapped. The file exists as long as they do."""
+        """All runs by number, memory-mapped if possible. The file exists as long as they do."""
         if self._file is None:
             return {}
         with self._file:
-            content = mmap.mmap(self._file.fileno(), 0)
+            content = map_writable(self._file)
         return {
             number: WordRun(*(np.frombuffer(content, dtype, length, start) for start, dtype, length in columns))
             for number, columns in self._locations.items()

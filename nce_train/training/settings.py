@@ -3,6 +3,7 @@
 `Settings` is the pydantic model; `settings_files` fills it from files, presets and what the caller gives.
 """
 
+import math
 import os
 import re
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nce_train.arguments import is_plain_number
+from nce_train.control_groups import cpu_quota
 from nce_train.errors import InputError
 from nce_train.text.token_rules import TokenRules
 
@@ -383,10 +385,10 @@ def rounds_lr(shards: int) -> float:
 
 
 def usable_cpus() -> int:
-    """How many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many CPUs this process may use: those of its affinity, or fewer by its control groups' quota."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cpus if quota is None else min(cpus, max(1, math.ceil(quota)))
 
 
 def _without_dim(initialiser: str, dim: int) -> str:

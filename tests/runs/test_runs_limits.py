@@ -1,15 +1,24 @@
 """What is told before the work: memory, and how long a run would take."""
 
+import contextlib
+import json
+import re
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from nce_train.errors import InputError
-from nce_train.runs.limits import copies_beside, memory_needed, refuse_without_memory
+from nce_train.evaluation.analogies import answer_questions
+from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
+from nce_train.runs.limits import copies_beside, memory_at_peak, memory_needed, refuse_without_memory
 from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.settings_files import load_settings
+
+with contextlib.suppress(ImportError):  # Windows
+    import resource
 
 
 def settings(**changes):
@@ -33,6 +42,98 @@ def test_the_copies_of_hot_rows_are_in_the_memory_needed(threads, dim):
     told = memory_needed(vocabulary, chosen, copies) - memory_needed(vocabulary, chosen, 0)
     assert (copied > 0) == (threads > 1)
     assert copied <= told <= 2 * copied
+
+
+CASES = {
+    "one thread": ["--dim", "300", "--threads", "1"],
+    "all that is beside": ["--dim", "1000", "--eval-every", "1epoch", "--heldout", "heldout.txt", "--patience", "1"],
+    "rounds": ["--dim", "300", "--deterministic"],
+}
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A text of some 8,000 words, and another one."""
+    directory = tmp_path_factory.mktemp("words")
+    generator = np.random.default_rng(5)
+    for name, lines in (("corpus.txt", 15_000), ("heldout.txt", 500)):
+        ids = np.minimum(generator.zipf(1.1, (lines, 20)), 20_000)
+        (directory / name).write_text("\n".join(" ".join(f"w{number}" for number in line) for line in ids))
+    return directory
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere mapped files count too")
+def test_a_run_takes_at_most_the_memory_of_its_dry_run(words, case):
+    def train(*options):
+        command = [sys.executable, "-m", "nce_train.cli.train", "corpus.txt", "--epochs", "1", "--quiet", *CASES[case]]
+        return subprocess.run([*command, *options], cwd=words, capture_output=True, text=True, check=True).stdout
+
+    told = int(re.search(r"at most ([\d,]+) MiB", train("--dry-run"))[1].replace(",", ""))
+    train("-o", "m.nce", "--overwrite", "--checkpoint-every", "50ktokens")
+    taken = json.loads((words / "m.nce" / "manifest.json").read_bytes())["peak_memory_bytes"] / 2**20
+    assert taken <= told + 1  # the number told is rounded
+    assert told <= 2.6 * taken
+
+
+@pytest.mark.parametrize(("rows", "dim"), [(2_000, 100), (17_000, 100), (17_000, 1100)])
+def test_an_evaluation_takes_the_memory_that_is_told(rows, dim):
+    vectors = np.random.default_rng(1).standard_normal((rows, dim), np.float32)
+    questions = np.arange(1500).reshape(-1, 3)
+    tracemalloc.start()
+    answer_questions(vectors, questions)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    usual, evaluated = settings(dim=dim), settings(dim=dim, eval_every="1epoch")
+    told = memory_needed(rows, evaluated, 0) - memory_needed(rows, usual, 0)
+    assert taken <= told
+
+
+def test_a_batch_of_heldout_pairs_takes_the_memory_that_is_told(tmp_path):
+    (tmp_path / "t.txt").write_text("a b c d\n" * 1000)
+    rows, dim = 1000, 1000
+    chosen = settings(dim=dim, heldout=str(tmp_path / "t.txt"), num_sampled=500)
+    ids = np.random.default_rng(1).integers(0, rows, (2, 2000))
+    counts = np.arange(rows, 0, -1)
+    tables = np.ones((rows, dim), np.float32), np.ones((rows, dim), np.float32), np.ones(rows, np.float32)
+    tracemalloc.start()
+    for batch in nce_batches(ids[0], ids[1], counts, chosen.model_dump()):
+        sum_of_nce_losses(batch, *tables)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    usual = settings(dim=dim, num_sampled=500)
+    assert taken <= memory_needed(rows, chosen, 0) - memory_needed(rows, usual, 0)
+
+
+def test_what_the_process_has_counts():
+    before = memory_at_peak(1000, settings(), None)
+    there = np.ones(300 * 2**20, np.uint8)
+    assert memory_at_peak(1000, settings(), None) >= before + 100 * 2**20
+    del there
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits of address space")
+@pytest.mark.parametrize(
+    ("mebibytes", "sentence"),
+    [
+        (600, r"The limit of this process's memory \(ulimit -v or -d\) leaves \d+ MiB, but .* raise the limit\."),
+        (1500, r"40,000 words at dim 4096 need [\d,]+ MiB of memory, but only [\d,]+ MiB are available: .*"),
+    ],
+)
+def test_a_limit_of_address_space_is_told_before_training(tmp_path, mebibytes, sentence):
+    (tmp_path / "t.txt").write_text(" ".join(f"w{number}" for number in range(40_000)))
+    command = [sys.executable, "-m", "nce_train.cli.train", "t.txt", "--no-cache", "--min-count", "1", "--dim", "4096"]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (mebibytes * 2**20, resource.RLIM_INFINITY))
+
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False, preexec_fn=limit
+    )
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(f"Error: {sentence}", done.stderr.splitlines()[-1])
+    assert [path.name for path in tmp_path.iterdir()] == ["t.txt"]
 
 
 @pytest.mark.slow

@@ -263,3 +263,21 @@ def test_concurrent_processes_share_the_cache(encode, tmp_path, home):
         len(encoded.vocabulary) for encoded in expected
     ]
     assert len(entries(home)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs the permissions of POSIX")
+def test_the_cache_is_the_users_own(encode, home):
+    encode()
+    (entry,) = entries(home)
+    assert [path.stat().st_mode & 0o777 for path in (home.parent, home, entry)] == [0o700] * 3
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
+def test_an_entry_of_another_user_is_not_read_and_nothing_is_stored_in_another_users_directory(encode, home):
+    encode()
+    (entry,) = entries(home)
+    os.chown(entry, 65534, 65534)
+    assert not encode(out="again").from_cache
+    os.chown(home, 65534, 65534)
+    encode("corpus.txt", out="third", min_count=1)
+    assert len(entries(home)) == 1

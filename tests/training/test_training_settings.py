@@ -1,5 +1,6 @@
 """Settings: where they come from, what is refused, and that every place shows the same ones."""
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from nce_train.errors import InputError, NceTrainWarning
 from nce_train.runs.inputs import new_record
 from nce_train.runs.record import changed_settings
+from nce_train.training import settings as settings_module
 from nce_train.training.settings import Settings, parse_initialiser, parse_interval, usable_cpus
 from nce_train.training.settings_files import load_settings, preset_names, settings_table
 
@@ -293,3 +295,10 @@ def test_the_settings_page_shows_the_settings_as_they_are():
     table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", SETTINGS_PAGE.read_text(), re.DOTALL)
     assert table is not None
     assert table[1] == settings_table()
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(None, 64), (2.0, 2), (1.5, 2), (0.3, 1), (100.0, 64)])
+def test_threads_are_the_cpus_of_the_affinity_or_of_the_control_group(monkeypatch, quota, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(64), raising=False)
+    monkeypatch.setattr(settings_module, "cpu_quota", lambda: quota)
+    assert usable_cpus() == expected

@@ -23,6 +23,7 @@ from nce_train.embeddings.formats.precision import dequantise
 from nce_train.embeddings.formats.table import LARGEST_COUNT, Table, check_memory
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
+from nce_train.mapped_files import map_array
 from nce_train.model_files import BIAS, INPUT, OUTPUT, VOCABULARY
 from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
@@ -62,15 +63,15 @@ def read_array(path: Path, mmap: bool, axes: int = 2) -> NDArray[np.float32]:
             rest = os.fstat(file.fileno()).st_size - start
             if rest != header.array_bytes:
                 raise _wrong_size(path, header, f"{rest} bytes follow")
-            mapped: NDArray = np.memmap(file, header.dtype, "r", start, header.shape, header.order)
+            mapped = map_array(file, header.dtype, header.shape, start, header.order)
             if mmap and header.dtype == np.float32 and header.order == "C":
                 return mapped
             check_memory(path, *header.numbers)
-            return _as_float32(mapped)
+            return _as_float32(mapped, copy=True)
         if header.array_bytes > most_bytes(path):
             raise _wrong_size(path, header, "far fewer bytes follow")
         check_memory(path, *header.numbers)
-        return _as_float32(_read_numbers(file, path, header))
+        return _as_float32(_read_numbers(file, path, header), copy=False)
 
 
 def read_vocabulary(path: Path) -> tuple[list[str], NDArray[np.int64]]:
@@ -156,11 +157,11 @@ def _records(values: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray:
     return records
 
 
-def _as_float32(stored: NDArray) -> NDArray[np.float32]:
+def _as_float32(stored: NDArray, copy: bool) -> NDArray[np.float32]:
     if stored.dtype.names:
         return dequantise(stored["values"], stored["scale"])
     with np.errstate(over="ignore", invalid="ignore"):
-        return stored.astype(np.float32, order="C", subok=False, copy=isinstance(stored, np.memmap))
+        return stored.astype(np.float32, order="C", subok=False, copy=copy)
 
 
 def _is_scaled(dtype: np.dtype) -> bool:

@@ -23,6 +23,7 @@ from nce_train.embeddings.formats.escape import word_bytes
 from nce_train.embeddings.formats.precision import dequantise
 from nce_train.embeddings.formats.table import Table, check_memory, quote
 from nce_train.errors import InputError
+from nce_train.mapped_files import can_be_mapped
 from nce_train.names import readable
 
 LARGEST_HEADER = 100_000_000  # bytes; every safetensors library has this limit
@@ -115,8 +116,8 @@ def _library(path: Path) -> Any:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """Yield the path of an uncompressed file with the contents of `path`: the library opens no other."""
-    if not is_compressed(path):
+    """Yield the path of a plain file with the contents of `path` that can be mapped: the library opens no other."""
+    if not is_compressed(path) and can_be_mapped(path):
         yield path
         return
     with open_reading(path) as packed, tempfile.NamedTemporaryFile(suffix=".safetensors") as plain:

@@ -290,7 +290,7 @@ def test_a_difficult_word_on_the_first_line(tmp_path, first, ending):
 
 def test_difficult_words_survive_counting(tmp_path):
     words = [word for word in DIFFICULT_WORDS if word and not any(blank in word for blank in " \n\t\r\v\f\0")]
-    (tmp_path / "corpus.txt").write_bytes("\n".join(words + words).encode("utf-8", "surrogateescape"))
+    (tmp_path / "corpus.txt").write_bytes(" ".join(words + words).encode("utf-8", "surrogateescape"))
     assert run(tmp_path, "vocab", "corpus.txt", "-o", "v.tsv", "--min-count", "2").returncode == 0
     lines = (tmp_path / "v.tsv").read_bytes().decode("utf-8", "surrogateescape").split("\n")
     assert lines == [f"{word}\t2" for word in words] + [""]

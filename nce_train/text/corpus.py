@@ -57,7 +57,7 @@ class TextSize(NamedTuple):
         if self.distinct_words is not None and self.distinct_words > num_words:
             words += f" of {self.distinct_words:,}"
         if self.tokens > num_tokens:
-            return f"{words}, {tokens} of {self.tokens:,} {unit} ({num_tokens / self.tokens:.0%})"
+            return f"{words}, {tokens} of {self.tokens:,} {unit} ({100 * num_tokens // self.tokens}%)"
         return f"{words}, {tokens} {unit}"
 
 

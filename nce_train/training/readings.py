@@ -19,7 +19,8 @@ class Reading:
         In-vocabulary tokens consumed, over all epochs, before subsampling.
     loss : float or None
         Mean NCE loss per data sample (a target of the window objective, a pair of the pairs objective), its noise
-        terms included, since the previous reading; None when nothing was trained.
+        terms included, since the previous reading; None when nothing was trained. The last reading of a run begins at
+        the one before the previous, when the previous is recent; so does its speed.
     learning_rate : float
     tokens_per_second : float
         Since the previous reading.

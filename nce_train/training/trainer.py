@@ -97,7 +97,7 @@ class Trainer(ABC):
         self.keep = keep_threshold(keep_probability(counts, settings.subsample))
         self.totals = Totals()
         self.seconds = 0.0  # of training, up to the last stop
-        self._last_reading = (Totals(), 0.0)
+        self._last_reading = self._reading_before = (Totals(), 0.0)  # and the seconds then
         self._first_loss = 0.0  # mean of the first piece of work with enough pairs
         self._started: float | None = None  # when the threads last began
         self._epochs_begun = 0
@@ -193,7 +193,14 @@ class Trainer(ABC):
                 self._epoch_limit = self._epochs_begun + int(self._all_begun())
             self._train_until_paused()
         if self.finished and self.totals.blocks > self._last_reading[0].blocks:
+            self._join_short_piece()
             self._report(self._reading())
+
+    def _join_short_piece(self) -> None:
+        """Have the last reading cover the piece before it too where it is short: its loss would be mostly chance."""
+        last, before = self._last_reading[0].pairs, self._reading_before[0].pairs
+        if 2 * (self.totals.pairs - last) < last - before:
+            self._last_reading = self._reading_before
 
     def check(self) -> None:
         """Raise DivergedError when a parameter is infinite or not a number; no thread may be at work."""
@@ -207,15 +214,16 @@ class Trainer(ABC):
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs, while no thread is at work. Parameters are views of `dim` columns, not copies."""
         tables = without_hot_rows(self.tables)
-        before, then = self._last_reading
+        (last, last_seconds), (before, seconds_before) = self._last_reading, self._reading_before
+        sums = (self.totals, last, before)
         return {
             "input": tables.input[:, : self.settings.dim],
             "output": tables.output[:, : self.settings.dim],
             "bias": tables.bias,
-            "totals": np.array([dataclasses.astuple(totals)[:-1] for totals in (self.totals, before)]),
-            "loss": np.array([self.totals.loss, before.loss]),
+            "totals": np.array([dataclasses.astuple(totals)[:-1] for totals in sums]),
+            "loss": np.array([totals.loss for totals in sums]),
             "first_loss": np.array([self._first_loss]),
-            "seconds": np.array([self.seconds, then]),
+            "seconds": np.array([self.seconds, last_seconds, seconds_before]),
             "epochs_begun": np.array([self._epochs_begun]),
             **self._position(),
         }
@@ -234,12 +242,13 @@ class Trainer(ABC):
         fill(tables.input[:, :dim], state["input"])
         fill(tables.output[:, :dim], state["output"])
         fill(tables.bias, state["bias"])
-        self.totals, before = (
+        self.totals, *sums = (
             Totals(*map(int, counted), float(loss))  # type: ignore[call-arg]
             for counted, loss in zip(state["totals"], state["loss"], strict=True)
         )
-        self.seconds, then = map(float, state["seconds"])
-        self._last_reading = (before, then)
+        self.seconds, *seconds = map(float, state["seconds"])
+        readings = list(zip(sums, seconds, strict=True))
+        self._last_reading, self._reading_before = readings[0], readings[-1]  # one only in states of 0.1.0
         self._first_loss = float(state["first_loss"][0])
         self._epochs_begun = int(state["epochs_begun"][0])
         self._restore_position(state)
@@ -339,6 +348,7 @@ class Trainer(ABC):
     def _reading(self) -> Reading:
         """Take a reading (the lock is held)."""
         reading = self.now()
+        self._reading_before = self._last_reading
         self._last_reading = (dataclasses.replace(self.totals), reading.seconds)
         return reading
 

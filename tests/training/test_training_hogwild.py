@@ -64,12 +64,24 @@ def test_readings_fall_once_with_several_threads():
 
 def test_losses_of_readings_add_up():
     readings = Readings()
-    run = trainer(log_every_steps=500)
+    run = trainer(log_every_steps=1000)  # the last piece, of 700, is not joined with the one before
     run.run([readings])
     sizes = np.diff([0, *(reading.step for reading in readings)])  # blocks have as many pairs nearly
     assert np.average([reading.loss for reading in readings], weights=sizes) == pytest.approx(
         run.totals.loss / run.totals.pairs, rel=1e-3
     )
+
+
+def test_the_last_reading_covers_the_piece_before_it_too_where_it_is_short():
+    fine, coarse = Readings(), Readings()
+    trainer(log_every_steps=100).run([fine])
+    trainer(log_every_steps=300).run([coarse])
+    assert [reading.step for reading in coarse[-2:]] == [3600, 3700]  # a third of a piece
+    losses = {reading.step: reading.loss for reading in fine}
+    assert coarse[-2].loss == pytest.approx(np.mean([losses[step] for step in (3400, 3500, 3600)]), rel=2e-3)
+    assert coarse[-1].loss == pytest.approx(np.mean([losses[step] for step in (3400, 3500, 3600, 3700)]), rel=2e-3)
+    seconds = coarse[-1].seconds - coarse[-3].seconds
+    assert coarse[-1].tokens_per_second == pytest.approx((coarse[-1].tokens - coarse[-3].tokens) / seconds)
 
 
 def test_the_loss_falls_where_there_is_something_to_learn():

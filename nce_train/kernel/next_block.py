@@ -7,10 +7,11 @@ times is one row of weight k, where that happens often enough to be worth the se
 
 import numpy as np
 
+from nce_train.kernel.bags import place_centres, prefetch_centres
 from nce_train.kernel.draws import HALF_BITS, STRIDE, draw_words, merge_repeats, mix, random_below
 from nce_train.kernel.inlining import in_place, inner
-from nce_train.kernel.row_places import input_row, place_rows
-from nce_train.kernel.rows import move_words, prefetch_row
+from nce_train.kernel.row_places import place_rows
+from nce_train.kernel.rows import move_words
 from nce_train.kernel.schedule import learning_rate, progress
 from nce_train.kernel.sizes import DRAWS, HALF, PANEL, ROW_TILE
 from nce_train.kernel.state import (
@@ -65,17 +66,14 @@ def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_
         ):
             break
     # rows are looked up only now: a block without pairs must not take shard rows that no step would fill
-    for g in range(-(-blocks.counts[side, NUM_CENTRES] // PANEL) * PANEL):
-        blocks.centre_numbers[side, CENTRE_ID, g] = input_row(
-            shard_rows, side, blocks.centre_numbers[side, CENTRE_ID, g]
-        )
+    place_centres(thread.bags, shard_rows, side, blocks)
     _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, shard_rows, thread.hot, blocks, side)
     _lay_out_rows(cursor, thread.kept, shard_rows, thread.hot, blocks, side, first)
     done = _progress(schedule, cursor[TOKENS] - token_base, cursor[BLOCKS] - block_base)
     blocks.lr[side] = _learning_rate(schedule, plan.linear, done)
     cursor[BLOCKS] += 1
     cursor[PAIRS] += blocks.counts[side, NUM_PAIRS]
-    _prefetch_centres(tables.input, blocks, side)
+    prefetch_centres(thread.bags, tables.input, side, blocks)
     return True
 
 
@@ -253,9 +251,3 @@ def _reach(blocks, side, panel, centres):
         else:
             second_low = min(second_low, first)
     return low, high, second_low, first_high
-
-
-@in_place
-def _prefetch_centres(table, blocks, side):
-    for g in range(blocks.counts[side, NUM_CENTRES]):
-        prefetch_row(table, blocks.centre_numbers[side, CENTRE_ID, g])

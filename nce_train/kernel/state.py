@@ -66,6 +66,17 @@ class Plan(NamedTuple):
     linear: bool
 
 
+class Bags(NamedTuple):
+    """The rows of the input table whose mean is a word's vector; see `kernel.bags`."""
+
+    starts: np.ndarray  # int64 [classes + 1]: where each word's rows begin
+    rows: np.ndarray  # int32 [n]
+
+    def longest(self) -> int:
+        """The most rows that a word has."""
+        return int(np.diff(self.starts).max())
+
+
 class ShardRows(NamedTuple):
     """A shard's own copies of the rows that it has touched in a round, in the order in which it touched them.
 
@@ -86,6 +97,8 @@ class Blocks(NamedTuple):
 
     counts: np.ndarray  # int64 [2, 4]: see NUM_CENTRES …
     lr: np.ndarray  # float64 [2]
+    bag_ends: np.ndarray  # int64 [2, padded block + 1]: where the bag of each centre ends in `bag_rows`
+    bag_rows: np.ndarray  # int32 [2, rows of a block's bags]: rows of the input table; none without bags
     centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
     parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
@@ -96,7 +109,9 @@ class Blocks(NamedTuple):
 class Scratch(NamedTuple):
     """What one step writes and reads."""
 
-    centres: np.ndarray  # float [padded block, width]
+    centres: np.ndarray  # float [padded block, width]: the vectors before the step
+    composed: np.ndarray  # float [padded block, width]: with bags, the vectors; the step adds to them
+    places: np.ndarray  # int32 [padded block]: their rows, 0, 1, …
     packed: np.ndarray  # float [width · PANEL]
     logits: np.ndarray  # float [panels, row capacity, PANEL]
     weights: np.ndarray  # float [row capacity, PANEL]
@@ -124,6 +139,7 @@ class ThreadArrays(NamedTuple):
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     shard_rows: ShardRows | None  # where it trains a shard of a round
+    bags: Bags | None  # where vectors are composed; shared by all threads
     seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
     blocks: Blocks
     scratch: Scratch
@@ -138,6 +154,7 @@ def new_thread_arrays(
     hot_start: int = 0,
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
+    bags: Bags | None = None,
 ) -> ThreadArrays:
     """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
 
@@ -146,7 +163,8 @@ def new_thread_arrays(
     `hot_tiers` says how many hot rows the thread has copies of, and how often they are merged; the copies are in the
     table from row `hot_start` on.
 
-    With `copied`, it trains a shard of a round, on copies of the rows of these.
+    With `copied`, it trains a shard of a round, on copies of the rows of these. With `bags`, a centre's vector is the
+    mean of its word's rows.
     """
     panels = -(-plan.block_size // PANEL)
     padded_block = panels * PANEL
@@ -156,6 +174,7 @@ def new_thread_arrays(
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
     hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
+    bag_capacity = 0 if bags is None else padded_block * bags.longest()
     kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
     return ThreadArrays(
         cursor=np.zeros(CURSOR_SIZE, np.int64),
@@ -168,11 +187,14 @@ def new_thread_arrays(
         hot_tiers=hot_tiers,
         hot_output=aligned_zeros((hot_rows, width), dtype),
         hot_bias=aligned_zeros((hot_rows,), dtype),
-        shard_rows=None if copied is None else _new_shard_rows(*copied, panels * row_capacity),
+        shard_rows=None if copied is None else _new_shard_rows(*copied, max(panels * row_capacity, bag_capacity)),
+        bags=bags,
         seen=np.zeros(seen_size, np.int32),
         blocks=Blocks(
             counts=np.zeros((2, 4), np.int64),
             lr=np.zeros(2, np.float64),
+            bag_ends=np.zeros((2, padded_block + 1), np.int64),
+            bag_rows=np.zeros((2, bag_capacity), np.int32),
             centre_numbers=np.zeros((2, 3, padded_block), np.int32),
             rows=np.zeros((2, panels, row_capacity), np.int32),
             parts=np.zeros((2, panels, 5), np.int64),
@@ -181,6 +203,8 @@ def new_thread_arrays(
         ),
         scratch=Scratch(
             centres=aligned_zeros((padded_block, width), dtype),
+            composed=aligned_zeros((padded_block, width), dtype),
+            places=np.arange(padded_block, dtype=np.int32),
             packed=aligned_zeros((width * PANEL,), dtype),
             logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
             weights=aligned_zeros((row_capacity, PANEL), dtype),

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from nce_train.kernel.bags import add_to_bags, centre_vectors
 from nce_train.kernel.inlining import in_place, inner
 from nce_train.kernel.logistic import logits_to_deltas
 from nce_train.kernel.products import add_to_centres, add_to_rows, pack_centres, panel_logits
@@ -13,7 +14,6 @@ from nce_train.kernel.state import (
     AFTER,
     BEFORE,
     BOTH_END,
-    CENTRE_ID,
     COUNT,
     FIRST_PLACE,
     LOW_END,
@@ -33,7 +33,7 @@ def block_step(tables, noise, plan, thread, side):
     output, width = tables.output, scratch.centres.shape[1]
     copy_new_rows(thread.shard_rows, tables, noise, side)
     centres, pairs = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_PAIRS]
-    ids = blocks.centre_numbers[side, CENTRE_ID]
+    vectors, places = centre_vectors(thread.bags, tables.input, side, blocks, scratch)
     panels = -(-centres // PANEL)
     rate = blocks.lr[side] / pairs if plan.mean else blocks.lr[side]
     loss = 0.0
@@ -41,7 +41,7 @@ def block_step(tables, noise, plan, thread, side):
         rows, logits = blocks.rows[side, panel], scratch.logits[panel]
         low_end, both_end, count = _ends(blocks, side, panel)
         _constants(tables.bias, noise, plan, blocks, scratch, side, panel)
-        pack_centres(tables.input, ids, panel * PANEL, scratch.centres, scratch.packed)
+        pack_centres(vectors, places, panel * PANEL, scratch.centres, scratch.packed)
         panel_logits(
             output, width, rows, low_end, both_end, count, scratch.packed, scratch.offsets, scratch.log_ratio, logits
         )
@@ -54,8 +54,9 @@ def block_step(tables, noise, plan, thread, side):
         ahead_count = blocks.parts[1 - side, panel, COUNT]
         low_end, both_end, count = _ends(blocks, side, panel)
         add_to_centres(
-            output, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, tables.input, ids, first
+            output, width, rows, ahead, ahead_count, low_end, both_end, count, deltas, vectors, places, first
         )
+    add_to_bags(thread.bags, tables.input, side, blocks, scratch)
     for panel in range(panels):
         first = panel * PANEL
         rows, ahead, deltas = blocks.rows[side, panel], blocks.rows[1 - side, panel], scratch.logits[panel]

@@ -11,6 +11,7 @@ from nce_train.kernel.state import (
     LINE_END,
     RADIUS_PER_BLOCK,
     RANGE_END,
+    Bags,
     Noise,
     Plan,
     Tables,
@@ -48,22 +49,39 @@ def probability_of(classes, kind="log-uniform"):
     return weights / weights.sum()
 
 
+def packed_bags(bags):
+    """Lists of rows by word as the kernel has them."""
+    return Bags(np.cumsum([0, *map(len, bags)]), np.array([row for bag in bags for row in bag], np.int32))
+
+
 class KernelCase:
-    """Tables, noise and one thread over the given sentences; `tiers`: see `Thread.hot_tiers`."""
+    """Tables, noise and one thread over the given sentences; `tiers`: see `Thread.hot_tiers`; `bags`: rows by word."""
 
     def __init__(
-        self, lines, classes, dim, chosen_plan, dtype=np.float64, seed=0, scale=0.5, kept_capacity=4096, tiers=()
+        self,
+        lines,
+        classes,
+        dim,
+        chosen_plan,
+        dtype=np.float64,
+        seed=0,
+        scale=0.5,
+        kept_capacity=4096,
+        tiers=(),
+        bags=None,
     ):
+        self.bags = bags
+        input_rows = classes if bags is None else 1 + max(max(bag) for bag in bags)
         hot_rows = tiers[-1][0] if tiers else 0
         generator = np.random.default_rng(seed)
         width = table_width(dim)
         self.dim, self.plan = dim, chosen_plan
         self.tables = Tables(
-            aligned_zeros((classes, width), dtype),
+            aligned_zeros((input_rows, width), dtype),
             aligned_zeros((classes + hot_rows, width), dtype),
             aligned_zeros((classes + hot_rows,), dtype),
         )
-        self.tables.input[:, :dim] = generator.normal(0, scale, (classes, dim))
+        self.tables.input[:, :dim] = generator.normal(0, scale, (input_rows, dim))
         self.tables.output[:classes, :dim] = generator.normal(0, scale, (classes, dim))
         self.tables.bias[:classes] = generator.normal(-3, 1, classes)
         self.probability = probability_of(classes)
@@ -76,7 +94,10 @@ class KernelCase:
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)
         hot_tiers = np.array(tiers, np.int64).reshape(-1, 2)
-        self.thread = new_thread_arrays(chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity)
+        packed = None if bags is None else packed_bags(bags)
+        self.thread = new_thread_arrays(
+            chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity, bags=packed
+        )
         take_hot_rows(self.tables, self.thread)
         self.thread.cursor[RANGE_END] = len(self.stream)
 

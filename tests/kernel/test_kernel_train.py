@@ -51,6 +51,7 @@ def step_like_twin(case, tolerance, blocks=4):
             pairs=case.plan.pairs,
             mean=case.plan.mean,
             remove_accidental_hits=case.plan.remove_accidental_hits,
+            bags=case.bags,
         )
         for got, want in zip(case.parameters(), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1, np.abs(want).max()))
@@ -65,6 +66,27 @@ def test_block_step_is_the_twins(pairs, mean, unique, hits, radius_kind, dtype, 
     # 12 classes: every block has repeated words among centres, contexts and noise
     lines = random_lines(np.random.default_rng(5), 12, [30, 3, 11])
     step_like_twin(KernelCase(lines, 12, 20, chosen, dtype), tolerance)
+
+
+@pytest.mark.parametrize(("pairs", "mean", "unique", "hits", "radius_kind"), OPTIONS[::3])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-5)])
+def test_the_vector_of_a_bag_is_the_mean_of_its_rows(pairs, mean, unique, hits, radius_kind, dtype, tolerance):
+    chosen = plan(pairs=pairs, mean=mean, unique=unique, remove_accidental_hits=hits, radius_kind=radius_kind)
+    generator = np.random.default_rng(8)
+    lines = random_lines(generator, 12, [30, 3, 11])
+    # the word's own row, and up to six shared ones; a row may stand in a bag twice
+    bags = [[word, *(12 + generator.integers(0, 20, word % 7)).tolist()] for word in range(12)]
+    step_like_twin(KernelCase(lines, 12, 20, chosen, dtype, bags=bags), tolerance)
+
+
+@pytest.mark.parametrize("block_size", [1, 5, 9, 64])
+@pytest.mark.parametrize("dim", [1, 33, 100, 300])
+def test_bags_in_blocks_of_any_size_with_any_dim(block_size, dim):
+    generator = np.random.default_rng(9)
+    lines = random_lines(generator, 40, [200, 7])
+    bags = [[word, *(40 + generator.integers(0, 60, 5)).tolist()] for word in range(40)]
+    chosen = plan(block_size=block_size, num_sampled=7)
+    step_like_twin(KernelCase(lines, 40, dim, chosen, bags=bags), 1e-11, blocks=3)
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5, 8, 9, 16, 64])

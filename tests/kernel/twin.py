@@ -29,13 +29,15 @@ def softplus(x):
     return np.logaddexp(0.0, x)
 
 
-def block_step(tables, block, probability, rate, *, pairs=False, mean=False, remove_accidental_hits=False):
+def block_step(tables, block, probability, rate, *, pairs=False, mean=False, remove_accidental_hits=False, bags=None):
     """One synchronous step: (input, output, bias) after it, the loss before it, the number of pairs.
 
     For centre i with contexts C_i, m = |C_i|:  G(i, w) = v_i·u_w + b_w − log Q(w) + (0 if pairs else log m)
     loss_i = Σ_{w in C_i} softplus(−G(i, w)) + Σ_{s in noise} n_is softplus(G(i, s)),
     n_is = m for pairs and 1 for the window objective; with hits removed, m − (contexts equal to s), or 0 if there is
     any. Gradients: ∂loss/∂G is σ(G) − 1 for a context and n σ(G) for noise.
+    v_i is the input row of the centre or, with `bags` (rows of the input table by word), the mean of its rows, each of
+    which then moves as v_i does.
     """
     old_input, old_output, old_bias = (np.asarray(table, np.float64) for table in tables)
     new_input, new_output, new_bias = old_input.copy(), old_output.copy(), old_bias.copy()
@@ -48,20 +50,24 @@ def block_step(tables, block, probability, rate, *, pairs=False, mean=False, rem
         m = len(contexts)
         if m == 0:
             continue
+        bag = [centre] if bags is None else bags[centre]
+        vector, change = old_input[bag].mean(axis=0), 0.0
         samples = [(word, 1.0, True) for word in contexts]
         for word in block.noise:
             hits = contexts.count(word) if remove_accidental_hits else 0
             weight = float(m - hits) if pairs else float(hits == 0)
             samples.append((word, weight, False))
         for word, weight, is_data in samples:
-            logit = old_input[centre] @ old_output[word] + old_bias[word] - log_q[word]
+            logit = vector @ old_output[word] + old_bias[word] - log_q[word]
             if not pairs:
                 logit += np.log(m)
             loss += weight * softplus(-logit if is_data else logit)
             delta = weight * (np.exp(-softplus(-logit)) - is_data)
-            new_input[centre] -= rate * delta * old_output[word]
-            new_output[word] -= rate * delta * old_input[centre]
+            change -= rate * delta * old_output[word]
+            new_output[word] -= rate * delta * vector
             new_bias[word] -= rate * delta
+        for row in bag:
+            new_input[row] += change
     return (new_input, new_output, new_bias), loss, total_pairs
 
 

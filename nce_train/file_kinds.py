@@ -19,11 +19,11 @@ HEAD_BYTES = 1 << 13  # enough for every recognition below
 Wanted = Literal["vectors", "an evaluation set", "a vocabulary", "UTF-8 text"]
 
 _LEAST_NUMBERS = 8
-_NUL_SHARE = 0.7  # of the bytes that are NUL in UTF-16 and UTF-32 where the letters are ASCII
+_NUL_SHARE = 0.7  # of the bytes that are NUL in UTF-16 and UTF-32 where a letter is ASCII
 
 
 class Kind(NamedTuple):
-    """A kind of files, and what to do with one where something else is expected; None where it may be right.
+    """A kind of files, and what to do with one where something else is expected; None where a right file may be so.
 
     For texts that is a shell command, with `{}` for the file, or words.
     """
@@ -137,7 +137,7 @@ _FASTTEXT_VEC = "take the .vec that fastText wrote with it, or write one"
 _FASTTEXT = (f"{_FASTTEXT_VEC}: fasttext print-word-vectors model.bin < words.txt > v.txt", _AS_TEXT)
 _FLORET = ("write the vectors of your words: floret print-word-vectors model.bin < words.txt > v.txt", _AS_TEXT)
 _FINALFUSION = ("convert it to word2vec's format with `finalfusion convert`", _AS_TEXT)
-_DATABASE = ("of a .magnitude file, take the word2vec, GloVe or fastText file that it was made from", _AS_TEXT)
+_DATABASE = ("if it is a .magnitude file, take the word2vec, GloVe or fastText file that it was made from", _AS_TEXT)
 _INDEX = ("name the vectors that it was built of, and the index with --index", _AS_TEXT)
 _GLOVE = ("let GloVe write text, with -binary 0", _AS_TEXT)
 _ARCHIVE = ("unpack it and name the file inside",) * 2

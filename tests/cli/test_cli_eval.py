@@ -308,4 +308,4 @@ def test_a_pickle_is_named(here, arguments):
     (here / "w2v.kv").write_bytes(b"\x80\x04\x95" + bytes(40))
     done = run(here, *arguments)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("Error: w2v.kv: this is a pickle, such as gensim's save() writes, not ")
+    assert done.stderr.startswith("Error: w2v.kv: this is a pickle of Python objects, such as gensim's save() ")

@@ -16,6 +16,7 @@ import numpy as np
 
 from nce_train import zip_archive
 from nce_train.errors import InputError
+from nce_train.file_kinds import Wanted
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst")  # of what is read and written
 READ_ENDINGS = (*ENDINGS, ".lzma", ".zip")
@@ -35,8 +36,8 @@ class Codec(NamedTuple):
     error: type[Exception]
 
 
-def decompressed(stored: io.RawIOBase, name: str) -> io.RawIOBase:
-    """The text of a stored stream, decompressed where necessary; `name` is that of the file in messages."""
+def decompressed(stored: io.RawIOBase, name: str, wanted: Wanted = "UTF-8 text") -> io.RawIOBase:
+    """The contents of a stored stream, decompressed where necessary; messages give the file's `name`, and `wanted`."""
     head, whole = peeked(stored, HEAD_BYTES)
     codec = detect_codec(head, name)
     if codec is None:
@@ -44,8 +45,8 @@ def decompressed(stored: io.RawIOBase, name: str) -> io.RawIOBase:
     if codec.new_member is not None:
         return _Decompressor(whole, codec, name)
     if stored.seekable():
-        zip_archive.refuse_several_files(stored, name)
-    return zip_archive.ZipReader(whole, name)
+        zip_archive.refuse_archive(stored, name, wanted)
+    return zip_archive.ZipReader(whole, name, wanted)
 
 
 def peeked(stream: io.RawIOBase, count: int) -> tuple[bytes, io.RawIOBase]:

@@ -4,14 +4,18 @@ The local headers are read one after the other (APPNOTE.TXT 4.3), since a pipe c
 the end. Directories and what macOS adds (`__MACOSX/`) do not count as files.
 """
 
+import contextlib
 import io
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nce_train.errors import InputError
+from nce_train.file_kinds import HEAD_BYTES, Wanted, recognise_zipped
+from nce_train.foreign_files import foreign_file
 
 FILE, DIRECTORY, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"  # what begins with each
 
@@ -22,14 +26,7 @@ _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 98: "
 _IN_EXTRA_FIELD = 0xFFFFFFFF  # a size of zip64
 _CHUNK = 1 << 16
 _END_BYTES, _LONGEST_COMMENT = 22, 1 << 16
-# The name of the first file in archives of other programs, and what these are.
-_APPLICATIONS = {
-    b"[Content_Types].xml": "an Office document (docx, xlsx, pptx)",
-    b"_rels/.rels": "an Office document (docx, xlsx, pptx)",
-    b"mimetype": "an OpenDocument or EPUB file",
-    b"META-INF/": "a Java archive",
-    b"META-INF/MANIFEST.MF": "a Java archive",
-}
+_NAMED_FILES = 4
 
 
 class _Header(NamedTuple):
@@ -51,11 +48,12 @@ class _Header(NamedTuple):
 
 
 class ZipReader(io.RawIOBase):
-    """The only file in a zip archive, deflated or stored; `name` is that of the archive in messages."""
+    """The only file in a zip archive, deflated or stored; messages give the archive's `name`, and `wanted`."""
 
-    def __init__(self, stored: io.RawIOBase, name: str) -> None:
+    def __init__(self, stored: io.RawIOBase, name: str, wanted: Wanted) -> None:
         self.stored = stored
         self.archive = name
+        self.wanted = wanted
         self.input = b""
         self.output = b""
         self.chunks = self._contents()
@@ -76,18 +74,18 @@ class ZipReader(io.RawIOBase):
 
     def _contents(self) -> Iterator[bytes]:
         """The contents of the only file, in chunks; all of the archive is read."""
-        is_found = False
+        found = b""
         while (signature := self._take(4)) == FILE:
             header = self._header()
-            if header.is_a_file and is_found:
-                raise _several_files(self.archive)
+            if header.is_a_file and found:
+                raise _several_files(self.archive, [found, header.name, "…".encode()], self.wanted)
             for chunk in self._member(header):
                 if header.is_a_file:
                     yield chunk
-            is_found = is_found or header.is_a_file
+            found = header.name if header.is_a_file else found
         if signature not in _AFTER_FILES:
             raise self._damaged("what follows a file is neither a file nor the directory")
-        if not is_found:
+        if not found:
             raise InputError(f"{self.archive} is a zip archive without a file: make it again")
         last = signature
         while self._fill():
@@ -97,23 +95,21 @@ class ZipReader(io.RawIOBase):
             raise self._cut_short()
 
     def _header(self) -> _Header:
-        _, flags, method, _, _, crc, packed, _, name_length, extra = struct.unpack("<5H3L2H", self._take(26))
+        fixed = self._take(26)
+        _, flags, method, _, _, crc, packed, _, name_length, extra = struct.unpack("<5H3L2H", fixed)
         name = self._take(name_length)
         self._take(extra)
-        for first, kind in _APPLICATIONS.items():
-            if name == first:
-                raise InputError(f"{self.archive} is {kind}, which is not text: export its text as .txt")
-        if name.endswith(b".npy"):
-            raise InputError(f"{self.archive} holds arrays of NumPy (.npz), which are not text")
+        _refuse_program(FILE + fixed + name, self.archive, self.wanted)
+        way_out = _unzip(self.archive, self.wanted)
         if flags & 1:
-            raise InputError(f"{self.archive} is an encrypted zip archive: {_unzip(self.archive)}")
+            raise InputError(f"{self.archive} is an encrypted zip archive: {way_out}")
         if method not in (_STORED, _DEFLATED):
             how = _METHODS.get(method, f"method {method}")
-            raise InputError(f"{self.archive} is a zip archive with {how}, which is not read: {_unzip(self.archive)}")
+            raise InputError(f"{self.archive} is a zip archive with {how}, which is not read: {way_out}")
         if method == _STORED and (packed == _IN_EXTRA_FIELD or (flags & 8 and not name.endswith(b"/"))):
             raise InputError(
                 f"{self.archive} is a zip archive that does not compress and states no size before the data, which is "
-                f"not read: {_unzip(self.archive)}"
+                f"not read: {way_out}"
             )
         return _Header(flags, method, crc, packed, name)
 
@@ -184,30 +180,38 @@ class ZipReader(io.RawIOBase):
         return InputError(f"{self.archive} is damaged: its zip data is invalid ({why}); fetch it again")
 
 
-def refuse_several_files(stored: Any, archive: str) -> None:
-    """Raise InputError, before a file that can be searched is read, when it is an archive of several files."""
+def refuse_archive(stored: Any, archive: str, wanted: Wanted) -> None:
+    """Raise InputError, before a file that can be searched is read, when an archive does not hold just one file."""
     position = stored.tell()
     stored.seek(0)
-    if stored.read(len(FILE)) != FILE:
-        stored.seek(position)
-        return
-    try:
-        with zipfile.ZipFile(stored) as directory:
-            names = [each.filename for each in directory.infolist() if _is_a_file(each.filename.encode())]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # the reader says what is wrong
-        names = []
+    head = stored.read(HEAD_BYTES)
+    names: list[bytes] = []
+    if head.startswith(FILE):
+        _refuse_program(head, archive, wanted)
+        with contextlib.suppress(zipfile.BadZipFile, NotImplementedError, ValueError):  # the reader says what is wrong
+            names = [name.encode() for name in zipfile.ZipFile(stored).namelist()]
     stored.seek(position)
-    if len(names) > 1 and names[0].encode() not in _APPLICATIONS and not names[0].endswith(".npy"):
-        raise _several_files(archive)
+    if len(names := [name for name in names if _is_a_file(name)]) > 1:
+        raise _several_files(archive, names, wanted)
 
 
-def _several_files(archive: str) -> InputError:
-    return InputError(f"{archive} is a zip archive of several files: {_unzip(archive)}")
+def _refuse_program(head: bytes, archive: str, wanted: Wanted) -> None:
+    """Raise InputError for an archive that is another program's format of files."""
+    if kind := recognise_zipped(head, wanted):
+        raise foreign_file(archive, kind.name, wanted, kind.advice(wanted))
+
+
+def _several_files(archive: str, names: Sequence[bytes], wanted: Wanted) -> InputError:
+    shown = [re.sub(r"[^ -~\u00a1-\uffff]", "?", name.decode(errors="replace")[:40]) for name in names[:_NAMED_FILES]]
+    shown += ["…"] * (len(names) > _NAMED_FILES)
+    return InputError(f"{archive} is a zip archive of several files ({', '.join(shown)}): {_unzip(archive, wanted)}")
 
 
 def _is_a_file(member: bytes) -> bool:
     return not member.endswith(b"/") and not member.startswith(b"__MACOSX/")
 
 
-def _unzip(archive: str) -> str:
+def _unzip(archive: str, wanted: Wanted) -> str:
+    if wanted != "UTF-8 text":
+        return "unpack it and name what is inside"
     return f"unpack it, or pipe it (unzip -p {archive} | … -, with - in the place of the file)"

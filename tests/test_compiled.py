@@ -60,6 +60,7 @@ def filled(load, tmp_path):
     return index, data
 
 
+@pytest.mark.slow
 def test_the_cache_is_never_inside_an_installed_package(tmp_path, monkeypatch):
     # pip does not remove files that it has not written, and Python would import the directory that remains
     for place in ("site-packages", "checkout"):
@@ -79,6 +80,7 @@ def test_the_cache_is_never_inside_an_installed_package(tmp_path, monkeypatch):
     assert len(list((tmp_path / "home").rglob("*.nbi"))) == 1
 
 
+@pytest.mark.slow
 def test_an_edit_of_any_module_of_the_package_recompiles(tmp_path):
     package = tmp_path / "package"
     package.mkdir()
@@ -219,6 +221,7 @@ def test_a_cache_that_can_only_be_read_is_read_and_nothing_is_said(image):
     assert run_python(without, environment).stderr == ""
 
 
+@pytest.mark.slow
 def test_the_users_cache_is_private_and_that_of_another_user_is_not_read(image):
     place, environment = image
     environment["XDG_CACHE_HOME"] = str(place / "home" / ".cache")

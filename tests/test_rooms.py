@@ -26,11 +26,11 @@ MAY_IMPORT = {
 # Modules at the top of the package, which every room may import; they import each other only.
 HELPERS = {
     "arguments",
-    "binary_kinds",
     "compiled",
     "control_groups",
     "decompression",
     "errors",
+    "file_kinds",
     "files",
     "flat_yaml",
     "folding",

@@ -53,7 +53,7 @@ def read(content, at_once=1 << 20):
             with decompressed(stored, "a.zip") as text:
                 seen.add(text.read())
         except InputError as error:
-            seen.add(str(error))
+            seen.add(str(error).replace(", …)", ")"))  # of a pipe the first two names are known
     (result,) = seen  # a pipe and a file give the same
     if isinstance(result, str):
         raise InputError(result)
@@ -77,20 +77,23 @@ def test_zip64_of_a_stream_is_read():
 
 @pytest.mark.parametrize("as_stream", [False, True])
 def test_directories_and_what_macos_adds_are_no_files(as_stream):
-    members = [("d/", b""), ("d/a.txt", TEXT), ("__MACOSX/d/._a.txt", NOISE[:300])]
+    members = [("word/", b""), ("word/a.txt", TEXT), ("__MACOSX/word/._a.txt", NOISE[:300])]
     assert read(archive(members, as_stream=as_stream)) == TEXT
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (archive([("a", TEXT), ("b", TEXT)]), r"is a zip archive of several files: .*unzip -p a\.zip \|"),
-        (archive([("a", TEXT), ("b", b"")], as_stream=True), "is a zip archive of several files"),
+        (archive([("a", TEXT), ("b", TEXT)]), r"is a zip archive of several files \(a, b\): .*unzip -p a\.zip \|"),
+        (archive([("a", TEXT), ("b", b"")], as_stream=True), r"is a zip archive of several files \(a, b\)"),
         (archive([]), "is a zip archive without a file"),
         (archive([("a/", b"")]), "is a zip archive without a file"),
-        (archive([("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<x/>")]), "is an Office document"),
-        (archive([("mimetype", b"application/epub+zip"), ("b", b"")]), "is an OpenDocument or EPUB file"),
-        (archive([("vectors.npy", b"x"), ("b.npy", b"x")]), r"holds arrays of NumPy \(\.npz\)"),
+        (
+            archive([("[Content_Types].xml", b"<x/>"), ("word/document.xml", b"<x/>")]),
+            "this is an Office document .*, not UTF-8 text; ",
+        ),
+        (archive([("mimetype", b"application/epub+zip"), ("b", b"")]), "this is an OpenDocument or EPUB file"),
+        (archive([("vectors.npy", b"x"), ("b.npy", b"x")]), r"this is an archive of NumPy arrays \(\.npz\)"),
         (archive([("a", TEXT)], zipfile.ZIP_LZMA), r"is a zip archive with LZMA, which is not read: unpack it"),
         (archive([("a", TEXT)], 0, as_stream=True), "is a zip archive that does not compress and states no size"),
         (archive([("a", TEXT)])[:3000], "is cut short"),
@@ -99,7 +102,7 @@ def test_directories_and_what_macos_adds_are_no_files(as_stream):
     ],
 )
 def test_every_other_archive_is_a_sentence(content, sentence):
-    with pytest.raises(InputError, match=r"^a\.zip " + sentence):
+    with pytest.raises(InputError, match=r"^a\.zip:? " + sentence):
         read(content)
 
 

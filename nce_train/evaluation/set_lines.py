@@ -12,7 +12,8 @@ from pathlib import Path
 
 from nce_train.decompression import decompressed, peeked
 from nce_train.errors import InputError
-from nce_train.foreign_files import HEAD_BYTES, refuse_archive, refuse_foreign
+from nce_train.file_kinds import HEAD_BYTES
+from nce_train.foreign_files import refuse_foreign
 
 BLANKS = " \t\n\r\v\f"
 BYTE_ORDER_MARK = "\ufeff"
@@ -29,9 +30,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     InputError is raised when the file cannot be read, or is known to be something else, such as an archive or vectors.
     """
     try:
-        refuse_archive(path, "an evaluation set")
         with Path(path).open("rb", buffering=0) as stored:
-            head, whole = peeked(decompressed(stored, os.fspath(path)), HEAD_BYTES)
+            head, whole = peeked(decompressed(stored, os.fspath(path), "an evaluation set"), HEAD_BYTES)
             refuse_foreign(path, head, "an evaluation set")
             buffered = io.BufferedReader(whole, _BUFFER)
             file = io.TextIOWrapper(buffered, "utf-8", "surrogateescape", newline=None)

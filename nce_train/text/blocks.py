@@ -18,13 +18,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from nce_train.binary_kinds import refuse_binary
 from nce_train.decompression import HEAD_BYTES, decompressed, detect_codec, peeked, read_fully
 from nce_train.errors import InputError, RunError
+from nce_train.text.not_text import refuse_not_text
 from nce_train.text.sentences import SentenceReader
 from nce_train.text.sources import Source, SourceList
 from nce_train.text.text_forms import text_form
-from nce_train.zip_archive import refuse_several_files
+from nce_train.zip_archive import refuse_archive
 
 BLOCK_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 14  # that a source is judged by
@@ -96,7 +96,7 @@ def read_blocks(listed: SourceList, block_bytes: int) -> Iterator[Block]:
             counting = _CountingReader(file, source, listed)
             try:
                 if source.sentences is None and file.seekable():
-                    refuse_several_files(file, source.display_name)
+                    refuse_archive(file, source.display_name, "UTF-8 text")
                 at_line_start = True
                 if source.span is not None and source.span[0] > 0:
                     file.seek(source.span[0] - 1)
@@ -129,7 +129,7 @@ def _judge_start(head: bytes, source: Source, listed: SourceList) -> None:
 
     Some of them are kept as `SourceList.sample`.
     """
-    refuse_binary(head, source.display_name)
+    refuse_not_text(head, source.display_name)
     if codec := detect_codec(head, source.display_name):  # of what is decompressed already
         raise InputError(
             f"{source.display_name} is compressed twice, the inner time with {codec.name}: unpack it first"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nce_train.binary_kinds import pipe_to_training, quoted
+from nce_train.text.not_text import pipe_to_training, quoted
 
 _MOST_LINES = 20  # that are looked at
 _FEWEST_ROWS = 3  # of a table: fewer lines may agree by chance

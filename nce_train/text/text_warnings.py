@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nce_train.binary_kinds import pipe_to_training, quoted
 from nce_train.text.encodings import PlacedWords, TornTokens, likely_encoding
+from nce_train.text.not_text import pipe_to_training, quoted
 from nce_train.text.sources import SourceList, described
 from nce_train.text.text_forms import TextForm
 from nce_train.text.token_rules import BLANKS

@@ -16,8 +16,9 @@ from typing import Self
 import numpy as np
 
 from nce_train.errors import InputError
+from nce_train.file_kinds import HEAD_BYTES
 from nce_train.files import atomic_write
-from nce_train.foreign_files import HEAD_BYTES, refuse_foreign
+from nce_train.foreign_files import refuse_foreign
 
 LINE_END = -1  # in a stream of ids: the end of a line
 DROPPED = -2  # in a table from words to ids: this word has no id

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from nce_train.binary_kinds import nul_byte_error
 from nce_train.folding import INVISIBLE
 from nce_train.text import scan, utf8
 from nce_train.text.blocks import PADDING, Block, BufferPool
 from nce_train.text.encodings import MOST_PLACED, PlacedWords, TornTokens, word_around
+from nce_train.text.not_text import nul_byte_error
 from nce_train.text.token_rules import BLANKS, TokenRules
 
 _FIRST_CAPACITY = 1 << 14  # words: the tables then fit in the second-level cache

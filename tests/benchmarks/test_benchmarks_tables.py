@@ -43,6 +43,7 @@ def rows_of(markdown, first_head):
 ONE_SHORT_RUN = ["--presets", "default", "--repeats", "1", "--epochs", "1", "--dim", "16"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("gensim")
 def test_trainers_side_by_side(tmp_path):
     done = benchmark("benchmarks", tmp_path, *ONE_SHORT_RUN, "--peers", "gensim", "--gensim-lr", "0.025", "--no-cold")

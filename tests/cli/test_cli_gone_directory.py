@@ -38,6 +38,7 @@ def test_with_absolute_paths_it_trains_and_exports(corpus, tmp_path):
     assert (tmp_path / "v.txt").read_text().startswith("3 8\n")
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_there(corpus, tmp_path):
     done = run("vocab", corpus, "-o", tmp_path / "v.tsv", NUMBA_CACHE_DIR=str(tmp_path / "kernels"))
     assert done.returncode == 0, done.stderr

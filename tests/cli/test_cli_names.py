@@ -34,6 +34,7 @@ def here(tmp_path_factory):
     return here
 
 
+@pytest.mark.slow
 def test_json_is_what_every_reader_takes(here):
     model = here / f"{NAME}.nce"
     manifest, *metrics = map(json.loads, [(model / "manifest.json").read_text(), *(model / "metrics.jsonl").open()])

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from command_case import run_training
+from command_case import call_command, run_training
 
 
 def text(prefix):
@@ -49,8 +49,8 @@ def test_the_printed_settings_are_those_of_the_run(folder):
     ],
 )
 def test_what_does_not_fit_is_one_sentence(folder, arguments, sentence):
-    code, out, err = run_training("new.txt", *arguments, cwd=folder)
-    assert (code, out) == (2, "")
-    assert sentence in err
-    assert err.startswith("Error: ")
-    assert err.count("\n") == 1
+    done = call_command("train", "new.txt", *arguments, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1

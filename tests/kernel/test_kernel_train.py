@@ -257,6 +257,7 @@ def test_radius_is_uniform_up_to_window():
         assert ((counts[1:] - 500) ** 2 / 500).sum() < 23.5
 
 
+@pytest.mark.slow
 def test_subsampling_keeps_words_at_their_rate():
     # each word's share within 4.5 standard deviations: 20 words, fails one seed in 7,000
     counts = np.array([200_000 // (k + 1) for k in range(20)])

@@ -109,6 +109,7 @@ def test_sampled_softmax_estimates_log_probability_up_to_a_constant_a_context():
     assert_estimates(result - result.mean(0), log_p - log_p.mean(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "noise_ratio"), [("one", "per_example"), ("one", "per_target"), ("share", "per_example")]
 )

@@ -464,6 +464,7 @@ def test_no_space_for_a_checkpoint_is_a_warning(tmp_path, text, whole, file_limi
     assert contents(tmp_path / "m.nce")["input.npy"] == whole["input.npy"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_could_not_be_written_is_tried_again(tmp_path, text, file_limit):
     watcher = Watcher(training=lambda: file_limit(30_000))
 

@@ -99,7 +99,7 @@ def test_a_binary_file_in_a_directory_is_reported(tmp_path):
     (tmp_path / "texts" / "b").mkdir(parents=True)
     (tmp_path / "texts" / "a.txt").write_bytes(b"some words\n" * 1000)
     shutil.copy(sys.executable, tmp_path / "texts" / "b" / "program")
-    with pytest.raises(InputError, match=r"texts/b/program is a program, not UTF-8 text: leave it out"):
+    with pytest.raises(InputError, match=r"texts/b/program: this is a program, not UTF-8 text; leave it out"):
         encode_corpus(tmp_path / "texts", tmp_path / "out", threads=2)
     assert list((tmp_path / "out").iterdir()) == []
 

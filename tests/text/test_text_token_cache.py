@@ -244,6 +244,7 @@ def test_tokens_are_copied_to_a_cache_on_another_file_system(encode, tmp_path, m
         assert not encode(min_count=1).from_cache
 
 
+@pytest.mark.slow
 def test_concurrent_processes_share_the_cache(encode, tmp_path, home):
     program = (
         "import sys, hashlib; from nce_train.text.corpus import encode_corpus\n"

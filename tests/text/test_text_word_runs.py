@@ -107,6 +107,7 @@ def distinct_words(begin, end):
     return b"".join(b"w%d%s" % (i, b"\n" if i % 10 == 0 else b" ") for i in range(begin, end))
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_full_disk_is_reported_with_the_directory(tmp_path, threads):

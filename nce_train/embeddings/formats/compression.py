@@ -49,7 +49,7 @@ def open_reading(path: Path) -> Iterator[IO[bytes]]:
         packed = is_compressed(path)
         with path.open("rb") as raw:
             if packed:
-                unpacked = _Limited(decompressed(cast(io.RawIOBase, raw), str(path)), path)
+                unpacked = _Limited(decompressed(cast(io.RawIOBase, raw), str(path), "vectors"), path)
                 yield cast(IO[bytes], io.BufferedReader(unpacked, _BUFFER))
             else:
                 yield raw

@@ -26,7 +26,7 @@ from nce_train.embeddings.formats.table import Table, check_table, without_repea
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE
 from nce_train.errors import InputError
 from nce_train.files import check_output_path, report_write_failure
-from nce_train.foreign_files import looks_like_vectors, refuse_archive, refuse_foreign
+from nce_train.foreign_files import looks_like_vectors, refuse_foreign
 
 
 class Format(NamedTuple):
@@ -136,7 +136,6 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
 
 def _head(path: Path) -> bytes:
     """The beginning of the file; archives, and lists of words with counts, which look like vectors, are refused."""
-    refuse_archive(path, "vectors")
     with open_reading(path) as file:
         head = file.read(_HEAD_BYTES)
         if head.count(b"\n") < 2:

@@ -1,4 +1,4 @@
-"""Files that are something else: one sentence says what they are and what to do, where vectors or texts are expected.
+"""Files that are something else: one sentence says what they are and what to do, whatever is expected.
 
 They are written by the programs whose files they are, where these are at hand; otherwise they begin as theirs do.
 """
@@ -21,10 +21,12 @@ from nce_train import api
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
 from nce_train.evaluation.sets import read_sets
-from nce_train.foreign_files import recognise
+from nce_train.file_kinds import recognise
+from nce_train.text.not_text import refuse_not_text
 from nce_train.text.vocabulary import Vocabulary
 
 TABLE = b"the 0.25 1 2\nof 0.5 1 2\n"
+PROSE = "The cat sat on the mat.\nПривет, мир!\n" * 30
 VECTORS = np.random.default_rng(1).normal(0, 0.1, (40, 8))
 
 
@@ -61,27 +63,31 @@ def database(tmp_path):
 # fastText: dim, ws, epoch, minCount, neg, wordNgrams, loss, model, bucket, minn, maxn, lrUpdateRate and t.
 FASTTEXT = struct.pack("<12id", 100, 5, 5, 5, 5, 1, 2, 2, 2_000_000, 3, 6, 100, 1e-4) + bytes(64)
 
+PACKED = gzip.compress(tarred(tarfile.USTAR_FORMAT))
 FOREIGN = {
     "pickle": [pickle.dumps({"vectors": [1.0], "words": ["the"]}, protocol) for protocol in range(6)]
     + [pickle.dumps([[1.0, 2.0]], protocol) for protocol in range(6)]
     + [pickle.dumps(OrderedDict(the=1.0), protocol) for protocol in range(6)]
     + [pickle.dumps(VECTORS, protocol) for protocol in range(6)],
-    "zip archive": [zipped("a.txt", "b.txt"), zipped("a/", "a/b.txt", "a/c.txt")],
     r"arrays \(.npz\)": [npz("vectors"), npz("vectors", "words")],
     "PyTorch": [zipped("model/data.pkl", "model/version"), b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M."],
-    "office program": [zipped("[Content_Types].xml", "xl/a.xml"), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(80)],
+    "Office document": [zipped("[Content_Types].xml", "xl/a.xml"), zipped("docProps/app.xml", "_rels/.rels")],
+    r"Office document \(doc, xls\)": [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(80)],
     "tar archive": [tarred(format) for format in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
-    + [gzip.compress(tarred(tarfile.USTAR_FORMAT))],
+    + [PACKED],
     "7z archive": [b"7z\xbc\xaf\x27\x1c\0\4" + bytes(30)],
     "RAR archive": [b"Rar!\x1a\x07\x01\0" + bytes(30)],
-    "compressed file": [b"\x04\x22\x4d\x18" + bytes(30), b"\x1f\x9d\x90" + bytes(30)],
+    "compressed with lz4": [b"\x04\x22\x4d\x18\x64\x40" + bytes(30)],
+    "compressed with compress": [b"\x1f\x9d\x90th" + bytes(30)],
     "finalfusion": [b"FiFu" + struct.pack("<3I", 0, 2, 0) + bytes(30)],
     "SQLite": [database],
     "floret": [b"50 5 3 6 2 2166136261 < >\n0 -0.1 0.2 0.3 0.4 0.5 \n"],
     "whole fastText model": [struct.pack("<2i", 793712314, 12) + FASTTEXT, FASTTEXT],
     "HDF5": [b"\x89HDF\r\n\x1a\n" + bytes(40)],
     "Parquet": [b"PAR1\x15\x04\x15\x10" + bytes(40)],
-    "Arrow": [b"ARROW1\0\0\xff\xff\xff\xff" + bytes(40), b"FEA1" + bytes(40)],
+    "Arrow": [
+        b"ARROW1\0\0\xff\xff\xff\xff" + bytes(40), b"FEA1" + bytes(40), b"\xff\xff\xff\xff\xf8\1\0\0" + bytes(40)
+    ],
     "TensorFlow": [
         b'model_checkpoint_path: "model-1"\n', b"\0\0\x06\x08\x01\x1a\x02\x08\x01", VECTORS.astype("<f4").tobytes()
     ],
@@ -91,7 +97,11 @@ FOREIGN = {
     "Git LFS pointer": [b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"],
     "PDF": [b"%PDF-1.7\n%\xe2\xe3\n"],
     "empty file": [b""],
-    "UTF-16": ["the 0.25 1\n".encode(code) for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")]
+    "RTF": [rb"{\rtf1\ansi the 0.25 1}"],
+    "program": [b"\x7fELF\2\1\1" + bytes(40)],
+    "image": [b"\x89PNG\r\n\x1a\n" + bytes(40)],
+    "UTF-(16|32)": ["the 0.25 1\n".encode(code) for code in ("utf-16", "utf-16-le", "utf-16-be")]
+    + [PROSE.encode(code) for code in ("utf-32", "utf-32-le", "utf-32-be")]
     + ["\ufeff東京 0.25 1\n".encode("utf-16-be")],
 }  # fmt: skip
 CASES = [(name, content) for name, contents in FOREIGN.items() for content in contents]
@@ -106,9 +116,81 @@ def test_each_is_named_where_vectors_or_sets_are_expected(tmp_path, name, conten
         with pytest.raises(InputError, match=rf"file: this is .*{name}.*, not {wanted}; .{{8}}") as failure:
             read(path)
         assert "\n" not in str(failure.value)
-    if content and not callable(content) and not content.startswith(b"\x1f\x8b"):
+    if content and not callable(content) and content != PACKED:
         with pytest.raises(InputError, match=rf"file: this is .*{name}.*, not a vocabulary; .{{8}}"):
             Vocabulary.load(path)
+
+
+# What is said of a text; what is not here may be a text, or is a zip archive, which is opened.
+WAYS_TO_TEXT = {
+    "tar archive": r"tar -xOf 'a b' \| nce-train - -o …",
+    "7z archive": "7z x -so 'a b' \\|",
+    "RAR archive": "unrar p -inul 'a b' \\|",
+    "compressed with lz4": "lz4 -dc 'a b' \\|",
+    "compressed with compress": "zcat 'a b' \\|",
+    "pickle": "write its tokens to a text file in Python, a sentence a line",
+    "SQLite": "sqlite3 'a b' 'SELECT text FROM …' \\|",
+    "HDF5": "write its tokens",
+    "Parquet": "write its text column to a text file, a text a line",
+    "Arrow": "write its text column",
+    "PDF": "pdftotext 'a b' - \\|",
+    "RTF": "unrtf --text 'a b' \\|",
+    r"Office document \(doc, xls\)": "catdoc 'a b' \\|",
+    "program": "leave it out",
+    "image": "leave it out",
+    "Git LFS pointer": "fetch the file itself: git lfs pull",
+}
+TEXT_CASES = [(name, content) for name, content in CASES if name in WAYS_TO_TEXT and content != PACKED]
+
+
+@pytest.mark.parametrize(("name", "content"), TEXT_CASES)
+def test_each_is_named_where_a_text_is_expected(tmp_path, name, content):
+    head = content(tmp_path) if callable(content) else content
+    with pytest.raises(InputError, match=rf"^a b: this is .*{name}.*, not UTF-8 text; {WAYS_TO_TEXT[name]}"):
+        refuse_not_text(head, "a b")
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "name"),
+    [
+        (PROSE, "utf-16", "UTF-16"),
+        (PROSE, "utf-32", "UTF-32"),
+        ("plain text only " * 9, "utf-16-le", "UTF-16LE"),
+        ("plain text only " * 9, "utf-16-be", "UTF-16BE"),
+        (PROSE, "utf-32-le", "UTF-32LE"),
+        (PROSE, "utf-32-be", "UTF-32BE"),
+    ],
+)
+def test_the_encoding_of_a_text_is_named(text, codec, name):
+    with pytest.raises(InputError, match=rf"this is text in {name}, not UTF-8 text; iconv -f {name} -t UTF-8 'a b' \|"):
+        refuse_not_text(text.encode(codec), "a b")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        PROSE.encode(),
+        PROSE.encode("cp1251"),
+        b"\xff\xff\xff\xff\xff \xff",  # yayaya in cp1251
+        b"\xef\xbb\xbftext",
+        b"PAR1 is how Parquet begins",
+        b"FEA1 is how Feather begins",
+        b"LZIP is a program, and so is 7z",
+        b"7z is a program",
+        b"Rar! a cry",
+        b"cnumpy\nis\na word",
+        b"<html>\n",
+        b'{"text": "a"}\n',
+        b"\0" * 5000,
+        b"\0" * 500 + PROSE.encode(),
+        b"text" + b"\0" * 900,
+        b"ustar" * 120,
+        FOREIGN["Git LFS pointer"][0] + b"is how a pointer looks",
+    ],
+)
+def test_what_may_be_a_text(content):
+    assert recognise(content, "UTF-8 text") is None
 
 
 @pytest.mark.parametrize("kind", ["Word2Vec", "FastText"])
@@ -140,7 +222,7 @@ def test_every_place_that_takes_vectors_or_sets(tmp_path):
         (lambda: nce_train.train(text, init=dumped, progress=False), "vectors"),
         (lambda: nce_train.train(text, vocab=str(dumped), progress=False), "a vocabulary"),
     ):
-        with pytest.raises(InputError, match=rf"w2v\.kv: this is a pickle, .*, not {wanted}; "):
+        with pytest.raises(InputError, match=rf"w2v\.kv: this is a pickle .*, not {wanted}; "):
             use()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v.vec", "w2v.kv"]
 
@@ -162,7 +244,8 @@ def test_an_archive_that_is_encrypted_or_packed_otherwise_is_no_vectors(tmp_path
         raw[start + offset] = flag[1]
     (tmp_path / "v.zip").write_bytes(raw)
     with pytest.raises(
-        InputError, match=r"v.zip: this is a zip archive, not vectors; unpack it and .* inside \(v.txt\)"
+        InputError,
+        match=r"v.zip is (an encrypted zip archive|a zip archive with bzip2, .*): unpack it and name what is inside$",
     ):
         Embeddings.load(tmp_path / "v.zip")
 
@@ -176,8 +259,9 @@ def test_damaged_and_absent_archives(tmp_path):
 
 
 def test_the_files_of_a_zip_archive_are_named(tmp_path):
-    (tmp_path / "glove.6B.zip").write_bytes(zipped("glove.6B.50d.txt", "glove.6B.100d.txt"))
-    with pytest.raises(InputError, match=r"unpack it and name what is inside \(glove.6B.50d.txt, glove.6B.100d.txt\)"):
+    (tmp_path / "glove.6B.zip").write_bytes(zipped("glove.6B.50d.txt", "glove.6B.100d.txt", "b", "c", "d"))
+    names = "glove.6B.50d.txt, glove.6B.100d.txt, b, c, …"
+    with pytest.raises(InputError, match=rf"several files \({names}\): unpack it and name what is inside$"):
         Embeddings.load(tmp_path / "glove.6B.zip")
 
 
@@ -240,4 +324,4 @@ def test_a_model_directory_is_no_set_and_its_parts_are_no_models(tmp_path):
     ],
 )
 def test_what_is_none_of_them(head):
-    assert recognise(head) is None
+    assert recognise(head, "vectors") is None

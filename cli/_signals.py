@@ -14,6 +14,7 @@ from nce_train.runs.signals import ENDING_SIGNALS, SAME_WISH_SECONDS
 
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
+_before: dict[int, Any] = {}  # what signals did before a command of this process
 _is_command = False  # whether the process is a command, and not another program that calls one
 
 
@@ -63,9 +64,15 @@ def raise_on_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let nothing disturb the exit of a command that is done; Python takes some milliseconds for it."""
+    """Let nothing disturb the exit of a command that is done; Python takes some milliseconds for it.
+
+    In another program that calls a command, signals do again what they did before.
+    """
     if _is_command:
         _handle_signals(signal.SIG_IGN)  # Python would take a function back before the process ends
+        return
+    while _before:
+        signal.signal(*_before.popitem())
 
 
 def exit_at_once(sentence: str, exit_code: int) -> NoReturn:
@@ -80,7 +87,9 @@ def _handle_signals(handler: Handler) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` ignores SIGHUP
+        before = signal.getsignal(number)
+        if before is not signal.SIG_IGN:  # as `nohup` ignores SIGHUP
+            _before.setdefault(number, before)
             signal.signal(number, handler)
 
 

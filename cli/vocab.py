@@ -13,7 +13,9 @@ CORPUS is read as by nce-train: files, directories, or - for standard input, com
 
 @command("nce-vocab", _HELP)
 @corpus_argument
-@file_option("-o", "--output", type=OUT_FILE, required=True, help="The file to write; - for standard output.")
+@file_option(
+    "-o", "--output", type=OUT_FILE, required=True, help="The file to write or replace; - for standard output."
+)
 @number_option("--min-count", default=5, help="Drop words that occur less often.")
 @number_option("--max-vocab", least=2, help="Keep at most N words, the most frequent ones, including --unknown.")
 @click.option("--unknown", metavar="WORD", help="Count dropped words as this word, in the first row.")

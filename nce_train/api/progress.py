@@ -206,8 +206,10 @@ class ProgressDisplay:
             try:
                 self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
                 self._log.flush()
-            except OSError:  # a full disk must not end a run
+            except OSError as error:  # a full disk must not end a run
+                name = self._log.name
                 self._close_log()
+                self.note(f"Nothing more is written to the log file {name}: {error.strerror}.")
         if self._quiet and not even_if_quiet:
             return
         if self._bar.phase is not None:

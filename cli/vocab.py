@@ -52,7 +52,9 @@ def main(
         for warning in counted.warnings:
             print_warning(warning)
         vocabulary, num_bytes = counted.vocabulary, sum(source["bytes"] for source in counted.sources)
-        count = counted.text.describe(len(vocabulary), int(vocabulary.counts.sum()))
+        num_unknown = 0 if vocabulary.unknown is None else int(vocabulary.counts[0])
+        numbers = len(vocabulary), int(vocabulary.counts.sum())
+        count = counted.text.describe(*numbers, num_unknown=num_unknown)
         click.echo(f"{output}: {count}, from {num_bytes:,} bytes", err=True)
 
 

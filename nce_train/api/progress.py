@@ -126,7 +126,8 @@ class ProgressDisplay:
             origin = "token ids of an earlier run on the same files are reused; --no-cache reads the files again"
         else:
             origin = f"{corpus.timings['vocabulary'] + corpus.timings['encode']:.1f} s"
-        size = corpus.text.describe(len(corpus.vocabulary), corpus.token_count, "tokens in it")
+        numbers = len(corpus.vocabulary), corpus.token_count
+        size = corpus.text.describe(*numbers, "tokens in it", corpus.num_unknown())
         self._line(f"vocabulary: {size[:-1]}; {origin})" if size.endswith(")") else f"vocabulary: {size} ({origin})")
 
     def compiling(self) -> None:

@@ -51,7 +51,8 @@ def text_form(head: bytes) -> TextForm | None:
     if _MARKUP.match(text):
         return TextForm("XML or HTML", "whose tags would become words", "sed 's/<[^>]*>//g'")
     if all(line.startswith("__label__") for line in lines):
-        return TextForm("fastText's labels", "which would become words", "sed 's/__label__[^ ]* *//g'")
+        command = "sed 's/__label__[^[:blank:],]*[[:blank:],]*//g'"
+        return TextForm("fastText's labels", "which would become words", command)
     if all(_LIST.fullmatch(line.strip()) for line in lines):
         what = "lists of quoted words"
         return TextForm(what, "whose brackets and quotation marks would be part of words", 'tr -d "[],\'\\"" <')
@@ -89,7 +90,7 @@ def _commas(lines: Sequence[str]) -> TextForm | None:
     """A table: equally many fields in all lines, and no blank behind a separator, as there is in prose."""
     for separator in ",;":
         unquoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
-        if any(re.search(rf"{separator}\s", line) for line in unquoted):
+        if any(re.search(rf"{separator}\s", line) for line in unquoted) or lines[0].endswith(separator):
             continue
         if not any(separator in re.sub(r"(?<=\d),(?=\d{3}\b)", "", line) for line in unquoted):
             continue  # 1,234
@@ -97,6 +98,9 @@ def _commas(lines: Sequence[str]) -> TextForm | None:
             rows = list(csv.reader(lines, delimiter=separator))
         except csv.Error:
             continue
+        if _is_table(rows) and not any(re.search(r"\s", field) for row in rows for field in row):
+            what = f"tokens between {'commas' if separator == ',' else 'semicolons'}"
+            return TextForm(what, "which would be part of words", f"tr '{separator}' ' ' <")
         if _is_table(rows):
             columns = enumerate(zip(*rows, strict=True))
             column = _wordiest([(str(i), " ".join(fields)) for i, fields in columns])

@@ -141,7 +141,7 @@ def _encoding_warnings(facts: TextFacts) -> list[str]:
     else:
         return []
     encoding = likely_encoding(words)
-    perhaps = "if the text is in another encoding" if encoding is None else f"perhaps the text is in {encoding}"
+    perhaps = "perhaps the text is in another encoding" if encoding is None else f"perhaps the text is in {encoding}"
     files = [source for source in facts.listed.sources if source.sentences is None]
     name = quoted(files[0].display_name) if len(files) == 1 else "FILE"
     command = pipe_to_training(f"iconv -f {(encoding or 'ENCODING').upper()} -t UTF-8 {name}")

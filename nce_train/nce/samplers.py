@@ -151,7 +151,7 @@ def fixed_unigram_candidate_sampler(
     array([[3.6]], dtype=float32)
     """
     range_max = positive_integer(range_max, "range_max")
-    given = (vocab_file, unigrams, distortion, num_reserved_ids, num_shards, shard)
+    given: tuple[Any, ...] = (vocab_file, unigrams, distortion, num_reserved_ids, num_shards, shard)
     defaults = ("", (), 1.0, 0, 1, 0)  # which None stands for, as in TensorFlow
     chosen = (default if value is None else value for value, default in zip(given, defaults, strict=True))
     weights = read_unigrams(*chosen)

@@ -153,7 +153,7 @@ def fixed_unigram_candidate_sampler(
     range_max = positive_integer(range_max, "range_max")
     given: tuple[Any, ...] = (vocab_file, unigrams, distortion, num_reserved_ids, num_shards, shard)
     defaults = ("", (), 1.0, 0, 1, 0)  # which None stands for, as in TensorFlow
-    chosen = (default if value is None else value for value, default in zip(given, defaults, strict=True))
+    chosen: list[Any] = [default if value is None else value for value, default in zip(given, defaults, strict=True)]
     weights = read_unigrams(*chosen)
     if weights.size != range_max:
         raise ValueError(f"range_max is {range_max}, but the unigrams make {weights.size} ids")

@@ -1,6 +1,7 @@
 """Declares a command: its `--help` and `--version`, and one sentence on stderr for each failure and warning."""
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -102,7 +103,7 @@ def print_last_result(text: object) -> None:
     Raises
     ------
     RunError
-        When it cannot be written. That its reader has ended is no failure.
+        When it cannot be written. That its reader has ended, or its terminal is gone, is no failure.
     """
     ignore_signals()
     try:
@@ -110,6 +111,8 @@ def print_last_result(text: object) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it once more at its end
     except OSError as error:
+        if error.errno == errno.EIO:  # the terminal is gone
+            return
         raise RunError(f"{text} is complete, but standard output could not be written ({error.strerror})") from error
 
 

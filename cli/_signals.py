@@ -14,6 +14,9 @@ from nce_train.runs.signals import ENDING_SIGNALS, SAME_WISH_SECONDS
 
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
+_CALLBACKS = {"_raw_object_cache_notify", "cb"}  # of llvmlite, and of the lock of an import
+_CALLBACK_SECONDS = 0.02
+
 _before: dict[int, Any] = {}  # what signals did before a command of this process
 _is_command = False  # whether the process is a command, and not another program that calls one
 
@@ -56,7 +59,11 @@ def raise_on_signals() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal raised_at
         now = time.monotonic()
-        if now - raised_at >= SAME_WISH_SECONDS:
+        if _is_in_callback(frame):
+            again = threading.Timer(_CALLBACK_SECONDS, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+        elif now - raised_at >= SAME_WISH_SECONDS:
             raised_at = now
             raise Ended(number)
 
@@ -81,6 +88,15 @@ def exit_at_once(sentence: str, exit_code: int) -> NoReturn:
         print(f"Error: {sentence}", file=sys.stderr, flush=True)
         sys.stdout.flush()
     os._exit(exit_code)
+
+
+def _is_in_callback(frame: FrameType | None) -> bool:
+    """Whether Python would drop an exception here: in a function that C code has called."""
+    while frame is not None:
+        if frame.f_code.co_name in _CALLBACKS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _handle_signals(handler: Handler) -> None:

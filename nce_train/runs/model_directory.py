@@ -194,7 +194,7 @@ def save_model(
     """
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
+    new.mkdir(parents=True, exist_ok=True)  # also where somebody has removed the directory meanwhile
     try:
         complete = _write_files(new, tables, dim, vocabulary, config_yaml, readings, manifest)
     except (OSError, MemoryError):

@@ -1,6 +1,7 @@
 """Declares a command: its `--help` and `--version`, and one sentence on stderr for each failure and warning."""
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -97,9 +98,22 @@ def print_result(text: str, end: str = "\n") -> None:
 
 
 def print_last_result(text: object) -> None:
-    """Write to standard output when all is done, which no signal disturbs from then on."""
+    """Write the name of what is complete to standard output; no signal disturbs that any more.
+
+    Raises
+    ------
+    RunError
+        When it cannot be written. That its reader has ended, or its terminal is gone, is no failure.
+    """
     ignore_signals()
-    click.echo(text)
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python reports it once more at its end
+    except OSError as error:
+        if error.errno == errno.EIO:  # the terminal is gone
+            return
+        raise RunError(f"{text} is complete, but standard output could not be written ({error.strerror})") from error
 
 
 def print_warning(sentence: object) -> None:

@@ -14,6 +14,10 @@ from nce_train.runs.signals import ENDING_SIGNALS, SAME_WISH_SECONDS
 
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
+_CALLBACKS = {"_raw_object_cache_notify", "cb"}  # of llvmlite, and of the lock of an import
+_CALLBACK_SECONDS = 0.02
+
+_before: dict[int, Any] = {}  # what signals did before a command of this process
 _is_command = False  # whether the process is a command, and not another program that calls one
 
 
@@ -55,7 +59,11 @@ def raise_on_signals() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal raised_at
         now = time.monotonic()
-        if now - raised_at >= SAME_WISH_SECONDS:
+        if _is_in_callback(frame):
+            again = threading.Timer(_CALLBACK_SECONDS, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+        elif now - raised_at >= SAME_WISH_SECONDS:
             raised_at = now
             raise Ended(number)
 
@@ -63,9 +71,15 @@ def raise_on_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let nothing disturb the exit of a command that is done; Python takes some milliseconds for it."""
+    """Let nothing disturb the exit of a command that is done; Python takes some milliseconds for it.
+
+    In another program that calls a command, signals do again what they did before.
+    """
     if _is_command:
         _handle_signals(signal.SIG_IGN)  # Python would take a function back before the process ends
+        return
+    while _before:
+        signal.signal(*_before.popitem())
 
 
 def exit_at_once(sentence: str, exit_code: int) -> NoReturn:
@@ -76,11 +90,22 @@ def exit_at_once(sentence: str, exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
+def _is_in_callback(frame: FrameType | None) -> bool:
+    """Whether Python would drop an exception here: in a function that C code has called."""
+    while frame is not None:
+        if frame.f_code.co_name in _CALLBACKS:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _handle_signals(handler: Handler) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` ignores SIGHUP
+        before = signal.getsignal(number)
+        if before is not signal.SIG_IGN:  # as `nohup` ignores SIGHUP
+            _before.setdefault(number, before)
             signal.signal(number, handler)
 
 

@@ -11,12 +11,20 @@ from typing import Any
 import click
 
 from nce_train.arguments import is_plain_number
+from nce_train.cli._signals import exit_at_once
 
 _GIVEN = "nce_train.given"  # in the context's `meta`: the words of the command line
 
 
 class Command(click.Command):
     """A command whose usage errors are one sentence. It names a file whose name was taken for options."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run; end with one sentence when the help or the version cannot be written."""
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            exit_at_once(f"standard output: it could not be written ({error.strerror}); fix this", 1)
 
     def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
         """Parse; raise UsageError."""

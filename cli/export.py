@@ -11,8 +11,9 @@ FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "safetensors", "p
 
 _HELP = """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
 
-OUT is a file, or - for standard output. A further ending .gz, .bz2, .xz or .zst compresses it. With the format npy,
-the words are in OUT.vocab.tsv. With the format projector, OUT is a directory for `tensorboard --logdir OUT`.
+OUT is a file, which is replaced if it exists, or - for standard output. A further ending .gz, .bz2, .xz or .zst
+compresses it. With the format npy, the words are in OUT.vocab.tsv. With the format projector, OUT is a directory for
+`tensorboard --logdir OUT`.
 """
 
 

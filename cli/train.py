@@ -172,7 +172,7 @@ def _words(kept: int, distinct: int | None) -> str:
 
 
 def _tokens(kept: int, in_text: int) -> str:
-    return f"{kept:,}" + (f" of {in_text:,} ({100 * kept // in_text}%)" if in_text > kept else "")
+    return f"{kept:,}" + (f" of {in_text:,} ({min(kept / in_text, 0.99):.0%})" if in_text > kept else "")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ CORPUS is read as by nce-train: files, directories, or - for standard input, com
 
 @command("nce-vocab", _HELP)
 @corpus_argument
-@file_option("-o", "--output", type=OUT_FILE, required=True, help="The file to write; - for standard output.")
+@file_option(
+    "-o", "--output", type=OUT_FILE, required=True, help="The file to write or replace; - for standard output."
+)
 @number_option("--min-count", default=5, help="Drop words that occur less often.")
 @number_option("--max-vocab", least=2, help="Keep at most N words, the most frequent ones, including --unknown.")
 @click.option("--unknown", metavar="WORD", help="Count dropped words as this word, in the first row.")
@@ -50,7 +52,9 @@ def main(
         for warning in counted.warnings:
             print_warning(warning)
         vocabulary, num_bytes = counted.vocabulary, sum(source["bytes"] for source in counted.sources)
-        count = counted.text.describe(len(vocabulary), int(vocabulary.counts.sum()))
+        num_unknown = 0 if vocabulary.unknown is None else int(vocabulary.counts[0])
+        numbers = len(vocabulary), int(vocabulary.counts.sum())
+        count = counted.text.describe(*numbers, num_unknown=num_unknown)
         click.echo(f"{output}: {count}, from {num_bytes:,} bytes", err=True)
 
 

@@ -19,6 +19,9 @@ HEAD_BYTES = 1 << 13  # enough for every recognition below
 Wanted = Literal["vectors", "an evaluation set", "a vocabulary", "UTF-8 text"]
 
 _LEAST_NUMBERS = 8
+_ASCII_TEXT, _ASCII_SHARE = re.compile(rb"[\t\n\r -~]"), 0.9
+_LEAST_BYTES = 32  # that are not NUL, to tell an encoding by
+_BLANK_SHARE = 0.02  # of the characters of a text
 _NUL_SHARE = 0.7  # of the bytes that are NUL in UTF-16 and UTF-32 where a letter is ASCII
 
 
@@ -106,6 +109,25 @@ def _has_nuls(places: str) -> Callable[[bytes], bool]:
             return False
         nuls = [head[first : 4 * length : 4].count(0) for first in range(4)]
         return all(n >= _NUL_SHARE * length if place == "0" else n == 0 for n, place in zip(nuls, places, strict=True))
+
+    return is_one
+
+
+def _decodes_as(codec: str) -> Callable[[bytes], bool]:
+    """Whether this is text in an encoding of two or four bytes a character: printable, with blanks in it."""
+
+    def is_one(head: bytes) -> bool:
+        others = head.replace(b"\0", b"")
+        if (
+            len(others) < _LEAST_BYTES
+            or len(others) == len(head)
+            or len(_ASCII_TEXT.findall(others)) > _ASCII_SHARE * len(others)
+        ):
+            return False  # text with holes; UTF-16 of ASCII has a rule of its own
+        text = head[: len(head) // 4 * 4].decode(codec, "ignore")
+        blanks = sum(character in " \n\r\t\u3000\u3001\u3002" for character in text)
+        is_whole = 2 * len(text) >= len(head) // 4 * (1 if "32" in codec else 3)
+        return is_whole and blanks >= _BLANK_SHARE * len(text) and all(c.isprintable() or c.isspace() for c in text)
 
     return is_one
 
@@ -214,6 +236,10 @@ KINDS = [
             ("UTF-16BE", _has_nuls("0x0x")),
             ("UTF-32LE", _has_nuls("x000")),
             ("UTF-32BE", _has_nuls("000x")),
+            ("UTF-16LE", _decodes_as("utf-16-le")),
+            ("UTF-16BE", _decodes_as("utf-16-be")),
+            ("UTF-32LE", _decodes_as("utf-32-le")),
+            ("UTF-32BE", _decodes_as("utf-32-be")),
         )
     ),
     Kind(_are_numbers("<f8"), "numbers without words, such as GloVe writes with -binary 1", *_GLOVE),

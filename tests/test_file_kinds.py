@@ -325,3 +325,15 @@ def test_a_model_directory_is_no_set_and_its_parts_are_no_models(tmp_path):
 )
 def test_what_is_none_of_them(head):
     assert recognise(head, "vectors") is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", ["Гавань была тихой и темной", "今天天气很好。我们去公园玩。", "مرحبا بالعالم هذا نص"])
+def test_wide_encodings_without_a_mark_in_any_script(encoding, text):
+    found = recognise(f"{text}\n".encode(encoding) * 60, "UTF-8 text")
+    assert found is not None and found.name == f"text in {encoding.upper().replace('-LE', 'LE').replace('-BE', 'BE')}"
+
+
+def test_text_with_holes_is_text():
+    for content in (b"plain text with a hole \0\0\0 here " * 50, b"a\0" + b"some words go here\n" * 80):
+        assert recognise(content, "UTF-8 text") is None

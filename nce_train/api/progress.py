@@ -126,7 +126,8 @@ class ProgressDisplay:
             origin = "token ids of an earlier run on the same files are reused; --no-cache reads the files again"
         else:
             origin = f"{corpus.timings['vocabulary'] + corpus.timings['encode']:.1f} s"
-        size = corpus.text.describe(len(corpus.vocabulary), corpus.token_count, "tokens in it")
+        numbers = len(corpus.vocabulary), corpus.token_count
+        size = corpus.text.describe(*numbers, "tokens in it", corpus.num_unknown())
         self._line(f"vocabulary: {size[:-1]}; {origin})" if size.endswith(")") else f"vocabulary: {size} ({origin})")
 
     def compiling(self) -> None:
@@ -206,8 +207,10 @@ class ProgressDisplay:
             try:
                 self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
                 self._log.flush()
-            except OSError:  # a full disk must not end a run
+            except OSError as error:  # a full disk must not end a run
+                name = self._log.name
                 self._close_log()
+                self.note(f"Nothing more is written to the log file {name}: {error.strerror}.")
         if self._quiet and not even_if_quiet:
             return
         if self._bar.phase is not None:

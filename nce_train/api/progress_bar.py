@@ -1,5 +1,6 @@
 """A progress bar on a terminal or in a notebook, one for each phase of the work."""
 
+import contextlib
 import functools
 import sys
 import threading
@@ -53,7 +54,8 @@ class ProgressBar:
     def write(self, line: str) -> None:
         """Write a line above the bar, to standard error."""
         if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
+            with contextlib.suppress(OSError):  # the terminal is gone, which must not end the work
+                self._bar.write(line, file=sys.stderr)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +206,7 @@ def train_or_resume(
         run = functools.partial(resume_model, Path(resume), changes, display, corpus=corpus, find_start=find_start)
     with (
         _tensorboard_log(tensorboard, resume or output, corpus, display) as log,
+        _model_is_complete(resume or output) as completed,
         open_executor(cluster, display, corpus) as executor,
     ):
         followers: list[Callback] = [*callbacks] if log is None else [log, *callbacks]
@@ -213,7 +214,20 @@ def train_or_resume(
         hooks = Hooks(_heldout_text, evaluation_on, call_followers)
         if log is not None:
             hooks = dataclasses.replace(hooks, resumed=log.resume, saved=functools.partial(_write_projector, log))
-        return run(cache=cache, keep_checkpoint=keep_checkpoint, hooks=hooks, cluster=executor)
+        completed.append(run(cache=cache, keep_checkpoint=keep_checkpoint, hooks=hooks, cluster=executor))
+        return completed[0]
+
+
+@contextlib.contextmanager
+def _model_is_complete(output: PathLike | None) -> "Iterator[list[TrainedModel]]":
+    """Say so in a KeyboardInterrupt that comes when the model is in the list, as while a cluster is stopped."""
+    completed: list[TrainedModel] = []
+    try:
+        yield completed
+    except KeyboardInterrupt as interrupt:
+        if completed and output is not None and not interrupt.args:
+            interrupt.args = (f"interrupted when all was done: the model in {os.fspath(output)} is complete",)
+        raise
 
 
 def _tensorboard_log(

@@ -3,8 +3,12 @@
 import contextlib
 import importlib.util
 import logging
+import signal
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,7 @@ from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.workers import Workers
 from nce_train.errors import InputError
 from nce_train.runs.protocols import Heldout, Measure
+from nce_train.runs.signals import ENDING_SIGNALS
 from nce_train.text.corpus import EncodedCorpus, check_room_to_extend
 from nce_train.text.sources import Corpus, list_sources
 from nce_train.text.token_file import Progress
@@ -178,8 +183,23 @@ def _local_cluster(address: str) -> Iterator[LocalCluster]:
         "preload": [_IGNORE_SIGNALS],
         "silence_logs": logging.CRITICAL,
     }
-    with dask.config.set(_NO_WEB_PAGES), LocalCluster(**options) as cluster:
-        yield cluster
+    _start_resource_tracker()
+    # Dask's own directory for such files may belong to another user, who could replace what the workers import.
+    with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
+        private = {**_NO_WEB_PAGES, "temporary-directory": scratch}
+        with dask.config.set(private), LocalCluster(local_directory=scratch, **options) as cluster:
+            yield cluster
+
+
+def _start_resource_tracker() -> None:
+    """Start the process that Python has beside others such that signals to the process group do not end it."""
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _dashboard_of(client: Client) -> str:

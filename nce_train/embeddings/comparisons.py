@@ -22,7 +22,7 @@ _MOST_NAMED = 3  # unknown words in a warning
 class Comparisons(WordVectors):
     """The part of `Embeddings` that compares given words."""
 
-    def similarity(self, first: Word, second: Word) -> float:
+    def similarity(self, w1: Word, w2: Word) -> float:
         """Compute the cosine of the angle between two words' vectors.
 
         Raises
@@ -30,7 +30,7 @@ class Comparisons(WordVectors):
         KeyError
             When a word is not in the vocabulary.
         """
-        one, other = unit_length(self[[first, second]])
+        one, other = unit_length(self[[w1, w2]])
         return float(one @ other)
 
     def distance(self, w1: Word, w2: Word) -> float:

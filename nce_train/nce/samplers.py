@@ -151,7 +151,10 @@ def fixed_unigram_candidate_sampler(
     array([[3.6]], dtype=float32)
     """
     range_max = positive_integer(range_max, "range_max")
-    weights = read_unigrams(vocab_file, unigrams, distortion, num_reserved_ids, num_shards, shard)
+    given: tuple[Any, ...] = (vocab_file, unigrams, distortion, num_reserved_ids, num_shards, shard)
+    defaults = ("", (), 1.0, 0, 1, 0)  # which None stands for, as in TensorFlow
+    chosen: list[Any] = [default if value is None else value for value, default in zip(given, defaults, strict=True)]
+    weights = read_unigrams(*chosen)
     if weights.size != range_max:
         raise ValueError(f"range_max is {range_max}, but the unigrams make {weights.size} ids")
     sampler = CandidateSampler("unigram", range_max, weights)

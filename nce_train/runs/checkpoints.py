@@ -81,7 +81,8 @@ class Checkpoints(Observer):
     def resume_hint(self, what_happened: str = "interrupted") -> str:
         """What happened to the run, and how to resume it."""
         if self._failure:
-            what_happened += f", and no checkpoint could be written ({self._failure})"
+            newer = "newer " if checkpoint_files(self._context.directory) else ""
+            what_happened += f", and no {newer}checkpoint could be written ({self._failure})"
         return resume_hint(self._context.directory, what_happened, self._reached)
 
     def _keep_ids(self) -> None:

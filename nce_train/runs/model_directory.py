@@ -91,8 +91,9 @@ def claim(output: Path, overwrite: bool) -> Claim:
             raise InputError(
                 f"The output directory {output} holds something else ({sorted(foreign)[0]}): choose another with -o."
             )
-        if (output / CHECKPOINT / LOCK).exists():
-            _lock(output / CHECKPOINT).close()  # refuses first when another run is writing there
+        with contextlib.suppress(OSError):  # of one that cannot be written, which is refused below
+            if (output / CHECKPOINT / LOCK).exists():
+                _lock(output / CHECKPOINT).close()  # refuses first when another run is writing there
         if names and not overwrite:
             kind = "a finished model" if MANIFEST in names else "an interrupted run"
             go_on = "--resume to continue it, " if CHECKPOINT in names else ""
@@ -193,7 +194,7 @@ def save_model(
     """
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
+    new.mkdir(parents=True, exist_ok=True)  # also where somebody has removed the directory meanwhile
     try:
         complete = _write_files(new, tables, dim, vocabulary, config_yaml, readings, manifest)
     except (OSError, MemoryError):

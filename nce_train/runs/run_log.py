@@ -23,7 +23,7 @@ class RunLog(Observer):
     """
 
     def __init__(self, context: RunContext, trainer: Trainer, total_tokens: int) -> None:
-        self.callback_failure: Exception | None = None  # what the callback raised
+        self.callback_failure: BaseException | None = None  # what the callback raised
         self._record = context.record
         self._watcher = context.watcher
         self._callback = context.hooks.callback
@@ -82,7 +82,7 @@ class RunLog(Observer):
             if self._callback(state):
                 self._record.stopped_early = "callback"
                 self._trainer.end_early()
-        except Exception as failure:
+        except BaseException as failure:  # SystemExit too ends the run as Ctrl-C does
             self.callback_failure = failure
             self._trainer.stop()
 

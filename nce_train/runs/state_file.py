@@ -50,6 +50,7 @@ def write_checkpoint(
     `run` is whatever JSON can hold; `arrays` may be views; `progress(done, total)` is called with bytes. Raises OSError
     when it cannot be written; the newest of the older ones is still there.
     """
+    directory.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
     remove_checkpoint_files(directory, but=1)  # with the new one there are two, and never a third to need room
     older = checkpoint_files(directory)
     path = directory / f"state-{(_number(older[-1]) if older else 0) + 1:06}.npz"

@@ -110,6 +110,10 @@ def read_blocks(listed: SourceList, block_bytes: int) -> Iterator[Block]:
             except InputError:
                 _check_unchanged(source, file)  # a file that is still being written looks damaged
                 raise
+            except OSError as error:
+                if source.sentences is not None:  # it comes from the iterable
+                    raise
+                raise RunError(f"cannot read {source.display_name}: {error.strerror}") from None
             if source.span is None:
                 source.sha256 = counting.digest.hexdigest()
             _check_unchanged(source, file)
@@ -269,18 +273,15 @@ class _CountingReader(io.RawIOBase):
         self.source = source
         self.listed = listed
         self.digest = hashlib.sha256()
+        self._is_at_end = False
 
     def readinto(self, buffer: Any) -> int:
         wanted = memoryview(buffer)
         if self.source.span is not None:
             begin, end = self.source.span
             wanted = wanted[: end - begin - self.source.bytes]
-        try:
-            count = self.file.readinto(wanted)  # type: ignore[union-attr]
-        except OSError as error:
-            if self.source.sentences is not None:  # it comes from the iterable
-                raise
-            raise RunError(f"cannot read {self.source.display_name}: {error.strerror}") from None
+        count = 0 if self._is_at_end else self.file.readinto(wanted)  # type: ignore[union-attr]
+        self._is_at_end = not count and len(wanted) > 0  # a terminal would ask for another Ctrl-D
         if self.source.span is None:  # the hash of a part is not needed
             self.digest.update(memoryview(buffer)[:count])
         self.source.bytes += count

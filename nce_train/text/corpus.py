@@ -43,8 +43,8 @@ class TextSize(NamedTuple):
     distinct_words: int | None  # None when they were not counted
     tokens: int
 
-    def describe(self, num_words: int, num_tokens: int, unit: str = "tokens") -> str:
-        """The size of a vocabulary and its tokens, with what they leave out.
+    def describe(self, num_words: int, num_tokens: int, unit: str = "tokens", num_unknown: int = 0) -> str:
+        """The size of a vocabulary and its tokens, with what they leave out, and how many are its `unknown`.
 
         Examples
         --------
@@ -57,7 +57,9 @@ class TextSize(NamedTuple):
         if self.distinct_words is not None and self.distinct_words > num_words:
             words += f" of {self.distinct_words:,}"
         if self.tokens > num_tokens:
-            return f"{words}, {tokens} of {self.tokens:,} {unit} ({100 * num_tokens // self.tokens}%)"
+            return f"{words}, {tokens} of {self.tokens:,} {unit} ({min(num_tokens / self.tokens, 0.99):.0%})"
+        if num_unknown:
+            unit += f", of which {num_unknown:,} count as unknown ({num_unknown / num_tokens:.0%})"
         return f"{words}, {tokens} {unit}"
 
 
@@ -80,6 +82,12 @@ class EncodedCorpus:
     from_cache: bool  # whether an earlier encoding was reused
     warnings: list[str]  # one sentence each
     checksum: int | None = None  # CRC-32 of the ids, when they are on the workers of a cluster
+
+    def num_unknown(self) -> int:
+        """How many tokens are the vocabulary's `unknown`; of a corpus on workers, as the vocabulary counts it."""
+        if self.vocabulary.unknown is None:
+            return 0
+        return int(np.count_nonzero(self.stream == 0)) if len(self.stream) else int(self.vocabulary.counts[0])
 
 
 def encode_corpus(

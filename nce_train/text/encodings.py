@@ -1,10 +1,9 @@
 """Text that is not UTF-8: how many tokens it tears, and a guess at its encoding from a sample of its bytes.
 
-Each candidate decodes the sample. Its score is the share, among the characters that are not ASCII, of those that are
-frequent in texts of its languages: about 40 % or more in the right encoding, and nearly none in wrong ones.
+Each candidate decodes the sample. Its score is the share, among the characters that are not ASCII, of those of one of
+its languages: nearly all in the right encoding, and much fewer in wrong ones.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -27,8 +26,30 @@ _TRADITIONAL = (
     + "這來國個說們為時年得就那要下以生會著去過家學對她裡後小麼都然沒於還發當無開見經頭面已老從動兩長今氣很"
 )
 _CYRILLIC = "оеаинтсрвлкмдпуяыьз"
-_LATIN = "éèêëàâáäãåæçíìîïñóòôöõøœúùûüýßÉÀÄÖÜŠšŽž’‘“”–—…«»°§ªº¿¡£€"
-
+# Letters beside ASCII's by language, in lower case; of other alphabets the frequent ones, since all letters of one of
+# them would fit some wrong encodings of another.
+_ALPHABETS = {
+    "cp1252": [
+        "éèêàçùîâôëïûœ«»’…",  # French
+        "äöüß„“”–",  # German
+        "áéíóúñü¿¡",  # Spanish
+        "ãõáéíóúâêôçàü",  # Portuguese
+        "àèéìòù’",  # Italian
+        "åäöæøé",  # Danish, Norwegian, Swedish, Finnish
+        "áðéíóúýþæö",  # Icelandic
+        "‘’“”–—…",  # English
+    ],
+    "cp1250": ["áčďéěíňóřšťúůýž", "ąćęłńóśźż", "áéíóöőúüű", "ăâîşţ", "čćđšž"],
+    "cp1254": ["çğıöşüâîi̇"],
+    "cp1251": [_CYRILLIC],
+    "koi8-r": [_CYRILLIC],
+    "cp866": [_CYRILLIC],
+    "iso8859-5": [_CYRILLIC],
+    "cp1253": ["αοιετνσρκπμλυηςωάίέόή"],
+    "cp1255": ["יוהלאתרמבשנםדעחקטכ"],
+    "cp1256": ["اليمونرتبعدسفهكقح"],
+    "cp874": ["านรอกเงมยลวดทสตะปบคหแจพชขใไโ่้ิีัุูำ์"],
+}
 _MULTI_BYTE = {
     "shift_jis": ("cp932", _HIRAGANA + _KATAKANA),
     "euc-jp": ("euc_jp", _HIRAGANA + _KATAKANA),
@@ -36,10 +57,9 @@ _MULTI_BYTE = {
     "big5": ("big5", _TRADITIONAL),
     "euc-kr": ("cp949", _HANGUL),
 }
-_MOSTLY_LETTERS = {"cp1251": _CYRILLIC, "koi8-r": _CYRILLIC}
-_FEW_LETTERS = {"cp1252": _LATIN}
-_LEAST_SCORE = 0.3
-_MOST_ACCENTED = 0.65  # of the letters of words with accents; in Cyrillic words all are
+_LEAST_SCORE = 0.3  # of several bytes a character: these alphabets are large
+_LEAST_SCORE_OF_LETTERS = 0.6
+_AS_GOOD = 0.03  # a lower score by less: the first encoding above counts
 
 
 PlacedWords = list[tuple[int, bytes]]  # positions in the text, and words
@@ -88,15 +108,20 @@ def likely_encoding(words: PlacedWords) -> str | None:
     text = b" ".join(word for _, word in words)
     if not text:
         return None
-    high = len(re.findall(rb"[\x80-\xff]", text))
-    share = high / (high + len(re.findall(rb"[A-Za-z]", text)))
+    scores = {
+        name: max(_score(text, name, alphabet) for alphabet in alphabets) for name, alphabets in _ALPHABETS.items()
+    }
+    best = max(scores.values())
+    if best >= _LEAST_SCORE_OF_LETTERS:
+        return next(name for name, score in scores.items() if score >= best - _AS_GOOD)
     scores = {name: _score(text, codec, frequent) for name, (codec, frequent) in _MULTI_BYTE.items()}
-    single = _FEW_LETTERS if share <= _MOST_ACCENTED else _MOSTLY_LETTERS
-    scores |= {name: _score(text, name, frequent) for name, frequent in single.items()}
-    best = max(scores, key=lambda name: scores[name])
-    return best if scores[best] >= _LEAST_SCORE else None
+    name = max(scores, key=lambda name: scores[name])
+    return name if scores[name] >= _LEAST_SCORE else None
 
 
 def _score(text: bytes, codec: str, frequent: str) -> float:
     others = [character for character in text.decode(codec, "replace") if not character.isascii()]
+    if 2 * sum(map(str.isupper, others)) > len(others):  # small letters in another encoding
+        return 0.0
+    others = [character.lower() for character in others]
     return sum(character in frequent for character in others) / max(1, len(others))

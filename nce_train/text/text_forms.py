@@ -49,12 +49,13 @@ def text_form(head: bytes) -> TextForm | None:
     if not lines:
         return None
     if _MARKUP.match(text):
-        return TextForm("XML or HTML", "tags would become words", "sed 's/<[^>]*>//g'")
+        return TextForm("XML or HTML", "whose tags would become words", "sed 's/<[^>]*>//g'")
     if all(line.startswith("__label__") for line in lines):
-        return TextForm("fastText's labels", "labels would become words", "sed 's/__label__[^ ]* *//g'")
+        command = "sed 's/__label__[^[:blank:],]*[[:blank:],]*//g'"
+        return TextForm("fastText's labels", "which would become words", command)
     if all(_LIST.fullmatch(line.strip()) for line in lines):
         what = "lists of quoted words"
-        return TextForm(what, "brackets and quotation marks would be part of words", 'tr -d "[],\'\\"" <')
+        return TextForm(what, "whose brackets and quotation marks would be part of words", 'tr -d "[],\'\\"" <')
     return _json(text, lines) or _tabs(lines) or _commas(lines)
 
 
@@ -70,7 +71,7 @@ def _json(text: str, lines: Sequence[str]) -> TextForm | None:
     field = f".{key}" if re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]*", key) else f".[{json.dumps(key)}]"
     path = f"'.[]{field.replace('.[', '[')}'" if is_array else field if field[1] != "[" else f"'{field}'"
     what = "a JSON array" if is_array else "JSON lines" if objects else "JSON"
-    return TextForm(what, "keys would become words", f"jq -r {path}")
+    return TextForm(what, "whose keys would become words", f"jq -r {path}")
 
 
 def _tabs(lines: Sequence[str]) -> TextForm | None:
@@ -82,14 +83,14 @@ def _tabs(lines: Sequence[str]) -> TextForm | None:
     if sum(" " in row[int(column) - 1].strip() for row in rows) <= len(rows) / 2:
         return None
     what = f"a table of {len(rows[0])} columns between tabs"
-    return TextForm(what, "the other columns would become words", f"cut -f{column}")
+    return TextForm(what, "whose other columns would become words", f"cut -f{column}")
 
 
 def _commas(lines: Sequence[str]) -> TextForm | None:
     """A table: equally many fields in all lines, and no blank behind a separator, as there is in prose."""
     for separator in ",;":
         unquoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
-        if any(re.search(rf"{separator}\s", line) for line in unquoted):
+        if any(re.search(rf"{separator}\s", line) for line in unquoted) or lines[0].endswith(separator):
             continue
         if not any(separator in re.sub(r"(?<=\d),(?=\d{3}\b)", "", line) for line in unquoted):
             continue  # 1,234
@@ -97,6 +98,9 @@ def _commas(lines: Sequence[str]) -> TextForm | None:
             rows = list(csv.reader(lines, delimiter=separator))
         except csv.Error:
             continue
+        if _is_table(rows) and not any(re.search(r"\s", field) for row in rows for field in row):
+            what = f"tokens between {'commas' if separator == ',' else 'semicolons'}"
+            return TextForm(what, "which would be part of words", f"tr '{separator}' ' ' <")
         if _is_table(rows):
             columns = enumerate(zip(*rows, strict=True))
             column = _wordiest([(str(i), " ".join(fields)) for i, fields in columns])
@@ -104,7 +108,7 @@ def _commas(lines: Sequence[str]) -> TextForm | None:
                 f"import csv, sys; [print(row[{column}]) for row in csv.reader(sys.stdin, delimiter={separator!r})]"
             )
             what = f"a table of {len(rows[0])} columns (CSV)"
-            return TextForm(what, "the other columns would be part of words", f'python3 -c "{program}" <')
+            return TextForm(what, "whose other columns would be part of words", f'python3 -c "{program}" <')
     return None
 
 

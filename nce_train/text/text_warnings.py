@@ -96,7 +96,10 @@ def dropped_warnings(
     if num_dropped <= _DROPPED_SHARE * num_tokens:
         return []
     if is_given:
-        why = "their words are not in the given vocabulary; check that --tokens and --lowercase are as it was made with"
+        why = (
+            "their words are not in the given vocabulary; check that --tokens, --lowercase and --unknown are as it was "
+            "made with"
+        )
     elif max_vocab is not None and num_rows >= max_vocab:
         why = f"--max-vocab keeps {max_vocab:,} words; raise it to keep more"
     else:
@@ -113,7 +116,7 @@ def _form_warnings(listed: SourceList) -> list[str]:
             names.setdefault(source.form.what, []).append(source.display_name)
             forms.setdefault(source.form.what, source.form)
     return [
-        f"{_first_of(names[what])} to be {what}, whose {form.consequence}: take the text out first "
+        f"{_first_of(names[what])} to be {what}, {form.consequence}: take the text out first "
         f"({form.way_out(names[what][0])})"
         for what, form in forms.items()
     ]
@@ -138,7 +141,7 @@ def _encoding_warnings(facts: TextFacts) -> list[str]:
     else:
         return []
     encoding = likely_encoding(words)
-    perhaps = "if the text is in another encoding" if encoding is None else f"perhaps the text is in {encoding}"
+    perhaps = "perhaps the text is in another encoding" if encoding is None else f"perhaps the text is in {encoding}"
     files = [source for source in facts.listed.sources if source.sentences is None]
     name = quoted(files[0].display_name) if len(files) == 1 else "FILE"
     command = pipe_to_training(f"iconv -f {(encoding or 'ENCODING').upper()} -t UTF-8 {name}")

@@ -26,6 +26,7 @@ _AFTER_EVERYTHING = 1 << 62  # as a position in the corpus
 _PUNCTUATION = "!\"'),-.:;?]}" + "…‘’“”›»،؛؟।、。」』】〉》！），．：；？"
 # The format characters (Cf) that end a word: the zero width space, visible signs before numbers and at the ends of
 # verses, and annotations between lines. Rule WB4 of Unicode's annex 29 leaves most of them out, too.
+_ZERO_WIDTH_JOINER = "\u200d"
 _ENDING_FORMATS = frozenset(
     "\u200b\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u0890\u0891\u08e2\ufff9\ufffa\ufffb\U000110bd\U000110cd"
 )
@@ -270,14 +271,15 @@ def pattern_of(characters: str) -> re.Pattern[bytes]:
 def code_point_classes() -> np.ndarray:
     """uint8 [0x110000]: the class of every code point.
 
-    `scan.STARTS` where `str.isalnum` is true, `scan.CONTINUES` for combining marks (M*), `scan.JOINS` for connectors
-    (Pc: `_` and others) and for format characters (Cf), except some that end a word.
+    `scan.STARTS` where `str.isalnum` is true, `scan.CONTINUES` for combining marks (M*) and the zero width joiner,
+    which may change the last letter of a word, `scan.JOINS` for connectors (Pc: `_` and others) and for other format
+    characters (Cf), except some that end a word.
     """
     is_alnum = np.fromiter(map(str.isalnum, map(chr, range(sys.maxunicode + 1))), np.bool_)
     classes = np.where(is_alnum, scan.STARTS, scan.SEPARATOR).astype(np.uint8)
     for code in np.flatnonzero(~is_alnum):
         category = unicodedata.category(chr(code))
-        if category[0] == "M":
+        if category[0] == "M" or chr(code) == _ZERO_WIDTH_JOINER:
             classes[code] = scan.CONTINUES
         elif category == "Pc" or (category == "Cf" and chr(code) not in _ENDING_FORMATS):
             classes[code] = scan.JOINS

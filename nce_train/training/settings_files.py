@@ -16,6 +16,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError
 
+from nce_train.arguments import format_value
 from nce_train.errors import InputError, NceTrainWarning
 from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml
 from nce_train.training.settings import Settings
@@ -164,7 +165,7 @@ def _sentence(error: ValidationError, where: Mapping[str, str]) -> str:
             reason = "it " + reason.removeprefix(subject)
     if name in ("lr", "threads"):
         reason = "it should be a number or auto"
-    shown = yaml_word(value) if _plain(value) else repr(value)
+    shown = yaml_word(value) if _plain(value) else format_value(value)
     return f"Setting {name}{where.get(name, '')} cannot be {shown}: {reason}."
 
 

@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
@@ -30,7 +32,10 @@ def listening_ports():
 @pytest.mark.slow
 def test_outsiders_are_refused_by_the_processes_of_a_local_cluster():
     before, said = listening_ports(), []
+    directories = set(Path(tempfile.gettempdir()).iterdir())
     with connect("local:2", said.append, said.append):
+        (scratch,) = (path for path in set(Path(tempfile.gettempdir()).iterdir()) - directories if path.is_dir())
+        assert scratch.stat().st_mode & 0o777 == 0o700 and list(scratch.rglob("worker-*"))
         ports = listening_ports() - before
         assert len(ports) >= 3 and {port.ip for port in ports} == {"127.0.0.1"}
         addresses = [f"127.0.0.1:{port.port}" for port in ports]

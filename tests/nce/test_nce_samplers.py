@@ -416,3 +416,11 @@ def test_expected_count_formula_dtype_and_broadcasting(dtype):
 def test_importing_the_room_does_not_import_numba():
     code = "import sys, nce_train.nce; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_none_stands_for_the_defaults_of_fixed_unigrams():
+    arguments = ([[0]], 1, 6, False, 3)
+    expected = nce.fixed_unigram_candidate_sampler(*arguments, unigrams=[60, 30, 10], seed=3)
+    names = ("vocab_file", "distortion", "num_reserved_ids", "num_shards", "shard")
+    drawn = nce.fixed_unigram_candidate_sampler(*arguments, unigrams=[60, 30, 10], seed=3, **dict.fromkeys(names))
+    np.testing.assert_array_equal(drawn.sampled_candidates, expected.sampled_candidates)

@@ -499,6 +499,21 @@ def test_no_space_after_an_interrupt_is_said(tmp_path, text, whole, file_limit):
     assert contents(tmp_path / "m.nce") == whole
 
 
+def test_a_directory_that_is_removed_meanwhile_is_made_again(tmp_path, text, whole):
+    output = tmp_path / "m.nce"
+    go(output, corpus=text, watcher=Watcher(training=lambda: shutil.rmtree(output)))
+    assert contents(output) == whole
+
+
+def test_a_callback_that_exits_leaves_a_checkpoint(tmp_path, text):
+    def leave(state):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        nce_train.train(text, output=tmp_path / "m.nce", callback=leave, progress=False, cache=False, **SETTINGS)
+    assert newest_checkpoint(tmp_path / "m.nce" / "checkpoint")[0] is not None
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A folder on a disk of its own, and a function that sets its size in bytes."""

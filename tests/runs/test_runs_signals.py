@@ -12,6 +12,7 @@ import pytest
 
 import nce_train
 from nce_train.model_files import FILES
+from nce_train.runs import signals
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.txt.xz"
 
@@ -168,3 +169,34 @@ def test_sigterm_to_a_script_leaves_a_checkpoint_and_ends_it(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM and "Traceback" not in err
     assert (tmp_path / "m.nce" / "checkpoint" / "state-000001.npz").exists()
+
+
+def test_a_cpu_limit_repeats_its_signal_and_cuts_nothing_short(monkeypatch):
+    monkeypatch.setattr(signals, "SAME_WISH_SECONDS", 0)
+    stops = []
+    with signals.FirstSignal(lambda: stops.append(1)) as first:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGXCPU)
+    assert (len(stops), first.received) == (1, signal.SIGXCPU)
+
+
+CALLED_FROM_C = """
+import ctypes, os, signal, time
+from nce_train.cli._signals import Ended, raise_on_signals
+
+raise_on_signals()
+def _raw_object_cache_notify():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.001)
+
+ctypes.CFUNCTYPE(None)(_raw_object_cache_notify)()
+try:
+    time.sleep(30)
+except Ended as end:
+    print("ended", end.exit_code)
+"""
+
+
+def test_a_signal_in_a_callback_of_the_compiler_is_not_lost():
+    done = subprocess.run([sys.executable, "-c", CALLED_FROM_C], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("ended 143\n", "")

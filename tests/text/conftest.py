@@ -26,7 +26,7 @@ def kind_of(character):
     ends_a_word = ends_a_word or "\u0600" <= character <= "\u0605"
     if character.isalnum():
         return "a"
-    if category.startswith("M"):
+    if category.startswith("M") or character == "\u200d":
         return "m"
     return "j" if category == "Pc" or (category == "Cf" and not ends_a_word) else " "
 

@@ -116,7 +116,9 @@ def test_words_are_those_of_people(encode):
         "می\u200cخواهم क्\u200dष ජන්\u200dම New_York _emphasis_ __init__ a_ _\u200d \u200d Co\u00adop\u00ad coop "
         "\ufeffmid\u2060dle \u200fשלום\u200f \u2067م\u200eن\u2069 virama्\u200d km\u200bcut"
     )
-    words = "می\u200cخواهم क्\u200dष ජන්\u200dම New_York emphasis init a Co\u00adop coop middle שלום من virama् km cut"
+    words = (
+        "می\u200cخواهم क्\u200dष ජන්\u200dම New_York emphasis init a Co\u00adop coop middle שלום من virama्\u200d km cut"
+    )
     words = words.replace("\u00ad", "").split()
     assert encode(text.encode(), tokens="words").vocabulary.words == words
     encoded = encode(text.encode() * 2, tokens="words", lowercase=True)

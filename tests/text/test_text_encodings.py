@@ -140,3 +140,31 @@ def test_the_first_words_are_kept():
     text = np.frombuffer(b"one caf\xe9s two", np.uint8)
     assert word_around(text, 7) == b"caf\xe9s"
     assert word_around(text[4:], 3) == b"caf\xe9s"
+
+
+OTHER_ENCODINGS = [
+    ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
+    ("cp1250", "Zażółć gęślą jaźń w polskim lesie mieszkał wąż"),
+    ("cp1250", "Árvíztűrő tükörfúrógép és az öreg hölgy"),
+    ("cp1252", "niño años español mañana él está"),
+    ("cp1252", "over Straße größer schön Mädchen"),
+    ("cp1254", "İstanbul ışık çağdaş güneş şöyle böyle ağaç"),
+    ("cp1253", "Η γρήγορη καφετιά αλεπού και το σκυλί είναι εδώ"),
+    ("cp1255", "שלום עולם זה טקסט בעברית על הילדים"),
+    ("cp1256", "مرحبا بالعالم هذا نص عربي عن الاطفال في المدرسة"),
+    ("cp866", "привет мир это русский текст о детях и доме"),
+    ("iso8859-5", "привет мир это русский текст о детях и доме"),
+    ("cp874", "สวัสดีชาวโลก นี่คือข้อความภาษาไทย"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text"), OTHER_ENCODINGS)
+def test_a_short_text_is_enough_for_a_guess(encoding, text):
+    words = [(place, word) for place, word in enumerate(text.encode(encoding).split()) if not word.isascii()]
+    assert likely_encoding(words) == encoding
+
+
+def test_without_a_good_guess_none_is_named(tmp_path):
+    (tmp_path / "text.txt").write_bytes(b"a\x81b c\x8dd " * 40)
+    *_, (warning,) = count_corpus(tmp_path / "text.txt", min_count=1)
+    assert "perhaps the text is in another encoding; convert what is not UTF-8 (iconv -f ENCODING -t" in warning

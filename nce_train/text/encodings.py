@@ -4,6 +4,7 @@ Each candidate decodes the sample. Its score is the share, among the characters 
 its languages: nearly all in the right encoding, and much fewer in wrong ones.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -57,6 +58,8 @@ _MULTI_BYTE = {
     "big5": ("big5", _TRADITIONAL),
     "euc-kr": ("cp949", _HANGUL),
 }
+_LATIN_ENCODINGS = ("cp1252", "cp1250", "cp1254")
+_MOST_ACCENTED = 0.65  # of the letters of words with accents; in words of other alphabets all letters are beyond ASCII
 _LEAST_SCORE = 0.3  # of several bytes a character: these alphabets are large
 _LEAST_SCORE_OF_LETTERS = 0.6
 _AS_GOOD = 0.03  # a lower score by less: the first encoding above counts
@@ -108,8 +111,12 @@ def likely_encoding(words: PlacedWords) -> str | None:
     text = b" ".join(word for _, word in words)
     if not text:
         return None
+    high = len(re.findall(rb"[\x80-\xff]", text))
+    has_latin_words = high <= _MOST_ACCENTED * (high + len(re.findall(rb"[A-Za-z]", text)))
     scores = {
-        name: max(_score(text, name, alphabet) for alphabet in alphabets) for name, alphabets in _ALPHABETS.items()
+        name: max(_score(text, name, alphabet) for alphabet in alphabets)
+        for name, alphabets in _ALPHABETS.items()
+        if (name in _LATIN_ENCODINGS) == has_latin_words
     }
     best = max(scores.values())
     if best >= _LEAST_SCORE_OF_LETTERS:

@@ -148,6 +148,7 @@ OTHER_ENCODINGS = [
     ("cp1250", "Árvíztűrő tükörfúrógép és az öreg hölgy"),
     ("cp1252", "niño años español mañana él está"),
     ("cp1252", "over Straße größer schön Mädchen"),
+    ("cp1252", "café naïve über maison été"),
     ("cp1254", "İstanbul ışık çağdaş güneş şöyle böyle ağaç"),
     ("cp1253", "Η γρήγορη καφετιά αλεπού και το σκυλί είναι εδώ"),
     ("cp1255", "שלום עולם זה טקסט בעברית על הילדים"),

@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -195,40 +195,33 @@ def save_model(
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True, exist_ok=True)  # also where somebody has removed the directory meanwhile
-    try:
-        complete = _write_files(new, tables, dim, vocabulary, config_yaml, readings, manifest)
-    except (OSError, MemoryError):
-        shutil.rmtree(new, ignore_errors=True)  # makes room for a checkpoint
-        raise
+    with _removed_at_failure(new):
+        arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
+        for name, array in zip(PARAMETERS, arrays, strict=True):
+            with atomic_write(new / name) as file:
+                write_npy(file, array)
+        vocabulary.save(new / VOCABULARY)
+        with atomic_write(new / CONFIG, "w", encoding="utf-8") as file:
+            file.write(config_yaml)
+        with atomic_write(new / METRICS, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(readable(reading), allow_nan=False) + "\n" for reading in readings)
+        files = {name: sha256_of(new / name) for name in FILES if name != MANIFEST}
+        complete = {**manifest(), "files": files}
+        with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
+            json.dump(readable(complete), file, indent=1, allow_nan=False)
+            file.write("\n")
     _put_in_place(output)
     return complete
 
 
-def _write_files(
-    new: Path,
-    tables: "Tables",
-    dim: int,
-    vocabulary: Vocabulary,
-    config_yaml: str,
-    readings: Iterable[dict[str, Any]],
-    manifest: Callable[[], dict[str, Any]],
-) -> dict[str, Any]:
-    """Write all files into the directory `new`; see `save_model`."""
-    arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
-    for name, array in zip(PARAMETERS, arrays, strict=True):
-        with atomic_write(new / name) as file:
-            write_npy(file, array)
-    vocabulary.save(new / VOCABULARY)
-    with atomic_write(new / CONFIG, "w", encoding="utf-8") as file:
-        file.write(config_yaml)
-    with atomic_write(new / METRICS, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(readable(reading), allow_nan=False) + "\n" for reading in readings)
-    files = {name: sha256_of(new / name) for name in FILES if name != MANIFEST}
-    complete = {**manifest(), "files": files}
-    with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
-        json.dump(readable(complete), file, indent=1, allow_nan=False)
-        file.write("\n")
-    return complete
+@contextlib.contextmanager
+def _removed_at_failure(directory: Path) -> Iterator[None]:
+    """Remove a directory that could not be filled: a checkpoint needs its room."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
 def _put_in_place(output: Path) -> None:

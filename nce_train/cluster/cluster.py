@@ -5,7 +5,6 @@ import importlib.util
 import logging
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
@@ -192,14 +191,15 @@ def _local_cluster(address: str) -> Iterator[LocalCluster]:
 
 
 def _start_resource_tracker() -> None:
-    """Start the process that Python has beside others such that signals to the process group do not end it."""
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
-        try:
-            resource_tracker.ensure_running()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    """Start the process that Python has beside others such that signals to the process group do not end it.
+
+    It inherits which signals are blocked. In this process they wait meanwhile.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _dashboard_of(client: Client) -> str:

@@ -53,6 +53,8 @@ class Checkpoints(Observer):
 
     def save(self, is_last: bool = True) -> None:
         """Write a checkpoint, or warn; `is_last` when training has ended."""
+        if self._stopping is not None and self._stopping.taken_epoch is not None:
+            return  # the parameters are those of an earlier epoch; a checkpoint of the last ones was written before
         self._trainer.check()
         context = self._context
         try:

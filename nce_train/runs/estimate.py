@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nce_train.memory import MemoryGauge
 from nce_train.runs.inputs import check_heldout
-from nce_train.runs.limits import memory_at_peak, memory_needed, parameter_bytes, refuse_without_pairs
+from nce_train.runs.limits import bytes_at_most, memory_at_peak, memory_needed, refuse_without_pairs
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.read_corpus import new_trainer, read_corpus
 from nce_train.runs.warm_start import WarmStart
@@ -82,8 +82,7 @@ def estimate(
         done = trial.totals
         refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
-        # two checkpoints while training, one and the model at the end
-        disk = 4 * len(encoded.stream) + 2 * parameter_bytes(vocabulary, settings.dim)
+        disk = 4 * len(encoded.stream) + bytes_at_most(vocabulary, settings)
         share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
         rate = done.tokens / trial.seconds
         return Estimate(

@@ -1,13 +1,14 @@
 """Limits that are checked before the work: memory, room on the disk, a text without pairs."""
 
-import os
 import shutil
 from pathlib import Path
 
+from nce_train.decompression import READ_ENDINGS
 from nce_train.errors import InputError
 from nce_train.kernel.sizes import row_length
 from nce_train.memory import anonymous_memory, available_memory
 from nce_train.runs.protocols import Executor
+from nce_train.text.sources import list_sources
 from nce_train.training.settings import Settings
 
 # Measured, in bytes. The interpreter, NumPy and Numba: 77 MiB with kernels from the cache, up to 124 MiB where they are
@@ -18,6 +19,7 @@ _THREAD = 4 * 2**20  # its blocks of text and of ids while reading, its scratch 
 # An evaluation: two tables of cosines of 512 words with 2^14 rows, as much for their product, a block of at most 2^24
 # numbers, and a further dict.
 _COSINES, _NUMBERS_PER_BLOCK, _ROWS_PER_BLOCK, _EVALUATED_WORD = 3 * 4 * 512 * 2**14, 2**24, 2**14, 150
+_UNPACKED = 10  # times the size of a compressed text, at most, where it is written by people
 _HELDOUT_PAIRS = 1024  # in a batch, in float64
 
 
@@ -56,11 +58,20 @@ def _while_paused(vocabulary: int, settings: Settings) -> int:
         block = 4 * min(_NUMBERS_PER_BLOCK, dim * min(vocabulary, _ROWS_PER_BLOCK))
         needed += _COSINES + block + vocabulary * _EVALUATED_WORD
     if settings.heldout is not None:
-        size = os.path.getsize(settings.heldout) if os.path.isfile(settings.heldout) else 0
+        size = _heldout_bytes(settings.heldout)
         batch = _HELDOUT_PAIRS * (24 * dim + 40 * samples) + 12 * samples * dim
         needed += batch + 6 * size  # 12 bytes a token, of two letters at least with its blank
         needed += vocabulary * _WORD + int(settings.threads) * 2 * _THREAD  # it is read once more
     return needed
+
+
+def _heldout_bytes(name: str) -> int:
+    """Bytes of a held-out text at most, unpacked, where its sizes are known."""
+    try:
+        sources = list_sources(name, "held-out text").sources
+    except InputError:  # which reading it reports
+        return 0
+    return sum((source.size or 0) * (_UNPACKED if source.name.endswith(READ_ENDINGS) else 1) for source in sources)
 
 
 def copies_beside(vocabulary: int, settings: Settings, cluster: Executor | None) -> float:
@@ -91,18 +102,27 @@ def refuse_without_memory(vocabulary: int, settings: Settings, cluster: Executor
 def shortage_of_room(directory: Path, vocabulary: int, settings: Settings) -> str | None:
     """Refuse when the model cannot fit on the disk; a warning when checkpoints may not."""
     needed, free = parameter_bytes(vocabulary, settings.dim), shutil.disk_usage(directory).free
+    most = bytes_at_most(vocabulary, settings)
     if needed > free:
         raise InputError(
             f"A model of {vocabulary:,} words at dim {settings.dim} takes {needed / 2**20:,.1f} MiB on the disk, but "
             f"only {free / 2**20:,.1f} MiB are free at {directory}: free some, choose another place with -o, or lower "
             "--dim."
         )
-    if 2 * needed > free:  # two checkpoints while training, one and the model at the end
+    if most > free:
         return (
-            f"Checkpoints and model together take up to {2 * needed / 2**20:,.1f} MiB on the disk, but only "
+            f"Checkpoints and model together take up to {most / 2**20:,.1f} MiB on the disk, but only "
             f"{free / 2**20:,.1f} MiB are free at {directory}: free some, or checkpoints will fail."
         )
     return None
+
+
+def bytes_at_most(vocabulary: int, settings: Settings) -> int:
+    """Size of all parameters in files at most: of two checkpoints while training, of one and the model at the end.
+
+    With patience, the best parameters of two checkpoints, of the epochs since, and new ones are kept as well.
+    """
+    return (2 if settings.patience is None else 6) * parameter_bytes(vocabulary, settings.dim)
 
 
 def parameter_bytes(vocabulary: int, dim: int) -> int:

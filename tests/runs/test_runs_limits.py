@@ -1,6 +1,7 @@
 """What is told before the work: memory, and how long a run would take."""
 
 import contextlib
+import gzip
 import json
 import re
 import subprocess
@@ -104,6 +105,20 @@ def test_a_batch_of_heldout_pairs_takes_the_memory_that_is_told(tmp_path):
     tracemalloc.stop()
     usual = settings(dim=dim, num_sampled=500)
     assert taken <= memory_needed(rows, chosen, 0) - memory_needed(rows, usual, 0)
+
+
+def test_a_heldout_text_counts_with_all_its_files_and_unpacked(tmp_path):
+    text = b"ab cd ef gh\n" * 100_000
+    (tmp_path / "one.txt").write_bytes(text)
+    (tmp_path / "many").mkdir()
+    for name in "abc":
+        (tmp_path / "many" / name).write_bytes(text)
+    (tmp_path / "one.txt.gz").write_bytes(gzip.compress(text, 0))  # as large as the text
+    one, many, packed = (
+        memory_needed(1000, settings(heldout=str(tmp_path / name)), 0) for name in ("one.txt", "many", "one.txt.gz")
+    )
+    assert many - one >= 2 * 6 * len(text)
+    assert packed - one >= 9 * 6 * len(text)
 
 
 def test_what_the_process_has_counts():

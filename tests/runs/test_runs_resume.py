@@ -18,6 +18,7 @@ from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.runs import signals
 from nce_train.runs.estimate import estimate
+from nce_train.runs.limits import bytes_at_most
 from nce_train.runs.state_file import FORMAT, checkpoint_files, newest_checkpoint, write_checkpoint
 from nce_train.training.settings_files import load_settings
 
@@ -612,6 +613,39 @@ def test_training_stops_and_keeps_the_best(tmp_path, text, other_text):
     found = nce_train.evaluate(output, heldout=other_text)["heldout"]
     assert losses[best] == pytest.approx(found["nce_loss"], rel=1e-6)
     assert not (output / "checkpoint").exists()
+
+
+def test_a_checkpoint_keeps_the_last_parameters_when_the_best_cannot_be_saved(tmp_path, text, other_text):
+    alone, output = tmp_path / "alone.nce", tmp_path / "m.nce"
+    go(alone, corpus=text, heldout=str(other_text), **STOPPING)
+    in_the_way = output / "checkpoint" / "model"
+    watcher = Watcher(note=in_the_way.touch)  # the best are taken, and not yet saved
+    with pytest.raises(RunError, match=r"cannot be written to .* \(File exists\); resume from the last checkpoint"):
+        go(output, corpus=text, heldout=str(other_text), watcher=watcher, **STOPPING)
+    in_the_way.unlink()
+    kept = newest_checkpoint(output / "checkpoint")[0].arrays["input"]
+    assert not np.array_equal(kept, np.load(alone / "input.npy", allow_pickle=False))
+    go(output, resume=True)
+    assert contents(output) == contents(alone)
+
+
+def test_a_run_with_patience_takes_no_more_room_than_is_told(tmp_path, text, other_text):
+    output, taken = tmp_path / "m.nce", []
+
+    class Measuring(Watcher):
+        def saving(self, done, total):
+            self.heldout(0, 0)
+
+        def heldout(self, epoch, loss):
+            files = [path for path in (output / "checkpoint").iterdir() if path.suffix in (".npz", ".partial")]
+            taken.append(sum(path.stat().st_size for path in files))
+
+    options = {**STOPPING, "patience": 3, "checkpoint_every": "5ktokens"}
+    go(output, corpus=text, heldout=str(other_text), watcher=Measuring(), **options)
+    vocabulary = len((output / "vocab.tsv").read_text().splitlines())
+    chosen = load_settings("default", {"patience": 3, "heldout": str(other_text), "dim": SETTINGS["dim"]})
+    assert max(taken) > bytes_at_most(vocabulary, load_settings("default", {"dim": SETTINGS["dim"]}))
+    assert max(taken) <= bytes_at_most(vocabulary, chosen) + 6 * 100_000  # what a run records beside its parameters
 
 
 def test_a_run_out_of_patience_is_not_given_more_epochs(tmp_path, text, other_text):

@@ -335,5 +335,9 @@ def test_wide_encodings_without_a_mark_in_any_script(encoding, text):
 
 
 def test_text_with_holes_is_text():
-    for content in (b"plain text with a hole \0\0\0 here " * 50, b"a\0" + b"some words go here\n" * 80):
+    for content in (
+        b"abcd \0" * 50,
+        b"plain text with a hole \0\0\0 here " * 50,
+        b"a\0" + b"some words go here\n" * 80,
+    ):
         assert recognise(content, "UTF-8 text") is None

@@ -186,7 +186,7 @@ def _local_cluster(address: str) -> Iterator[LocalCluster]:
     # Dask's own directory for such files may belong to another user, who could replace what the workers import.
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         private = {**_NO_WEB_PAGES, "temporary-directory": scratch}
-        with dask.config.set(private), LocalCluster(local_directory=scratch, **options) as cluster:
+        with dask.config.set(private), LocalCluster(**options) as cluster:
             yield cluster
 
 

@@ -85,7 +85,8 @@ class Checkpoints(Observer):
         if self._failure:
             newer = "newer " if checkpoint_files(self._context.directory) else ""
             what_happened += f", and no {newer}checkpoint could be written ({self._failure})"
-        return resume_hint(self._context.directory, what_happened, self._reached)
+        is_known = self._context.record.corpus is not None
+        return resume_hint(self._context.directory, what_happened, self._reached, can_begin_anew=is_known)
 
     def _keep_ids(self) -> None:
         """Make sure that ids and vocabulary are on the disk before a checkpoint relies on them."""
@@ -118,9 +119,14 @@ def kept_for_resume(claimed: Claim) -> Iterator[None]:
         raise
 
 
-def resume_hint(checkpoints: Path, what_happened: str, reached: str = "") -> str:
-    """What happened to a run with this directory, and how to resume it; `reached` is how far its checkpoint is."""
+def resume_hint(checkpoints: Path, what_happened: str, reached: str = "", can_begin_anew: bool = True) -> str:
+    """What happened to a run with this directory, and how to resume it; `reached` is how far its checkpoint is.
+
+    A run whose corpus was standard input, or came from Python, cannot begin anew by itself.
+    """
     command = f"nce-train --resume {shlex.quote(os.fspath(checkpoints.parent))}"
+    if not checkpoint_files(checkpoints) and not can_begin_anew:
+        return f"{what_happened}; without a checkpoint nothing can be resumed"
     if not checkpoint_files(checkpoints):
         return f"{what_happened}; without a checkpoint it begins anew with: {command}"
     where = f" ({reached})" if reached else ""

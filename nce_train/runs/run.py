@@ -146,16 +146,16 @@ def train_and_save(
     if context.output is None:
         with log:
             trained = trainer.run(observers)
-        if log.callback_failure is not None:
-            raise log.callback_failure
+        log.raise_callback_failure()
         model = save_trained(context, settings, encoded, trainer, trained, stopping, None, gauge)
         show_results(context, model, stopping, evaluate)
         return model
     checkpoints = Checkpoints(context, encoded, trainer, stopping, settings.checkpoint_every)
     with FirstSignal(trainer.stop) as first:
-        with log, _checkpoint_at_failure(checkpoints, "training stopped"):
+        with log, _checkpoint_at_failure(trainer, checkpoints, "training stopped"):
             trained = _train_with_checkpoints(trainer, [*observers, checkpoints], checkpoints, log, first, context)
-        with _checkpoint_at_failure(checkpoints, f"The model cannot be written to {context.output}"):
+        log.raise_callback_failure()
+        with _checkpoint_at_failure(trainer, checkpoints, f"The model cannot be written to {context.output}"):
             model = save_trained(context, settings, encoded, trainer, trained, stopping, checkpoints, gauge)
         with _model_is_complete(context.output):
             show_results(context, model, stopping, evaluate)
@@ -165,12 +165,13 @@ def train_and_save(
 
 
 @contextlib.contextmanager
-def _checkpoint_at_failure(checkpoints: Checkpoints, what_failed: str) -> Iterator[None]:
+def _checkpoint_at_failure(trainer: "Trainer", checkpoints: Checkpoints, what_failed: str) -> Iterator[None]:
     """When there is no memory or no room, leave a checkpoint and say how to resume."""
     try:
         yield
     except (MemoryError, OSError) as error:
-        checkpoints.save()
+        if not trainer.has_failed:
+            checkpoints.save()
         raise RunError(f"{checkpoints.resume_hint(f'{what_failed} ({_reason(error)})')}.") from error
 
 
@@ -235,10 +236,9 @@ def _train_with_checkpoints(
     if log.callback_failure is not None:
         checkpoints.save()
         log.callback_failure.add_note(checkpoints.resume_hint())
-        raise log.callback_failure
-    if not trainer.finished:
+    elif not trainer.finished:
         checkpoints.save()
         first.pass_on(checkpoints.resume_hint())
-    if context.record.keep_checkpoint:
+    elif context.record.keep_checkpoint:
         checkpoints.save()
     return trained

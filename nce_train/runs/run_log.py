@@ -49,6 +49,11 @@ class RunLog(Observer):
         self._watcher.training(round(self._trainer.progress() * self._total_tokens), self._total_tokens)
         return False
 
+    def raise_callback_failure(self) -> None:
+        """Raise what the callback raised, if it did."""
+        if self.callback_failure is not None:
+            raise self.callback_failure
+
     def add_heldout(self, epoch: int, measured: dict[str, Any]) -> None:
         """Hand on the loss of the held-out text after an epoch."""
         self._add({"step": self._trainer.totals.blocks, "heldout": measured})

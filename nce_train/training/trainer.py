@@ -164,6 +164,11 @@ class Trainer(ABC):
             return True
         return self._ended_early or (self._epochs_begun >= self.settings.epochs and self._all_begun())
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a thread failed in the midst of its work: `state` is then none to go on from."""
+        return self._failure is not None
+
     def progress(self) -> float:
         """How much of the run is done, from 0 to 1."""
         return float(progress(self._schedule(), 0, 0))

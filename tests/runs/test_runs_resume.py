@@ -506,13 +506,27 @@ def test_a_directory_that_is_removed_meanwhile_is_made_again(tmp_path, text, who
     assert contents(output) == whole
 
 
-def test_a_callback_that_exits_leaves_a_checkpoint(tmp_path, text):
+@pytest.mark.parametrize("failure", [SystemExit(3), OSError(28, "full"), MemoryError()], ids=repr)
+def test_a_callback_that_exits_or_fails_leaves_a_checkpoint(tmp_path, text, failure):
     def leave(state):
-        raise SystemExit(3)
+        raise failure
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(type(failure)) as raised:
         nce_train.train(text, output=tmp_path / "m.nce", callback=leave, progress=False, cache=False, **SETTINGS)
+    assert raised.value is failure and "resume from the last checkpoint" in failure.__notes__[0]
     assert newest_checkpoint(tmp_path / "m.nce" / "checkpoint")[0] is not None
+
+
+def test_a_thread_that_fails_in_its_work_leaves_no_checkpoint_of_half_of_it(tmp_path, text, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    output = tmp_path / "m.nce"
+    watcher = Watcher(training=lambda: monkeypatch.setattr("nce_train.training.hogwild.train_blocks", fail))
+    hint = r"^training stopped \(there is not enough memory\); without a checkpoint it begins anew with: nce-train"
+    with pytest.raises(RunError, match=hint):
+        go(output, corpus=text, watcher=watcher, epochs=10_000)
+    assert checkpoint_files(output / "checkpoint") == []
 
 
 @pytest.fixture

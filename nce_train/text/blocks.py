@@ -245,6 +245,8 @@ def _split(
 def _blank_out_marks(text: np.ndarray, at_line_start: bool) -> None:
     """Replace byte order marks at the start of lines by spaces, so that positions stay."""
     content = text.tobytes()
+    if _BYTE_ORDER_MARK[:1] not in content:  # a search for one byte is a tenth of the work of one for three
+        return
     line_start = 0 if at_line_start else -1  # where the last line, or the last mark at its start, is known to end
     place = content.find(_BYTE_ORDER_MARK)
     while place >= 0:

@@ -12,7 +12,7 @@ from nce_train.training.settings_files import allowed_words, yaml_word
 
 _HEADINGS = {  # of --help, by the first setting under each
     "tokens": "Text",
-    "dim": "Model",
+    "ngrams": "Model",
     "num_sampled": "Noise",
     "input_init": "Initial values",
     "epochs": "Optimisation",
@@ -23,6 +23,7 @@ _METAVARS = {
     "heldout": "FILE",
     "eval_set": "FILE",
     "unknown": "WORD",
+    "ngrams": "MIN-MAX|auto|off",
     "log_every": "DURATION",
     "checkpoint_every": "DURATION|TOKENS",
     "eval_every": "DURATION|TOKENS|EPOCHS",

@@ -6,10 +6,13 @@ INPUT = "input.npy"
 OUTPUT = "output.npy"
 BIAS = "bias.npy"
 PARAMETERS = (INPUT, OUTPUT, BIAS)
+NGRAMS = "ngrams.npy"  # of models with sub-words only, as the next one
+NGRAM_BUCKETS = "ngram_buckets.npy"
+SUBWORD_FILES = (NGRAMS, NGRAM_BUCKETS)
 VOCABULARY = "vocab.tsv"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
-FILES = (*PARAMETERS, VOCABULARY, CONFIG, METRICS, MANIFEST)
+FILES = (*PARAMETERS, *SUBWORD_FILES, VOCABULARY, CONFIG, METRICS, MANIFEST)
 
 CHECKPOINT = "checkpoint"  # the directory beside them that an interrupted run leaves
 RUN = "run.json"  # in the checkpoint

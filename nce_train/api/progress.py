@@ -16,6 +16,7 @@ from nce_train.names import OWN_BYTES
 if TYPE_CHECKING:
     from nce_train.text.corpus import EncodedCorpus
     from nce_train.training.readings import Reading
+    from nce_train.training.settings import Settings
 
 _LINE_EVERY = 5.0  # seconds between plain lines while the text is read or a checkpoint is written
 _PHASES = {"vocabulary": "reading", "encode": "turning words into ids"}
@@ -129,6 +130,14 @@ class ProgressDisplay:
         numbers = len(corpus.vocabulary), corpus.token_count
         size = corpus.text.describe(*numbers, "tokens in it", corpus.num_unknown())
         self._line(f"vocabulary: {size[:-1]}; {origin})" if size.endswith(")") else f"vocabulary: {size} ({origin})")
+
+    def chose_ngrams(self, settings: "Settings", share_of_letters: float) -> None:
+        """Show what `ngrams` auto has become, and why."""
+        if settings.ngrams == "off":
+            reason, other = "fewer than nine tenths of the words are letters only", "--ngrams 5 learns them"
+        else:
+            reason, other = "the words look like those of a language", "--ngrams off leaves them out"
+        self._line(f"n-grams: {settings.ngrams}, since {reason} ({share_of_letters:.0%}); {other}")
 
     def compiling(self) -> None:
         """Show why a first run waits."""

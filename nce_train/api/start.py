@@ -12,13 +12,14 @@ import numpy as np
 
 from nce_train.arguments import PathLike, check_path
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.formats.npy import read_array
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.model_files import BIAS, CONFIG, OUTPUT
-from nce_train.training.settings_files import load_settings
+from nce_train.model_files import BIAS, CONFIG, NGRAM_BUCKETS, NGRAMS, OUTPUT
+from nce_train.training.settings_files import load_settings, settings_of_run
 
 if TYPE_CHECKING:
-    from nce_train.runs.warm_start import How, WarmStart
+    from nce_train.runs.warm_start import How, KnownNgrams, WarmStart
     from nce_train.training.settings import Settings
 
 
@@ -67,10 +68,22 @@ def find_start(how: "How", path: PathLike) -> "WarmStart":
     if how == "init" and not is_classifier:
         return _start_from(Embeddings.load(path), path)
     model = Model.load(path)
-    settings = load_settings(directory / CONFIG)
+    settings = settings_of_run(directory / CONFIG)
     vocabulary = Vocabulary(model.words, model.counts, settings.unknown)
-    known = Known(vocabulary, model.input, model.output, model.bias, settings.subsample)
+    ngrams = _known_ngrams(directory, settings)
+    known = Known(vocabulary, model.input, model.output, model.bias, settings.subsample, ngrams)
     return WarmStart(how, path, known)
+
+
+def _known_ngrams(directory: Path, settings: "Settings") -> "KnownNgrams | None":
+    from nce_train.runs.warm_start import KnownNgrams
+
+    lengths = settings.ngram_lengths
+    if lengths is None:
+        return None
+    vectors = read_array(directory / NGRAMS, mmap=True)
+    buckets = np.load(directory / NGRAM_BUCKETS, allow_pickle=False)
+    return KnownNgrams(lengths, settings.buckets, buckets, vectors)
 
 
 def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":

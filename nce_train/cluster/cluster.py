@@ -27,6 +27,7 @@ from nce_train.text.corpus import EncodedCorpus, check_room_to_extend
 from nce_train.text.sources import Corpus, list_sources
 from nce_train.text.token_file import Progress
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.settings import Settings
 
 LOCAL = "local:"
@@ -92,11 +93,11 @@ class Cluster:
             checksum=self._shards.checksum,
         )
 
-    def trainer(self, encoded: EncodedCorpus, settings: Settings) -> ClusterTrainer:
+    def trainer(self, encoded: EncodedCorpus, settings: Settings, ngrams: NgramRows | None) -> ClusterTrainer:
         """The trainer of a corpus that `encode` has read."""
         assert self._job is not None and self._shards is not None
         counts = encoded.vocabulary.counts
-        self._trainer = ClusterTrainer(self.workers, self._job, self._shards, counts, settings, self._inform)
+        self._trainer = ClusterTrainer(self.workers, self._job, self._shards, counts, settings, ngrams, self._inform)
         return self._trainer
 
     def measure(self, heldout: Heldout) -> Measure:

@@ -22,6 +22,7 @@ from nce_train.cluster.workers import TRIES, DataLost, NoResult, Workers, assign
 from nce_train.errors import RunError
 from nce_train.evaluation.heldout_batches import NceBatch
 from nce_train.kernel.state import TOKENS, Tables
+from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.rounds import BaseRounds, ShardResult
 from nce_train.training.settings import Settings
 
@@ -39,9 +40,10 @@ class ClusterTrainer(BaseRounds):
         shards: Shards,
         counts: np.ndarray,
         settings: Settings,
+        ngrams: NgramRows | None,
         inform: Callable[[str], None],
     ) -> None:
-        super().__init__(np.empty(0, np.int32), shards.tokens, counts, settings, shards.cuts)
+        super().__init__(np.empty(0, np.int32), shards.tokens, counts, settings, shards.cuts, ngrams)
         self.cost: RoundCost | None = None  # before `compile`
         self._workers = workers
         self._job = job

@@ -23,6 +23,7 @@ from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
+from nce_train.training.ngram_rows import ngram_rows, word_vectors
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.rounds import ShardResult, ShardWorkspace, next_position
@@ -94,7 +95,7 @@ class WorkerState:
         """What trains the shards."""
         with self._lock:
             if self._trainer is None:
-                self._trainer = WorkerTrainer(self._vocabulary.counts, self._settings)
+                self._trainer = WorkerTrainer(self._vocabulary, self._settings)
             return self._trainer
 
     def drop_parts(self) -> None:
@@ -125,10 +126,16 @@ class StaleBase(RuntimeError):
 class WorkerTrainer:
     """Trains rounds of shards from a copy of the base. Threads may call all methods at the same time."""
 
-    def __init__(self, counts: np.ndarray, settings: Settings) -> None:
-        shape = (len(counts), row_length(settings.dim))
+    def __init__(self, vocabulary: Vocabulary, settings: Settings) -> None:
+        counts, words, length = vocabulary.counts, len(vocabulary), row_length(settings.dim)
+        # the coordinator resolves and lays out the same
+        self._ngrams = ngram_rows(vocabulary.words, counts, settings.with_ngrams(vocabulary.words))
+        rows = words if self._ngrams is None else words + len(self._ngrams.buckets)
+        self._bags = None if self._ngrams is None else self._ngrams.bags
         self.base = Tables(
-            aligned_zeros(shape, np.float32), aligned_zeros(shape, np.float32), aligned_zeros(shape[:1], np.float32)
+            aligned_zeros((rows, length), np.float32),
+            aligned_zeros((words, length), np.float32),
+            aligned_zeros((words,), np.float32),
         )
         self._version = -1  # of the base; -1 when there is none
         self._dim = settings.dim
@@ -161,15 +168,16 @@ class WorkerTrainer:
             self._version = version
 
     def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The base as views: input and output, float32 [vocabulary, dim], and biases, float32 [vocabulary]."""
-        return self.base.input[:, : self._dim], self.base.output[:, : self._dim], self.base.bias
+        """The words' vectors and the output table, float32 [vocabulary, dim], and the biases, float32 [vocabulary]."""
+        vectors = word_vectors(self.base.input, self._bags, self._dim, threads=1)
+        return vectors, self.base.output[:, : self._dim], self.base.bias
 
     def train(self, ids: np.ndarray, task: ShardTask) -> TrainedShard:
         """Train a shard's round, with the calling thread; `ids`, int32 [n] and read-only, are of the whole shard."""
         try:
             workspace = self._idle.pop()
         except IndexError:
-            workspace = ShardWorkspace(self.base, self._noise, self._plan, self._dim)
+            workspace = ShardWorkspace(self.base, self._noise, self._plan, self._dim, self._bags)
         started = time.perf_counter()
         begin = task.position - task.begin
         end = next_position(ids, begin, len(ids), task.tokens)

@@ -15,6 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from nce_train.compiled import cached_njit
 from nce_train.kernel.inlining import inner
 from nce_train.kernel.row_places import input_row
 from nce_train.kernel.rows import prefetch_row
@@ -110,6 +111,13 @@ def _add_to_bags(bags, table, side, blocks, scratch):
             _spread(table, rows, ends[g], ends[g + 1], scratch.composed, scratch.centres, g)
 
     return add
+
+
+@cached_njit(nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
+def compose_words(table, bags, first, last, vectors):
+    """vectors[word] = the mean of the rows of its bag, float [words, width], for first <= word < last."""
+    for word in range(first, last):
+        _compose(table, bags.rows, bags.starts[word], bags.starts[word + 1], vectors, word)
 
 
 @inner

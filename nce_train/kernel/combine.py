@@ -15,14 +15,14 @@ from nce_train.kernel.state import ShardRows, Tables
 class RoundFactors(NamedTuple):
     """What the sum of the shards' changes of each row is multiplied by: m/K of `training.rounds`."""
 
-    input: np.ndarray  # float32 [classes]
+    input: np.ndarray  # float32 [rows of the input table]
     output: np.ndarray  # float32 [classes]
 
 
 def combine(
     base: Tables, shards: Sequence[tuple[Tables, ShardRows]], factors: RoundFactors, first: int, last: int
 ) -> None:
-    """Add the shards' changes to the rows [first, last) of the base, in the order of the shards.
+    """Add the shards' changes to the rows [first, last) of the base's tables, in the order of the shards.
 
     Parameters
     ----------
@@ -32,15 +32,19 @@ def combine(
         Each shard's changed copies, and where they stand.
     factors : RoundFactors
     first, last : int
+        May lie behind a table's end.
     """
     for number, factor in enumerate((factors.input, factors.output, factors.output)):
         table = _as_columns(base[number])
-        total = np.empty((last - first, table.shape[1]), table.dtype)
-        touched = np.zeros(last - first, np.bool_)
+        end = min(last, len(table))
+        if first >= end:
+            continue
+        total = np.empty((end - first, table.shape[1]), table.dtype)
+        touched = np.zeros(end - first, np.bool_)
         for changed, shard_rows in shards:
             places = shard_rows.input_place if number == 0 else shard_rows.output_place
-            _sum_changes(table, _as_columns(changed[number]), places, first, last, total, touched)
-        add_changes(table, total, touched, factor, first, last)
+            _sum_changes(table, _as_columns(changed[number]), places, first, end, total, touched)
+        add_changes(table, total, touched, factor, first, end)
 
 
 def _as_columns(table: np.ndarray) -> np.ndarray:

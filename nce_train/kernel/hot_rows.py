@@ -58,7 +58,6 @@ def with_hot_rows(noise: Noise, hot_rows: int, copies: int) -> Noise:
     )
 
 
-def without_hot_rows(tables: Tables) -> Tables:
-    """The classes' rows only."""
-    classes = len(tables.input)
+def without_hot_rows(tables: Tables, classes: int) -> Tables:
+    """The tables without the threads' copies, which are behind the rows of the classes."""
     return Tables(tables.input, tables.output[:classes], tables.bias[:classes])

@@ -37,7 +37,7 @@ class Tables(NamedTuple):
     are counted in `rows`.
     """
 
-    input: np.ndarray  # float [classes, length]
+    input: np.ndarray  # float [classes, length], or with `Bags` as many rows as these have
     output: np.ndarray  # float [rows, length]
     bias: np.ndarray  # float [rows]
 
@@ -85,7 +85,7 @@ class ShardRows(NamedTuple):
 
     base: Tables  # what is copied
     noise: Noise
-    input_place: np.ndarray  # int32 [classes]: where a word's copy stands, -1 where there is none
+    input_place: np.ndarray  # int32 [rows of base.input]: where a word's copy stands, -1 where there is none
     output_place: np.ndarray  # int32 [classes]
     used: np.ndarray  # int64 [2]: copies of input rows, of output rows
     to_copy: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
@@ -217,12 +217,11 @@ def new_thread_arrays(
 
 
 def _new_shard_rows(base: Tables, noise: Noise, capacity: int) -> ShardRows:
-    classes = len(base.input)
     return ShardRows(
         base=base,
         noise=noise,
-        input_place=np.full(classes, -1, np.int32),
-        output_place=np.full(classes, -1, np.int32),
+        input_place=np.full(len(base.input), -1, np.int32),
+        output_place=np.full(len(base.output), -1, np.int32),
         used=np.zeros(2, np.int64),
         to_copy=np.zeros((2, 2, capacity), np.int32),
         num_to_copy=np.zeros((2, 2), np.int64),

@@ -92,10 +92,16 @@ def trainer_type(settings: Settings) -> "type[Trainer]":
 
 def compile_kernels(settings: Settings) -> None:
     """Compile, or load from the cache, all that training with these settings needs."""
+    from nce_train.training.ngram_rows import ngram_rows  # with the compiler
+
     stream = np.array([0, 1, -1], np.int32)
     stream.flags.writeable = False  # as the token file is mapped: another type to the compiler
     smallest = settings.model_copy(update={"unique": False, "threads": 1}).with_rounds(2, 2)
-    trainer_type(settings)(stream, 2, np.array([1, 1]), smallest).compile()
+    words, counts = ["twelve", "thirteen"], np.array([1, 1])  # with n-grams, where the settings want or may want them
+    smallest = smallest.with_ngrams(words)
+    trainer = trainer_type(settings)(stream, 2, counts, smallest, ngram_rows(words, counts, smallest))
+    trainer.compile()
+    trainer.word_vectors()
 
 
 def compile_elsewhere(settings: Settings) -> None:
@@ -134,14 +140,13 @@ def compile_elsewhere(settings: Settings) -> None:
 def _is_to_be_compiled(settings: Settings) -> bool:
     """Whether nothing of the kind that these settings need is in the cache, and there is one."""
     from nce_train.compiled import is_missing_from_cache
+    from nce_train.kernel.bags import compose_words
+    from nce_train.kernel.combine import add_changes
     from nce_train.kernel.train import train_blocks
 
-    kernel = train_blocks
-    if settings.deterministic:  # it is compiled after `train_blocks`, so both are there
-        from nce_train.kernel.combine import add_changes
-
-        kernel = add_changes
-    return is_missing_from_cache(kernel)
+    # each is compiled behind the `train_blocks` of its kind
+    kinds = [(train_blocks, True), (add_changes, settings.deterministic), (compose_words, settings.ngrams != "off")]
+    return any(is_missing_from_cache(kernel) for kernel, is_needed in kinds if is_needed)
 
 
 def _end_with_the_other_process() -> None:

@@ -45,7 +45,7 @@ class HeldoutLosses(Observer):
             parameters = self._trainer.state()
             try:
                 with self._context.timings.measure("heldout"):
-                    measured = self._measure(*(parameters[name] for name in PARAMETERS))
+                    measured = self._measure(self._trainer.word_vectors(), parameters["output"], parameters["bias"])
             except MemoryError:  # what is trained is worth more
                 self._stopping.missed_epoch = epoch
                 self._context.watcher.note(f"There is not enough memory for the held-out loss after epoch {epoch}.")

@@ -1,13 +1,12 @@
 """The dry run: what a run would take, from a count of the corpus and a moment of training."""
 
-import functools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from nce_train.memory import MemoryGauge
 from nce_train.runs.inputs import check_heldout
-from nce_train.runs.limits import bytes_at_most, memory_at_peak, memory_needed, refuse_without_pairs
+from nce_train.runs.limits import TableSizes, bytes_at_most, memory_at_peak, memory_needed, refuse_without_pairs
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.read_corpus import new_trainer, read_corpus
 from nce_train.runs.warm_start import WarmStart
@@ -26,6 +25,7 @@ class Estimate:
     """What a run would take."""
 
     vocabulary: int  # words
+    ngrams: int  # rows of n-grams
     tokens: int  # in-vocabulary tokens of an epoch
     text: TextSize  # all of the corpus
     pairs: int  # (centre, context) pairs over all epochs, expected
@@ -63,30 +63,31 @@ def estimate(
         watcher.note(warning)
     with tempfile.TemporaryDirectory(prefix="nce-train-") as scratch:
         with MemoryGauge() as gauge:
-            encoded = read_corpus(corpus, settings, Path(scratch), watcher, cache=cache, start=start, cluster=cluster)
-        vocabulary = len(encoded.vocabulary)
-        settings = settings.with_rounds(vocabulary, encoded.token_count)
+            read = read_corpus(corpus, settings, Path(scratch), watcher, cache=cache, start=start, cluster=cluster)
+        encoded, settings, sizes = read.encoded, read.settings, read.sizes
         if start is not None:
             settings = start.with_lr(settings, encoded.token_count)
-        memory = max(gauge.peak(), memory_at_peak(vocabulary, settings, cluster))  # a text of many words takes more
+        memory = max(gauge.peak(), memory_at_peak(sizes, settings, cluster))  # a text of many words takes more
         # a reading behind each round, or, with shared parameters, when the trial is over
         every = 1 if settings.deterministic else None
         settings_of_trial = settings.model_copy(update={"log_every_steps": every, "log_every": TRIAL_SECONDS})
-        trial = (new_trainer if cluster is None else cluster.trainer)(encoded, settings_of_trial)
+        read = read._replace(settings=settings_of_trial)
+        trial = new_trainer(read) if cluster is None else cluster.trainer(*read)
         trial.compile()
         if start is not None:
-            trial.start_with(functools.partial(start.fill, vocabulary=encoded.vocabulary, settings=settings))
+            start.fill_trainer(trial, encoded.vocabulary)
             watcher.note(start.summary())
 
         trial.run([_StopAfterTrial(trial)])
         done = trial.totals
         refuse_without_pairs(done.pairs, settings)
         tokens = encoded.token_count * settings.epochs
-        disk = 4 * len(encoded.stream) + bytes_at_most(vocabulary, settings)
+        disk = 4 * len(encoded.stream) + bytes_at_most(sizes, settings)
         share = 1.0 if settings.max_steps is None else min(1.0, settings.max_steps / done.blocks * done.tokens / tokens)
         rate = done.tokens / trial.seconds
         return Estimate(
-            vocabulary=vocabulary,
+            vocabulary=sizes.words,
+            ngrams=sizes.ngrams,
             tokens=encoded.token_count,
             text=encoded.text,
             pairs=round(done.pairs / done.tokens * tokens * share),
@@ -94,13 +95,13 @@ def estimate(
             disk_bytes=disk,
             tokens_per_second=rate,
             seconds=tokens * share / rate,
-            on_cluster=None if cluster is None else _estimate_on(cluster, vocabulary, settings),
+            on_cluster=None if cluster is None else _estimate_on(cluster, sizes, settings),
         )
 
 
-def _estimate_on(cluster: Executor, vocabulary: int, settings: Settings) -> OnCluster:
+def _estimate_on(cluster: Executor, sizes: TableSizes, settings: Settings) -> OnCluster:
     cost = cluster.round_cost()
-    memory = memory_needed(vocabulary, settings, cluster.threads_of_a_worker())
+    memory = memory_needed(sizes, settings, cluster.threads_of_a_worker())
     return OnCluster(memory, cost.transfer_summary(), cost.speedup_summary())
 
 

@@ -54,7 +54,7 @@ class Evaluations(Observer):
         self._last.update(tokens=self._trainer.totals.tokens, seconds=self._trainer.seconds)
         try:
             with self._timings.measure("evaluation"):
-                report = self._measure(self._trainer.state()["input"])
+                report = self._measure(self._trainer.word_vectors())
         except MemoryError:  # what is trained is worth more
             self._warn("There was not enough memory to evaluate the embeddings; training goes on without it.")
             return

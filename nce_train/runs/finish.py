@@ -1,13 +1,15 @@
 """The end of a run: the parameters are chosen and saved, and the results are shown."""
 
+import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nce_train.memory import MemoryGauge
-from nce_train.model_files import RUN
+from nce_train.model_files import BIAS, INPUT, NGRAM_BUCKETS, NGRAMS, OUTPUT, RUN
 from nce_train.runs.checkpoints import Checkpoints
 from nce_train.runs.context import RunContext
 from nce_train.runs.early_stopping import EarlyStopping
@@ -32,7 +34,11 @@ class TrainedModel:
     ----------
     vocabulary : Vocabulary
     input, output : float32 [vocabulary, dim]
+        Word vectors and class weights.
     bias : float32 [vocabulary]
+    ngrams : float32 [n, dim], or None without sub-words
+    ngram_buckets : int32 [n], or None
+        The bucket that each row of `ngrams` stands for.
     manifest : dict
         See the model directory's `manifest.json`.
     """
@@ -41,7 +47,16 @@ class TrainedModel:
     input: np.ndarray
     output: np.ndarray
     bias: np.ndarray
+    ngrams: np.ndarray | None
+    ngram_buckets: np.ndarray | None
     manifest: dict[str, Any]
+
+    def files(self) -> dict[str, np.ndarray]:
+        """The arrays by the names of their files."""
+        arrays = {INPUT: self.input, OUTPUT: self.output, BIAS: self.bias}
+        if self.ngrams is not None and self.ngram_buckets is not None:
+            arrays |= {NGRAMS: self.ngrams, NGRAM_BUCKETS: self.ngram_buckets}
+        return arrays
 
 
 def save_trained(
@@ -65,9 +80,12 @@ def save_trained(
         has_best = not stopping.best_is_earlier or stopping.take_best(trainer.state())
         if has_best and (summary := stopping.summary()):
             context.watcher.note(summary)
-    manifest = _save(context, settings, encoded, trained, gauge)
-    tables, dim = trained.tables, settings.dim
-    return TrainedModel(encoded.vocabulary, tables.input[:, :dim], tables.output[:, :dim], tables.bias, manifest)
+    tables, dim, words = trained.tables, settings.dim, len(encoded.vocabulary)
+    ngrams, buckets = (None, None) if trainer.ngrams is None else (tables.input[words:, :dim], trainer.ngrams.buckets)
+    model = TrainedModel(
+        encoded.vocabulary, trainer.word_vectors(), tables.output[:, :dim], tables.bias, ngrams, buckets, manifest={}
+    )
+    return dataclasses.replace(model, manifest=_save(context, settings, encoded, trained, model.files(), gauge))
 
 
 def show_results(
@@ -82,7 +100,12 @@ def show_results(
 
 
 def _save(
-    context: RunContext, settings: Settings, encoded: EncodedCorpus, trained: "Trained", gauge: MemoryGauge
+    context: RunContext,
+    settings: Settings,
+    encoded: EncodedCorpus,
+    trained: "Trained",
+    parameters: Mapping[str, np.ndarray],
+    gauge: MemoryGauge,
 ) -> dict[str, Any]:
     """Write the model directory, if there is one, and return the manifest."""
     started = time.perf_counter()
@@ -97,9 +120,7 @@ def _save(
     directory = context.directory
     remove_checkpoint_files(directory, but=1)
     readings = context.record.readings
-    complete = save_model(
-        context.output, trained.tables, settings.dim, encoded.vocabulary, settings.to_yaml(), readings, manifest
-    )
+    complete = save_model(context.output, parameters, encoded.vocabulary, settings.to_yaml(), readings, manifest)
     if not context.record.keep_checkpoint:
         remove_checkpoint_files(directory)
         (directory / RUN).unlink(missing_ok=True)

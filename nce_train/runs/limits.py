@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from nce_train.decompression import READ_ENDINGS
 from nce_train.errors import InputError
@@ -9,7 +10,11 @@ from nce_train.kernel.sizes import row_length
 from nce_train.memory import anonymous_memory, available_memory
 from nce_train.runs.protocols import Executor
 from nce_train.text.sources import list_sources
+from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
+
+if TYPE_CHECKING:
+    from nce_train.training.ngram_rows import NgramRows
 
 # Measured, in bytes. The interpreter, NumPy and Numba: 77 MiB with kernels from the cache, up to 124 MiB where they are
 # compiled in this process.
@@ -23,31 +28,59 @@ _UNPACKED = 10  # times the size of a compressed text, at most, where it is writ
 _HELDOUT_PAIRS = 1024  # in a batch, in float64
 
 
-def memory_needed(vocabulary: int, settings: Settings, copies: float) -> int:
+class TableSizes(NamedTuple):
+    """How many rows of parameters a run has."""
+
+    words: int
+    ngrams: int = 0  # rows of the input table behind those of the words
+    in_bags: int = 0  # rows of all words together: their own and those of their n-grams
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, ngrams: "NgramRows | None") -> "TableSizes":
+        """The sizes of a vocabulary and the rows of its n-grams."""
+        if ngrams is None:
+            return cls(len(vocabulary))
+        return cls(len(vocabulary), len(ngrams.buckets), len(ngrams.bags.rows))
+
+
+def memory_needed(sizes: TableSizes, settings: Settings, copies: float) -> int:
     """Anonymous memory in bytes that training takes at most, with all that the program has anyway.
 
     `copies` of the parameters are taken into account at their largest.
     """
-    return _before_training(vocabulary) + _in_training(vocabulary, settings, copies)
+    return _before_training(sizes.words) + _in_training(sizes, settings, copies)
 
 
-def memory_at_peak(vocabulary: int, settings: Settings, cluster: Executor | None) -> int:
+def memory_at_peak(sizes: TableSizes, settings: Settings, cluster: Executor | None) -> int:
     """Anonymous memory in bytes that this process takes at most, when the text is read and training comes next.
 
     What it has already counts too: vectors to start from, for example.
     """
-    copies = copies_beside(vocabulary, settings, cluster)
-    return max(_before_training(vocabulary), anonymous_memory()) + _in_training(vocabulary, settings, copies)
+    copies = copies_beside(sizes.words, settings, cluster)
+    return max(_before_training(sizes.words), anonymous_memory()) + _in_training(sizes, settings, copies)
 
 
 def _before_training(vocabulary: int) -> int:
     return _PROGRAM + vocabulary * _WORD
 
 
-def _in_training(vocabulary: int, settings: Settings, copies: float) -> int:
-    row = 2 * 4 * row_length(settings.dim)
-    tables = vocabulary * (row + 4 + 4 + 4 + 4 + 8 + 8) + int(vocabulary * copies) * (row + 32)
-    return tables + int(settings.threads) * _THREAD + _while_paused(vocabulary, settings)
+def _in_training(sizes: TableSizes, settings: Settings, copies: float) -> int:
+    row = 4 * row_length(settings.dim)
+    tables = sizes.words * (2 * row + 4 + 4 + 4 + 4 + 8 + 8) + int(sizes.words * copies) * (2 * row + 32)
+    return tables + _for_ngrams(sizes, settings, copies) + _while_working(sizes.words, settings)
+
+
+def _for_ngrams(sizes: TableSizes, settings: Settings, copies: float) -> int:
+    """The rows of n-grams and the bags, what laying them out takes, and the words' vectors composed of them."""
+    if sizes.ngrams == 0:
+        return 0
+    rows_of_shards = copies if settings.deterministic else 0.0  # threads have no copies of input rows
+    rows = int(sizes.ngrams * (1 + rows_of_shards)) * (4 * row_length(settings.dim) + 8)
+    return rows + sizes.in_bags * 24 + settings.buckets * 12 + sizes.words * (4 * row_length(settings.dim) + 16)
+
+
+def _while_working(vocabulary: int, settings: Settings) -> int:
+    return int(settings.threads) * _THREAD + _while_paused(vocabulary, settings)
 
 
 def _while_paused(vocabulary: int, settings: Settings) -> int:
@@ -86,26 +119,28 @@ def copies_beside(vocabulary: int, settings: Settings, cluster: Executor | None)
     return hot_rows_of(vocabulary, threads) * (threads - 1) / vocabulary  # each copy is twice there
 
 
-def refuse_without_memory(vocabulary: int, settings: Settings, cluster: Executor | None) -> None:
+def refuse_without_memory(sizes: TableSizes, settings: Settings, cluster: Executor | None) -> None:
     """Raise InputError when more memory is needed than there is."""
-    needed, available = memory_at_peak(vocabulary, settings, cluster), available_memory()
+    needed, available = memory_at_peak(sizes, settings, cluster), available_memory()
     if available is None:
         return
     available += anonymous_memory()  # which this process has already
     if needed > available:
+        ngrams = f" and {sizes.ngrams:,} n-grams" if sizes.ngrams else ""
         raise InputError(
-            f"{vocabulary:,} words at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "
-            f"only {available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim."
+            f"{sizes.words:,} words{ngrams} at dim {settings.dim} need {needed / 2**20:,.0f} MiB of memory, but "
+            f"only {available / 2**20:,.0f} MiB are available: raise --min-count, set --max-vocab or lower --dim"
+            f"{', or give --ngrams off' if sizes.ngrams else ''}."
         )
 
 
-def shortage_of_room(directory: Path, vocabulary: int, settings: Settings) -> str | None:
+def shortage_of_room(directory: Path, sizes: TableSizes, settings: Settings) -> str | None:
     """Refuse when the model cannot fit on the disk; a warning when checkpoints may not."""
-    needed, free = parameter_bytes(vocabulary, settings.dim), shutil.disk_usage(directory).free
-    most = bytes_at_most(vocabulary, settings)
+    needed, free = parameter_bytes(sizes, settings.dim), shutil.disk_usage(directory).free
+    most = bytes_at_most(sizes, settings)
     if needed > free:
         raise InputError(
-            f"A model of {vocabulary:,} words at dim {settings.dim} takes {needed / 2**20:,.1f} MiB on the disk, but "
+            f"A model of {sizes.words:,} words at dim {settings.dim} takes {needed / 2**20:,.1f} MiB on the disk, but "
             f"only {free / 2**20:,.1f} MiB are free at {directory}: free some, choose another place with -o, or lower "
             "--dim."
         )
@@ -117,17 +152,17 @@ def shortage_of_room(directory: Path, vocabulary: int, settings: Settings) -> st
     return None
 
 
-def bytes_at_most(vocabulary: int, settings: Settings) -> int:
+def bytes_at_most(sizes: TableSizes, settings: Settings) -> int:
     """Size of all parameters in files at most: of two checkpoints while training, of one and the model at the end.
 
     With patience, the best parameters of two checkpoints, of the epochs since, and new ones are kept as well.
     """
-    return (2 if settings.patience is None else 6) * parameter_bytes(vocabulary, settings.dim)
+    return (2 if settings.patience is None else 6) * parameter_bytes(sizes, settings.dim)
 
 
-def parameter_bytes(vocabulary: int, dim: int) -> int:
+def parameter_bytes(sizes: TableSizes, dim: int) -> int:
     """Size of the parameters in files."""
-    return 4 * vocabulary * (2 * dim + 1)
+    return 4 * sizes.words * (2 * dim + 1) + 4 * sizes.ngrams * (dim + 1)
 
 
 def refuse_without_pairs(pairs: int, settings: Settings) -> None:

@@ -13,21 +13,20 @@ import os
 import platform
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+
+import numpy as np
 
 from nce_train.decompression import READ_ENDINGS
 from nce_train.errors import InputError, NceTrainWarning
 from nce_train.files import atomic_write, sync_directory
-from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, PARAMETERS, RUN, VOCABULARY
+from nce_train.model_files import CHECKPOINT, CONFIG, FILES, MANIFEST, METRICS, RUN, VOCABULARY
 from nce_train.names import own_name, readable
 from nce_train.npy_file import write_npy
 from nce_train.runs.state_file import checkpoint_files
 from nce_train.text.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from nce_train.kernel.state import Tables
 
 LOCK = "lock"  # in the checkpoint
 NEW = "model"  # in the checkpoint: the finished files, until all of them are written
@@ -180,8 +179,7 @@ def _lock(checkpoint: Path) -> IO[str]:
 
 def save_model(
     output: Path,
-    tables: "Tables",
-    dim: int,
+    parameters: Mapping[str, np.ndarray],
     vocabulary: Vocabulary,
     config_yaml: str,
     readings: Iterable[dict[str, Any]],
@@ -189,15 +187,14 @@ def save_model(
 ) -> dict[str, Any]:
     """Write all files of a model to a claimed `output`, the manifest last, and return it with the files' SHA-256.
 
-    `dim` is the number of columns that are embeddings. `manifest` returns all keys but `files`; it is called when the
+    `parameters` are arrays by the names of their files. `manifest` returns all keys but `files`; it is called when the
     other files are written, so that it has their time.
     """
     new = output / CHECKPOINT / NEW
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True, exist_ok=True)  # also where somebody has removed the directory meanwhile
     with _removed_at_failure(new):
-        arrays = (tables.input[:, :dim], tables.output[:, :dim], tables.bias)
-        for name, array in zip(PARAMETERS, arrays, strict=True):
+        for name, array in parameters.items():
             with atomic_write(new / name) as file:
                 write_npy(file, array)
         vocabulary.save(new / VOCABULARY)
@@ -205,7 +202,7 @@ def save_model(
             file.write(config_yaml)
         with atomic_write(new / METRICS, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(readable(reading), allow_nan=False) + "\n" for reading in readings)
-        files = {name: sha256_of(new / name) for name in FILES if name != MANIFEST}
+        files = {name: sha256_of(new / name) for name in FILES if (new / name).exists()}
         complete = {**manifest(), "files": files}
         with atomic_write(new / MANIFEST, "w", encoding="utf-8") as file:
             json.dump(readable(complete), file, indent=1, allow_nan=False)
@@ -229,9 +226,12 @@ def _put_in_place(output: Path) -> None:
     new = output / CHECKPOINT / NEW
     if not (new / MANIFEST).exists():
         return
+    complete = {*json.loads((new / MANIFEST).read_bytes())["files"], MANIFEST}
     (output / MANIFEST).unlink(missing_ok=True)  # from here on the old model, if there was one, is no more
     for name in FILES:
-        if (new / name).exists():
+        if name not in complete:
+            (output / name).unlink(missing_ok=True)  # of an old model of another kind
+        elif (new / name).exists():
             os.replace(new / name, output / name)
     sync_directory(output)
 

@@ -10,6 +10,7 @@ import numpy as np
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.text.sources import Corpus
 from nce_train.text.vocabulary import Vocabulary
+from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.readings import Callback, Reading
 from nce_train.training.settings import Settings
 from nce_train.training.trainer import Trainer
@@ -32,6 +33,9 @@ class Watcher(Protocol):
 
     def scanned(self, corpus: EncodedCorpus) -> None:
         """The corpus is read and encoded."""
+
+    def chose_ngrams(self, settings: Settings, share_of_letters: float) -> None:
+        """The setting `ngrams` was auto and is resolved, since so many of the words consist of letters."""
 
     def compiling(self) -> None:
         """Training waits for its kernel to be compiled."""
@@ -126,7 +130,7 @@ class Executor(Protocol):
     ) -> EncodedCorpus:
         """As `encode_corpus`, but the ids stay where they are trained on; the result has their checksum."""
 
-    def trainer(self, encoded: EncodedCorpus, settings: Settings) -> Trainer:
+    def trainer(self, encoded: EncodedCorpus, settings: Settings, ngrams: NgramRows | None) -> Trainer:
         """The trainer of what `encode` has read; `settings` has `deterministic`."""
 
     def measure(self, heldout: Heldout) -> Measure:

@@ -2,22 +2,46 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nce_train.errors import InputError
 from nce_train.runs.compiling import BackgroundCompilation, report_if_slow, trainer_type
 from nce_train.runs.context import RunContext
-from nce_train.runs.limits import refuse_without_memory, shortage_of_room
+from nce_train.runs.limits import TableSizes, refuse_without_memory, shortage_of_room
 from nce_train.runs.protocols import Executor, Watcher
 from nce_train.runs.warm_start import WarmStart
 from nce_train.text.corpus import EncodedCorpus, encode_corpus
+from nce_train.text.language import share_of_letters
 from nce_train.text.sources import Corpus
 from nce_train.text.token_rules import normal_form_warnings
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
 
 if TYPE_CHECKING:
+    from nce_train.training.ngram_rows import NgramRows
     from nce_train.training.trainer import Trainer
+
+
+class ReadCorpus(NamedTuple):
+    """A corpus as ids, and what follows from its vocabulary."""
+
+    encoded: EncodedCorpus
+    settings: Settings  # without any `auto` that depends on the vocabulary
+    ngrams: "NgramRows | None"
+
+    @property
+    def sizes(self) -> TableSizes:
+        """How many rows of parameters a run on it has."""
+        return TableSizes.of(self.encoded.vocabulary, self.ngrams)
+
+
+def with_ngram_rows(encoded: EncodedCorpus, settings: Settings) -> ReadCorpus:
+    """Choose the settings that depend on the vocabulary, and lay out the rows of its n-grams."""
+    from nce_train.training.ngram_rows import ngram_rows  # with the compiler
+
+    vocabulary = encoded.vocabulary
+    settings = settings.with_ngrams(vocabulary.words).with_rounds(len(vocabulary), encoded.token_count)
+    return ReadCorpus(encoded, settings, ngram_rows(vocabulary.words, vocabulary.counts, settings))
 
 
 def read_corpus(
@@ -30,7 +54,7 @@ def read_corpus(
     start: WarmStart | None,
     cluster: Executor | None,
     scanning: Callable[[int, int | None, str], None] | None = None,
-) -> EncodedCorpus:
+) -> ReadCorpus:
     """Read the corpus as the (resolved) settings say, and refuse what will not fit into memory or on the disk.
 
     `directory` is for the token file. A `start` that continues a model keeps the words of that model. `scanning` is
@@ -65,13 +89,16 @@ def read_corpus(
     for warning in [*encoded.warnings, *normal_form_warnings(vocabulary.words)]:
         watcher.note(warning)
     watcher.scanned(encoded)
-    refuse_without_memory(len(vocabulary), settings, cluster)
-    if shortage := shortage_of_room(directory, len(vocabulary), settings):
+    corpus_read = with_ngram_rows(encoded, settings)
+    if settings.ngrams == "auto":
+        watcher.chose_ngrams(corpus_read.settings, share_of_letters(vocabulary.words))
+    refuse_without_memory(corpus_read.sizes, settings, cluster)
+    if shortage := shortage_of_room(directory, corpus_read.sizes, settings):
         watcher.note(shortage)
-    return encoded
+    return corpus_read
 
 
-def read_and_compile(context: RunContext, corpus: Corpus, settings: Settings, start: WarmStart | None) -> EncodedCorpus:
+def read_and_compile(context: RunContext, corpus: Corpus, settings: Settings, start: WarmStart | None) -> ReadCorpus:
     """Read the corpus of a run while its kernel is compiled."""
     watcher = context.watcher
     with BackgroundCompilation(settings) as kernel:
@@ -80,7 +107,7 @@ def read_and_compile(context: RunContext, corpus: Corpus, settings: Settings, st
             kernel.start()
             watcher.scanning(done, total, phase)
 
-        encoded = read_corpus(
+        corpus_read = read_corpus(
             corpus,
             settings,
             context.directory,
@@ -91,26 +118,27 @@ def read_and_compile(context: RunContext, corpus: Corpus, settings: Settings, st
             scanning=scanning,
         )
         kernel.wait(watcher.compiling)
-    refuse_without_memory(len(encoded.vocabulary), settings, context.cluster)  # once more, with the compiler loaded
+    refuse_without_memory(corpus_read.sizes, settings, context.cluster)  # once more, with the compiler loaded
     context.timings.add("compile", kernel.seconds)  # though reading went on beside it
     for part in ("vocabulary", "encode"):
-        context.timings.add(part, encoded.timings[part])
-    return encoded
+        context.timings.add(part, corpus_read.encoded.timings[part])
+    return corpus_read
 
 
-def new_trainer(encoded: EncodedCorpus, settings: Settings) -> "Trainer":
+def new_trainer(corpus: ReadCorpus) -> "Trainer":
     """The trainer on this machine that the settings ask for."""
-    return trainer_type(settings)(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings)
+    encoded, settings, ngrams = corpus
+    return trainer_type(settings)(encoded.stream, encoded.token_count, encoded.vocabulary.counts, settings, ngrams)
 
 
-def compiled_trainer(context: RunContext, encoded: EncodedCorpus, settings: Settings) -> "Trainer":
+def compiled_trainer(context: RunContext, corpus: ReadCorpus) -> "Trainer":
     """The trainer of a run, ready to train."""
     with context.timings.measure("compile"):
         if context.cluster is not None:  # whose time goes to sending parameters too
-            trainer = context.cluster.trainer(encoded, settings)
+            trainer = context.cluster.trainer(*corpus)
             trainer.compile()
         else:
-            trainer = new_trainer(encoded, settings)
+            trainer = new_trainer(corpus)
             with report_if_slow(context.watcher.compiling):
                 trainer.compile()
     return trainer

@@ -17,7 +17,7 @@ from nce_train.model_files import RUN
 from nce_train.runs.state_file import FORMAT
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.settings import Settings
-from nce_train.training.settings_files import load_settings, without_removed
+from nce_train.training.settings_files import settings_of_run, without_removed
 
 CHANGEABLE = ("epochs", "threads", "log_every", "log_every_steps", "checkpoint_every", "eval_every", "eval_set")
 
@@ -101,8 +101,8 @@ def read_record(directory: Path) -> RunRecord:
 def changed_settings(record: RunRecord, changes: Mapping[str, Any], output: Path) -> Settings:
     """The settings of a run with changes; InputError when one is no setting, not CHANGEABLE, or fewer epochs."""
     config = without_removed(record.config, f"The run in {output}")
-    old = load_settings(None, config)
-    new = load_settings(None, {**config, **changes}).resolved()
+    old = settings_of_run(config)
+    new = settings_of_run(config, changes).resolved()
     for name in Settings.model_fields:
         before, after = getattr(old, name), getattr(new, name)
         if before != after and name not in CHANGEABLE:

@@ -20,7 +20,7 @@ from nce_train.runs.inputs import check_same_heldout, find_corpus
 from nce_train.runs.limits import refuse_without_memory
 from nce_train.runs.model_directory import claim_interrupted
 from nce_train.runs.protocols import Executor, Hooks, Watcher
-from nce_train.runs.read_corpus import compiled_trainer, read_corpus
+from nce_train.runs.read_corpus import ReadCorpus, compiled_trainer, read_corpus, with_ngram_rows
 from nce_train.runs.record import RunRecord, changed_settings, read_record
 from nce_train.runs.run import train_and_save, train_from_beginning
 from nce_train.runs.state_file import Checkpoint, checksum, newest_checkpoint
@@ -109,14 +109,15 @@ def _go_on(
     """Train on from a state; the corpus, about which there are `warnings`, is read only if its ids are not kept."""
     evaluate = context.hooks.evaluation_for(settings)
     with MemoryGauge() as gauge:
-        encoded = _kept_encoding(context, settings)
-        if encoded is None:
-            encoded = _encode_again(context, settings, corpus, find_start)
+        kept = _kept_encoding(context, settings)
+        if kept is None:
+            read = _encode_again(context, settings, corpus, find_start)
         else:
+            read = with_ngram_rows(kept, settings)
             for warning in warnings:
                 context.watcher.note(f"{warning}; the ids kept of it are used.")
-        refuse_without_memory(len(encoded.vocabulary), settings, context.cluster)
-        trainer = compiled_trainer(context, encoded, settings)
+        refuse_without_memory(read.sizes, settings, context.cluster)
+        trainer = compiled_trainer(context, read)
         try:
             trainer.restore(state)
         except (KeyError, ValueError):
@@ -128,7 +129,7 @@ def _go_on(
         context.watcher.resumed(trainer.totals.blocks, trainer.progress())
         if context.hooks.resumed is not None:
             context.hooks.resumed(trainer.totals.blocks)
-        return train_and_save(context, settings, encoded, trainer, evaluate, gauge)
+        return train_and_save(context, settings, read.encoded, trainer, evaluate, gauge)
 
 
 def _refuse_finished(context: RunContext, settings: Settings, trainer: "Trainer") -> None:
@@ -179,9 +180,7 @@ def _kept_encoding(context: RunContext, settings: Settings) -> EncodedCorpus | N
     return EncodedCorpus(vocabulary, stream, path, record.tokens, text, sources, timings, True, [])
 
 
-def _encode_again(
-    context: RunContext, settings: Settings, corpus: Corpus | None, find_start: FindStart
-) -> EncodedCorpus:
+def _encode_again(context: RunContext, settings: Settings, corpus: Corpus | None, find_start: FindStart) -> ReadCorpus:
     if corpus is None:
         raise InputError(
             f"The ids of the corpus, {context.directory / TOKEN_FILE}, are missing or damaged, and so is the corpus: "
@@ -189,7 +188,7 @@ def _encode_again(
         )
     record = context.record
     continues = record.start is not None and record.start["how"] == "continue"  # the words of the model are needed
-    encoded = read_corpus(
+    read = read_corpus(
         corpus,
         settings,
         context.directory,
@@ -198,13 +197,13 @@ def _encode_again(
         start=same_start(record.start, find_start) if record.start is not None and continues else None,
         cluster=context.cluster,
     )
-    if not _is_the_runs(record, encoded.vocabulary, checksum_of(encoded)):
+    if not _is_the_runs(record, read.encoded.vocabulary, checksum_of(read.encoded)):
         raise InputError(
             f"The corpus gives other ids than when the run in {context.output} began: put the old one back, resume the "
             "run with the version of nce-train that began it (others may divide text into words in another way), or "
             "start anew with --overwrite."
         )
-    return encoded
+    return read
 
 
 def _is_the_runs(record: RunRecord, vocabulary: Vocabulary, stream: int) -> bool:

@@ -111,19 +111,19 @@ def train_from_beginning(
     if context.output is not None:
         context.record.write(context.directory)
     with MemoryGauge() as gauge:
-        encoded = read_and_compile(context, corpus, settings, start)
+        read = read_and_compile(context, corpus, settings, start)
+        encoded, settings = read.encoded, read.settings
         remove_checkpoint_files(context.directory)  # of a run that this one replaces
         context.record.add_encoded(encoded)
         vocabulary, token_count = encoded.vocabulary, encoded.token_count
         for warning in settings.warnings(len(vocabulary), token_count):
             context.watcher.note(warning)
-        settings = settings.with_rounds(len(vocabulary), token_count)
         if start is not None:
             settings = start.with_lr(settings, token_count)
         context.record.config = settings.model_dump()
-        trainer = compiled_trainer(context, encoded, settings)
+        trainer = compiled_trainer(context, read._replace(settings=settings))
         if start is not None:
-            trainer.start_with(functools.partial(start.fill, vocabulary=vocabulary, settings=settings))
+            start.fill_trainer(trainer, vocabulary)
             context.watcher.note(start.summary())
         return train_and_save(context, settings, encoded, trainer, evaluate, gauge)
 

@@ -5,6 +5,7 @@ are not known keep the start that the settings give them. What was started from 
 that a resumed run can check that it has not changed.
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -18,10 +19,12 @@ from nce_train.model_files import CONFIG, MANIFEST
 from nce_train.runs.model_directory import sha256_of
 from nce_train.text.vocabulary import Vocabulary
 from nce_train.training.settings import Settings
-from nce_train.training.settings_files import load_settings, read_config
+from nce_train.training.settings_files import load_settings, read_config, settings_of_run
 
 if TYPE_CHECKING:
     from nce_train.kernel.state import Tables
+    from nce_train.training.ngram_rows import NgramRows
+    from nce_train.training.trainer import Trainer
 
 IN_MEMORY = "embeddings in memory"
 How = Literal["init", "continue"]
@@ -46,14 +49,24 @@ _OF_THAT_RUN: dict[str, Any] = {
 FindStart = Callable[[How, str], "WarmStart"]
 
 
+class KnownNgrams(NamedTuple):
+    """Vectors of the n-grams of a number of characters, by hash bucket."""
+
+    lengths: tuple[int, int]  # of the shortest and the longest
+    num_buckets: int
+    buckets: np.ndarray  # int32 [n], those that have a vector
+    vectors: np.ndarray  # float32 [n, dim]
+
+
 class Known(NamedTuple):
     """Words with parameters, row by row."""
 
     vocabulary: Vocabulary  # its counts matter where there are biases
-    input: np.ndarray  # float32 [words, dim]
+    input: np.ndarray  # float32 [words, dim]: the words' vectors, composed where they have n-grams
     output: np.ndarray | None = None  # float32 [words, dim]
     bias: np.ndarray | None = None  # float32 [words]
     subsample: float = 0.0  # of the run that made the biases
+    ngrams: KnownNgrams | None = None
 
 
 class WarmStart:
@@ -124,8 +137,19 @@ class WarmStart:
         old = int(self.known.vocabulary.counts.sum())
         return settings.model_copy(update={"lr": first_lr * token_count / (old + token_count)})
 
-    def fill(self, tables: "Tables", vocabulary: Vocabulary, settings: Settings) -> None:
+    def fill_trainer(self, trainer: "Trainer", vocabulary: Vocabulary) -> None:
+        """Have a trainer that has not begun start with the known parameters; see `fill`."""
+        trainer.start_with(
+            functools.partial(self.fill, vocabulary=vocabulary, settings=trainer.settings, ngrams=trainer.ngrams)
+        )
+
+    def fill(
+        self, tables: "Tables", vocabulary: Vocabulary, settings: Settings, ngrams: "NgramRows | None" = None
+    ) -> None:
         """Write the known parameters over those of a beginning run; to be called once, for they are forgotten then.
+
+        Where words have n-grams, those that are known keep their vectors if they are of the same lengths and buckets,
+        and the words' own rows are set such that their composed vectors are the known ones.
 
         A bias stands for the logarithm of a word's share of the tokens, so it changes by as much as that does from the
         old counts to the new ones (not with `bias_init` zero).
@@ -137,13 +161,16 @@ class WarmStart:
         vocabulary : Vocabulary
             Their words.
         settings : Settings
+        ngrams : NgramRows, optional
+            Of the run that begins.
 
         Raises
         ------
         InputError
             When no word is known.
         """
-        from nce_train.training.parameters import log_unigram  # compiled code
+        from nce_train.training.ngram_rows import set_ngram_vectors, set_word_vectors  # compiled code
+        from nce_train.training.parameters import log_unigram
 
         known, self._known = self.known, None
         index = known.vocabulary.index
@@ -155,11 +182,14 @@ class WarmStart:
                 "as they are, so --lowercase and --tokens matter."
             )
         old_row = old_row[rows]
-        for table, values in ((tables.input, known.input), (tables.output, known.output)):
-            if values is not None:
-                for first in range(0, len(rows), _ROWS_AT_ONCE):  # no second table in memory
-                    part = slice(first, first + _ROWS_AT_ONCE)
-                    table[rows[part], : settings.dim] = values[old_row[part]]
+        if ngrams is None:
+            _copy_rows(known.input, old_row, tables.input, rows)
+        else:
+            if known.ngrams is not None and known.ngrams[:2] == (settings.ngram_lengths, settings.buckets):
+                set_ngram_vectors(tables.input, ngrams, known.ngrams.buckets, known.ngrams.vectors)
+            set_word_vectors(tables.input, ngrams, rows, known.input, old_row, int(settings.threads))
+        if known.output is not None:
+            _copy_rows(known.output, old_row, tables.output, rows)
         if known.bias is not None:
             tables.bias[rows] = known.bias[old_row]
             if settings.bias_init == "log-unigram":
@@ -175,6 +205,12 @@ class WarmStart:
         return f"{found:,} of the {words:,} words ({found / words:.0%}) start with what they have in {name}."
 
 
+def _copy_rows(values: np.ndarray, value_rows: np.ndarray, table: np.ndarray, rows: np.ndarray) -> None:
+    for first in range(0, len(rows), _ROWS_AT_ONCE):  # no second table in memory
+        part = slice(first, first + _ROWS_AT_ONCE)
+        table[rows[part], : values.shape[1]] = values[value_rows[part]]
+
+
 def settings_to_continue(
     start: WarmStart, model: Path, config: str | os.PathLike[str] | None, given: Mapping[str, Any]
 ) -> Settings:
@@ -183,7 +219,7 @@ def settings_to_continue(
     Raises InputError when one is wrong, or must be the model's.
     """
     changes = {**({} if config is None else read_config(config)), **given}
-    settings = load_settings(model / CONFIG, {**_OF_THAT_RUN, **changes})
+    settings = settings_of_run(model / CONFIG, {**_OF_THAT_RUN, **changes})
     if settings.lr == "auto":
         start.record["first_lr"] = _first_lr(model)
     if settings.vocab is not None:
@@ -216,7 +252,7 @@ def _first_lr(model: Path) -> float:
     """The learning rate of a model's first run."""
     continued_from = json.loads((model / MANIFEST).read_bytes()).get("continued_from")
     first_lr = continued_from.get("first_lr") if isinstance(continued_from, dict) else None
-    return float(first_lr if isinstance(first_lr, float) else load_settings(model / CONFIG).resolved().lr)
+    return float(first_lr if isinstance(first_lr, float) else settings_of_run(model / CONFIG).resolved().lr)
 
 
 def provenance(record: Mapping[str, Any] | None) -> dict[str, Any]:

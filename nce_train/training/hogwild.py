@@ -28,6 +28,7 @@ from nce_train.kernel.state import (
 )
 from nce_train.kernel.train import MERGE_ONLY, train_blocks
 from nce_train.training.hot_row_plan import hot_tiers
+from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import initial_tables
 from nce_train.training.settings import Settings
@@ -40,20 +41,27 @@ LEAST_LOOKED_THROUGH = 64  # ids, for a line's end to cut at: a text of two line
 class HogwildTrainer(Trainer):
     """One Hogwild run over one token stream; see `Trainer`."""
 
-    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
-        super().__init__(stream, token_count, counts, settings)
+    def __init__(
+        self,
+        stream: np.ndarray,
+        token_count: int,
+        counts: np.ndarray,
+        settings: Settings,
+        ngrams: NgramRows | None = None,
+    ) -> None:
+        super().__init__(stream, token_count, counts, settings, ngrams)
         seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
         tiers = hot_tiers(counts, settings, len(seeds))
         hot_rows = int(tiers[-1, TIER_END]) if len(tiers) else 0
         copies = len(seeds) - 1  # the first thread works on the shared rows themselves
         self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, copies)
-        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * copies)
+        ngram_rows = 0 if ngrams is None else len(ngrams.buckets)
+        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * copies, ngram_rows=ngram_rows)
         width = table_width(settings.dim)
-        self.threads: list[ThreadArrays] = [new_thread_arrays(self.plan, width, np.float32, seeds[0])]
+        self.threads: list[ThreadArrays] = [new_thread_arrays(self.plan, width, np.float32, seeds[0], bags=self.bags)]
         for copy, seed in enumerate(seeds[1:]):
-            self.threads.append(
-                new_thread_arrays(self.plan, width, np.float32, seed, tiers, len(counts) + copy * hot_rows)
-            )
+            hot_start = len(counts) + copy * hot_rows
+            self.threads.append(new_thread_arrays(self.plan, width, np.float32, seed, tiers, hot_start, bags=self.bags))
         for thread in self.threads:
             take_hot_rows(self.tables, thread)
         self._reserved = 0  # blocks that kernel calls under way may still do

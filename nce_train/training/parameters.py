@@ -33,7 +33,14 @@ def keep_threshold(probability: np.ndarray) -> np.ndarray:
     return np.clip(np.ceil(probability * 2.0**32) - 1, 0, ALWAYS_KEEP).astype(np.uint32)
 
 
-def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.float32, copied_rows: int = 0) -> Tables:
+def initial_tables(
+    counts: np.ndarray,
+    settings: Settings,
+    dtype: type = np.float32,
+    *,
+    copied_rows: int = 0,
+    ngram_rows: int = 0,
+) -> Tables:
     """Allocate and fill the parameters.
 
     Parameters
@@ -45,6 +52,8 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
         float32, or float64 for tests.
     copied_rows : int
         Room behind the classes for the threads' copies of hot rows.
+    ngram_rows : int
+        Rows of the input table behind those of the words; they start as these do.
 
     Returns
     -------
@@ -54,7 +63,7 @@ def initial_tables(counts: np.ndarray, settings: Settings, dtype: type = np.floa
     length = row_length(settings.dim)
     generator = np.random.default_rng([settings.seed, 0])
     tables = Tables(
-        input=aligned_zeros((len(counts), length), dtype),
+        input=aligned_zeros((len(counts) + ngram_rows, length), dtype),
         output=aligned_zeros((len(counts) + copied_rows, length), dtype),
         bias=aligned_zeros((len(counts) + copied_rows,), dtype),
     )

@@ -29,6 +29,7 @@ from nce_train.kernel.state import (
     POSITION,
     RANGE_END,
     TOKENS,
+    Bags,
     Noise,
     Plan,
     ShardRows,
@@ -37,6 +38,7 @@ from nce_train.kernel.state import (
     new_thread_arrays,
 )
 from nce_train.kernel.train import train_blocks
+from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.noise import noise_probability, noise_tables
 from nce_train.training.parameters import initial_tables, keep_probability
 from nce_train.training.settings import Settings
@@ -45,7 +47,9 @@ from nce_train.training.trainer import NO_LIMIT, Trainer
 ROWS_AT_ONCE = 2048  # rows that a thread combines at a time
 
 
-def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: Settings) -> RoundFactors:
+def round_factors(
+    counts: np.ndarray, noise_probability: np.ndarray, settings: Settings, bags: Bags | None = None
+) -> RoundFactors:
     """The factors m/K of all rows.
 
     Parameters
@@ -55,6 +59,8 @@ def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: S
         Of drawing each word as noise.
     settings : Settings
         Resolved: `shards` K, `round_tokens` R and `round_tau` τ are numbers.
+    bags : Bags, optional
+        The rows of each word where they have n-grams: a row is updated as often as all words that it is of.
 
     Returns
     -------
@@ -78,7 +84,8 @@ def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: S
         times = 1 + (shards - 1) / (1 + shards * updates / tau)
         return np.asarray(times / shards, np.float32)
 
-    return RoundFactors(factor(tokens * shares), factor(tokens * shares * contexts + draws))
+    rows = shares if bags is None else np.bincount(bags.rows, np.repeat(shares, np.diff(bags.starts)))
+    return RoundFactors(factor(tokens * rows), factor(tokens * shares * contexts + draws))
 
 
 def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
@@ -127,16 +134,11 @@ class ShardWorkspace:
     Memory is taken from the system only for rows that are touched.
     """
 
-    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int) -> None:
-        shape = base.input.shape
+    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int, bags: Bags | None = None) -> None:
         dtype = base.input.dtype.type
-        self.tables = Tables(
-            aligned_zeros(shape, dtype),
-            aligned_zeros(shape, dtype),
-            aligned_zeros(shape[:1], dtype),
-        )
+        self.tables = Tables(*(aligned_zeros(table.shape, dtype) for table in base))
         self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
-        self.thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise))
+        self.thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise), bags=bags)
 
     @property
     def shard_rows(self) -> ShardRows:
@@ -180,7 +182,7 @@ class BaseRounds(Trainer):
 
     Parameters
     ----------
-    stream, token_count, counts, settings
+    stream, token_count, counts, settings, ngrams
         See `Trainer`; the stream may be empty where the ids are elsewhere.
     cuts : list of (int, int)
         Where each shard begins and ends in the stream.
@@ -193,11 +195,12 @@ class BaseRounds(Trainer):
         counts: np.ndarray,
         settings: Settings,
         cuts: list[tuple[int, int]],
+        ngrams: NgramRows | None = None,
     ) -> None:
-        super().__init__(stream, token_count, counts, settings)
+        super().__init__(stream, token_count, counts, settings, ngrams)
         self.noise = noise_tables(counts, settings)
-        self.tables = initial_tables(counts, settings)
-        self._factors = round_factors(counts, noise_probability(counts, settings), settings)
+        self.tables = initial_tables(counts, settings, ngram_rows=0 if ngrams is None else len(ngrams.buckets))
+        self._factors = round_factors(counts, noise_probability(counts, settings), settings, self.bags)
         self._cuts = cuts
         self._next = [end for _, end in self._cuts]  # where each shard's next round begins
         self._rounds = 0
@@ -262,10 +265,17 @@ class RoundTrainer(BaseRounds):
     The settings' `threads` change only the time it takes. A round that is interrupted is begun anew.
     """
 
-    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
-        super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards))
+    def __init__(
+        self,
+        stream: np.ndarray,
+        token_count: int,
+        counts: np.ndarray,
+        settings: Settings,
+        ngrams: NgramRows | None = None,
+    ) -> None:
+        super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards), ngrams)
         self._shards = [
-            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim) for _ in range(settings.shards)
+            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim, self.bags) for _ in range(settings.shards)
         ]
         self._changed = [(shard.tables, shard.shard_rows) for shard in self._shards]
         self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
@@ -348,9 +358,9 @@ class RoundTrainer(BaseRounds):
 
     def _combine_rows(self, number: int) -> None:
         """Combine this thread's share of the rows."""
-        classes, threads = len(self.tables.input), int(self.settings.threads)
-        for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
-            combine(self.tables, self._changed, self._factors, first, min(classes, first + ROWS_AT_ONCE))
+        rows, threads = len(self.tables.input), int(self.settings.threads)  # the longest of the tables
+        for first in range(number * ROWS_AT_ONCE, rows, threads * ROWS_AT_ONCE):
+            combine(self.tables, self._changed, self._factors, first, first + ROWS_AT_ONCE)
 
     def _results(self) -> list[ShardResult]:
         return [

@@ -6,6 +6,7 @@
 import math
 import os
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from nce_train.arguments import is_plain_number
 from nce_train.control_groups import cpu_quota
 from nce_train.errors import InputError
+from nce_train.text.language import LANGUAGE_SHARE, share_of_letters
 from nce_train.text.token_rules import TokenRules
 
 HOGWILD_LR = 0.05
@@ -27,6 +29,7 @@ ROUND_TOKENS_AT_LEAST = 1000
 ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch
 ROUND_TAU = 60.0
+NGRAMS_OF_LANGUAGE = "5-5"
 # Rounds are known to be stable up to this learning rate, measured for 1,000 to 1,000,000 words (benchmarks/results/
 # margin.md), and up to twice the automatic tokens and tau, tried with 74,000 words
 STABLE_LR = 0.14
@@ -38,6 +41,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TOKENS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMG]?)\s*tokens|([kMG]))", re.ASCII)
 _EPOCHS = re.compile(r"(\d+(?:\.\d+)?)\s*epochs?", re.ASCII)
+_NGRAMS = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
+MOST_NGRAM = 50  # characters: longer ones are whole words and sentences
+MOST_BUCKETS = 2**24
 _MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
 _INIT = re.compile(rf"(zero)|(uniform|normal|truncated-normal)\(\s*{_NUMBER}\s*(/\s*dim)?\s*\)", re.ASCII)
@@ -81,6 +87,20 @@ def _paths(value: Any) -> Any:
     return [os.fspath(path) if isinstance(path, os.PathLike) else path for path in several]
 
 
+def _ngrams(value: Any) -> Any:
+    if value is False:  # what YAML 1.1 makes of off
+        return "off"
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if value in ("auto", "off"):
+        return value
+    match = _NGRAMS.fullmatch(value.strip()) if isinstance(value, str) else None
+    least, most = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
+    if not 1 <= least <= most <= MOST_NGRAM:
+        raise ValueError(f"it should be lengths such as 3-6 or 5, from 1 to {MOST_NGRAM}, or auto or off")
+    return f"{least}-{most}"
+
+
 def _not_empty(value: str) -> str:
     if not value:
         raise ValueError("it names no file (is a variable unset?)")
@@ -103,6 +123,7 @@ IntervalOrEpochs = Annotated[str, BeforeValidator(_interval_or_epochs)]
 File = Annotated[str, AfterValidator(_not_empty)]
 Paths = Annotated[list[File], BeforeValidator(_paths)]
 Initialiser = Annotated[str, BeforeValidator(_init)]
+Ngrams = Annotated[str, BeforeValidator(_ngrams)]
 
 
 class Settings(BaseModel):
@@ -135,6 +156,17 @@ class Settings(BaseModel):
         None, description="Read the vocabulary from this file (word<TAB>count) instead of counting."
     )
     # model
+    ngrams: Ngrams = Field(
+        "auto",
+        description="Learn vectors of the words' n-grams too, of so many characters, such as 3-6 or 5; off = of words "
+        f"only; auto = {NGRAMS_OF_LANGUAGE} where the words look like those of a language, else off.",
+    )
+    buckets: int = Field(
+        2_000_000,
+        ge=1,
+        le=MOST_BUCKETS,
+        description="Hash buckets that n-grams share; only those in use take room.",
+    )
     dim: int = Field(128, ge=1, le=4096, description="Length of the embedding vectors.")
     window: int = Field(5, ge=1, le=1000, description="Maximum distance of a context word from its centre (radius).")
     dynamic_window: Literal["block", "centre", "none"] = Field(
@@ -256,6 +288,14 @@ class Settings(BaseModel):
         return self
 
     @property
+    def ngram_lengths(self) -> tuple[int, int] | None:
+        """Characters of the shortest and the longest n-grams; None for words only. `ngrams` must not be auto."""
+        if self.ngrams == "off":
+            return None
+        least, _, most = self.ngrams.partition("-")
+        return int(least), int(most)
+
+    @property
     def token_rules(self) -> TokenRules:
         """The settings that decide what a token is and how it is spelled."""
         return TokenRules(self.tokens, self.lowercase, self.normalize)
@@ -263,7 +303,7 @@ class Settings(BaseModel):
     def resolved(self) -> "Settings":
         """The same settings with every `auto` and every `/dim` replaced by its number, `eval_set` by absolute paths.
 
-        But `round_tokens` and `round_tau`, which depend on the vocabulary: see `with_rounds`.
+        But `ngrams`, `round_tokens` and `round_tau`, which depend on the vocabulary: see `with_ngrams`, `with_rounds`.
         """
         return self.model_copy(
             update={
@@ -274,6 +314,13 @@ class Settings(BaseModel):
                 "eval_set": [os.path.abspath(path) for path in self.eval_set],  # resume may come from elsewhere
             }
         )
+
+    def with_ngrams(self, words: Sequence[str]) -> "Settings":
+        """The same settings with lengths or off where `ngrams` is auto, which depends on the words."""
+        if self.ngrams != "auto":
+            return self
+        chosen = NGRAMS_OF_LANGUAGE if share_of_letters(words) >= LANGUAGE_SHARE else "off"
+        return self.model_copy(update={"ngrams": chosen})
 
     def with_rounds(self, vocabulary: int, token_count: int) -> "Settings":
         """The same settings with numbers where `round_tokens` and `round_tau` are `auto`.

@@ -24,6 +24,8 @@ from nce_train.training.settings import Settings
 PRESETS = "nce_train.configs"
 # settings of earlier versions: files that still have them are read, with one warning
 _REMOVED = {"smoothing": "vectors are no longer smoothed after training"}
+# what settings were before there were such settings: in the config of a run or model, which has all of its version
+_BEFORE = {"ngrams": "off"}
 _warned: set[str] = set()
 # what gensim, word2vec.c and others call our settings
 _NAMES_ELSEWHERE = {
@@ -91,6 +93,21 @@ def without_removed(values: Mapping[str, Any], name: str) -> dict[str, Any]:
         reasons = "; ".join(f"{setting} is ignored, {_REMOVED[setting]}" for setting in removed)
         warnings.warn(f"{name} is of an earlier version: {reasons}.", NceTrainWarning, stacklevel=2)
     return {setting: value for setting, value in values.items() if setting not in _REMOVED}
+
+
+def settings_of_run(
+    config: str | os.PathLike[str] | Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings of a run or model, from its `config.yaml` or a mapping, with given ones in their place.
+
+    A run of an earlier version lacks settings that came later: they are what was usual before. Raises InputError as
+    `load_settings`.
+    """
+    values = config if isinstance(config, Mapping) else read_config(config)
+    missing = {name: value for name, value in _BEFORE.items() if name not in values}
+    if isinstance(config, Mapping):
+        return load_settings(None, {**missing, **config, **(given or {})})
+    return load_settings(config, {**missing, **(given or {})})
 
 
 def preset_names() -> list[str]:

@@ -30,6 +30,7 @@ from nce_train.kernel.state import (
     Plan,
     Tables,
 )
+from nce_train.training.ngram_rows import NgramRows, word_vectors
 from nce_train.training.noise import merging_pays
 from nce_train.training.observers import Observer, Pause
 from nce_train.training.parameters import keep_probability, keep_threshold
@@ -82,17 +83,29 @@ class Trainer(ABC):
     counts : int64 [vocabulary]
     settings : Settings
         Resolved.
+    ngrams : NgramRows, optional
+        The words' rows where they have n-grams.
     """
 
     tables: Tables
     noise: Noise
 
-    def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
+    def __init__(
+        self,
+        stream: np.ndarray,
+        token_count: int,
+        counts: np.ndarray,
+        settings: Settings,
+        ngrams: NgramRows | None = None,
+    ) -> None:
         if token_count * settings.epochs >= NO_LIMIT:
             raise InputError(f"{settings.epochs:,} epochs of {token_count:,} tokens cannot be counted; lower --epochs.")
         self.settings = settings
         self.stream = stream
         self.token_count = token_count
+        self.classes = len(counts)
+        self.ngrams = ngrams
+        self.bags = None if ngrams is None else ngrams.bags
         self.plan = kernel_plan(settings, counts)
         self.keep = keep_threshold(keep_probability(counts, settings.subsample))
         self.totals = Totals()
@@ -142,7 +155,7 @@ class Trainer(ABC):
 
     def start_with(self, fill: Callable[[Tables], None]) -> None:
         """Have the parameters changed before anything is trained; `fill` is given the classes' rows."""
-        fill(without_hot_rows(self.tables))
+        fill(without_hot_rows(self.tables, self.classes))
         self._settle()
 
     # --- the run --------------------------------------------------------------------------------------------------
@@ -185,7 +198,7 @@ class Trainer(ABC):
         finally:
             self._observers = ()  # which know the trainer: the tables are freed as soon as nobody needs them
         self.check()
-        return Trained(without_hot_rows(self.tables), self.totals, self.seconds)
+        return Trained(without_hot_rows(self.tables, self.classes), self.totals, self.seconds)
 
     def _run_to_the_end(self) -> None:
         while True:
@@ -209,16 +222,26 @@ class Trainer(ABC):
 
     def check(self) -> None:
         """Raise DivergedError when a parameter is infinite or not a number; no thread may be at work."""
-        if not all(np.isfinite(np.sum(table, dtype=np.float64)) for table in without_hot_rows(self.tables)):
+        if not all(
+            np.isfinite(np.sum(table, dtype=np.float64)) for table in without_hot_rows(self.tables, self.classes)
+        ):
             raise DivergedError(
                 _diverged(self.settings, "parameters became infinite or not a number", self.totals.blocks)
             )
+
+    def word_vectors(self) -> np.ndarray:
+        """The words' vectors, float32 [vocabulary, dim]: with n-grams the means of their rows, else views of these.
+
+        No thread may be at work.
+        """
+        settings = self.settings
+        return word_vectors(self.tables.input, self.bags, settings.dim, int(settings.threads))
 
     # --- to stop here and go on elsewhere -----------------------------------------------------------------------
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs, while no thread is at work. Parameters are views of `dim` columns, not copies."""
-        tables = without_hot_rows(self.tables)
+        tables = without_hot_rows(self.tables, self.classes)
         (last, last_seconds), (before, seconds_before) = self._last_reading, self._reading_before
         sums = (self.totals, last, before)
         return {
@@ -243,7 +266,7 @@ class Trainer(ABC):
         KeyError, ValueError
             When it is the state of another kind of trainer.
         """
-        tables, dim = without_hot_rows(self.tables), self.settings.dim
+        tables, dim = without_hot_rows(self.tables, self.classes), self.settings.dim
         fill(tables.input[:, :dim], state["input"])
         fill(tables.output[:, :dim], state["output"])
         fill(tables.bias, state["bias"])

@@ -162,7 +162,7 @@ def test_the_text_is_read_once(corpus, workers, reader_of, monkeypatch):
     vocabulary = reader.count()
     job = Job(settings, vocabulary, reader.parts)
     shards = reader.encode(job)
-    ClusterTrainer(workers, job, shards, vocabulary.counts, settings, print).compile()
+    ClusterTrainer(workers, job, shards, vocabulary.counts, settings, None, print).compile()
     owners = [{shards.part_owners[segment.part] for segment in segments} for segments in shards.segments]
     assert any(len(each) == 2 for each in owners)  # where the parts of the two workers meet
     assert sorted(parts_read, key=str) == sorted(((part.name, part.span) for part in reader.parts), key=str)

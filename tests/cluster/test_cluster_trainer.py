@@ -16,6 +16,8 @@ from nce_train.cluster.workers import assign_shards
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import list_sources
+from nce_train.training.ngram_rows import ngram_rows
+from nce_train.training.observers import Observer
 from nce_train.training.rounds import RoundTrainer
 from nce_train.training.settings import Settings
 
@@ -31,15 +33,16 @@ def trainers(corpus, workers, encoded):
 
     def make(**changes):
         values = {"dim": 20, "epochs": 2, "threads": 1, "num_sampled": 5, "subsample": 0.0, "round_tokens": 900}
-        values = {**values, "shards": 5, "min_count": 3, "deterministic": True, **changes}
+        values = {**values, "shards": 5, "min_count": 3, "ngrams": "off", "deterministic": True, **changes}
         settings = Settings(**values).resolved()
         settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
         counts = encoded.vocabulary.counts
-        on_threads = RoundTrainer(encoded.stream, encoded.token_count, counts, settings)
+        ngrams = ngram_rows(encoded.vocabulary.words, counts, settings)
+        on_threads = RoundTrainer(encoded.stream, encoded.token_count, counts, settings, ngrams)
         reader = CorpusReader(workers, list_sources(corpus), settings, lambda *_: None, part_bytes=20_000)
         job = Job(settings, encoded.vocabulary, reader.parts)
         messages = []
-        on_workers = ClusterTrainer(workers, job, reader.encode(job), counts, settings, messages.append)
+        on_workers = ClusterTrainer(workers, job, reader.encode(job), counts, settings, ngrams, messages.append)
         on_workers.compile()
         assert messages[0].startswith(f"a round trains {settings.shards} × ")
         return on_threads, on_workers
@@ -47,17 +50,13 @@ def trainers(corpus, workers, encoded):
     return make
 
 
-@pytest.fixture
-def frequent_polls(monkeypatch):
-    monkeypatch.setattr("nce_train.training.trainer.POLL_SECONDS", 0.0005)
-    monkeypatch.setattr("nce_train.training.trainer.CENTRES_PER_CALL", 80)
-
-
 def parameters(trainer):
     return [table.tobytes() for table in trainer.tables]
 
 
-@pytest.mark.parametrize("changes", [{}, {"max_steps": 900, "shards": 3, "unique": True}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"ngrams": "2-3", "buckets": 500}, {"max_steps": 900, "shards": 3, "unique": True}]
+)
 def test_same_bytes_as_on_threads(trainers, changes):
     on_threads, on_workers = trainers(**changes)
     expected = on_threads.run()
@@ -89,7 +88,7 @@ def drop_trainer(job):
 
 
 def test_held_out_losses_have_the_bits_of_one_machine_and_leave_training_unchanged(trainers, encoded):
-    on_threads, on_workers = trainers(dim=20)
+    on_threads, on_workers = trainers(dim=20, ngrams="3-4")
     counts = encoded.vocabulary.counts
     pairs = np.random.default_rng(2).integers(0, len(counts), (2, 7300))
     batches = list(nce_batches(*pairs, counts, on_threads.settings.model_dump()))
@@ -97,7 +96,7 @@ def test_held_out_losses_have_the_bits_of_one_machine_and_leave_training_unchang
 
     def measure_here(epoch):
         tables = on_threads.state()
-        parameters = tables["input"], tables["output"], tables["bias"]
+        parameters = on_threads.word_vectors(), tables["output"], tables["bias"]
         here.append([sum_of_nce_losses(batch, *parameters) for batch in batches])
 
     def measure_there(epoch):
@@ -112,33 +111,37 @@ def test_held_out_losses_have_the_bits_of_one_machine_and_leave_training_unchang
     assert parameters(on_workers) == parameters(on_threads)
 
 
-@pytest.mark.usefixtures("frequent_polls")
 def test_a_state_of_workers_resumes_on_threads_and_the_reverse(trainers):
     whole, on_workers = trainers()
     whole.run()
     on_threads, on_workers_again = trainers()
-    on_workers.run([Calling(on_poll=StopsAfter(on_workers, 2))])
+    on_workers.run([StopsAt(on_workers, 2 * 5 * 900)])
     assert not on_workers.finished
     on_threads.restore(on_workers.state())
-    on_threads.run([Calling(on_poll=StopsAfter(on_threads, 4))])
+    on_threads.run([StopsAt(on_threads, 4 * 5 * 900)])
     assert not on_threads.finished
     on_workers_again.restore(on_threads.state())
     assert on_workers_again.run().totals == whole.totals
     assert parameters(on_workers_again) == parameters(whole)
 
 
-class StopsAfter:
-    def __init__(self, trainer, rounds):
-        self.trainer, self.rounds = trainer, rounds
+class StopsAt(Observer):
+    """Stops a trainer after the round in which a number of tokens is reached, on a slow machine too."""
 
-    def __call__(self):
-        if int(self.trainer.state()["round"][0]) >= self.rounds:
+    def __init__(self, trainer, tokens):
+        self.trainer, self.tokens = trainer, tokens
+
+    def pause_at(self):
+        return self.tokens
+
+    def on_pause(self, pause):
+        if self.trainer.totals.tokens >= self.tokens:
             self.trainer.stop()
 
 
 def test_a_worker_that_has_missed_a_round_refuses_the_changes_of_the_next(encoded):
-    settings = Settings(deterministic=True, dim=20).resolved()
-    trainer = WorkerTrainer(encoded.vocabulary.counts, settings)
+    settings = Settings(deterministic=True, dim=20, ngrams="off").resolved()
+    trainer = WorkerTrainer(encoded.vocabulary, settings)
     rows = np.array([3, 5], np.int32)
     changed = RowValues((rows, rows[:1]), (np.ones((2, 20), np.float32), np.ones((1, 20), np.float32), rows[:1] * 1.0))
     shape = (len(encoded.vocabulary), 20)

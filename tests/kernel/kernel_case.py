@@ -106,7 +106,7 @@ class KernelCase:
         return train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, schedule, self.thread, blocks)
 
     def parameters(self):
-        tables = without_hot_rows(self.tables)
+        tables = without_hot_rows(self.tables, len(self.keep))
         return tables.input[:, : self.dim].copy(), tables.output[:, : self.dim].copy(), tables.bias.copy()
 
     def block(self):

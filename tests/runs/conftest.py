@@ -1,6 +1,11 @@
 """What several tests of runs share."""
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what tests share
 
 
 @pytest.fixture

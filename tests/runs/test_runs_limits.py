@@ -14,7 +14,7 @@ import pytest
 from nce_train.errors import InputError
 from nce_train.evaluation.analogies import answer_questions
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
-from nce_train.runs.limits import copies_beside, memory_at_peak, memory_needed, refuse_without_memory
+from nce_train.runs.limits import TableSizes, copies_beside, memory_at_peak, memory_needed, refuse_without_memory
 from nce_train.training.hogwild import HogwildTrainer
 from nce_train.training.settings_files import load_settings
 
@@ -30,8 +30,8 @@ def test_more_memory_than_there_is_is_refused_with_both_numbers():
     with pytest.raises(
         InputError, match=r"^1,000,000,000 words at dim 128 need [0-9,]{7,} MiB of memory, but only .* MiB"
     ):
-        refuse_without_memory(10**9, settings(), None)
-    refuse_without_memory(1000, settings(), None)
+        refuse_without_memory(TableSizes(10**9), settings(), None)
+    refuse_without_memory(TableSizes(1000), settings(), None)
 
 
 @pytest.mark.parametrize(("threads", "dim"), [(1, 128), (2, 128), (3, 50)])
@@ -40,7 +40,7 @@ def test_the_copies_of_hot_rows_are_in_the_memory_needed(threads, dim):
     trainer = HogwildTrainer(np.array([0, 1, -1], np.int32), 2, np.arange(vocabulary, 0, -1), chosen)
     copied = trainer.tables.output[vocabulary:].nbytes + sum(thread.hot_output.nbytes for thread in trainer.threads)
     copies = copies_beside(vocabulary, chosen, None)
-    told = memory_needed(vocabulary, chosen, copies) - memory_needed(vocabulary, chosen, 0)
+    told = memory_needed(TableSizes(vocabulary), chosen, copies) - memory_needed(TableSizes(vocabulary), chosen, 0)
     assert (copied > 0) == (threads > 1)
     assert copied <= told <= 2 * copied
 
@@ -87,7 +87,7 @@ def test_an_evaluation_takes_the_memory_that_is_told(rows, dim):
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     usual, evaluated = settings(dim=dim), settings(dim=dim, eval_every="1epoch")
-    told = memory_needed(rows, evaluated, 0) - memory_needed(rows, usual, 0)
+    told = memory_needed(TableSizes(rows), evaluated, 0) - memory_needed(TableSizes(rows), usual, 0)
     assert taken <= told
 
 
@@ -104,7 +104,7 @@ def test_a_batch_of_heldout_pairs_takes_the_memory_that_is_told(tmp_path):
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     usual = settings(dim=dim, num_sampled=500)
-    assert taken <= memory_needed(rows, chosen, 0) - memory_needed(rows, usual, 0)
+    assert taken <= memory_needed(TableSizes(rows), chosen, 0) - memory_needed(TableSizes(rows), usual, 0)
 
 
 def test_a_heldout_text_counts_with_all_its_files_and_unpacked(tmp_path):
@@ -115,16 +115,17 @@ def test_a_heldout_text_counts_with_all_its_files_and_unpacked(tmp_path):
         (tmp_path / "many" / name).write_bytes(text)
     (tmp_path / "one.txt.gz").write_bytes(gzip.compress(text, 0))  # as large as the text
     one, many, packed = (
-        memory_needed(1000, settings(heldout=str(tmp_path / name)), 0) for name in ("one.txt", "many", "one.txt.gz")
+        memory_needed(TableSizes(1000), settings(heldout=str(tmp_path / name)), 0)
+        for name in ("one.txt", "many", "one.txt.gz")
     )
     assert many - one >= 2 * 6 * len(text)
     assert packed - one >= 9 * 6 * len(text)
 
 
 def test_what_the_process_has_counts():
-    before = memory_at_peak(1000, settings(), None)
+    before = memory_at_peak(TableSizes(1000), settings(), None)
     there = np.ones(300 * 2**20, np.uint8)
-    assert memory_at_peak(1000, settings(), None) >= before + 100 * 2**20
+    assert memory_at_peak(TableSizes(1000), settings(), None) >= before + 100 * 2**20
     del there
 
 

@@ -7,22 +7,23 @@ import numpy as np
 import pytest
 
 from nce_train.errors import InputError
-from nce_train.kernel.state import Tables
-from nce_train.model_files import FILES, MANIFEST
+from nce_train.model_files import BIAS, FILES, INPUT, MANIFEST, NGRAM_BUCKETS, NGRAMS, OUTPUT, SUBWORD_FILES
 from nce_train.runs.model_directory import claim, default_output, save_model, sha256_of
 from nce_train.text.vocabulary import Vocabulary
 
 WORDS = Vocabulary(["a", "b", "c"], np.array([3, 2, 1]))
 
 
-def save(output, value, manifest=lambda: {"format": 1}):
-    tables = Tables(np.full((3, 16), value), np.full((3, 16), -value), np.full(3, value))
-    return save_model(output, tables, 5, WORDS, "dim: 5\n", [{"step": 1}], manifest)
+def save(output, value, manifest=lambda: {"format": 1}, with_ngrams=True):
+    arrays = {INPUT: np.full((3, 5), value), OUTPUT: np.full((3, 5), -value), BIAS: np.full(3, value)}
+    if with_ngrams:
+        arrays |= {NGRAMS: np.full((2, 5), value), NGRAM_BUCKETS: np.array([7, 3], np.int32)}
+    return save_model(output, arrays, WORDS, "dim: 5\n", [{"step": 1}], manifest)
 
 
-def written(output, value):
+def written(output, value, with_ngrams=True):
     claimed = claim(output, overwrite=True)
-    save(output, value)
+    save(output, value, with_ngrams=with_ngrams)
     claimed.close()
 
 
@@ -55,6 +56,14 @@ def test_files_and_manifest(tmp_path):
     np.testing.assert_array_equal(np.load(output / "output.npy", allow_pickle=False), np.full((3, 5), -1.5))
     files = json.loads((output / MANIFEST).read_text())["files"]
     assert files == {name: sha256_of(output / name) for name in FILES if name != MANIFEST}
+
+
+def test_a_model_without_ngrams_leaves_none_of_an_old_one(tmp_path):
+    output = tmp_path / "m.nce"
+    written(output, 1.5)
+    written(output, 2.5, with_ngrams=False)
+    assert set(contents(output)) == set(FILES) - set(SUBWORD_FILES)
+    assert set(json.loads((output / MANIFEST).read_text())["files"]) == set(FILES) - {*SUBWORD_FILES, MANIFEST}
 
 
 @pytest.mark.parametrize("failing", ["vocabulary", "manifest"])

@@ -8,17 +8,17 @@ import resource
 import shutil
 import signal
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
+from run_case import SETTINGS, Watcher, go, interrupt
 
 import nce_train
 from nce_train.api import train_or_resume
 from nce_train.errors import InputError, RunError
 from nce_train.runs import signals
 from nce_train.runs.estimate import estimate
-from nce_train.runs.limits import bytes_at_most
+from nce_train.runs.limits import TableSizes, bytes_at_most
 from nce_train.runs.state_file import FORMAT, checkpoint_files, newest_checkpoint, write_checkpoint
 from nce_train.training.settings_files import load_settings
 
@@ -26,81 +26,7 @@ pytestmark = pytest.mark.usefixtures("often")
 
 GENERATOR = np.random.default_rng(7)
 LINES = [" ".join(f"w{min(word, 299)}" for word in GENERATOR.zipf(1.3, 40)) for _ in range(2000)]
-SETTINGS = {"dim": 48, "threads": 1, "epochs": 8, "checkpoint_every": "1h", "log_every": 0.01}
 SAME = ("input.npy", "output.npy", "bias.npy", "vocab.tsv", "config.yaml")
-
-
-class Watcher:
-    """Remembers what it is told, and calls `at[event]` when told so for the first time."""
-
-    def __init__(self, **at):
-        self.notes, self.readings, self.heldout_losses, self.resumed_at, self.at = [], [], [], None, at
-        self.evaluations = []
-
-    def _happened(self, event):
-        if event in self.at:
-            self.at.pop(event)()
-
-    def note(self, sentence):
-        self.notes.append(sentence)
-        self._happened("note")
-
-    def scanning(self, done, total, phase):
-        self._happened("scanning")
-
-    def scanned(self, corpus):
-        pass
-
-    def compiling(self):
-        self._happened("compiling")
-
-    def training(self, done, total):
-        if done > total / 4:
-            self._happened("training")
-
-    def reading(self, reading, progress):
-        self.readings.append(reading.step)
-
-    def heldout(self, epoch, loss):
-        self.heldout_losses.append(loss)
-        self._happened("heldout")
-
-    def evaluated(self, tokens, report):
-        self.evaluations.append((tokens, report))
-
-    def evaluated_best(self, epoch, report):
-        self.evaluations.append((epoch, report))
-
-    def resumed(self, step, progress):
-        self.resumed_at = step
-
-    def saving(self, done, total):
-        self._happened("saving")
-
-    def finished(self, manifest):
-        pass
-
-
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def go(
-    output, *, watcher=None, corpus=None, resume=False, keep_checkpoint=False, overwrite=False, cache=False, **settings
-):
-    output = Path(output)
-    given = settings if resume else {**SETTINGS, **settings}
-    return train_or_resume(
-        corpus,
-        None if resume else output,
-        None,
-        given,
-        watcher or Watcher(),
-        resume=output if resume else None,
-        keep_checkpoint=keep_checkpoint,
-        overwrite=overwrite,
-        cache=cache,
-    )
 
 
 def contents(model):
@@ -656,10 +582,10 @@ def test_a_run_with_patience_takes_no_more_room_than_is_told(tmp_path, text, oth
 
     options = {**STOPPING, "patience": 3, "checkpoint_every": "5ktokens", "log_every": 3600}
     go(output, corpus=text, heldout=str(other_text), watcher=Measuring(), **options)
-    vocabulary = len((output / "vocab.tsv").read_text().splitlines())
+    sizes = TableSizes(len((output / "vocab.tsv").read_text().splitlines()))
     chosen = load_settings("default", {"patience": 3, "heldout": str(other_text), "dim": SETTINGS["dim"]})
-    assert max(taken) > bytes_at_most(vocabulary, load_settings("default", {"dim": SETTINGS["dim"]}))
-    assert max(taken) <= bytes_at_most(vocabulary, chosen) + 6 * 10_000  # what a run records beside its parameters
+    assert max(taken) > bytes_at_most(sizes, load_settings("default", {"dim": SETTINGS["dim"]}))
+    assert max(taken) <= bytes_at_most(sizes, chosen) + 6 * 10_000  # what a run records beside its parameters
 
 
 def test_a_run_out_of_patience_is_not_given_more_epochs(tmp_path, text, other_text):

@@ -16,7 +16,7 @@ from nce_train.runs.inputs import new_record
 from nce_train.runs.record import changed_settings
 from nce_train.training import settings as settings_module
 from nce_train.training.settings import Settings, parse_initialiser, parse_interval, usable_cpus
-from nce_train.training.settings_files import load_settings, preset_names, settings_table
+from nce_train.training.settings_files import load_settings, preset_names, settings_of_run, settings_table
 
 SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -212,6 +212,54 @@ def test_durations(text, seconds):
 )
 def test_checkpoint_intervals(text, parsed):
     assert parse_interval(load_settings(given={"checkpoint_every": text}).checkpoint_every) == parsed
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "lengths"),
+    [
+        ("5", "5-5", (5, 5)),
+        ("3-6", "3-6", (3, 6)),
+        (" 3 - 6 ", "3-6", (3, 6)),
+        (5, "5-5", (5, 5)),
+        ("off", "off", None),
+    ],
+)
+def test_lengths_of_ngrams(given, kept, lengths):
+    settings = load_settings(given={"ngrams": given})
+    assert (settings.ngrams, settings.ngram_lengths) == (kept, lengths)
+    assert settings.with_ngrams(["a1"]) == settings
+
+
+@pytest.mark.parametrize(
+    "given", ["6-3", "0-3", "0", "3-51", "-3", "3-", "on", "", "3-6-9", 2.5, True, None, [3, 6], "３"]
+)
+def test_other_ngrams_are_refused(given):
+    with pytest.raises(
+        InputError, match=r"^Setting ngrams cannot be .*: it should be lengths such as 3-6 or 5, from 1"
+    ):
+        load_settings(given={"ngrams": given})
+
+
+def test_yaml_off_is_off(tmp_path):
+    (tmp_path / "s.yaml").write_text("ngrams: off\n")
+    settings = load_settings(tmp_path / "s.yaml")
+    assert settings.ngrams == "off"
+    (tmp_path / "again.yaml").write_text(settings.to_yaml())
+    assert load_settings(tmp_path / "again.yaml") == settings
+
+
+def test_automatic_ngrams_follow_the_words():
+    auto = load_settings()
+    language, items = ["rose"] * 9 + ["item1"], ["rose"] * 8 + ["item1", "item2"]
+    assert [auto.with_ngrams(words).ngrams for words in (language, items)] == ["5-5", "off"]
+
+
+def test_runs_of_earlier_versions_have_no_ngrams(tmp_path):
+    (tmp_path / "config.yaml").write_text("dim: 20\n")
+    assert settings_of_run(tmp_path / "config.yaml").ngrams == "off"
+    assert settings_of_run({"dim": 20}, {"dim": 30}) == load_settings(given={"dim": 30, "ngrams": "off"})
+    assert settings_of_run({"dim": 20}, {"ngrams": "4"}).ngrams == "4-4"
+    assert settings_of_run({"ngrams": "3-6"}).ngrams == "3-6"
 
 
 @pytest.mark.parametrize("text", ["soon", "0s", "0M", "-5s", "5T", "", "M", True, -3, "500000", "0.1", 90])

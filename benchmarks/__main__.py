@@ -38,6 +38,10 @@ def main() -> None:
     parser.add_argument("--window", type=positive, default=5)
     parser.add_argument("--subsample", type=float, default=1e-4)
     parser.add_argument("--epochs", type=positive, help="for all; without it each preset's own, and 5 for the peers")
+    parser.add_argument(
+        "--ngrams", metavar="MIN-MAX|off", help="for all; without it each preset's own, and words for the peers"
+    )
+    parser.add_argument("--model", choices=["skipgram", "cbow"], help="for all; without it each preset's own")
     parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--presets", type=comma_list, default="default,fast,longer,quality")
     parser.add_argument("--no-cold", action="store_true", help="warm runs only, with this user's compile cache")
@@ -57,9 +61,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         scratch = Path(name)
         with plain_text(options.corpus, scratch) as (text, corpus):
-            task = Task(
-                text, scratch, options.threads, options.dim, options.window, options.subsample, options.epochs, sets
-            )
+            names = ("threads", "dim", "window", "subsample", "epochs", "ngrams", "model")
+            task = Task(text, scratch, sets=sets, **{name: getattr(options, name) for name in names})
             trainers, notes = chosen_trainers(options, task)
             notes += sets.notes
             if not trainers:

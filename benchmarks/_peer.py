@@ -14,7 +14,15 @@ def peer_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--subsample", type=float, default=1e-4)
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--min-count", type=int, default=5)
+    parser.add_argument("--model", choices=["skipgram", "cbow"], default="skipgram")
+    parser.add_argument("--ngrams", type=_lengths, default=(0, 0), metavar="MIN-MAX")
     return parser
+
+
+def _lengths(text: str) -> tuple[int, int]:
+    """`3-6` → (3, 6); `off` → (0, 0)."""
+    least, _, most = text.replace("off", "0").partition("-")
+    return int(least), int(most or least)
 
 
 def report(tokens_per_epoch: int, epochs: int, train_seconds: float, count_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Train fastText's skip-gram without sub-words on a text file: python -m benchmarks.peer_fasttext TEXT VECTORS …
+"""Train fastText on a text file: python -m benchmarks.peer_fasttext TEXT VECTORS --ngrams 3-6 …
 
 Run by `python -m benchmarks`, each time in a process of its own. fastText reads, counts and trains in one call and does
 not tell when counting ends. So the suite runs this twice: with `--epochs 0`, which gives the seconds without training,
@@ -24,9 +24,9 @@ def main() -> None:
     started = time.perf_counter()
     model = fasttext.train_unsupervised(
         options.text,
-        model="skipgram",
-        minn=0,
-        maxn=0,
+        model=options.model,
+        minn=options.ngrams[0],
+        maxn=options.ngrams[1],
         dim=options.dim,
         ws=options.window,
         minCount=options.min_count,
@@ -41,7 +41,7 @@ def main() -> None:
     words, counts = model.get_words(include_freq=True)
     wanted = [row for row, word in enumerate(words) if word != LINE_END]
     if options.epochs:
-        vectors = np.array(model.get_input_matrix())[wanted]
+        vectors = np.array([model.get_word_vector(words[row]) for row in wanted])
         Embeddings([words[row] for row in wanted], vectors).save(options.vectors, "word2vec")
     tokens = int(sum(counts[row] for row in wanted))
     report(tokens, options.epochs, max(seconds - options.count_seconds, 1e-9), options.count_seconds)

@@ -1,12 +1,13 @@
-"""Train gensim's Word2Vec on a text file: python -m benchmarks.peer_gensim TEXT VECTORS --dim 128 …
+"""Train gensim's Word2Vec or FastText on a text file: python -m benchmarks.peer_gensim TEXT VECTORS --dim 128 …
 
 Run by `python -m benchmarks`, each time in a process of its own. `corpus_file` is gensim's fastest way to read: the
 whole loop runs without Python.
 """
 
+import functools
 import time
 
-from gensim.models import Word2Vec
+from gensim.models import FastText, Word2Vec
 
 from benchmarks._peer import peer_parser, report
 
@@ -14,13 +15,15 @@ from benchmarks._peer import peer_parser, report
 def main() -> None:
     """Train, save, report."""
     options = peer_parser(__doc__).parse_args()
+    least, most = options.ngrams
+    kind = functools.partial(FastText, min_n=least, max_n=most) if most else Word2Vec
     started = time.perf_counter()
-    model = Word2Vec(
+    model = kind(
         vector_size=options.dim,
         window=options.window,
         min_count=options.min_count,
         workers=options.threads,
-        sg=1,
+        sg=int(options.model == "skipgram"),
         negative=options.negative,
         sample=options.subsample,
         alpha=options.lr,

@@ -33,11 +33,14 @@ class Task:
     window: int
     subsample: float
     epochs: int | None  # None: each preset's own, and the peers' 5
+    ngrams: str | None  # None: each preset's own, and none of the peers
+    model: str | None  # None: each preset's own, and skip-gram of the peers
     sets: EvaluationSets
 
     def options(self) -> list[str]:
         """The settings as options, by the names that the peers' modules share with `nce-train`."""
-        given = {name: getattr(self, name) for name in ("threads", "dim", "window", "subsample", "epochs")}
+        names = ("threads", "dim", "window", "subsample", "epochs", "ngrams", "model")
+        given = {name: getattr(self, name) for name in names}
         return [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--vocabularies", type=_numbers, default="74000,1000000,10000000")
     parser.add_argument("--dims", type=_numbers, default="128,300")
     options = parser.parse_args()
-    settings = Settings(deterministic=True, dim=options.dim, shards=options.shards, threads=1).resolved()
+    settings = Settings(deterministic=True, ngrams="off", dim=options.dim, shards=options.shards, threads=1).resolved()
     with (
         tempfile.TemporaryDirectory(prefix="benchmarks-") as name,
         plain_text(options.corpus, Path(name)) as (text, about),
@@ -176,7 +176,9 @@ def bytes_of_rows(inputs: float, outputs: float, dim: int) -> float:
 def _round_bytes(classes: int, dim: int, shards: int) -> dict[str, Any]:
     """Expected for a vocabulary whose k-th word has 1/(k + 2.7) of the tokens, and as many that round_tokens fits."""
     counts = np.maximum(1, 1e12 / (np.arange(classes) + 3.7)).astype(np.int64)
-    settings = Settings(deterministic=True, dim=dim, shards=shards).resolved().with_rounds(classes, 10**12)
+    settings = (
+        Settings(deterministic=True, ngrams="off", dim=dim, shards=shards).resolved().with_rounds(classes, 10**12)
+    )
     tokens = int(settings.round_tokens)
     shard = bytes_of_rows(*expected_touched(counts, settings, tokens), dim)
     out = bytes_of_rows(*expected_touched(counts, settings, shards * tokens), dim)

@@ -104,10 +104,10 @@ def read_both(cluster: Cluster, text: Path, copies: int, threads: int, scratch: 
 def rounds_of(cluster: Cluster, text: Path, dim: int, shards: int, rounds: int, scratch: Path) -> dict[str, float]:
     """What the coordinator's time of a round goes to, in seconds."""
     say("training rounds")
-    settings = Settings(deterministic=True, dim=dim, shards=shards, log_every=1e9).resolved()
+    settings = Settings(deterministic=True, ngrams="off", dim=dim, shards=shards, log_every=1e9).resolved()
     encoded: EncodedCorpus = cluster.encode(str(text), settings, None, None, scratch, _tell_nobody)
     settings = settings.with_rounds(len(encoded.vocabulary), encoded.token_count)
-    trainer = cluster.trainer(encoded, settings)
+    trainer = cluster.trainer(encoded, settings, None)
     trainer.compile()
     seconds: list[dict[str, float]] = []
     busy: dict[str, float] = defaultdict(float)  # seconds of training by worker, in this round

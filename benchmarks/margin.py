@@ -98,7 +98,7 @@ def _zipf(generator: np.random.Generator, words: int, shape: tuple[int, int]) ->
 def losses(stream: np.ndarray, counts: np.ndarray, threads: int, **changes: Any) -> dict[str, Any]:
     """The loss of the last quarter: of threads that share parameters, and of rounds at the learning rates."""
     tokens = int(counts.sum())
-    chosen = Settings(epochs=1, threads=threads, **changes)
+    chosen = Settings(epochs=1, ngrams="off", threads=threads, **changes)
     rounds = chosen.model_copy(update={"deterministic": True}).resolved().with_rounds(len(counts), tokens)
     say(f"{len(counts):,} words, {rounds.shards} shards of {rounds.round_tokens:,} tokens a round")
     return {

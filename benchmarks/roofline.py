@@ -74,7 +74,13 @@ def peaks(threads: int) -> dict[str, float | None]:
 
 def chosen(options: argparse.Namespace, **changes: int) -> Settings:
     """The preset's settings with those of the command line."""
-    given = {"dim": options.dim, "window": options.window, "epochs": options.epochs, "threads": options.threads}
+    given = {
+        "ngrams": "off",
+        "dim": options.dim,
+        "window": options.window,
+        "epochs": options.epochs,
+        "threads": options.threads,
+    }
     return load_settings(options.preset, {**given, **changes}).resolved()
 
 

@@ -141,9 +141,8 @@ def _train(
         settings += ["--min-count", min_count]
     manifest = train(text, scratch / "model.nce", *settings, "--threads", threads, "--seed", seed)
     kept = ("tokens", "vocabulary", "tokens_per_second", "timings", "process")
-    return {key: manifest[key] for key in kept} | {
-        "parameter_bytes": 4 * manifest["vocabulary"] * (2 * options.dim + 1)
-    }
+    tables = [scratch / "model.nce" / name for name in manifest["files"] if name.endswith(".npy")]
+    return {key: manifest[key] for key in kept} | {"parameter_bytes": sum(path.stat().st_size for path in tables)}
 
 
 def _size_row(runs: Runs) -> list[str]:

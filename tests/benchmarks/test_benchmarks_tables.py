@@ -72,7 +72,7 @@ def test_a_cold_run_starts_with_empty_caches_and_a_warm_one_with_those(tmp_path)
     earlier.touch()
     options = Namespace(presets=["default"], peers=[], gensim_lr=[], no_cold=False)
     with plain_text(Path(str(SAMPLE / "sample.txt.xz")), tmp_path) as (text, _):
-        task = Task(text, tmp_path, 2, 16, 5, 1e-4, 1, EvaluationSets({}, []))
+        task = Task(text, tmp_path, 2, 16, 5, 1e-4, 1, None, None, EvaluationSets({}, []))
         (cold, warm), _ = chosen_trainers(options, task)
         assert (cold.name, warm.name) == ("nce-train default, cold", "nce-train default, warm")
         found = cold.train(1)

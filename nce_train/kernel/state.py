@@ -21,8 +21,9 @@ HOT_ROWS, HOT_START, HOT_EVERY = range(3)
 # places in a row of ThreadArrays.hot_tiers
 TIER_END, TIER_BLOCKS = range(2)
 NO_TIERS = np.zeros((0, 2), np.int64)
-# places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it
-CENTRE_ID, BEFORE, AFTER = range(3)
+# places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it; with
+# CBOW BEFORE and AFTER are about its target (see `kernel.targets`), and its contexts are in the last two
+CENTRE_ID, BEFORE, AFTER, CONTEXTS_BEFORE, CONTEXTS_AFTER = range(5)
 # places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words
 NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE = range(4)
 # places in Blocks.parts, about a panel's list of rows: where the rows of the first half only end, where the noise rows
@@ -37,7 +38,7 @@ class Tables(NamedTuple):
     are counted in `rows`.
     """
 
-    input: np.ndarray  # float [classes, length]
+    input: np.ndarray  # float [classes, length]; with sub-words the rows of n-grams follow
     output: np.ndarray  # float [rows, length]
     bias: np.ndarray  # float [rows]
 
@@ -73,8 +74,48 @@ class Bags(NamedTuple):
     rows: np.ndarray  # int32 [n]
 
     def longest(self) -> int:
-        """The most rows that a word has."""
+        """The most rows that a centre's vector is the mean of."""
         return int(np.diff(self.starts).max())
+
+
+class ContextWords(NamedTuple):
+    """CBOW: the mean of the rows of its contexts is a centre's vector, and the centre's own word its target."""
+
+    shares: np.ndarray  # float64 [2 window + 1]: see `context_shares`
+
+    def longest(self) -> int:
+        """The most rows that a centre's vector is the mean of."""
+        return len(self.shares) - 1
+
+
+class ContextBags(NamedTuple):
+    """CBOW with sub-words: as `ContextWords`, of all rows of the contexts' words together."""
+
+    shares: np.ndarray  # float64 [2 window + 1]: see `context_shares`
+    starts: np.ndarray  # int64 [classes + 1]: where each word's rows begin
+    rows: np.ndarray  # int32 [n]
+
+    def longest(self) -> int:
+        """The most rows that a centre's vector is the mean of."""
+        return (len(self.shares) - 1) * int(np.diff(self.starts).max())
+
+
+def context_shares(window: int, corrected: bool) -> np.ndarray:
+    """What each row takes of the step of a vector that CBOW has composed, by the number of the centre's contexts.
+
+    Either the whole step, as word2vec and fastText have it, or, where `corrected`, the step divided by the number of
+    contexts, as the gradient of a mean of words is (O. Irsoy, A. Benton and K. Stratos: "Corrected CBOW Performs as
+    well as Skip-gram", 2021).
+
+    Returns
+    -------
+    float64 [2 window + 1]
+    """
+    contexts = np.arange(2 * window + 1)
+    return 1 / np.maximum(contexts, 1) if corrected else np.ones(len(contexts))
+
+
+AnyBags = Bags | ContextWords | ContextBags
 
 
 class ShardRows(NamedTuple):
@@ -85,10 +126,10 @@ class ShardRows(NamedTuple):
 
     base: Tables  # what is copied
     noise: Noise
-    input_place: np.ndarray  # int32 [classes]: where a word's copy stands, -1 where there is none
-    output_place: np.ndarray  # int32 [classes]
+    input_place: np.ndarray  # int32 [input rows]: where a row's copy stands, -1 where there is none
+    output_place: np.ndarray  # int32 [output rows]
     used: np.ndarray  # int64 [2]: copies of input rows, of output rows
-    to_copy: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
+    to_copy: np.ndarray  # int32 [2, 2, capacity]: by side and table, rows that are still to be copied
     num_to_copy: np.ndarray  # int64 [2, 2]
 
 
@@ -99,7 +140,7 @@ class Blocks(NamedTuple):
     lr: np.ndarray  # float64 [2]
     bag_ends: np.ndarray  # int64 [2, padded block + 1]: where the bag of each centre ends in `bag_rows`
     bag_rows: np.ndarray  # int32 [2, rows of a block's bags]: rows of the input table; none without bags
-    centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
+    centre_numbers: np.ndarray  # int32 [2, 5, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
     parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
     noise_rows: np.ndarray  # int32 [2, S + 1]: the rows of the different noise words
@@ -139,7 +180,7 @@ class ThreadArrays(NamedTuple):
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     shard_rows: ShardRows | None  # where it trains a shard of a round
-    bags: Bags | None  # where vectors are composed; shared by all threads
+    bags: AnyBags | None  # where vectors are composed; shared by all threads
     seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
     blocks: Blocks
     scratch: Scratch
@@ -154,7 +195,7 @@ def new_thread_arrays(
     hot_start: int = 0,
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
-    bags: Bags | None = None,
+    bags: AnyBags | None = None,
 ) -> ThreadArrays:
     """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
 
@@ -163,8 +204,8 @@ def new_thread_arrays(
     `hot_tiers` says how many hot rows the thread has copies of, and how often they are merged; the copies are in the
     table from row `hot_start` on.
 
-    With `copied`, it trains a shard of a round, on copies of the rows of these. With `bags`, a centre's vector is the
-    mean of its word's rows.
+    With `copied`, it trains a shard of a round, on copies of the rows of these. `bags` says what a centre's vector is
+    the mean of, and with it the model: its word's row alone where it is None.
     """
     panels = -(-plan.block_size // PANEL)
     padded_block = panels * PANEL
@@ -195,7 +236,7 @@ def new_thread_arrays(
             lr=np.zeros(2, np.float64),
             bag_ends=np.zeros((2, padded_block + 1), np.int64),
             bag_rows=np.zeros((2, bag_capacity), np.int32),
-            centre_numbers=np.zeros((2, 3, padded_block), np.int32),
+            centre_numbers=np.zeros((2, 5, padded_block), np.int32),
             rows=np.zeros((2, panels, row_capacity), np.int32),
             parts=np.zeros((2, panels, 5), np.int64),
             noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
@@ -217,12 +258,11 @@ def new_thread_arrays(
 
 
 def _new_shard_rows(base: Tables, noise: Noise, capacity: int) -> ShardRows:
-    classes = len(base.input)
     return ShardRows(
         base=base,
         noise=noise,
-        input_place=np.full(classes, -1, np.int32),
-        output_place=np.full(classes, -1, np.int32),
+        input_place=np.full(len(base.input), -1, np.int32),
+        output_place=np.full(len(base.output), -1, np.int32),
         used=np.zeros(2, np.int64),
         to_copy=np.zeros((2, 2, capacity), np.int32),
         num_to_copy=np.zeros((2, 2), np.int64),

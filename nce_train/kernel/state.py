@@ -24,8 +24,9 @@ NO_TIERS = np.zeros((0, 2), np.int64)
 # places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it; with
 # CBOW BEFORE and AFTER are about its target (see `kernel.targets`), and its contexts are in the last two
 CENTRE_ID, BEFORE, AFTER, CONTEXTS_BEFORE, CONTEXTS_AFTER = range(5)
-# places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words
-NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE = range(4)
+# places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words; with bags, how many
+# there are, one for each centre or with CBOW for each word of the block, and how many words are before the first centre
+NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE, NUM_BAGS, NUM_BAGS_BEFORE = range(6)
 # places in Blocks.parts, about a panel's list of rows: where the rows of the first half only end, where the noise rows
 # begin, where the rows of both halves end, how many rows there are; and the first context's place relative to the panel
 LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
@@ -74,7 +75,7 @@ class Bags(NamedTuple):
     rows: np.ndarray  # int32 [n]
 
     def longest(self) -> int:
-        """The most rows that a centre's vector is the mean of."""
+        """The most rows that a word has."""
         return int(np.diff(self.starts).max())
 
 
@@ -84,8 +85,8 @@ class ContextWords(NamedTuple):
     shares: np.ndarray  # float64 [2 window + 1]: see `context_shares`
 
     def longest(self) -> int:
-        """The most rows that a centre's vector is the mean of."""
-        return len(self.shares) - 1
+        """The most rows that a word has."""
+        return 1
 
 
 class ContextBags(NamedTuple):
@@ -96,8 +97,8 @@ class ContextBags(NamedTuple):
     rows: np.ndarray  # int32 [n]
 
     def longest(self) -> int:
-        """The most rows that a centre's vector is the mean of."""
-        return (len(self.shares) - 1) * int(np.diff(self.starts).max())
+        """The most rows that a word has."""
+        return int(np.diff(self.starts).max())
 
 
 def context_shares(window: int, corrected: bool) -> np.ndarray:
@@ -136,10 +137,10 @@ class ShardRows(NamedTuple):
 class Blocks(NamedTuple):
     """The current and the next block: first index 0 or 1."""
 
-    counts: np.ndarray  # int64 [2, 4]: see NUM_CENTRES …
+    counts: np.ndarray  # int64 [2, 6]: see NUM_CENTRES …
     lr: np.ndarray  # float64 [2]
-    bag_ends: np.ndarray  # int64 [2, padded block + 1]: where the bag of each centre ends in `bag_rows`
-    bag_rows: np.ndarray  # int32 [2, rows of a block's bags]: rows of the input table; none without bags
+    bag_ends: np.ndarray  # int64 [2, words + 1]: where the rows of each centre, or with CBOW word, end in `bag_rows`
+    bag_rows: np.ndarray  # int32 [2, rows of a block's words]: rows of the input table; none without bags
     centre_numbers: np.ndarray  # int32 [2, 5, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
     parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
@@ -152,7 +153,8 @@ class Scratch(NamedTuple):
 
     centres: np.ndarray  # float [padded block, width]: the vectors before the step
     composed: np.ndarray  # float [padded block, width]: with bags, the vectors; the step adds to them
-    places: np.ndarray  # int32 [padded block]: their rows, 0, 1, …
+    word_sums: np.ndarray  # float [words, width]: with CBOW, of the rows of each word; then what is added to each
+    places: np.ndarray  # int32 [words]: the rows of these two, 0, 1, …
     packed: np.ndarray  # float [width · PANEL]
     logits: np.ndarray  # float [panels, row capacity, PANEL]
     weights: np.ndarray  # float [row capacity, PANEL]
@@ -215,8 +217,9 @@ def new_thread_arrays(
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
     hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
-    bag_capacity = 0 if bags is None else padded_block * bags.longest()
-    kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
+    words = padded_block + 2 * plan.window
+    bag_capacity = 0 if bags is None else words * bags.longest()
+    kept_capacity = max(kept_capacity, 4 * words)
     return ThreadArrays(
         cursor=np.zeros(CURSOR_SIZE, np.int64),
         random=np.array([random_state], np.uint64),
@@ -232,9 +235,9 @@ def new_thread_arrays(
         bags=bags,
         seen=np.zeros(seen_size, np.int32),
         blocks=Blocks(
-            counts=np.zeros((2, 4), np.int64),
+            counts=np.zeros((2, 6), np.int64),
             lr=np.zeros(2, np.float64),
-            bag_ends=np.zeros((2, padded_block + 1), np.int64),
+            bag_ends=np.zeros((2, words + 1), np.int64),
             bag_rows=np.zeros((2, bag_capacity), np.int32),
             centre_numbers=np.zeros((2, 5, padded_block), np.int32),
             rows=np.zeros((2, panels, row_capacity), np.int32),
@@ -245,7 +248,8 @@ def new_thread_arrays(
         scratch=Scratch(
             centres=aligned_zeros((padded_block, width), dtype),
             composed=aligned_zeros((padded_block, width), dtype),
-            places=np.arange(padded_block, dtype=np.int32),
+            word_sums=aligned_zeros((words, width), dtype),
+            places=np.arange(words, dtype=np.int32),
             packed=aligned_zeros((width * PANEL,), dtype),
             logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
             weights=aligned_zeros((row_capacity, PANEL), dtype),

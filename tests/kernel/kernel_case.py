@@ -14,6 +14,7 @@ from nce_train.kernel.state import (
     CONTEXTS_AFTER,
     CONTEXTS_BEFORE,
     LINE_END,
+    NUM_NOISE,
     RADIUS_PER_BLOCK,
     RANGE_END,
     Bags,
@@ -147,7 +148,7 @@ class KernelCase:
     def block(self):
         """The block that the last call of one block was about, read from what the thread has kept of it."""
         thread = self.thread
-        centres, _, tries, noise = (int(number) for number in thread.blocks.counts[0])
+        centres, _, tries, noise = (int(number) for number in thread.blocks.counts[0, : NUM_NOISE + 1])
         ids = thread.blocks.centre_numbers[0, CENTRE_ID, :centres]
         contexts = self.cbow_contexts(centres) if self.cbow else self.contexts(centres, noise)
         times = thread.blocks.noise_times[0, :noise].astype(int)

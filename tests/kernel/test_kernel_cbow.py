@@ -17,8 +17,6 @@ from nce_train.kernel.state import (
     PAIRS,
     RADIUS_FIXED,
     RADIUS_PER_CENTRE,
-    ContextBags,
-    ContextWords,
     context_shares,
 )
 

@@ -22,7 +22,7 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from nce_train.kernel.inlining import inner
+from nce_train.kernel.inlining import in_place, inner
 from nce_train.kernel.row_places import input_row
 from nce_train.kernel.row_sums import add_to_each, scale_change, sum_rows
 from nce_train.kernel.rows import prefetch_row
@@ -153,15 +153,15 @@ def _centre_vectors(bags, table, side, blocks, scratch):
     if is_cbow(bags):
 
         def compose_of_words(bags, table, side, blocks, scratch):
-            ends, rows = blocks.bag_ends[side], blocks.bag_rows[side]
+            ends, rows, word_sums = blocks.bag_ends[side], blocks.bag_rows[side], _word_sums(scratch)
             for word in range(blocks.counts[side, NUM_BAGS]):
                 begin, end = ends[word], ends[word + 1]
-                sum_rows(table, rows, begin, end, end, 1.0, scratch.word_sums, word)
+                sum_rows(table, rows, begin, end, end, 1.0, word_sums, word)
             for g in range(blocks.counts[side, NUM_CENTRES]):
                 begin, own, end = _contexts(blocks, side, g)
                 size = ends[end] - ends[begin] - (ends[own + 1] - ends[own])
                 factor = 1.0 / max(size, 1)  # the vector of a centre without contexts is 0, and not used
-                sum_rows(scratch.word_sums, scratch.places, begin, end, own, factor, scratch.composed, g)
+                sum_rows(word_sums, scratch.places, begin, end, own, factor, scratch.composed, g)
             return scratch.composed, scratch.places
 
         return compose_of_words
@@ -184,15 +184,15 @@ def _add_to_bags(bags, table, side, blocks, scratch):
     if is_cbow(bags):
 
         def add_to_words(bags, table, side, blocks, scratch):
-            ends, rows = blocks.bag_ends[side], blocks.bag_rows[side]
-            scratch.word_sums[:] = 0
+            ends, rows, word_sums = blocks.bag_ends[side], blocks.bag_rows[side], _word_sums(scratch)
+            word_sums[:] = 0
             for g in range(blocks.counts[side, NUM_CENTRES]):
                 begin, own, end = _contexts(blocks, side, g)
                 scale_change(scratch.composed, scratch.centres, bags.shares[end - begin - 1], g)
-                add_to_each(scratch.word_sums, scratch.places, begin, end, own, scratch.composed, g)
+                add_to_each(word_sums, scratch.places, begin, end, own, scratch.composed, g)
             for word in range(blocks.counts[side, NUM_BAGS]):
                 begin, end = ends[word], ends[word + 1]
-                add_to_each(table, rows, begin, end, end, scratch.word_sums, word)
+                add_to_each(table, rows, begin, end, end, word_sums, word)
 
         return add_to_words
 
@@ -212,3 +212,9 @@ def _contexts(blocks, side, centre):
     own = blocks.counts[side, NUM_BAGS_BEFORE] + centre
     numbers = blocks.centre_numbers[side]
     return own - numbers[CONTEXTS_BEFORE, centre], own, own + numbers[CONTEXTS_AFTER, centre] + 1
+
+
+@in_place
+def _word_sums(scratch):
+    """A row for each word of a block, behind the vectors of its centres."""
+    return scratch.composed[scratch.centres.shape[0] :]

@@ -1,24 +1,31 @@
-"""Sums of a table's rows, and rows added to many of them, a vector at a time.
+"""Sums of a table's rows, and a row added to many of them, as vector instructions.
 
-The NumPy twins are in `tests/kernel/test_kernel_tiles.py`.
+Only the first numbers of a row are used, as many as the other table's rows have, a multiple of LANES. The NumPy twins
+are in `tests/kernel/test_kernel_tiles.py`.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nce_train.kernel.inlining import inner
-from nce_train.kernel.vectors import I64, LANES, inlined, load, offset, splat, store
+from nce_train.kernel.inlining import in_place
+from nce_train.kernel.sizes import TILE
+from nce_train.kernel.vectors import I64, LANES, load, offset, outlined, splat, store
+
+# Vectors of columns that are summed side by side. One at a time, each sum would wait for its last addition, and the
+# loop over a few rows would cost more than its body.
+_TILES = (2 * TILE, 2, 1)
 
 
-@inner
+@in_place
 def sum_rows(source, rows, begin, end, skipped, factor, target, place):
     """target[place] = factor · Σ source[rows[r]] over begin <= r < end, r ≠ skipped.
 
     Parameters
     ----------
-    source : float [>= max(rows) + 1, >= width]
+    source : float [> every row, >= width]
     rows : int32 [>= end]
     begin, end : int
     skipped : int
@@ -27,73 +34,97 @@ def sum_rows(source, rows, begin, end, skipped, factor, target, place):
     target : float [> place, width], written
     place : int
     """
-    for column in range(0, target.shape[1], LANES):
-        _sum_vector(source, rows, begin, end, skipped, factor, target, place, column)
+    _sum_rows(source, rows, np.int64(begin), np.int64(end), np.int64(skipped), factor, target, np.int64(place))
 
 
-@inner
+@in_place
 def add_to_each(target, rows, begin, end, skipped, source, place):
-    """target[rows[r]] += source[place] for each begin <= r < end, r ≠ skipped; a row may occur twice.
+    """target[rows[r]] += source[place] for each begin <= r < end, r ≠ skipped. A row may occur twice.
 
-    Parameters are as in `sum_rows`; the width is that of `source`.
+    Parameters are as in `sum_rows`; `source` has `width` columns, `target` at least as many.
     """
-    for column in range(0, source.shape[1], LANES):
-        _add_vector(target, rows, begin, end, skipped, source, place, column)
+    _add_to_each(target, rows, np.int64(begin), np.int64(end), np.int64(skipped), source, np.int64(place))
 
 
-@inner
+@in_place
 def scale_change(after, before, factor, place):
-    """after[place] = factor · (after[place] − before[place])."""
-    for column in range(0, before.shape[1], LANES):
-        _scale_change(after, before, factor, place, column)
+    """after[place] = factor · (after[place] − before[place]); both tables have the same width."""
+    _scale_change(after, before, factor, np.int64(place))
 
 
 @intrinsic
-def _sum_vector(typing, source, rows, begin, end, skipped, factor, target, place, column):
-    def sum_vector(builder, source, rows, begin, end, skipped, factor, target, place, column):
+def _sum_rows(typing, source, rows, begin, end, skipped, factor, target, place):
+    def sum_rows(builder, source, rows, begin, end, skipped, factor, target, place):
         vector = source.vector()
-        total = cgutils.alloca_once(builder, vector)
-        builder.store(ir.Constant(vector, [0.0] * LANES), total)
+        factors = _splat_as(builder, factor, vector)
 
-        def add(pointer):
-            builder.store(builder.fadd(builder.load(total), load(builder, pointer, vector)), total)
+        def tile(column, vectors):
+            sums = [cgutils.alloca_once(builder, vector) for _ in range(vectors)]
+            for total in sums:
+                builder.store(ir.Constant(vector, [0.0] * LANES), total)
 
-        _for_each_row(builder, source, rows, begin, end, skipped, column, add)
-        scaled = builder.fmul(builder.load(total), _splat_as(builder, factor, vector))
-        store(builder, scaled, offset(builder, target.row(place), column))
+            def add(pointer):
+                for v, total in enumerate(sums):
+                    numbers = load(builder, offset(builder, pointer, v * LANES), vector)
+                    builder.store(builder.fadd(builder.load(total), numbers), total)
+
+            _each_row(builder, source, rows, begin, end, skipped, column, add)
+            pointer = offset(builder, target.row(place), column)
+            for v, total in enumerate(sums):
+                store(builder, builder.fmul(builder.load(total), factors), offset(builder, pointer, v * LANES))
+
+        _write_tiles(builder, target.width, tile)
 
     index = types.int64
-    arguments = source, rows, index, index, index, types.float64, target, index, index
-    return types.none(*arguments), inlined(sum_vector)
+    return types.none(source, rows, index, index, index, types.float64, target, index), outlined(sum_rows)
 
 
 @intrinsic
-def _add_vector(typing, target, rows, begin, end, skipped, source, place, column):
-    def add_vector(builder, target, rows, begin, end, skipped, source, place, column):
+def _add_to_each(typing, target, rows, begin, end, skipped, source, place):
+    def add_to_each(builder, target, rows, begin, end, skipped, source, place):
         vector = target.vector()
-        addend = load(builder, offset(builder, source.row(place), column), vector)
 
-        def add(pointer):
-            store(builder, builder.fadd(load(builder, pointer, vector), addend), pointer)
+        def tile(column, vectors):
+            pointer = offset(builder, source.row(place), column)
+            addends = [load(builder, offset(builder, pointer, v * LANES), vector) for v in range(vectors)]
 
-        _for_each_row(builder, target, rows, begin, end, skipped, column, add)
+            def add(pointer):
+                for v, addend in enumerate(addends):
+                    numbers = offset(builder, pointer, v * LANES)
+                    store(builder, builder.fadd(load(builder, numbers, vector), addend), numbers)
+
+            _each_row(builder, target, rows, begin, end, skipped, column, add)
+
+        _write_tiles(builder, source.width, tile)
 
     index = types.int64
-    return types.none(target, rows, index, index, index, source, index, index), inlined(add_vector)
+    return types.none(target, rows, index, index, index, source, index), outlined(add_to_each)
 
 
 @intrinsic
-def _scale_change(typing, after, before, factor, place, column):
-    def scale_change(builder, after, before, factor, place, column):
+def _scale_change(typing, after, before, factor, place):
+    def scale_change(builder, after, before, factor, place):
         vector = after.vector()
-        new, old = (offset(builder, table.row(place), column) for table in (after, before))
-        change = builder.fsub(load(builder, new, vector), load(builder, old, vector))
-        store(builder, builder.fmul(change, _splat_as(builder, factor, vector)), new)
+        factors = _splat_as(builder, factor, vector)
+        with cgutils.for_range_slice(builder, I64(0), before.width, I64(LANES), I64) as (column, _):
+            new, old = (offset(builder, table.row(place), column) for table in (after, before))
+            change = builder.fsub(load(builder, new, vector), load(builder, old, vector))
+            store(builder, builder.fmul(change, factors), new)
 
-    return types.none(after, before, types.float64, types.int64, types.int64), inlined(scale_change)
+    return types.none(after, before, types.float64, types.int64), outlined(scale_change)
 
 
-def _for_each_row(builder, table, rows, begin, end, skipped, column, use):
+def _write_tiles(builder, width, tile):
+    """Write the loops over the columns; calls tile(first column, vectors)."""
+    start = I64(0)
+    for vectors in _TILES:
+        stop = builder.and_(width, I64(-vectors * LANES))
+        with cgutils.for_range_slice(builder, start, stop, I64(vectors * LANES), I64) as (column, _):
+            tile(column, vectors)
+        start = stop
+
+
+def _each_row(builder, table, rows, begin, end, skipped, column, use):
     """Write the two loops before and behind the skipped row; `use` takes the address of a row's `column`."""
     for first, last in ((begin, skipped), (builder.add(skipped, I64(1)), end)):
         with cgutils.for_range_slice(builder, first, last, I64(1), I64) as (place, _):

@@ -152,9 +152,8 @@ class Scratch(NamedTuple):
     """What one step writes and reads."""
 
     centres: np.ndarray  # float [padded block, width]: the vectors before the step
-    composed: np.ndarray  # float [padded block, width]: with bags, the vectors; the step adds to them
-    word_sums: np.ndarray  # float [words, width]: with CBOW, of the rows of each word; then what is added to each
-    places: np.ndarray  # int32 [words]: the rows of these two, 0, 1, …
+    composed: np.ndarray  # float [padded block + words, width]: with bags, the vectors, and with CBOW sums by word
+    places: np.ndarray  # int32 [words]: rows of `composed`, 0, 1, …
     packed: np.ndarray  # float [width · PANEL]
     logits: np.ndarray  # float [panels, row capacity, PANEL]
     weights: np.ndarray  # float [row capacity, PANEL]
@@ -247,8 +246,7 @@ def new_thread_arrays(
         ),
         scratch=Scratch(
             centres=aligned_zeros((padded_block, width), dtype),
-            composed=aligned_zeros((padded_block, width), dtype),
-            word_sums=aligned_zeros((words, width), dtype),
+            composed=aligned_zeros((padded_block + words, width), dtype),
             places=np.arange(words, dtype=np.int32),
             packed=aligned_zeros((width * PANEL,), dtype),
             logits=aligned_zeros((panels, row_capacity, PANEL), dtype),

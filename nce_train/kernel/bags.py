@@ -1,33 +1,54 @@
-"""A centre's vector as the mean of a bag of rows: its word's row alone, or with the rows of its n-grams.
+"""A centre's vector as the mean of a bag of rows, and the step of the vector added to every row of the bag.
 
-    h_i = (1 / |B_i|) Σ_{r in B_i} input[r],      and after a block:  input[r] += Δ_i  for every r in B_i
+    h_i = (1 / |B_i|) Σ_{r in B_i} input[r],      and after a block:  input[r] += share · Δ_i  for every r in B_i
 
-where Δ_i is what the step adds to h_i, whole, as fastText has it: it is not divided by |B_i|. A row that stands twice
-in a bag counts twice. One kernel is compiled for bags, where `bags` is `Bags`, and one without, where it is None and
-the vector is the word's row itself: each function is chosen by the type. The twin is `block_step` of
-`tests/kernel/twin.py`.
+where Δ_i is what the step adds to h_i. A row that is in a bag twice counts twice. Which model is trained is chosen by
+the type of `bags`, and only its kernel is compiled:
+
+    None          skip-gram: the row of the centre's word, without a bag
+    Bags          skip-gram with sub-words: the rows of the centre's word, its own and those of its n-grams
+    ContextWords  CBOW: the rows of the centre's contexts
+    ContextBags   CBOW with sub-words: all rows of the centre's contexts
+
+The share is 1, as fastText has it: Δ_i is not divided by |B_i|; `state.context_shares` has another for CBOW. The
+centres of a block have most of their contexts in common. So with CBOW the rows of each word of the block are summed
+once, its vectors are made of these sums, and what a word's rows are to take is summed before it is added to them.
+
+The twin is `block_step` of `tests/kernel/twin.py`.
 """
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 
 from nce_train.compiled import cached_njit
-from nce_train.kernel.inlining import inner
+from nce_train.kernel.inlining import in_place, inner
 from nce_train.kernel.row_places import input_row
+from nce_train.kernel.row_sums import add_to_each, scale_change, sum_rows
 from nce_train.kernel.rows import prefetch_row
 from nce_train.kernel.sizes import PANEL
-from nce_train.kernel.state import CENTRE_ID, NUM_CENTRES
-from nce_train.kernel.vectors import I64, LANES, inlined, load, offset, splat, store
+from nce_train.kernel.state import (
+    CENTRE_ID,
+    CONTEXTS_AFTER,
+    CONTEXTS_BEFORE,
+    NUM_BAGS,
+    NUM_BAGS_BEFORE,
+    NUM_CENTRES,
+    ContextWords,
+)
+from nce_train.kernel.targets import is_cbow
 
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
-def place_centres(bags, shard_rows, side, blocks):
-    """Write which rows of the input table stand for the block's centres."""
+def place_centres(bags, shard_rows, kept, first, side, blocks):
+    """Write which rows of the input table stand for the block's centres, the first of which is kept[first]."""
+    raise NotImplementedError("compiled code only")
+
+
+def place_word(bags, shard_rows, side, word, rows, end):
+    """Write which rows of the input table stand for a word, from `end` on; return where they end."""
     raise NotImplementedError("compiled code only")
 
 
@@ -47,26 +68,65 @@ def add_to_bags(bags, table, side, blocks, scratch):
 
 
 @overload(place_centres, jit_options=_OPTIONS)
-def _place_centres(bags, shard_rows, side, blocks):
+def _place_centres(bags, shard_rows, kept, first, side, blocks):
     if isinstance(bags, types.NoneType):
 
-        def place(bags, shard_rows, side, blocks):
+        def place(bags, shard_rows, kept, first, side, blocks):
             ids = blocks.centre_numbers[side, CENTRE_ID]
             for g in range(-(-blocks.counts[side, NUM_CENTRES] // PANEL) * PANEL):
                 ids[g] = input_row(shard_rows, side, ids[g])
 
         return place
 
-    def place_bags(bags, shard_rows, side, blocks):
-        ids, ends, rows = blocks.centre_numbers[side, CENTRE_ID], blocks.bag_ends[side], blocks.bag_rows[side]
-        end = 0
-        for g in range(blocks.counts[side, NUM_CENTRES]):
-            for place in range(bags.starts[ids[g]], bags.starts[ids[g] + 1]):
-                rows[end] = input_row(shard_rows, side, bags.rows[place])
-                end += 1
-            ends[g + 1] = end
+    if is_cbow(bags):
 
-    return place_bags
+        def place_words(bags, shard_rows, kept, first, side, blocks):
+            """The words of the block are those from the first context to the last, and centres among them."""
+            before, after = blocks.centre_numbers[side, CONTEXTS_BEFORE], blocks.centre_numbers[side, CONTEXTS_AFTER]
+            words_before = words_from_first = 0
+            for g in range(blocks.counts[side, NUM_CENTRES]):
+                words_before = max(words_before, before[g] - g)
+                words_from_first = max(words_from_first, g + after[g] + 1)
+            words = words_before + words_from_first
+            blocks.counts[side, NUM_BAGS] = words
+            blocks.counts[side, NUM_BAGS_BEFORE] = words_before
+            _place_bags(bags, shard_rows, kept[first - words_before :], words, side, blocks)
+
+        return place_words
+
+    def place_centre_words(bags, shard_rows, kept, first, side, blocks):
+        blocks.counts[side, NUM_BAGS] = blocks.counts[side, NUM_CENTRES]
+        _place_bags(bags, shard_rows, kept[first:], blocks.counts[side, NUM_CENTRES], side, blocks)
+
+    return place_centre_words
+
+
+@inner
+def _place_bags(bags, shard_rows, words, count, side, blocks):
+    ends, rows = blocks.bag_ends[side], blocks.bag_rows[side]
+    end = 0
+    for i in range(count):
+        end = place_word(bags, shard_rows, side, words[i], rows, end)
+        ends[i + 1] = end
+
+
+@overload(place_word, jit_options=_OPTIONS)
+def _place_word(bags, shard_rows, side, word, rows, end):
+    if bags.instance_class is ContextWords:
+
+        def place_row(bags, shard_rows, side, word, rows, end):
+            rows[end] = input_row(shard_rows, side, word)
+            return end + 1
+
+        return place_row
+
+    def place_bag(bags, shard_rows, side, word, rows, end):
+        for place in range(bags.starts[word], bags.starts[word + 1]):
+            rows[end] = input_row(shard_rows, side, bags.rows[place])
+            end += 1
+        return end
+
+    return place_bag
 
 
 @overload(prefetch_centres, jit_options=_OPTIONS)
@@ -80,7 +140,7 @@ def _prefetch_centres(bags, table, side, blocks):
         return prefetch
 
     def prefetch_bags(bags, table, side, blocks):
-        for place in range(blocks.bag_ends[side, blocks.counts[side, NUM_CENTRES]]):
+        for place in range(blocks.bag_ends[side, blocks.counts[side, NUM_BAGS]]):
             prefetch_row(table, blocks.bag_rows[side, place])
 
     return prefetch_bags
@@ -91,10 +151,27 @@ def _centre_vectors(bags, table, side, blocks, scratch):
     if isinstance(bags, types.NoneType):
         return lambda bags, table, side, blocks, scratch: (table, blocks.centre_numbers[side, CENTRE_ID])
 
+    if is_cbow(bags):
+
+        def compose_of_words(bags, table, side, blocks, scratch):
+            ends, rows, word_sums = blocks.bag_ends[side], blocks.bag_rows[side], _word_sums(scratch)
+            for word in range(blocks.counts[side, NUM_BAGS]):
+                begin, end = ends[word], ends[word + 1]
+                sum_rows(table, rows, begin, end, end, 1.0, word_sums, word)
+            for g in range(blocks.counts[side, NUM_CENTRES]):
+                begin, own, end = _contexts(blocks, side, g)
+                size = ends[end] - ends[begin] - (ends[own + 1] - ends[own])
+                factor = 1.0 / max(size, 1)  # the vector of a centre without contexts is 0, and not used
+                sum_rows(word_sums, scratch.places, begin, end, own, factor, scratch.composed, g)
+            return scratch.composed, scratch.places
+
+        return compose_of_words
+
     def compose(bags, table, side, blocks, scratch):
         ends, rows = blocks.bag_ends[side], blocks.bag_rows[side]
         for g in range(blocks.counts[side, NUM_CENTRES]):
-            _compose(table, rows, ends[g], ends[g + 1], scratch.composed, g)
+            begin, end = ends[g], ends[g + 1]
+            sum_rows(table, rows, begin, end, end, 1.0 / (end - begin), scratch.composed, g)
         return scratch.composed, scratch.places
 
     return compose
@@ -105,10 +182,27 @@ def _add_to_bags(bags, table, side, blocks, scratch):
     if isinstance(bags, types.NoneType):
         return lambda bags, table, side, blocks, scratch: None
 
+    if is_cbow(bags):
+
+        def add_to_words(bags, table, side, blocks, scratch):
+            ends, rows, word_sums = blocks.bag_ends[side], blocks.bag_rows[side], _word_sums(scratch)
+            word_sums[:] = 0
+            for g in range(blocks.counts[side, NUM_CENTRES]):
+                begin, own, end = _contexts(blocks, side, g)
+                scale_change(scratch.composed, scratch.centres, bags.shares[end - begin - 1], g)
+                add_to_each(word_sums, scratch.places, begin, end, own, scratch.composed, g)
+            for word in range(blocks.counts[side, NUM_BAGS]):
+                begin, end = ends[word], ends[word + 1]
+                add_to_each(table, rows, begin, end, end, word_sums, word)
+
+        return add_to_words
+
     def add(bags, table, side, blocks, scratch):
         ends, rows = blocks.bag_ends[side], blocks.bag_rows[side]
         for g in range(blocks.counts[side, NUM_CENTRES]):
-            _spread(table, rows, ends[g], ends[g + 1], scratch.composed, scratch.centres, g)
+            begin, end = ends[g], ends[g + 1]
+            scale_change(scratch.composed, scratch.centres, 1.0, g)
+            add_to_each(table, rows, begin, end, end, scratch.composed, g)
 
     return add
 
@@ -117,49 +211,19 @@ def _add_to_bags(bags, table, side, blocks, scratch):
 def compose_words(table, bags, first, last, vectors):
     """vectors[word] = the mean of the rows of its bag, float [words, width], for first <= word < last."""
     for word in range(first, last):
-        _compose(table, bags.rows, bags.starts[word], bags.starts[word + 1], vectors, word)
+        begin, end = bags.starts[word], bags.starts[word + 1]
+        sum_rows(table, bags.rows, begin, end, end, 1.0 / (end - begin), vectors, word)
 
 
 @inner
-def _compose(table, rows, begin, end, composed, centre):
-    """composed[centre] = the mean of table[rows[begin:end]]."""
-    for column in range(0, composed.shape[1], LANES):
-        _mean_vector(table, rows, begin, end, composed, centre, column)
+def _contexts(blocks, side, centre):
+    """Among the words of a block: where a centre's contexts begin, the centre itself, where they end."""
+    own = blocks.counts[side, NUM_BAGS_BEFORE] + centre
+    numbers = blocks.centre_numbers[side]
+    return own - numbers[CONTEXTS_BEFORE, centre], own, own + numbers[CONTEXTS_AFTER, centre] + 1
 
 
-@inner
-def _spread(table, rows, begin, end, after, before, centre):
-    """table[r] += after[centre] − before[centre] for each r of rows[begin:end]."""
-    for column in range(0, before.shape[1], LANES):
-        _add_difference(table, rows, begin, end, after, before, centre, column)
-
-
-@intrinsic
-def _mean_vector(typing, table, rows, begin, end, composed, centre, column):
-    def mean_vector(builder, table, rows, begin, end, composed, centre, column):
-        vector = table.vector()
-        total = cgutils.alloca_once(builder, vector)
-        builder.store(ir.Constant(vector, [0.0] * LANES), total)
-        with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (place, _):
-            pointer = offset(builder, table.row(builder.sext(rows.load(place), I64)), column)
-            builder.store(builder.fadd(builder.load(total), load(builder, pointer, vector)), total)
-        size = builder.sitofp(builder.sub(end, begin), vector.element)
-        mean = builder.fdiv(builder.load(total), splat(builder, size))
-        store(builder, mean, offset(builder, composed.row(centre), column))
-
-    index = types.int64
-    return types.none(table, rows, index, index, composed, index, index), inlined(mean_vector)
-
-
-@intrinsic
-def _add_difference(typing, table, rows, begin, end, after, before, centre, column):
-    def add_difference(builder, table, rows, begin, end, after, before, centre, column):
-        vector = table.vector()
-        new, old = (load(builder, offset(builder, each.row(centre), column), vector) for each in (after, before))
-        change = builder.fsub(new, old)
-        with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (place, _):
-            pointer = offset(builder, table.row(builder.sext(rows.load(place), I64)), column)
-            store(builder, builder.fadd(load(builder, pointer, vector), change), pointer)
-
-    index = types.int64
-    return types.none(table, rows, index, index, after, before, index, index), inlined(add_difference)
+@in_place
+def _word_sums(scratch):
+    """A row for each word of a block, behind the vectors of its centres."""
+    return scratch.composed[scratch.centres.shape[0] :]

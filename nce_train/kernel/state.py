@@ -21,10 +21,12 @@ HOT_ROWS, HOT_START, HOT_EVERY = range(3)
 # places in a row of ThreadArrays.hot_tiers
 TIER_END, TIER_BLOCKS = range(2)
 NO_TIERS = np.zeros((0, 2), np.int64)
-# places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it
-CENTRE_ID, BEFORE, AFTER = range(3)
-# places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words
-NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE = range(4)
+# places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it; with
+# CBOW BEFORE and AFTER are about its target (see `kernel.targets`), and its contexts are in the last two
+CENTRE_ID, BEFORE, AFTER, CONTEXTS_BEFORE, CONTEXTS_AFTER = range(5)
+# places in Blocks.counts: centres, pairs, tries that the noise words took, different noise words; with bags, how many
+# there are, one for each centre or with CBOW for each word of the block, and how many words are before the first centre
+NUM_CENTRES, NUM_PAIRS, NUM_TRIES, NUM_NOISE, NUM_BAGS, NUM_BAGS_BEFORE = range(6)
 # places in Blocks.parts, about a panel's list of rows: where the rows of the first half only end, where the noise rows
 # begin, where the rows of both halves end, how many rows there are; and the first context's place relative to the panel
 LOW_END, NOISE_START, BOTH_END, COUNT, FIRST_PLACE = range(5)
@@ -37,7 +39,7 @@ class Tables(NamedTuple):
     are counted in `rows`.
     """
 
-    input: np.ndarray  # float [classes, length], or with `Bags` as many rows as these have
+    input: np.ndarray  # float [classes, length]; with sub-words the rows of n-grams follow
     output: np.ndarray  # float [rows, length]
     bias: np.ndarray  # float [rows]
 
@@ -77,6 +79,46 @@ class Bags(NamedTuple):
         return int(np.diff(self.starts).max())
 
 
+class ContextWords(NamedTuple):
+    """CBOW: the mean of the rows of its contexts is a centre's vector, and the centre's own word its target."""
+
+    shares: np.ndarray  # float64 [2 window + 1]: see `context_shares`
+
+    def longest(self) -> int:
+        """The most rows that a word has."""
+        return 1
+
+
+class ContextBags(NamedTuple):
+    """CBOW with sub-words: as `ContextWords`, of all rows of the contexts' words together."""
+
+    shares: np.ndarray  # float64 [2 window + 1]: see `context_shares`
+    starts: np.ndarray  # int64 [classes + 1]: where each word's rows begin
+    rows: np.ndarray  # int32 [n]
+
+    def longest(self) -> int:
+        """The most rows that a word has."""
+        return int(np.diff(self.starts).max())
+
+
+def context_shares(window: int, corrected: bool) -> np.ndarray:
+    """What each row takes of the step of a vector that CBOW has composed, by the number of the centre's contexts.
+
+    Either the whole step, as word2vec and fastText have it, or, where `corrected`, the step divided by the number of
+    contexts, as the gradient of a mean of words is (O. Irsoy, A. Benton and K. Stratos: "Corrected CBOW Performs as
+    well as Skip-gram", 2021).
+
+    Returns
+    -------
+    float64 [2 window + 1]
+    """
+    contexts = np.arange(2 * window + 1)
+    return 1 / np.maximum(contexts, 1) if corrected else np.ones(len(contexts))
+
+
+AnyBags = Bags | ContextWords | ContextBags
+
+
 class ShardRows(NamedTuple):
     """A shard's own copies of the rows that it has touched in a round, in the order in which it touched them.
 
@@ -85,21 +127,21 @@ class ShardRows(NamedTuple):
 
     base: Tables  # what is copied
     noise: Noise
-    input_place: np.ndarray  # int32 [rows of base.input]: where a word's copy stands, -1 where there is none
-    output_place: np.ndarray  # int32 [classes]
+    input_place: np.ndarray  # int32 [input rows]: where a row's copy stands, -1 where there is none
+    output_place: np.ndarray  # int32 [output rows]
     used: np.ndarray  # int64 [2]: copies of input rows, of output rows
-    to_copy: np.ndarray  # int32 [2, 2, capacity]: by side and table, words whose rows are still to be copied
+    to_copy: np.ndarray  # int32 [2, 2, capacity]: by side and table, rows that are still to be copied
     num_to_copy: np.ndarray  # int64 [2, 2]
 
 
 class Blocks(NamedTuple):
     """The current and the next block: first index 0 or 1."""
 
-    counts: np.ndarray  # int64 [2, 4]: see NUM_CENTRES …
+    counts: np.ndarray  # int64 [2, 6]: see NUM_CENTRES …
     lr: np.ndarray  # float64 [2]
-    bag_ends: np.ndarray  # int64 [2, padded block + 1]: where the bag of each centre ends in `bag_rows`
-    bag_rows: np.ndarray  # int32 [2, rows of a block's bags]: rows of the input table; none without bags
-    centre_numbers: np.ndarray  # int32 [2, 3, padded block]: see CENTRE_ID …
+    bag_ends: np.ndarray  # int64 [2, words + 1]: where the rows of each centre, or with CBOW word, end in `bag_rows`
+    bag_rows: np.ndarray  # int32 [2, rows of a block's words]: rows of the input table; none without bags
+    centre_numbers: np.ndarray  # int32 [2, 5, padded block]: see CENTRE_ID …
     rows: np.ndarray  # int32 [2, panels, row capacity]: contexts, noise words, contexts, padding
     parts: np.ndarray  # int64 [2, panels, 5]: see LOW_END …
     noise_rows: np.ndarray  # int32 [2, S + 1]: the rows of the different noise words
@@ -110,8 +152,8 @@ class Scratch(NamedTuple):
     """What one step writes and reads."""
 
     centres: np.ndarray  # float [padded block, width]: the vectors before the step
-    composed: np.ndarray  # float [padded block, width]: with bags, the vectors; the step adds to them
-    places: np.ndarray  # int32 [padded block]: their rows, 0, 1, …
+    composed: np.ndarray  # float [padded block + words, width]: with bags, the vectors, and with CBOW sums by word
+    places: np.ndarray  # int32 [words]: rows of `composed`, 0, 1, …
     packed: np.ndarray  # float [width · PANEL]
     logits: np.ndarray  # float [panels, row capacity, PANEL]
     weights: np.ndarray  # float [row capacity, PANEL]
@@ -139,7 +181,7 @@ class ThreadArrays(NamedTuple):
     hot_output: np.ndarray  # float [hot rows, width]: what the copies were when they were merged last
     hot_bias: np.ndarray  # float [hot rows]
     shard_rows: ShardRows | None  # where it trains a shard of a round
-    bags: Bags | None  # where vectors are composed; shared by all threads
+    bags: AnyBags | None  # where vectors are composed; shared by all threads
     seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
     blocks: Blocks
     scratch: Scratch
@@ -154,7 +196,7 @@ def new_thread_arrays(
     hot_start: int = 0,
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
-    bags: Bags | None = None,
+    bags: AnyBags | None = None,
 ) -> ThreadArrays:
     """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
 
@@ -163,8 +205,8 @@ def new_thread_arrays(
     `hot_tiers` says how many hot rows the thread has copies of, and how often they are merged; the copies are in the
     table from row `hot_start` on.
 
-    With `copied`, it trains a shard of a round, on copies of the rows of these. With `bags`, a centre's vector is the
-    mean of its word's rows.
+    With `copied`, it trains a shard of a round, on copies of the rows of these. `bags` says what a centre's vector is
+    the mean of, and with it the model: its word's row alone where it is None.
     """
     panels = -(-plan.block_size // PANEL)
     padded_block = panels * PANEL
@@ -174,8 +216,9 @@ def new_thread_arrays(
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
     hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
-    bag_capacity = 0 if bags is None else padded_block * bags.longest()
-    kept_capacity = max(kept_capacity, 4 * (padded_block + 2 * plan.window))
+    words = padded_block + 2 * plan.window
+    bag_capacity = 0 if bags is None else words * bags.longest()
+    kept_capacity = max(kept_capacity, 4 * words)
     return ThreadArrays(
         cursor=np.zeros(CURSOR_SIZE, np.int64),
         random=np.array([random_state], np.uint64),
@@ -191,11 +234,11 @@ def new_thread_arrays(
         bags=bags,
         seen=np.zeros(seen_size, np.int32),
         blocks=Blocks(
-            counts=np.zeros((2, 4), np.int64),
+            counts=np.zeros((2, 6), np.int64),
             lr=np.zeros(2, np.float64),
-            bag_ends=np.zeros((2, padded_block + 1), np.int64),
+            bag_ends=np.zeros((2, words + 1), np.int64),
             bag_rows=np.zeros((2, bag_capacity), np.int32),
-            centre_numbers=np.zeros((2, 3, padded_block), np.int32),
+            centre_numbers=np.zeros((2, 5, padded_block), np.int32),
             rows=np.zeros((2, panels, row_capacity), np.int32),
             parts=np.zeros((2, panels, 5), np.int64),
             noise_rows=np.zeros((2, plan.num_sampled + 1), np.int32),
@@ -203,8 +246,8 @@ def new_thread_arrays(
         ),
         scratch=Scratch(
             centres=aligned_zeros((padded_block, width), dtype),
-            composed=aligned_zeros((padded_block, width), dtype),
-            places=np.arange(padded_block, dtype=np.int32),
+            composed=aligned_zeros((padded_block + words, width), dtype),
+            places=np.arange(words, dtype=np.int32),
             packed=aligned_zeros((width * PANEL,), dtype),
             logits=aligned_zeros((panels, row_capacity, PANEL), dtype),
             weights=aligned_zeros((row_capacity, PANEL), dtype),

@@ -8,14 +8,23 @@ from nce_train.kernel.hot_rows import take_hot_rows, with_hot_rows, without_hot_
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import PANEL, table_width
 from nce_train.kernel.state import (
+    AFTER,
+    CENTRE,
+    CENTRE_ID,
+    CONTEXTS_AFTER,
+    CONTEXTS_BEFORE,
     LINE_END,
+    NUM_NOISE,
     RADIUS_PER_BLOCK,
     RANGE_END,
     Bags,
+    ContextBags,
+    ContextWords,
     Noise,
     Plan,
     Tables,
     aligned_zeros,
+    context_shares,
     new_thread_arrays,
 )
 from nce_train.kernel.train import train_blocks
@@ -49,13 +58,20 @@ def probability_of(classes, kind="log-uniform"):
     return weights / weights.sum()
 
 
-def packed_bags(bags):
-    """Lists of rows by word as the kernel has them."""
-    return Bags(np.cumsum([0, *map(len, bags)]), np.array([row for bag in bags for row in bag], np.int32))
+def packed_bags(bags, window, cbow=False, corrected=False):
+    """Lists of rows by word, or None where each word has one, as the kernel has them."""
+    if bags is None:
+        return ContextWords(context_shares(window, corrected)) if cbow else None
+    starts, rows = np.cumsum([0, *map(len, bags)]), np.array([row for bag in bags for row in bag], np.int32)
+    return ContextBags(context_shares(window, corrected), starts, rows) if cbow else Bags(starts, rows)
 
 
 class KernelCase:
-    """Tables, noise and one thread over the given sentences; `tiers`: see `Thread.hot_tiers`; `bags`: rows by word."""
+    """Tables, noise and one thread over the given sentences.
+
+    `tiers`: see `Thread.hot_tiers`; `bags`: rows by word; `copies`: the thread trains as a shard of a round does, on
+    copies of the rows that it touches.
+    """
 
     def __init__(
         self,
@@ -69,7 +85,11 @@ class KernelCase:
         kept_capacity=4096,
         tiers=(),
         bags=None,
+        cbow=False,
+        corrected=False,
+        copies=False,
     ):
+        self.cbow, self.corrected = cbow, corrected
         self.bags = bags
         input_rows = classes if bags is None else 1 + max(max(bag) for bag in bags)
         hot_rows = tiers[-1][0] if tiers else 0
@@ -94,9 +114,14 @@ class KernelCase:
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)
         hot_tiers = np.array(tiers, np.int64).reshape(-1, 2)
-        packed = None if bags is None else packed_bags(bags)
+        packed = packed_bags(bags, chosen_plan.window, cbow, corrected)
+        copied = None
+        if copies:
+            copied = self.tables, self.noise
+            self.tables = Tables(*map(np.zeros_like, self.tables))
+            self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
         self.thread = new_thread_arrays(
-            chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity, bags=packed
+            chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity, copied, packed
         )
         take_hot_rows(self.tables, self.thread)
         self.thread.cursor[RANGE_END] = len(self.stream)
@@ -107,27 +132,56 @@ class KernelCase:
 
     def parameters(self):
         tables = without_hot_rows(self.tables, len(self.keep))
+        if self.thread.shard_rows is not None:
+            tables = self.with_copies()
         return tables.input[:, : self.dim].copy(), tables.output[:, : self.dim].copy(), tables.bias.copy()
+
+    def with_copies(self):
+        """The tables that were copied, with the rows as they are in the copies."""
+        shard_rows = self.thread.shard_rows
+        tables = Tables(*(table.copy() for table in shard_rows.base))
+        places = shard_rows.input_place, shard_rows.output_place, shard_rows.output_place
+        for table, changed, place in zip(tables, self.tables, places, strict=True):
+            table[place >= 0] = changed[place[place >= 0]]
+        return tables
 
     def block(self):
         """The block that the last call of one block was about, read from what the thread has kept of it."""
         thread = self.thread
-        centres, _, tries, noise = (int(number) for number in thread.blocks.counts[0])
-        ids, before, after = thread.blocks.centre_numbers[0][:, :centres]
+        centres, _, tries, noise = (int(number) for number in thread.blocks.counts[0, : NUM_NOISE + 1])
+        ids = thread.blocks.centre_numbers[0, CENTRE_ID, :centres]
+        contexts = self.cbow_contexts(centres) if self.cbow else self.contexts(centres, noise)
+        times = thread.blocks.noise_times[0, :noise].astype(int)
+        words = [int(word) for word in np.repeat(thread.blocks.noise_rows[0, :noise], times)]
+        return Block([int(i) for i in ids], contexts, words, tries)
+
+    def contexts(self, centres, noise):
+        """The contexts of the block's centres, by its lists of rows of the output table."""
+        blocks = self.thread.blocks
+        _, before, after = blocks.centre_numbers[0, : AFTER + 1, :centres]
         contexts = []
         for g in range(centres):
             panel, place = divmod(g, PANEL)
-            _, start, _, count, first_place = thread.blocks.parts[0, panel]
-            rows = np.concatenate(
-                [thread.blocks.rows[0, panel, :start], thread.blocks.rows[0, panel, start + noise : count]]
-            )
+            _, start, _, count, first_place = blocks.parts[0, panel]
+            rows = np.concatenate([blocks.rows[0, panel, :start], blocks.rows[0, panel, start + noise : count]])
             distances = first_place + np.arange(len(rows)) - place
             inside = (-before[g] <= distances) & (distances <= after[g]) & (distances != 0)
             contexts.append([int(word) for word in rows[inside]])
             assert len(contexts[-1]) == before[g] + after[g]
-        times = thread.blocks.noise_times[0, :noise].astype(int)
-        words = [int(word) for word in np.repeat(thread.blocks.noise_rows[0, :noise], times)]
-        return Block([int(i) for i in ids], contexts, words, tries)
+        return contexts
+
+    def cbow_contexts(self, centres):
+        """The contexts of the block's centres, by the words that were kept."""
+        kept, numbers = self.thread.kept, self.thread.blocks.centre_numbers[0]
+        first = self.thread.cursor[CENTRE] - centres
+        return [
+            [
+                int(kept[place])
+                for place in range(centre - numbers[CONTEXTS_BEFORE, g], centre + numbers[CONTEXTS_AFTER, g] + 1)
+                if place != centre
+            ]
+            for g, centre in enumerate(range(first, first + centres))
+        ]
 
 
 def random_lines(generator, classes, lengths):

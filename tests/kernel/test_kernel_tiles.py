@@ -7,8 +7,10 @@ from numba import njit
 from nce_train.kernel.draws import RANDOM_STRIDE, draw_words, merge_repeats, mix
 from nce_train.kernel.logistic import logits_to_deltas
 from nce_train.kernel.products import add_to_centres, add_to_rows, pack_centres, panel_logits
+from nce_train.kernel.row_sums import add_to_each, scale_change, sum_rows
 from nce_train.kernel.rows import move_words, prefetch_row
 from nce_train.kernel.sizes import COLUMNS, DRAWS, HALF, PANEL
+from nce_train.kernel.vectors import LANES
 from nce_train.kernel.weights import context_weights, noise_weights, remove_hits
 
 PANEL = PANEL
@@ -40,6 +42,21 @@ def to_centres(table, width, rows, ahead, ahead_count, low_end, both_end, count,
 @compiled
 def to_rows(table, bias, rows, ahead, low_end, both_end, count, deltas, centres, first):
     add_to_rows(table, bias, centres.shape[1], rows, ahead, low_end, both_end, count, deltas, centres, first)
+
+
+@compiled
+def sum_of(source, rows, begin, end, skipped, factor, target, place):
+    sum_rows(source, rows, begin, end, skipped, factor, target, place)
+
+
+@compiled
+def to_each(target, rows, begin, end, skipped, source, place):
+    add_to_each(target, rows, begin, end, skipped, source, place)
+
+
+@compiled
+def scale(after, before, factor, place):
+    scale_change(after, before, factor, place)
 
 
 @compiled
@@ -153,6 +170,37 @@ def test_a_centre_may_occur_twice_in_a_panel(dtype):
     np.add.at(want, ids, deltas[:12].T @ table[:12])
     to_centres(table, 32, rows, rows, 0, 0, 12, 12, deltas, centre_table, ids, 0)
     close(centre_table, want)
+
+
+# begin, end, skipped: none skipped; the first, one between, the last; no row at all
+@pytest.mark.parametrize("part", [(0, 1, 1), (2, 17, 17), (2, 17, 2), (2, 17, 8), (2, 17, 16), (3, 4, 3), (5, 5, 5)])
+@pytest.mark.parametrize("vectors", [1, 2, 3, 7, 8, 19])
+def test_sum_rows_and_add_to_each(dtype, vectors, part):
+    begin, end, skipped = part
+    width = vectors * LANES
+    generator = np.random.default_rng(vectors)
+    table = generator.normal(size=(6, width + 16)).astype(dtype)  # 17 rows of 6: some are there several times
+    rows = generator.integers(0, 6, 17).astype(np.int32)
+    target = generator.normal(size=(4, width)).astype(dtype)
+    used = [rows[r] for r in range(begin, end) if r != skipped]
+
+    want = target.astype(np.float64)
+    want[2] = 0.25 * table[used, :width].astype(np.float64).sum(0)
+    sum_of(table, rows, begin, end, skipped, 0.25, target, 2)
+    close(target, want)
+
+    want = table.astype(np.float64)
+    np.add.at(want[:, :width], used, target[3])
+    to_each(table, rows, begin, end, skipped, target, 3)
+    close(table, want)
+
+
+def test_scale_change(dtype):
+    after, before = np.random.default_rng(3).normal(size=(2, 4, 3 * LANES)).astype(dtype)
+    want = after.astype(np.float64)
+    want[1] = 0.3 * (want[1] - before[1])
+    scale(after, before, 0.3, 1)
+    close(after, want)
 
 
 @pytest.mark.parametrize(("draw_count", "classes"), [(1, 3), (5, 3), (31, 40), (32, 4), (32, 1), (32, 10**6)])

@@ -29,32 +29,47 @@ def softplus(x):
     return np.logaddexp(0.0, x)
 
 
-def block_step(tables, block, probability, rate, *, pairs=False, mean=False, remove_accidental_hits=False, bags=None):
+def block_step(
+    tables,
+    block,
+    probability,
+    rate,
+    *,
+    pairs=False,
+    mean=False,
+    remove_accidental_hits=False,
+    bags=None,
+    cbow=False,
+    corrected=False,
+):
     """One synchronous step: (input, output, bias) after it, the loss before it, the number of pairs.
 
-    For centre i with contexts C_i, m = |C_i|:  G(i, w) = v_i·u_w + b_w − log Q(w) + (0 if pairs else log m)
+    For centre i with targets C_i, m = |C_i|:  G(i, w) = v_i·u_w + b_w − log Q(w) + (0 if pairs else log m)
     loss_i = Σ_{w in C_i} softplus(−G(i, w)) + Σ_{s in noise} n_is softplus(G(i, s)),
-    n_is = m for pairs and 1 for the window objective; with hits removed, m − (contexts equal to s), or 0 if there is
-    any. Gradients: ∂loss/∂G is σ(G) − 1 for a context and n σ(G) for noise.
-    v_i is the input row of the centre or, with `bags` (rows of the input table by word), the mean of its rows, each of
-    which then moves as v_i does.
+    n_is = m for pairs and 1 for the window objective; with hits removed, m − (targets equal to s), or 0 if there is
+    any. Gradients: ∂loss/∂G is σ(G) − 1 for a target and n σ(G) for noise.
+    Skip-gram: the targets are the contexts, and v_i is the input row of the centre. CBOW: the centre is the only
+    target, and v_i the mean of its contexts' rows; without contexts there is no target. With `bags` (rows of the input
+    table by word) all rows of a word stand for it. Each row then moves as v_i does, as often as it is in the mean, or,
+    where `corrected`, by that divided by the number of contexts.
     """
     old_input, old_output, old_bias = (np.asarray(table, np.float64) for table in tables)
     new_input, new_output, new_bias = old_input.copy(), old_output.copy(), old_bias.copy()
     log_q = np.log(expected_count(probability, len(block.noise), block.tries))
-    total_pairs = sum(len(contexts) for contexts in block.contexts)
+    total_pairs = sum(min(len(contexts), 1) if cbow else len(contexts) for contexts in block.contexts)
     if mean:
         rate = rate / total_pairs
     loss = 0.0
     for centre, contexts in zip(block.centres, block.contexts, strict=True):
-        m = len(contexts)
-        if m == 0:
+        if not contexts:
             continue
-        bag = [centre] if bags is None else bags[centre]
+        words, targets = (contexts, [centre]) if cbow else ([centre], contexts)
+        m = len(targets)
+        bag = words if bags is None else [row for word in words for row in bags[word]]
         vector, change = old_input[bag].mean(axis=0), 0.0
-        samples = [(word, 1.0, True) for word in contexts]
+        samples = [(word, 1.0, True) for word in targets]
         for word in block.noise:
-            hits = contexts.count(word) if remove_accidental_hits else 0
+            hits = targets.count(word) if remove_accidental_hits else 0
             weight = float(m - hits) if pairs else float(hits == 0)
             samples.append((word, weight, False))
         for word, weight, is_data in samples:
@@ -67,7 +82,7 @@ def block_step(tables, block, probability, rate, *, pairs=False, mean=False, rem
             new_output[word] -= rate * delta * vector
             new_bias[word] -= rate * delta
         for row in bag:
-            new_input[row] += change
+            new_input[row] += change / len(words) if corrected else change
     return (new_input, new_output, new_bias), loss, total_pairs
 
 

@@ -6,7 +6,7 @@ from nce_train.cli._command import command
 from nce_train.cli._options import OUT_FILE, choice_option, model_argument, number_option
 
 # The names in `embeddings.formats.FORMATS`, repeated so that `--help` need not load NumPy; a test compares them.
-FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "safetensors", "projector")
+FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "fasttext", "safetensors", "projector")
 
 
 _HELP = """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.

@@ -9,6 +9,11 @@ PARAMETERS = (INPUT, OUTPUT, BIAS)
 VOCABULARY = "vocab.tsv"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
+# Only of a model with sub-words: the rows of the n-grams, and the bucket of each row.
+NGRAMS = "ngrams.npy"
+NGRAM_BUCKETS = "ngram_buckets.npy"
+SUBWORD_FILES = (NGRAMS, NGRAM_BUCKETS)
+# Of every model.
 FILES = (*PARAMETERS, VOCABULARY, CONFIG, METRICS, MANIFEST)
 
 CHECKPOINT = "checkpoint"  # the directory beside them that an interrupted run leaves

@@ -155,9 +155,7 @@ def check_subwords(subwords: SubWords, dim: int) -> None:
             )
 
 
-def own_rows(
-    words: Sequence[str], vectors: NDArray[np.float32], subwords: SubWords
-) -> Iterator[NDArray[np.float32]]:
+def own_rows(words: Sequence[str], vectors: NDArray[np.float32], subwords: SubWords) -> Iterator[NDArray[np.float32]]:
     """Compute the words' own rows, (n + 1)·v − Σ n-gram rows, in float64, some thousand words at a time.
 
     Parameters

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from nce_train.arguments import check_output, check_path
 from nce_train.embeddings.formats.registry import read_table, write_table
 from nce_train.embeddings.formats.table import Table, make_table
+from nce_train.embeddings.gensim_subwords import subwords_of, to_fasttext_vectors
 from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.embeddings.subwords import SubWords
@@ -116,7 +117,7 @@ class WordVectors:
         Parameters
         ----------
         vectors : KeyedVectors, or a model that has them as `wv`
-            Float32 vectors are shared with gensim, not copied. Words of fastText models come without their n-grams.
+            Float32 vectors are shared with gensim, not copied. fastText models come with their n-grams, as sub-words.
 
         Raises
         ------
@@ -137,22 +138,27 @@ class WordVectors:
             counts = None if counts is None else counts[: len(words)]
         if counts is not None and np.array_equal(counts, invented):
             counts = None
-        return cls(words, vectors, counts)
+        return cls(words, vectors, counts, subwords=subwords_of(keyed))
 
     def to_gensim(self) -> "KeyedVectors":
         """Copy to gensim 4's KeyedVectors, with the counts, if known, as its attribute `count`.
 
+        With sub-words they are FastTextKeyedVectors, which have a row for each of all buckets in memory.
+
         Raises
         ------
         InputError
-            When gensim is not installed.
+            When gensim is not installed, or there is no memory for the rows of all buckets.
         """
         try:
             from gensim.models import KeyedVectors
         except ImportError:
             raise InputError("to_gensim needs gensim; pip install 'nce-train[bench]', or gensim alone") from None
-        keyed = KeyedVectors(self.vectors.shape[1], dtype=np.float32)
-        keyed.add_vectors(self.index_to_key, np.asarray(self.vectors))
+        if self.subwords is not None:
+            keyed = to_fasttext_vectors(self.index_to_key, self.vectors, self.subwords)
+        else:
+            keyed = KeyedVectors(self.vectors.shape[1], dtype=np.float32)
+            keyed.add_vectors(self.index_to_key, np.asarray(self.vectors))
         if self.counts is not None:  # gensim 4.4's add_vectors fails when it is given them
             keyed.expandos["count"] = self.counts.copy()
         return keyed

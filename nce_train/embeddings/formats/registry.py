@@ -152,10 +152,10 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
 
 def warn_without_subwords(path: str | os.PathLike[str], reason: str) -> None:
     """Warn that a file is written without the sub-words of its vectors."""
-    keeping = ", ".join(name for name, format in FORMATS.items() if format.keeps_subwords)
+    *keeping, last = (name for name, format in FORMATS.items() if format.keeps_subwords)
     warnings.warn(
-        f"{os.fspath(path)}: unknown words will have no vectors there, as {reason}; the unchanged input vectors in one "
-        f"of the formats {keeping} keep them.",
+        f"{os.fspath(path)}: unknown words stay behind, as {reason}; {', '.join(keeping)} and {last} files of the "
+        "unchanged vectors have vectors for them.",
         NceTrainWarning,
         stacklevel=4,
     )

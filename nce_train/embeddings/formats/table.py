@@ -150,7 +150,7 @@ def without_repeats(table: Table, path: Path) -> Table:
     )
 
 
-def check_memory(path: Path, rows: int, dim: int = 1) -> None:
+def check_memory(path: Path | str, rows: int, dim: int = 1) -> None:
     """Refuse, before they are read, more float32 numbers than fit into memory."""
     needed, free = 4 * rows * dim, available_memory()
     if free is not None and needed > free:

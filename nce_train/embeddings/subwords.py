@@ -172,7 +172,8 @@ def own_rows(words: Sequence[str], vectors: NDArray[np.float32], subwords: SubWo
     """
     for chosen, sums, sizes in _ngram_sums(words, subwords):
         with np.errstate(over="ignore"):
-            yield (sizes * vectors[chosen] - sums).astype(np.float32)
+            rows = (sizes * vectors[chosen] - sums).astype(np.float32)
+        yield rows
 
 
 def composed_vectors(
@@ -180,26 +181,32 @@ def composed_vectors(
 ) -> Iterator[NDArray[np.float32]]:
     """Compute the words' vectors from their own rows [words, dim]: the inverse of `own_rows`, except for rounding."""
     for chosen, sums, sizes in _ngram_sums(words, subwords):
-        with np.errstate(over="ignore"):
-            yield ((own[chosen] + sums) / sizes).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # of numbers that are not finite, which readers refuse
+            vectors = ((own[chosen] + sums) / sizes).astype(np.float32)
+        yield vectors
 
 
 def _ngram_sums(
     words: Sequence[str], subwords: SubWords
 ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.int64]]]:
     """Yield some words, the sum of the n-gram rows of each [some words, dim], and its rows' number [some words, 1]."""
-    dim = subwords.vectors.shape[1]
-    most_rows = max(1, _NUMBERS_AT_ONCE // dim)
     for first in range(0, len(words), _WORDS_AT_ONCE):
         chosen = slice(first, min(first + _WORDS_AT_ONCE, len(words)))
         starts, found = ngram_buckets(words[chosen], subwords.least, subwords.most, subwords.buckets)
-        rows = subwords.known_rows(found)
-        known = np.flatnonzero(rows >= 0)
-        word_of = np.searchsorted(starts, known, side="right") - 1
-        sums = np.zeros((len(starts) - 1, dim))
-        for start in range(0, len(known), most_rows):  # the n-grams of a long word may be in several pieces
-            piece = slice(start, start + most_rows)
-            begins = np.flatnonzero(np.diff(word_of[piece], prepend=-1))
-            gathered = subwords.vectors[rows[known[piece]]].astype(np.float64)
-            sums[word_of[piece][begins]] += np.add.reduceat(gathered, begins)
+        with np.errstate(invalid="ignore"):
+            sums = _sums_of(subwords.vectors, subwords.known_rows(found), starts)
         yield chosen, sums, np.diff(starts)[:, None] + 1
+
+
+def _sums_of(ngrams: NDArray[np.float32], rows: NDArray[np.intp], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum the n-gram rows of each word: those of word i are `rows[starts[i] : starts[i + 1]]`, -1 for zeros."""
+    dim = ngrams.shape[1]
+    most_rows = max(1, _NUMBERS_AT_ONCE // dim)
+    known = np.flatnonzero(rows >= 0)
+    word_of = np.searchsorted(starts, known, side="right") - 1
+    sums = np.zeros((len(starts) - 1, dim))
+    for start in range(0, len(known), most_rows):  # the n-grams of a long word may be in several pieces
+        piece = slice(start, start + most_rows)
+        begins = np.flatnonzero(np.diff(word_of[piece], prepend=-1))
+        sums[word_of[piece][begins]] += np.add.reduceat(ngrams[rows[known[piece]]].astype(np.float64), begins)
+    return sums

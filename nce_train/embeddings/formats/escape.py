@@ -79,7 +79,7 @@ def unescape_word(raw: bytes) -> str:
 def escape_entry(word: str) -> bytes:
     """Encode a word as bytes without NUL, with which entries of fastText's files end; `unescape_entry` is the inverse.
 
-    >>> escape_entry("new york"), escape_entry("a\0b c"), escape_entry("")
+    >>> escape_entry("new york"), escape_entry("a\\0b c"), escape_entry("")
     (b'new york', b'%_a%00b%20c', b'')
     """
     raw = word_bytes(word)

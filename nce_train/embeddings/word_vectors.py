@@ -82,8 +82,8 @@ class WordVectors:
             A further ending `.gz`, `.bz2`, `.xz` or `.zst` compresses. For `projector` this is a directory.
         format : {"word2vec", "word2vec-binary", "glove", "npy", "fasttext", "safetensors", "projector"}, optional
             By default the format of the ending: `.txt` and `.vec` (word2vec), `.bin`, `.glove`, `.npy`,
-            `.fasttext.bin`, `.safetensors`. Only `npy`, `fasttext` and `safetensors` hold sub-words; the others leave them out with a
-            warning.
+            `.fasttext.bin`, `.safetensors`. Only `npy`, `fasttext` and `safetensors` hold sub-words; the others leave
+            them out with a warning.
         dtype : {"float32", "float16", "int8"}
             The type of the numbers written; only `npy` and `safetensors` hold float16 and int8. int8 has one scale a
             row: the error of a number is at most 1/254 of the largest number of its row.

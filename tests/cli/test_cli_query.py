@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from command_case import command, run_command
 
+from nce_train.cli import _questions
 from nce_train.cli.query import main
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.subwords import SubWords
@@ -213,6 +214,16 @@ def test_many_composed_words_are_counted(here, with_subwords):
     assert errors[11:] == ["Error: 'xxyyzz' is not in the vocabulary"]
     spellings = [answer["spellings"] for answer in json.loads(done.stdout)["neighbours"]]
     assert spellings == [["oslo"]] * 10 + [None] * 2
+
+
+def test_spellings_of_unknown_words_are_searched_ten_times_in_all(here, with_subwords, monkeypatch):
+    monkeypatch.setattr(_questions, "_WORDS_AT_ONCE", 3)
+    monkeypatch.chdir(here)
+    words = [word for number in range(7) for word in (f"oslo{number}", f"{number}xxyyzz")]
+    done = CliRunner().invoke(main, ["subwords.npy", "neighbours", *words, "--json"])
+    answer = json.loads(done.stdout)
+    spellings = [one["spellings"] for one in (*answer["neighbours"], *answer["unknown"])]
+    assert spellings == [["oslo"]] * 5 + [None] * 2 + [[]] * 5 + [None] * 2
 
 
 def test_many_unknown_words_are_counted(here):

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nce_train.api import export
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats import fasttext
 from nce_train.embeddings.subwords import SubWords
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.text.ngrams import ngram_buckets
 
 THEIRS = Path(__file__).parent / "fasttext"
@@ -115,6 +116,12 @@ def test_settings_and_output_vectors_of_a_model_directory(tmp_path, gensim):
     theirs = gensim.models.fasttext.load_facebook_model(tmp_path / "v.fasttext.bin")
     np.testing.assert_array_equal(theirs.syn1neg, output)
     assert (theirs.window, theirs.epochs, theirs.negative, theirs.sample, theirs.sg) == (3, 7, 32, 0.001, 0)
+    export(directory, tmp_path / "first.fasttext.bin", top=4)
+    first = gensim.models.fasttext.load_facebook_model(tmp_path / "first.fasttext.bin")
+    np.testing.assert_array_equal(first.syn1neg, output[:4])
+    with pytest.warns(NceTrainWarning, match="unknown words stay behind"):
+        export(directory, tmp_path / "unit.fasttext.bin", normalize=True)
+    assert not gensim.models.fasttext.load_facebook_model(tmp_path / "unit.fasttext.bin").syn1neg.any()
     (directory / "output.npy").unlink()
     Embeddings.load(directory).save(tmp_path / "v.fasttext.bin")
     theirs = gensim.models.fasttext.load_facebook_model(tmp_path / "v.fasttext.bin")

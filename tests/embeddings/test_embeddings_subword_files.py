@@ -65,6 +65,7 @@ def test_smaller_numbers(tmp_path, model, format, dtype, atol):
     read = Embeddings.load(tmp_path / "v")
     assert read.subwords.vectors.dtype == np.float32
     assert_composes(read, model, atol)
+    assert not np.array_equal(read.subwords.vectors, model.subwords.vectors)
     large = model.subwords.vectors * 1e5
     subwords = SubWords(3, 4, 100, model.subwords.rows, large)
     if dtype == "float16":

@@ -7,7 +7,9 @@ import nce_train
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.subwords import SubWords
 from nce_train.errors import InputError
+from nce_train.evaluation.analogies import AsGiven
 from nce_train.evaluation.similarity import spearman
+from nce_train.evaluation.unknown_words import AnyWord
 from nce_train.text.ngrams import ngram_buckets
 
 WORDS = [f"{stem}{end}" for end in ("", "s", "ing") for stem in ("mill", "river", "winter", "bread", "corn", "lamp")]
@@ -37,6 +39,15 @@ def questions(tmp_path):
 
 def has_vector(model, word):
     return word in model or model.subwords.known_ngrams(word) > 0
+
+
+def test_words_are_found_in_the_first_place_that_has_them(model):
+    some, every = AsGiven(model.key_to_index, 3), AsGiven(model.key_to_index, len(model))
+    any_word = AnyWord(model, [some, every])
+    numbers = np.array([any_word.find(word) for word in ("river", "Lamps", "milling", "millers", "Milled", "millers")])
+    assert numbers.tolist() == [1, 11, 12, 18, 19, 18] and any_word.find(STRANGE) == -1
+    expected = model[["river", "lamps", "milling", "millers", "milled", "millers"]]
+    np.testing.assert_array_equal(any_word.vectors_of(numbers), expected)
 
 
 def expected_counts(model, questions, rows):

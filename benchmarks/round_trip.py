@@ -3,9 +3,10 @@
     python -m benchmarks.round_trip --rows 5000 --dim 100
 
 Writers: ours in each format; gensim; the safetensors package; and the small file that fastText's own program wrote for
-the tests. Readers: ours, gensim, fastText (as `pretrainedVectors`), TensorBoard's projector plugin, the safetensors
-package, NumPy. A cell is the largest |difference| from what was written, over all words; words must be the same,
-after our escape is undone, and in the same order, or the command fails.
+the tests. Readers: ours, gensim, fastText (text as `pretrainedVectors`), TensorBoard's projector plugin, the
+safetensors package, NumPy. `.fasttext.bin` is written with sub-words, so that readers compose the vectors. A cell is
+the largest |difference| from what was written, over all words; words must be the same, after our escape is undone, and
+in the same order, or the command fails.
 """
 
 import argparse
@@ -24,9 +25,13 @@ from benchmarks._common import RESULTS, positive, say, table, write_results
 from benchmarks._setting import setting, setting_lines
 from nce_train import Embeddings
 from nce_train.embeddings.formats.escape import escape_word, unescape_word
+from nce_train.embeddings.subwords import SubWords
+from nce_train.text.ngrams import ngram_buckets
 from nce_train.text.vocabulary import Vocabulary
 
 FASTTEXT_FILE = Path(__file__).parents[1] / "tests" / "embeddings" / "fasttext" / "vectors.vec"
+
+_BUCKETS = 20_000
 
 Found = tuple[list[str], np.ndarray]
 
@@ -133,6 +138,14 @@ def _ours(name: str, file: str, format: str, dtype: str = "float32") -> Writer:
     return Writer(f"ours {name}", file, format, lambda model, path: model.save(path, kind, dtype), True)
 
 
+def _fasttext_model(model: Embeddings, path: Path) -> None:
+    _, found = ngram_buckets(model.index_to_key, 3, 6, _BUCKETS)
+    buckets = np.unique(found)
+    ngrams = np.random.default_rng(2).standard_normal((len(buckets), model.vectors.shape[1])).astype(np.float32)
+    subwords = SubWords(3, 6, _BUCKETS, buckets, ngrams)
+    Embeddings(model.index_to_key, model.vectors, model.counts, subwords=subwords).save(path)
+
+
 def _model_directory(model: Embeddings, path: Path) -> None:
     path.mkdir()
     np.save(path / "input.npy", model.vectors)
@@ -171,6 +184,7 @@ WRITERS = (
     _ours(".safetensors", "v.safetensors", "safetensors", "float32"),
     _ours(".safetensors, float16", "v.safetensors", "safetensors", "float16"),
     _ours(".safetensors, int8", "v.safetensors", "safetensors", "int8"),
+    Writer("ours .fasttext.bin", "v.fasttext.bin", "fasttext", _fasttext_model, True),
     _ours("projector", "v", "projector"),
     Writer("ours model directory", "v.nce", "directory", _model_directory),
     _gensim("word2vec text", "text"),
@@ -195,7 +209,11 @@ def _by_us(path: Path, format: str, written: Embeddings) -> Found:
 
 def _by_gensim(path: Path, format: str, written: Embeddings) -> Found:
     from gensim.models import KeyedVectors
+    from gensim.models.fasttext import load_facebook_vectors
 
+    if format == "fasttext":
+        composed = load_facebook_vectors(path)
+        return _unescaped(composed.index_to_key), composed.vectors
     keyed = KeyedVectors.load_word2vec_format(
         path, binary=format == "binary", no_header=format == "glove", unicode_errors="surrogateescape"
     )
@@ -205,6 +223,11 @@ def _by_gensim(path: Path, format: str, written: Embeddings) -> Found:
 def _by_fasttext(path: Path, format: str, written: Embeddings) -> Found:
     import fasttext  # type: ignore[import-untyped]
 
+    if format == "fasttext":
+        model = fasttext.load_model(str(path))
+        words, rows = model.get_words(), model.get_input_matrix()
+        # Not `get_word_vector`, which scales to unit length in fasttext-community.
+        return _unescaped(words), np.array([rows[model.get_subwords(word)[1]].mean(axis=0) for word in words])
     vec = path.with_suffix(".vec")  # it takes no other ending
     if vec != path:
         shutil.copyfile(path, vec)
@@ -220,9 +243,9 @@ def _by_fasttext(path: Path, format: str, written: Embeddings) -> Found:
         pretrainedVectors=str(vec),
         verbose=0,
     )
-    words = [line.split(b" ")[0] for line in vec.read_bytes().split(b"\n")[1:-1]]
-    vectors = model.get_input_matrix()[[model.f.getWordId(word) for word in words]]
-    return [unescape_word(word) for word in words], vectors
+    entries = [line.split(b" ")[0] for line in vec.read_bytes().split(b"\n")[1:-1]]
+    vectors = model.get_input_matrix()[[model.f.getWordId(entry) for entry in entries]]
+    return [unescape_word(entry) for entry in entries], vectors
 
 
 def _by_tensorboard(path: Path, format: str, written: Embeddings) -> Found:
@@ -263,11 +286,11 @@ def _by_numpy(path: Path, format: str, written: Embeddings) -> Found:
 # By name: its package, the formats it knows, and what reads.
 READERS: dict[str, tuple[str, set[str], Callable[[Path, str, Embeddings], Found]]] = {
     "ours": ("nce_train", {writer.format for writer in WRITERS}, _by_us),
-    "gensim": ("gensim", {"text", "text.gz", "binary", "glove"}, _by_gensim),
+    "gensim": ("gensim", {"text", "text.gz", "binary", "glove", "fasttext"}, _by_gensim),
     "TensorBoard": ("tensorboard", {"projector"}, _by_tensorboard),
     "safetensors": ("safetensors", {"safetensors"}, _by_safetensors),
     "NumPy": ("numpy", {"npy", "records", "directory"}, _by_numpy),
-    "fastText": ("fasttext", {"text"}, _by_fasttext),
+    "fastText": ("fasttext", {"text", "fasttext"}, _by_fasttext),
 }
 
 

@@ -8,6 +8,8 @@ from nce_train.names import readable
 # A row: its label and its cells.
 Row = tuple[str, list[str]]
 
+_COMPOSED = "unknown words composed"
+
 _MEASURES: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = [
     ("3CosAdd", lambda result: result),
     ("3CosMul", lambda result: result["cosmul"]),
@@ -45,6 +47,9 @@ def _one_model(report: dict[str, Any]) -> Iterator[str]:
         if whole["words"] != result["words"]:
             rows.append((f"  all, among {whole['words']:,} words", _cells(whole)))
             rows.append((f"    {level} interval", ["", "", "", *_intervals(whole)]))
+        if "oov" in result:
+            rows.append((f"  all, {_COMPOSED}", _cells(result["oov"])))
+            rows.append((f"    {level} interval", ["", "", "", *_intervals(result["oov"])]))
         yield ""
         yield f"{name}: analogies among {result['words']:,} words"
         yield from _aligned([("", ["asked", "questions", "coverage", "3CosAdd", "3CosMul"]), *rows])
@@ -83,6 +88,8 @@ def _side_by_side(models: Sequence[dict[str, Any]], letters: list[str]) -> Itera
         wholes = [one["whole_vocabulary"] for one in results]
         if any(whole["words"] != one["words"] for whole, one in zip(wholes, results, strict=True)):
             rows += _summary(wholes, level)
+        if "oov" in result:
+            rows += _summary([one["oov"] for one in results], level, f", {_COMPOSED}")
         yield ""
         yield f"{name}: {result['questions']:,} analogies, sections by 3CosAdd among the most frequent words"
         yield from _aligned(rows)
@@ -101,8 +108,8 @@ def _side_by_side(models: Sequence[dict[str, Any]], letters: list[str]) -> Itera
         yield from _aligned([("held-out text, mean a pair", letters), *_heldout(models)])
 
 
-def _summary(results: Sequence[dict[str, Any]], level: str) -> Iterator[Row]:
-    yield "  all, among words", [f"{result['words']:,}" for result in results]
+def _summary(results: Sequence[dict[str, Any]], level: str, which: str = "") -> Iterator[Row]:
+    yield f"  all{which}, among words", [f"{result['words']:,}" for result in results]
     yield "    asked", [f"{result['asked']:,}" for result in results]
     yield "    coverage", [_percent(result["coverage"]) for result in results]
     for measure, select in _MEASURES:
@@ -142,12 +149,14 @@ def _difference(
 
 
 def _vocabularies(name: str, results: Sequence[dict[str, Any]], other: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield a set's results and, where the number of words differs, those for the other vocabulary."""
+    """Yield a set's results, those for the other vocabulary where its size differs, and those with unknown words."""
     yield name, list(results)
     others = [result[other] for result in results]
     if any(part["words"] != result["words"] for part, result in zip(others, results, strict=True)):
         most = max(words for part in others for words in _words(part))
         yield name + (", all words" if other == "whole_vocabulary" else f", first {most:,} words"), others
+    if "oov" in results[0]:
+        yield f"{name}, {_COMPOSED}", [result["oov"] for result in results]
 
 
 def _words(part: dict[str, Any]) -> list[int]:

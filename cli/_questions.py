@@ -99,12 +99,12 @@ class AnswerPrinter:
         Returns
         -------
         bool
-            Whether all words were known.
+            Whether all words have a vector.
 
         Raises
         ------
         InputError
-            When a word is not in the vocabulary and the question is not `neighbours`.
+            When a word has no vector and the question is not `neighbours`.
         RunError
             When the answer cannot be written.
         """
@@ -122,6 +122,7 @@ class AnswerPrinter:
             answer = questions.odd_one_out(self._embeddings, list(words))
             lines = [_printable(answer["odd_one_out"])]
         _report_other_spellings(answer["words"])
+        _report_composed([pair for pair in answer["words"] if "composed" in pair])
         if self._as_json:
             print_result(json.dumps(answer))
         else:
@@ -138,16 +139,22 @@ class AnswerPrinter:
         words = iter(words)
         num_words, separator = 0, '{"neighbours": ['
         other_spellings: list[dict[str, str]] = []
+        composed: list[dict[str, Any]] = []
         unknown: list[dict[str, Any]] = []
         while block := list(islice(words, at_once)):
             num_words += len(block)
-            spelled = _MAX_NAMED - len(unknown)
+            spelled = _MAX_NAMED - len(unknown) - len(composed)
             answer = neighbours(self._embeddings, block, top, restrict_vocab, self._index, spelled)
             results = answer["neighbours"]
             other_spellings += [
                 {"asked": result["asked"], "word": result["word"]}
                 for result in results
-                if result["word"] != result["asked"]
+                if result["word"] != result["asked"] and "composed" not in result
+            ]
+            composed += [
+                {key: result[key] for key in ("asked", "spellings", "known_ngrams")}
+                for result in results
+                if "composed" in result
             ]
             unknown += answer["unknown"]
             if self._as_json and results:
@@ -158,6 +165,7 @@ class AnswerPrinter:
         if self._as_json:
             print_result(f'{separator if separator != ", " else ""}], "unknown": {json.dumps(unknown)}}}')
         _report_other_spellings(other_spellings)
+        _report_composed(composed)
         _report_unknown(unknown, num_words)
         return not unknown
 
@@ -184,13 +192,28 @@ def _printable(word: str) -> str:
 
 def _report_other_spellings(pairs: Sequence[dict[str, str]]) -> None:
     """Report the words that were found in another spelling, such as lower case."""
-    other = [pair for pair in pairs if pair["asked"] != pair["word"]]
+    other = [pair for pair in pairs if pair["asked"] != pair["word"] and "composed" not in pair]
     if len(other) > _MAX_NAMED:
         click.echo(f"Note: {len(other):,} words are not in the vocabulary; answered for them in lower case", err=True)
         return
     for pair in other:
         asked, word = _printable(pair["asked"]), _printable(pair["word"])
         click.echo(f"Note: '{asked}' is not in the vocabulary; answered for '{word}'", err=True)
+
+
+def _report_composed(pairs: Sequence[dict[str, Any]]) -> None:
+    """Report the words that are not in the vocabulary, and whose vectors are composed of n-grams."""
+    from nce_train.embeddings.spelling import not_in_vocabulary
+
+    for pair in pairs[:_MAX_NAMED]:
+        message = not_in_vocabulary(pair["asked"], pair["spellings"], pair["known_ngrams"])
+        click.echo(f"Note: {message}", err=True)
+    if len(pairs) > _MAX_NAMED:
+        click.echo(
+            f"Note: {len(pairs):,} words are not in the vocabulary, the first {_MAX_NAMED} named above; their vectors "
+            "are composed of their known n-grams",
+            err=True,
+        )
 
 
 def _report_unknown(unknown: Sequence[dict[str, Any]], num_words: int) -> None:

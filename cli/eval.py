@@ -39,6 +39,11 @@ are used.
     is_flag=True,
     help="Compare words in any case, as gensim does by default; for vectors of cased words.",
 )
+@click.option(
+    "--oov",
+    is_flag=True,
+    help="Evaluate also with words outside of the vocabulary; for models with sub-words.",
+)
 @file_option(
     "--heldout", help="A text that was not trained on: NCE loss, full sigmoid loss, perplexity and log Z on it."
 )
@@ -54,6 +59,7 @@ def main(
     similarity: tuple[str, ...],
     restrict_vocab: int,
     fold_case: bool,
+    oov: bool,
     heldout: str | None,
     heldout_pairs: int,
     compare: tuple[str, ...],
@@ -72,6 +78,7 @@ def main(
             similarity=similarity,
             restrict_vocab=restrict_vocab,
             fold_case=fold_case,
+            oov=oov,
             heldout=heldout,
             heldout_pairs=heldout_pairs,
             compare=compare,

@@ -6,14 +6,14 @@ from nce_train.cli._command import command
 from nce_train.cli._options import OUT_FILE, choice_option, model_argument, number_option
 
 # The names in `embeddings.formats.FORMATS`, repeated so that `--help` need not load NumPy; a test compares them.
-FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "safetensors", "projector")
+FORMAT_NAMES = ("word2vec", "word2vec-binary", "glove", "npy", "fasttext", "safetensors", "projector")
 
 
 _HELP = """Write the words and vectors of MODEL, a model directory or a vectors file, to OUT.
 
 OUT is a file, which is replaced if it exists, or - for standard output. A further ending .gz, .bz2, .xz or .zst
 compresses it. With the format npy, the words are in OUT.vocab.tsv. With the format projector, OUT is a directory for
-`tensorboard --logdir OUT`.
+`tensorboard --logdir OUT`. Vectors of unknown words are kept by npy, safetensors and fasttext (a model for fastText).
 """
 
 
@@ -23,7 +23,7 @@ compresses it. With the format npy, the words are in OUT.vocab.tsv. With the for
 @click.option(
     "--format",
     type=click.Choice(FORMAT_NAMES),
-    help="By default from OUT's ending: .txt and .vec (word2vec), .bin, .glove, .npy, .safetensors.",
+    help="By default from OUT's ending: .txt and .vec (word2vec), .bin, .glove, .npy, .safetensors, .fasttext.bin.",
 )
 @number_option("--top", help="Write only the N most frequent words.")
 @choice_option(

@@ -28,10 +28,11 @@ analogy A B C         A is to B as C is to ?
 similarity A B        their cosine similarity
 odd-one-out A B C...  the word that does not fit with the others
 
-A word that is not in the vocabulary is searched for in lower case. If that is unknown too, the nearest spellings
-are reported and the exit code is 2; the neighbours of the other words are still printed. Put -- before words that
-begin with a dash. Control characters in words are printed as \\n, \\x1b and so on, and words that are not UTF-8 as
-%_caf%E9, which can also be given; JSON has them unchanged.
+A word that is not in the vocabulary is searched for in lower case. If that is unknown too, a model with sub-words
+composes its vector of its n-grams, and says so. Otherwise the nearest spellings are reported and the exit code is 2;
+the neighbours of the other words are still printed. Put -- before words that begin with a dash. Control characters in
+words are printed as \\n, \\x1b and so on, and words that are not UTF-8 as %_caf%E9, which can also be given; JSON has
+them unchanged.
 """
 
 

@@ -82,7 +82,7 @@ FOREIGN = {
     "finalfusion": [b"FiFu" + struct.pack("<3I", 0, 2, 0) + bytes(30)],
     "SQLite": [database],
     "floret": [b"50 5 3 6 2 2166136261 < >\n0 -0.1 0.2 0.3 0.4 0.5 \n"],
-    "whole fastText model": [struct.pack("<2i", 793712314, 12) + FASTTEXT, FASTTEXT],
+    "fastText model of before 2017": [FASTTEXT],
     "HDF5": [b"\x89HDF\r\n\x1a\n" + bytes(40)],
     "Parquet": [b"PAR1\x15\x04\x15\x10" + bytes(40)],
     "Arrow": [
@@ -119,6 +119,15 @@ def test_each_is_named_where_vectors_or_sets_are_expected(tmp_path, name, conten
     if content and not callable(content) and content != PACKED:
         with pytest.raises(InputError, match=rf"file: this is .*{name}.*, not a vocabulary; .{{8}}"):
             Vocabulary.load(path)
+
+
+def test_a_fasttext_model_is_named_where_a_set_or_a_vocabulary_is_expected(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(struct.pack("<2i", 793712314, 12) + FASTTEXT)
+    with pytest.raises(InputError, match=r"this is a fastText model \(.bin or .ftz\), not an evaluation set; .{8}"):
+        read_sets([path])
+    with pytest.raises(InputError, match=r"not a vocabulary; .{8}"):
+        Vocabulary.load(path)
 
 
 # What is said of a text; what is not here may be a text, or is a zip archive, which is opened.

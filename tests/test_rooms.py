@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "kernel": set(),
     "training": {"kernel", "nce", "text"},
     "runs": {"training", "kernel", "text"},
-    "embeddings": {"text.vocabulary"},
+    "embeddings": {"text.vocabulary", "text.ngrams"},
     "evaluation": {"embeddings", "nce", "text"},
     "report": {"evaluation", "embeddings", "training.readings"},
     "cluster": {"runs", "training", "kernel", "text", "evaluation"},

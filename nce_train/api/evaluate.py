@@ -38,6 +38,7 @@ def evaluate(
     similarity: PathLike | Iterable[PathLike] = (),
     restrict_vocab: int | None = RESTRICT_VOCAB,
     fold_case: bool = False,
+    oov: bool = False,
     heldout: PathLike | None = None,
     heldout_pairs: int = 100_000,
     compare: AnyModel | Iterable[AnyModel] = (),
@@ -59,6 +60,9 @@ def evaluate(
     fold_case : bool
         Compare words in any case, with the rules and figures of gensim, for vectors of cased words: see
         `nce_train.evaluation.any_case`.
+    oov : bool
+        Measure the sets also with words that are not in the vocabulary, whose vectors are composed of their n-grams.
+        Needs models with sub-words.
     heldout : path, optional
         Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
         directory.
@@ -74,15 +78,16 @@ def evaluate(
     dict
         `model` (the path, or None for a model in memory), `vocabulary`, `dim`, and, where they were measured,
         `analogies` and `similarity`: by name (the file's stem) what `summarise_analogies` and
-        `summarise_similarities` return; `heldout`: what `heldout_loss` returns. With any set, `bootstrap`: the `level`
-        of all intervals, the number of `resamples` and their `seed`; with `fold_case` also `fold_case`, True. With
-        `compare`, `comparison`: a list with the same keys for each of them, and `paired`: what
-        `nce_train.evaluation.measure.compare` returns for `model` and it.
+        `summarise_similarities` return, with an entry `oov` when that was asked for; `heldout`: what `heldout_loss`
+        returns. With any set, `bootstrap`: the `level` of all intervals, the number of `resamples` and their `seed`;
+        with `fold_case` also `fold_case`, True. With `compare`, `comparison`: a list with the same keys for each of
+        them, and `paired`: what `nce_train.evaluation.measure.compare` returns for `model` and it.
 
     Raises
     ------
     InputError
-        When a model or a set cannot be read, two sets have the same name, or a number of words or pairs is wrong.
+        When a model or a set cannot be read, two sets have the same name, a number of words or pairs is wrong, or
+        `oov` is asked of a model without sub-words.
 
     Examples
     --------
@@ -115,14 +120,14 @@ def evaluate(
             raise InputError(f"{os.fspath(other)}: no such file; check the path")
 
     measure_sets = functools.partial(
-        measure, sets=read, restrict_vocab=restrict_vocab, progress=progress, fold_case=fold_case
+        measure, sets=read, restrict_vocab=restrict_vocab, progress=progress, fold_case=fold_case, oov=oov
     )
-    report, first = _measure_model(model, read, measure_sets, heldout, heldout_pairs, progress)
+    report, first = _measure_model(model, read, measure_sets, oov, heldout, heldout_pairs, progress)
     if read.analogies or read.similarity:
         report |= {"fold_case": True} if fold_case else {}
         report["bootstrap"] = BOOTSTRAP
     for other in others:
-        other_report, outcomes = _measure_model(other, read, measure_sets, heldout, heldout_pairs, progress)
+        other_report, outcomes = _measure_model(other, read, measure_sets, oov, heldout, heldout_pairs, progress)
         other_report["paired"] = compare_outcomes(first, outcomes)
         report.setdefault("comparison", []).append(other_report)
     return report
@@ -143,17 +148,24 @@ def _measure_model(
     model: AnyModel,
     sets: EvaluationSets,
     measure_sets: Callable[[Embeddings], Outcomes],
+    oov: bool,
     heldout: PathLike | None,
     heldout_pairs: int,
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[dict[str, Any], Outcomes]:
     source = None if isinstance(model, (Embeddings, Model)) else os.fspath(model)
-    if heldout is not None and not isinstance(model, (Embeddings, Model)):
-        model = Model.load(model)
-    if isinstance(model, Model):
-        embeddings = Embeddings(model.words, model.input, model.counts)
+    if isinstance(model, (Embeddings, Model)):
+        embeddings = _embeddings_of(model)
+    elif heldout is None:
+        embeddings = Embeddings.load(model)
     else:
-        embeddings = model if isinstance(model, Embeddings) else Embeddings.load(model)
+        directory, model = model, Model.load(model)
+        embeddings = Embeddings.load(directory) if oov else _embeddings_of(model)  # a `Model` has no sub-words
+    if oov and embeddings.subwords is None:
+        raise InputError(
+            f"{source or 'the model'}: it has no sub-words, so that unknown words have no vectors; leave --oov "
+            "(oov=True) out"
+        )
     outcomes = measure_sets(embeddings)
     report: dict[str, Any] = {
         "model": source,
@@ -172,6 +184,10 @@ def _measure_model(
             progress=None if progress is None else functools.partial(progress, "held-out"),
         )
     return report, outcomes
+
+
+def _embeddings_of(model: Embeddings | Model) -> Embeddings:
+    return model if isinstance(model, Embeddings) else Embeddings(model.words, model.input, model.counts)
 
 
 def evaluation_on(paths: list[str]) -> "EvaluateVectors":

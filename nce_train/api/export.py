@@ -5,7 +5,8 @@ from pathlib import Path
 
 from nce_train.arguments import PathLike, check_output, check_positive
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.embeddings import with_vectors
+from nce_train.embeddings.embeddings import first_words, with_vectors
+from nce_train.embeddings.formats.registry import warn_without_subwords
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
 from nce_train.errors import InputError
 from nce_train.files import is_same_file
@@ -33,13 +34,14 @@ def export(
     format : str, optional
         See `Embeddings.save`; by default from the ending of `out`.
     top : int, optional
-        Write only this many words, the most frequent ones.
+        Write only this many words, the most frequent ones. With sub-words the others are unknown words there, whose
+        vectors are composed.
     vectors : {"input", "output", "sum"}
         The words' vectors as centres, as contexts, or the sum; only a model directory has the last two.
     normalize : bool
-        Scale each vector to length 1, after `postprocess`.
+        Scale each vector to length 1, after `postprocess`. Sub-words are left out with a warning.
     postprocess : {"abtt"}, optional
-        Remove the mean and the top components of the vectors that are written.
+        Remove the mean and the top components of the vectors that are written. Sub-words are left out with a warning.
     dtype : {"float32", "float16", "int8"}
         The type of the numbers in the file; see `Embeddings.save`.
 
@@ -76,11 +78,14 @@ def export(
         model = Embeddings.load(model, vectors=vectors)
     elif vectors != "input":
         raise InputError(f"embeddings in memory have no {vectors} vectors; give the model directory")
-    chosen = model.vectors[:top]
-    if postprocess == "abtt":
-        chosen = all_but_the_top(chosen)
-    if normalize:
-        chosen = unit_length(chosen)
-    written = with_vectors(model, chosen)
+    written = first_words(model, top)
+    if postprocess is not None or normalize:
+        # N-gram rows cannot be changed alike, so that composed vectors would not be comparable with those of the words.
+        if model.subwords is not None:
+            warn_without_subwords(out, "postprocess and normalize change the vectors of known words only")
+        changed = written.vectors
+        if postprocess == "abtt":
+            changed = all_but_the_top(changed)
+        written = with_vectors(model, unit_length(changed) if normalize else changed)
     written.save(out, format, dtype)
     return written

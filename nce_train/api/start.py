@@ -12,10 +12,9 @@ import numpy as np
 
 from nce_train.arguments import PathLike, check_path
 from nce_train.embeddings import Embeddings
-from nce_train.embeddings.formats.npy import read_array
 from nce_train.errors import InputError
 from nce_train.evaluation.classifier import Model
-from nce_train.model_files import BIAS, CONFIG, NGRAM_BUCKETS, NGRAMS, OUTPUT
+from nce_train.model_files import BIAS, CONFIG, OUTPUT
 from nce_train.training.settings_files import load_settings, settings_of_run
 
 if TYPE_CHECKING:
@@ -70,20 +69,9 @@ def find_start(how: "How", path: PathLike) -> "WarmStart":
     model = Model.load(path)
     settings = settings_of_run(directory / CONFIG)
     vocabulary = Vocabulary(model.words, model.counts, settings.unknown)
-    ngrams = _known_ngrams(directory, settings)
+    ngrams = _known_ngrams(Embeddings.load(path))
     known = Known(vocabulary, model.input, model.output, model.bias, settings.subsample, ngrams)
     return WarmStart(how, path, known)
-
-
-def _known_ngrams(directory: Path, settings: "Settings") -> "KnownNgrams | None":
-    from nce_train.runs.warm_start import KnownNgrams
-
-    lengths = settings.ngram_lengths
-    if lengths is None:
-        return None
-    vectors = read_array(directory / NGRAMS, mmap=True)
-    buckets = np.load(directory / NGRAM_BUCKETS, allow_pickle=False)
-    return KnownNgrams(lengths, settings.buckets, buckets, vectors)
 
 
 def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmStart":
@@ -91,4 +79,14 @@ def _start_from(embeddings: Embeddings, path: PathLike | None = None) -> "WarmSt
     from nce_train.text.vocabulary import Vocabulary
 
     counts = np.zeros(len(embeddings), np.int64)  # only biases would need counts
-    return WarmStart("init", path, Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors))
+    known = Known(Vocabulary(embeddings.index_to_key, counts), embeddings.vectors, ngrams=_known_ngrams(embeddings))
+    return WarmStart("init", path, known)
+
+
+def _known_ngrams(embeddings: Embeddings) -> "KnownNgrams | None":
+    from nce_train.runs.warm_start import KnownNgrams
+
+    subwords = embeddings.subwords
+    if subwords is None:
+        return None
+    return KnownNgrams((subwords.least, subwords.most), subwords.buckets, subwords.rows, subwords.vectors)

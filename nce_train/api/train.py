@@ -21,9 +21,10 @@ from nce_train.api.progress import ProgressDisplay, open_display
 from nce_train.api.start import find_start, settings_and_start
 from nce_train.arguments import PathLike, check_corpus, check_output, check_path
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.subwords import SubWords
 from nce_train.errors import InputError
 from nce_train.files import is_same_file
-from nce_train.training.settings_files import read_config
+from nce_train.training.settings_files import load_settings, read_config
 
 if TYPE_CHECKING:
     from nce_train.report.tensorboard import TensorBoardLog
@@ -163,7 +164,17 @@ def train(
         vectors = np.ascontiguousarray(model.input)
     except MemoryError:  # the rows of a wider table are as good
         vectors = model.input
-    return Embeddings(model.vocabulary.words, vectors, model.vocabulary.counts, model.manifest["config"])
+    words, counts = model.vocabulary.words, model.vocabulary.counts
+    return Embeddings(words, vectors, counts, model.manifest["config"], subwords=_subwords(model))
+
+
+def _subwords(model: "TrainedModel") -> SubWords | None:
+    if model.ngrams is None or model.ngram_buckets is None:
+        return None
+    lengths = load_settings(None, model.manifest["config"]).ngram_lengths
+    assert lengths is not None
+    buckets = model.manifest["config"]["buckets"]
+    return SubWords(*lengths, buckets, model.ngram_buckets, np.ascontiguousarray(model.ngrams))
 
 
 def train_or_resume(

@@ -1,7 +1,8 @@
 """`Comparisons`: how similar given words are: of two, of two sets, and of one to all others.
 
-These methods give the same results as those of gensim 4's `KeyedVectors`. `embeddings.Embeddings` adds the search for
-the most similar words.
+These methods give the same results as those of gensim 4's `KeyedVectors`. With sub-words, an unknown word has a
+vector too, composed of its n-grams, unless none of them is known. `embeddings.Embeddings` adds the search for the most
+similar words.
 """
 
 import warnings
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.arguments import check_words
-from nce_train.embeddings.postprocess import unit_length
+from nce_train.embeddings.postprocess import unit_length, vector_norms
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.embeddings.word_vectors import Word, WordVectors
 from nce_train.errors import NceTrainWarning
@@ -28,7 +29,7 @@ class Comparisons(WordVectors):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         """
         one, other = unit_length(self[[w1, w2]])
         return float(one @ other)
@@ -39,7 +40,7 @@ class Comparisons(WordVectors):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         """
         return 1 - self.similarity(w1, w2)
 
@@ -60,19 +61,21 @@ class Comparisons(WordVectors):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         """
         if isinstance(word_or_vector, np.ndarray):
             vector = check_vector(word_or_vector, self.vectors.shape[1])
         else:
             vector = self.get_vector(word_or_vector)
         unit = unit_length(np.asarray(vector, np.float32)[None])[0]
-        rows = np.array([self._row(word) for word in other_words], np.intp)
-        chosen: slice | NDArray[np.intp] = rows if len(rows) else slice(None)
-        return 1 - self.vectors[chosen] @ unit / self._norms[chosen]
+        others = list(other_words)
+        if not others:
+            return 1 - self.vectors @ unit / self._norms
+        vectors = self[others]
+        return 1 - vectors @ unit / vector_norms(vectors)
 
     def n_similarity(self, ws1: Sequence[Word], ws2: Sequence[Word]) -> float:
-        """Compute the cosine of the mean vectors of two sets of words; unknown words are left out with a warning.
+        """Compute the cosine of the mean vectors of two sets of words; unknown ones are left out with a warning.
 
         Raises
         ------
@@ -109,7 +112,7 @@ class Comparisons(WordVectors):
         post_normalize : bool
             Scale the mean to length 1.
         ignore_missing : bool
-            Leave unknown words out.
+            Leave words without a vector out.
 
         Returns
         -------
@@ -119,7 +122,7 @@ class Comparisons(WordVectors):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary and `ignore_missing` is False.
+            When a word has no vector and `ignore_missing` is False.
         TypeError
             When `keys` is a str, or a key is neither a word, a row nor a vector.
         ValueError
@@ -136,10 +139,13 @@ class Comparisons(WordVectors):
         for key, weight in zip(keys, given.tolist(), strict=True):
             if isinstance(key, np.ndarray):
                 vector = check_vector(key, self.vectors.shape[1])
-            elif ignore_missing and isinstance(key, (str, int, np.integer)) and key not in self:
-                continue
             else:
-                vector = self.get_vector(key, norm=pre_normalize)
+                try:
+                    vector = self.get_vector(key, norm=pre_normalize)
+                except KeyError:
+                    if ignore_missing:
+                        continue
+                    raise
             total += weight * vector
             weight_sum += abs(weight)
         mean = (total / (weight_sum or 1.0)).astype(np.float32)
@@ -151,11 +157,12 @@ class Comparisons(WordVectors):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         """
-        own, limit = self._row(key1), self._row(key2)
-        distances = self.distances(own)
-        return [self.index_to_key[row] for row in np.flatnonzero(distances < distances[limit]).tolist() if row != own]
+        own, other = self._find(key1).row, self._find(key2).row
+        distances = self.distances(key1)
+        limit = self.distances(key1, [key2])[0] if other is None else distances[other]
+        return [self.index_to_key[row] for row in np.flatnonzero(distances < limit).tolist() if row != own]
 
     def rank(self, key1: Word, key2: Word) -> int:
         """Count the words that are closer to `key1` than `key2` is, and `key2` itself: 1 for the nearest neighbour.
@@ -163,14 +170,14 @@ class Comparisons(WordVectors):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         """
         return len(self.closer_than(key1, key2)) + 1
 
     def doesnt_match(self, words: Sequence[Word]) -> Word:
         """Find the word whose vector is farthest from the mean of all of them.
 
-        Unknown words are left out with a warning, as in gensim.
+        Unknown words without a vector are left out with a warning, as in gensim.
 
         Returns
         -------
@@ -182,7 +189,7 @@ class Comparisons(WordVectors):
         TypeError
             When `words` is a str (whose letters are hardly meant), or a word is neither a str nor an int.
         ValueError
-            When none of the words is in the vocabulary.
+            When none of the words has a vector.
 
         Examples
         --------
@@ -200,12 +207,12 @@ class Comparisons(WordVectors):
         return min(zip(cosines, known, strict=True), key=lambda pair: (pair[0], str(pair[1])))[1]
 
     def _known(self, method: str, words: Iterable[Word]) -> list[Word]:
-        """The words in the vocabulary; a warning names the others."""
+        """The words that have a vector; a warning names the others."""
         known: list[Word] = []
         unknown: list[str] = []
         for word in words:
             try:
-                self._row(word)
+                self._find(word)
                 known.append(word)
             except KeyError as error:
                 unknown.append(str(error) if isinstance(error, UnknownWordError) else error.args[0])

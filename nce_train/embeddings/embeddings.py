@@ -4,7 +4,8 @@ This class finds similar words. It extends `Comparisons`, which compares given w
 words and vectors, and reads and writes them. Methods that gensim 4's `KeyedVectors` has too give the same results.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from nce_train.arguments import check_integer, check_words
 from nce_train.embeddings.comparisons import Comparisons, check_vector
 from nce_train.embeddings.nearest import largest, nearest_rows
+from nce_train.embeddings.postprocess import unit_length
 from nce_train.embeddings.word_vectors import Word
 from nce_train.errors import InputError
 
@@ -37,6 +39,8 @@ class Embeddings(Comparisons):
         How often each word occurs in the corpus.
     settings : mapping, or callable that returns one, optional
         The settings of the run that trained them, by name.
+    subwords : SubWords, optional
+        The rows of n-grams: with them, the vector of an unknown word is composed wherever a word is given.
 
     Attributes
     ----------
@@ -44,6 +48,7 @@ class Embeddings(Comparisons):
     vectors : float32 [len(index_to_key), dim]
         A read-only memory map if `load` mapped them.
     counts : int64 [len(index_to_key)] or None
+    subwords : SubWords or None
 
     Raises
     ------
@@ -91,7 +96,7 @@ class Embeddings(Comparisons):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         TypeError
             For a key that is not a word, row or vector, a weight that is not a real number, or a number of words
             or rows that is not a whole number.
@@ -164,7 +169,7 @@ class Embeddings(Comparisons):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         TypeError
             For a key that is not a word, row or vector, or a `topn` or `restrict_vocab` that is not a whole number.
         ValueError
@@ -217,7 +222,7 @@ class Embeddings(Comparisons):
         Raises
         ------
         KeyError
-            When a word is not in the vocabulary.
+            When a word has no vector.
         TypeError
             When a word is neither a str nor an int, `words` is a str, or `topn` or `restrict_vocab` not a whole number.
         ValueError
@@ -230,8 +235,8 @@ class Embeddings(Comparisons):
         searched = self.vectors[slice(*self._searched(restrict_vocab))]
         if topn < 1:
             return [[] for _ in words]
-        rows = np.array([self._row(word) for word in words], np.intp)
-        targets = self.vectors[rows] / self._norms[rows, None]
+        rows, vectors = self._look_up(words)
+        targets = unit_length(vectors)
         if index is None:
             nearest = nearest_rows(targets, searched, self._norms[: len(searched)], rows, topn)
         elif restrict_vocab:
@@ -271,8 +276,8 @@ class Embeddings(Comparisons):
                 check_vector(key, self.vectors.shape[1])
                 targets.append(_Target(key, weight_given, None))
             else:
-                row = self._row(key)
-                targets.append(_Target(self.vectors[row] / self._norms[row], weight_given, row))
+                found = self._find(key)
+                targets.append(_Target(self._unit(found), weight_given, found.row))
         return targets
 
     def _cosines(self, start: int, stop: int, target: NDArray) -> NDArray[np.float32]:
@@ -289,9 +294,25 @@ class Embeddings(Comparisons):
 
 
 def with_vectors(model: Embeddings, vectors: NDArray[np.float32]) -> Embeddings:
-    """Return the first words of a model with other vectors [rows, dim], their counts and the model's settings."""
+    """Return the first words of a model with other vectors [rows, dim], their counts and the model's settings.
+
+    Sub-words and output vectors, which are of the model's own vectors, are left out.
+    """
     counts = None if model.counts is None else model.counts[: len(vectors)]
     return Embeddings(model.index_to_key[: len(vectors)], vectors, counts, model._settings)
+
+
+def first_words(model: Embeddings, number: int | None) -> Embeddings:
+    """Return the first words of a model, all for None, with all that it has of them, and its sub-words."""
+    first = with_vectors(model, model.vectors[:number])
+    first.subwords = model.subwords
+    first._output = partial(_first_rows, model._output, number)
+    return first
+
+
+def _first_rows(table: Callable[[], NDArray[np.float32] | None], number: int | None) -> NDArray[np.float32] | None:
+    rows = table()
+    return None if rows is None else rows[:number]
 
 
 class _Target(NamedTuple):

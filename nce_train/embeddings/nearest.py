@@ -23,7 +23,7 @@ def nearest_rows(
 
     The nearest come first, equally near ones in the order of rows. `targets` [targets, dim] are of unit length, `norms`
     [rows] are the lengths of `vectors` [rows, dim]. `excluded` [targets] is the one row to leave out for each target,
-    its own; it may lie beyond `vectors`.
+    its own; it may lie beyond `vectors`, or be -1 for none.
     """
     block_targets = _BLOCK_NUMBERS // min(max(1, len(vectors)), _BLOCK_ROWS)
     for start in range(0, len(targets), block_targets):

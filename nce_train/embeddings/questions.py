@@ -3,13 +3,17 @@
 A word is looked up as given, else unescaped (`%_new%20york`), else lower-cased. Answers name it as asked (`asked`)
 and as the vocabulary has it (`word`). An unknown word raises InputError with the nearest spellings, but `neighbours`
 answers the other words.
+
+With sub-words, an unknown word has a vector composed of its known n-grams, in the spelling that has the most of them.
+The word then has further keys: `composed`, True; `known_ngrams`, their number; `spellings`, the nearest in the
+vocabulary.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from nce_train.embeddings.embeddings import Embeddings
-from nce_train.embeddings.spelling import find_word, nearest_spellings, not_in_vocabulary
+from nce_train.embeddings.spelling import find_composable, find_word, nearest_spellings, not_in_vocabulary
 from nce_train.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,28 +30,27 @@ def neighbours(
     index: "ApproximateIndex | None",
     spell_limit: int,
 ) -> dict[str, Any]:
-    """Find the nearest words of each known word, and the nearest spellings of the first `spell_limit` unknown ones.
+    """Find the nearest words of each word that has a vector, and the nearest spellings of the others.
 
-    The answer has `neighbours`, for each known word `{"asked", "word", "nearest": [{"word", "similarity"}, …]}`, and
-    `unknown`, for each unknown word `{"asked", "spellings"}`, where `spellings` is None beyond the limit: to search
-    them takes up to 0.1 seconds each.
+    The answer has `neighbours`, for each word with a vector
+    `{"asked", "word", "nearest": [{"word", "similarity"}, …]}`, and `unknown`, for each other word
+    `{"asked", "spellings"}`. Only for the first `spell_limit` words that are not in
+    the vocabulary are `spellings` searched, which takes up to 0.1 seconds each; they are None for the others.
     """
-    looked_up = [find_word(word, embeddings.key_to_index) for word in words]
-    known = [(asked, word) for asked, word in zip(words, looked_up, strict=True) if word is not None]
-    unknown = [asked for asked, word in zip(words, looked_up, strict=True) if word is None]
-    nearest = embeddings.neighbours([word for _, word in known], top, restrict_vocab, index)
+    with_vector: list[dict[str, Any]] = []
+    without: list[dict[str, Any]] = []
+    missing = 0
+    for asked in words:
+        pair = _look_up(embeddings, asked, missing < spell_limit)
+        missing += "spellings" in pair
+        (with_vector if "word" in pair else without).append(pair)
+    nearest = embeddings.neighbours([pair["word"] for pair in with_vector], top, restrict_vocab, index)
     return {
         "neighbours": [
-            {"asked": asked, "word": word, "nearest": _scored(answers, "similarity")}
-            for (asked, word), answers in zip(known, nearest, strict=True)
+            {**pair, "nearest": _scored(answers, "similarity")}
+            for pair, answers in zip(with_vector, nearest, strict=True)
         ],
-        "unknown": [
-            {
-                "asked": asked,
-                "spellings": nearest_spellings(asked, embeddings.index_to_key) if number < spell_limit else None,
-            }
-            for number, asked in enumerate(unknown)
-        ],
+        "unknown": without,
     }
 
 
@@ -78,14 +81,28 @@ def odd_one_out(embeddings: Embeddings, words: Sequence[str]) -> dict[str, Any]:
     return {"words": known, "odd_one_out": next(pair["asked"] for pair in known if pair["word"] == odd)}
 
 
-def _all_known(embeddings: Embeddings, words: Sequence[str]) -> list[dict[str, str]]:
+def _all_known(embeddings: Embeddings, words: Sequence[str]) -> list[dict[str, Any]]:
     pairs = []
     for asked in words:
-        word = find_word(asked, embeddings.key_to_index)
-        if word is None:
-            raise InputError(not_in_vocabulary(asked, nearest_spellings(asked, embeddings.index_to_key)))
-        pairs.append({"asked": asked, "word": word})
+        pair = _look_up(embeddings, asked)
+        if "word" not in pair:
+            raise InputError(not_in_vocabulary(asked, pair["spellings"]))
+        pairs.append(pair)
     return pairs
+
+
+def _look_up(embeddings: Embeddings, asked: str, with_spellings: bool = True) -> dict[str, Any]:
+    """Find a word, or else its nearest spellings and, with sub-words, the spelling whose vector can be composed."""
+    word = find_word(asked, embeddings.key_to_index)
+    if word is not None:
+        return {"asked": asked, "word": word}
+    spellings = nearest_spellings(asked, embeddings.index_to_key) if with_spellings else None
+    subwords = embeddings.subwords
+    word = None if subwords is None else find_composable(asked, subwords)
+    if subwords is None or word is None:
+        return {"asked": asked, "spellings": spellings}
+    known_ngrams = subwords.known_ngrams(word)
+    return {"asked": asked, "word": word, "composed": True, "known_ngrams": known_ngrams, "spellings": spellings}
 
 
 def _scored(answers: Any, score: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.embeddings.formats.escape import escape_cell, unescape_word, word_bytes
+from nce_train.embeddings.subwords import SubWords
 from nce_train.errors import InputError
 from nce_train.folding import other_spellings
 
@@ -31,6 +32,14 @@ def find_word(word: str, vocabulary: Mapping[str, int]) -> str | None:
     return None
 
 
+def find_composable(word: str, subwords: SubWords) -> str | None:
+    """Find the spelling of an unknown word, of those that `find_word` tries, that has the most known n-grams.
+
+    As given where several have the most; None when no spelling has any.
+    """
+    return subwords.most_known([word, unescape_word(word_bytes(word)), *other_spellings(word)])
+
+
 def printable(word: str) -> str:
     """Format a word for a terminal, on one line: control characters are written as `\\n`, `\\x1b` and so on.
 
@@ -44,14 +53,19 @@ def printable(word: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in word)
 
 
-def not_in_vocabulary(asked: str, spellings: Sequence[str] | None) -> str:
-    """Return the message that a word is unknown, with the nearest spellings unless they are None."""
-    asked = printable(asked)
+def not_in_vocabulary(asked: str, spellings: Sequence[str] | None, known_ngrams: int = 0) -> str:
+    """Return the message that a word is unknown, with the nearest spellings unless they are None.
+
+    With `known_ngrams` it says that the word's vector is composed of so many.
+    """
+    unknown = f"'{printable(asked)}' is not in the vocabulary"
+    ngrams = f"{known_ngrams} known n-gram{'s'[: known_ngrams > 1]}"
+    composed = f"; its vector is composed of its {ngrams}" if known_ngrams else ""
     if spellings is None:
-        return f"'{asked}' is not in the vocabulary"
+        return f"{unknown}{composed}"
     if not spellings:
-        return f"'{asked}' is not in the vocabulary, nor any word spelled like it"
-    return f"'{asked}' is not in the vocabulary; nearest spellings: {', '.join(map(printable, spellings))}"
+        return f"{unknown}, nor any word spelled like it{composed}"
+    return f"{unknown}{composed}; nearest spellings: {', '.join(map(printable, spellings))}"
 
 
 class UnknownWordError(KeyError):

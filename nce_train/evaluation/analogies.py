@@ -23,6 +23,7 @@ from nce_train.errors import InputError
 from nce_train.evaluation.analogy_sets import Question
 from nce_train.evaluation.any_case import AnyCase, drop_distant_answers
 from nce_train.evaluation.significance import difference_interval, mcnemar_p, proportion_interval
+from nce_train.evaluation.unknown_words import AnyWord
 from nce_train.folding import other_spellings
 
 # A block's two tables take 2 · 512 · 16,384 float32 = 67 MB, and as much its vectors; a sum of the tables' rows fits a
@@ -74,10 +75,28 @@ def measure_analogies(
     return frequent, _ask(embeddings, questions, len(embeddings), progress, fold_case)
 
 
+def measure_analogies_oov(
+    embeddings: Embeddings,
+    questions: Sequence[Question],
+    restrict_vocab: int | None = 30_000,
+    progress: Progress | None = None,
+    fold_case: bool = False,
+) -> AnalogyOutcome:
+    """Ask questions among the `restrict_vocab` most frequent words, also those with other words in them.
+
+    As `measure_analogies`, but a, b and c may be any words with a vector: less frequent ones, and unknown ones, whose
+    vectors are composed of their n-grams. Answers are among the most frequent words.
+    """
+    return _ask(embeddings, questions, restricted_rows(embeddings, restrict_vocab), progress, fold_case, oov=True)
+
+
 def summarise_analogies(
-    questions: Sequence[Question], frequent: AnalogyOutcome, whole: AnalogyOutcome
+    questions: Sequence[Question],
+    frequent: AnalogyOutcome,
+    whole: AnalogyOutcome,
+    oov: AnalogyOutcome | None = None,
 ) -> dict[str, Any]:
-    """Count the outcomes of a model, from `measure_analogies`.
+    """Count the outcomes of a model, from `measure_analogies` and `measure_analogies_oov`.
 
     Returns
     -------
@@ -86,6 +105,7 @@ def summarise_analogies(
         asked, None when none was asked), `coverage` (asked ÷ questions), `interval` (of the accuracy, see
         `nce_train.evaluation.significance`), `cosmul` (`correct`, `accuracy` and `interval` of 3CosMul), `sections`
         (the same keys for each section), and `whole_vocabulary` (the same keys for questions asked among all words).
+        With `oov` also `oov` (the same keys for questions with any words).
     """
     sections: dict[str, list[int]] = {}
     for number, question in enumerate(questions):
@@ -96,6 +116,7 @@ def summarise_analogies(
         **_counts(frequent, every),
         "sections": {name: _counts(frequent, numbers) for name, numbers in sections.items()},
         "whole_vocabulary": {"words": whole.words, **_counts(whole, every)},
+        **({} if oov is None else {"oov": {"words": oov.words, **_counts(oov, every)}}),
     }
 
 
@@ -126,6 +147,7 @@ def answer_questions(
     questions: NDArray[np.intp],
     progress: Progress | None = None,
     excluded: Sequence[Sequence[int]] | None = None,
+    asked_vectors: NDArray[np.float32] | None = None,
 ) -> NDArray[np.intp]:
     """Answer each question (a, b, c) with the rows of the highest 3CosAdd and 3CosMul, other than a, b and c.
 
@@ -133,17 +155,19 @@ def answer_questions(
     rows. A question then costs the sum of three rows of such a block and a search for the largest number.
 
     In: `vectors` [rows, dim] of any length, rows of a, b and c in `questions` [questions, 3], and for each question the
-    rows that are no answer, by default a, b and c. Out: the rows by 3CosAdd and by 3CosMul [2, questions]; -1 where
-    there is no other row. `progress(done, total)` counts questions.
+    rows that are no answer, by default a, b and c. With `asked_vectors` [any, dim], `questions` are rows of these. Out:
+    the rows by 3CosAdd and by 3CosMul [2, questions]; -1 where there is no other row. `progress(done, total)` counts
+    questions.
     """
     excluded = questions.tolist() if excluded is None else excluded
+    asked_vectors = vectors if asked_vectors is None else asked_vectors
     answers = np.empty((2, len(questions)), np.intp)
     rows = min(_ROWS_PER_BLOCK, max(1, _NUMBERS_PER_BLOCK // vectors.shape[1]))
     for start, stop in _groups(questions):
         group = questions[start:stop]
         words, places = np.unique(group, return_inverse=True)
         word_places = places.reshape(-1, 3).tolist()
-        word_units = unit_length(vectors[words])
+        word_units = unit_length(asked_vectors[words])
         best_add, best_mul = ([(-np.inf, -1)] * len(group) for _ in range(2))
         for first in range(0, len(vectors), rows):
             cosines = word_units @ unit_length(vectors[first : first + rows]).T
@@ -206,10 +230,16 @@ def word_rows(embeddings: Embeddings, rows: int, fold_case: bool) -> AsGiven | A
 
 
 def _ask(
-    embeddings: Embeddings, questions: Sequence[Question], rows: int, progress: Progress | None, fold_case: bool
+    embeddings: Embeddings,
+    questions: Sequence[Question],
+    rows: int,
+    progress: Progress | None,
+    fold_case: bool,
+    oov: bool = False,
 ) -> AnalogyOutcome:
     words = word_rows(embeddings, rows, fold_case)
-    ids = np.array([[words.find(word) for word in question[1:4]] for question in questions], np.intp)
+    finder = AnyWord(embeddings, [words, word_rows(embeddings, len(embeddings), fold_case)]) if oov else words
+    ids = np.array([[finder.find(word) for word in question[1:4]] for question in questions], np.intp)
     ids = ids.reshape(-1, 3)
     # Looked up once for each set of answers: every line of a file of pairs has the answers of many questions.
     rows_of = {
@@ -218,10 +248,17 @@ def _ask(
     }
     accepted = [rows_of[question.expected, *question.also] for question in questions]
     asked = (ids.min(axis=1) >= 0) & np.array(list(map(bool, accepted)), bool)
-    excluded = [words.spellings(abc) for abc in ids[asked].tolist()]
-    answers = answer_questions(embeddings.vectors[:rows], ids[asked], progress, excluded)
+    abc = ids[asked]
+    excluded = [words.spellings(row for row in question if row < rows) for question in abc.tolist()]
+    vectors = embeddings.vectors[:rows]
+    if isinstance(finder, AnyWord):
+        numbers, places = np.unique(abc, return_inverse=True)
+        asked_vectors, abc = finder.vectors_of(numbers), places.reshape(-1, 3)
+    else:
+        asked_vectors = vectors
+    answers = answer_questions(vectors, abc, progress, excluded, asked_vectors)
     if fold_case:
-        drop_distant_answers(embeddings.vectors, ids[asked], excluded, answers[0])
+        drop_distant_answers(vectors, asked_vectors[abc], ids[asked], excluded, answers[0])
     correct = np.zeros((2, len(questions)), bool)
     for number, add, mul in zip(np.flatnonzero(asked).tolist(), *answers.tolist(), strict=True):
         correct[:, number] = add in accepted[number], mul in accepted[number]

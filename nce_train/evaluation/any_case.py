@@ -46,6 +46,7 @@ class AnyCase:
 
 def drop_distant_answers(
     vectors: NDArray[np.float32],
+    asked_vectors: NDArray[np.float32],
     questions: NDArray[np.intp],
     excluded: Sequence[Sequence[int]],
     answers: NDArray[np.intp],
@@ -53,12 +54,13 @@ def drop_distant_answers(
     """Replace, in place, an answer by -1 where five other spellings of the question's words are nearer.
 
     gensim looks at the five rows nearest to b - a + c, without those of a, b and c in `questions` [questions, 3], and
-    gives no answer when all of them are `excluded`. `answers` [questions] are rows of `vectors`.
+    gives no answer when all of them are `excluded`. `asked_vectors` [questions, 3, dim] are those of a, b and c, and
+    `answers` [questions] rows of `vectors`.
     """
     for number, (abc, rows) in enumerate(zip(questions.tolist(), excluded, strict=True)):
         others = [row for row in rows if row not in abc]
         if len(others) >= _LOOKED_AT:
-            a, b, c = unit_length(vectors[abc])
+            a, b, c = unit_length(asked_vectors[number])
             scores = unit_length(vectors[[answers[number], *others]]) @ (b - a + c)
             if np.count_nonzero(scores[1:] > scores[0]) >= _LOOKED_AT:
                 answers[number] = -1

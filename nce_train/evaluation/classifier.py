@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nce_train import nce
 from nce_train.arguments import check_integer, check_path, check_words, format_value
+from nce_train.embeddings.formats.array_file import read_array
 from nce_train.embeddings.formats.model_directory import read_finished
-from nce_train.embeddings.formats.npy import read_array, read_vocabulary
+from nce_train.embeddings.formats.npy import read_vocabulary
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError

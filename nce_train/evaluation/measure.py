@@ -11,6 +11,7 @@ from nce_train.evaluation.analogies import (
     AnalogyOutcome,
     compare_analogies,
     measure_analogies,
+    measure_analogies_oov,
     summarise_analogies,
 )
 from nce_train.evaluation.sets import EvaluationSets
@@ -18,6 +19,7 @@ from nce_train.evaluation.similarity import (
     SimilarityOutcome,
     compare_similarities,
     measure_similarities,
+    measure_similarities_oov,
     summarise_similarities,
 )
 
@@ -26,10 +28,15 @@ Progress = Callable[[str, int, int], None]
 
 
 class Outcomes(NamedTuple):
-    """The outcomes of a model on each set by name: among its frequent words, and among all."""
+    """The outcomes of a model on each set by name: among its frequent words, and among all.
+
+    Where it was asked for, also those with the composed vectors of unknown words.
+    """
 
     analogies: Mapping[str, tuple[AnalogyOutcome, AnalogyOutcome]]
     similarity: Mapping[str, tuple[SimilarityOutcome, SimilarityOutcome]]
+    oov_analogies: Mapping[str, AnalogyOutcome] = {}
+    oov_similarity: Mapping[str, SimilarityOutcome] = {}
 
 
 def measure(
@@ -38,8 +45,9 @@ def measure(
     restrict_vocab: int | None,
     progress: Progress | None = None,
     fold_case: bool = False,
+    oov: bool = False,
 ) -> Outcomes:
-    """Ask all questions and compute the similarities of all pairs."""
+    """Ask all questions and compute the similarities of all pairs; with `oov` also those with unknown words."""
 
     def progress_of(name: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(name, done, total)
@@ -52,6 +60,14 @@ def measure(
         {
             name: measure_similarities(embeddings, pairs, restrict_vocab, fold_case)
             for name, pairs in sets.similarity.items()
+        },
+        {
+            name: measure_analogies_oov(embeddings, questions, restrict_vocab, progress_of(name), fold_case)
+            for name, questions in (sets.analogies.items() if oov else ())
+        },
+        {
+            name: measure_similarities_oov(embeddings, pairs, fold_case)
+            for name, pairs in (sets.similarity.items() if oov else ())
         },
     )
 
@@ -67,11 +83,12 @@ def summarise(sets: EvaluationSets, outcomes: Outcomes) -> dict[str, Any]:
     """
     return _without_empty(
         analogies={
-            name: summarise_analogies(sets.analogies[name], frequent, whole)
+            name: summarise_analogies(sets.analogies[name], frequent, whole, outcomes.oov_analogies.get(name))
             for name, (frequent, whole) in outcomes.analogies.items()
         },
         similarity={
-            name: summarise_similarities(frequent, whole) for name, (frequent, whole) in outcomes.similarity.items()
+            name: summarise_similarities(frequent, whole, outcomes.oov_similarity.get(name))
+            for name, (frequent, whole) in outcomes.similarity.items()
         },
     )
 

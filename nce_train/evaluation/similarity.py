@@ -15,6 +15,7 @@ from nce_train.embeddings.postprocess import unit_length
 from nce_train.evaluation.analogies import restricted_rows, word_rows
 from nce_train.evaluation.significance import RESAMPLES, SEED, bootstrap_p, percentile_interval
 from nce_train.evaluation.similarity_sets import Pair
+from nce_train.evaluation.unknown_words import AnyWord
 
 # Numbers of 8 bytes in each of the few arrays of a block of resamples.
 _BLOCK_NUMBERS = 1 << 21
@@ -44,8 +45,17 @@ def measure_similarities(
     return _measure(embeddings, pairs, rows, fold_case), _measure(embeddings, pairs, len(embeddings), fold_case)
 
 
-def summarise_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome) -> dict[str, Any]:
-    """Correlate the cosines of a model, from `measure_similarities`, with people's scores.
+def measure_similarities_oov(
+    embeddings: Embeddings, pairs: Sequence[Pair], fold_case: bool = False
+) -> SimilarityOutcome:
+    """Compute the cosines of pairs of any words that have a vector: those of unknown words are composed of n-grams."""
+    return _measure(embeddings, pairs, len(embeddings), fold_case, oov=True)
+
+
+def summarise_similarities(
+    frequent: SimilarityOutcome, whole: SimilarityOutcome, oov: SimilarityOutcome | None = None
+) -> dict[str, Any]:
+    """Correlate the cosines that `measure_similarities` and `measure_similarities_oov` return with people's scores.
 
     Returns
     -------
@@ -53,11 +63,15 @@ def summarise_similarities(frequent: SimilarityOutcome, whole: SimilarityOutcome
         `words` (of the vocabulary), `spearman` (None for fewer than two pairs, or where all similarities or all scores
         are equal), `pairs` (known pairs), `of` (all pairs), `coverage` (pairs ÷ of), `interval` (of the correlation,
         see `nce_train.evaluation.significance`), and `restricted_vocabulary`: the same keys for pairs of frequent
-        words.
+        words. With `oov` also `oov`: the same keys for pairs of any words.
     """
     correlation = _correlation(whole)
     restricted = correlation if frequent.words == whole.words else _correlation(frequent)
-    return {**correlation, "restricted_vocabulary": restricted}
+    return {
+        **correlation,
+        "restricted_vocabulary": restricted,
+        **({} if oov is None else {"oov": _correlation(oov)}),
+    }
 
 
 def compare_similarities(first: SimilarityOutcome, second: SimilarityOutcome) -> dict[str, Any]:
@@ -149,15 +163,18 @@ def centred_ranks(values: NDArray[np.floating], times: NDArray[np.integer]) -> N
     return ((below[:, ends - ties] + below[:, ends] - below[:, -1:]) / 2)[:, place]
 
 
-def _measure(embeddings: Embeddings, pairs: Sequence[Pair], words: int, fold_case: bool) -> SimilarityOutcome:
-    found = word_rows(embeddings, words, fold_case)
-    rows = np.array([[found.find(word) for word in pair[:2]] for pair in pairs], np.intp).reshape(-1, 2)
+def _measure(
+    embeddings: Embeddings, pairs: Sequence[Pair], words: int, fold_case: bool, oov: bool = False
+) -> SimilarityOutcome:
+    finder = word_rows(embeddings, words, fold_case)
+    any_word = AnyWord(embeddings, [finder]) if oov else None
+    find = finder.find if any_word is None else any_word.find
+    vectors_of = embeddings.vectors.__getitem__ if any_word is None else any_word.vectors_of
+    rows = np.array([[find(word) for word in pair[:2]] for pair in pairs], np.intp).reshape(-1, 2)
     known = rows.min(axis=1) >= 0
     similarities = np.zeros(len(pairs), np.float32)
     first, second = rows[known].T
-    similarities[known] = np.einsum(
-        "pd,pd->p", unit_length(embeddings.vectors[first]), unit_length(embeddings.vectors[second])
-    )
+    similarities[known] = np.einsum("pd,pd->p", unit_length(vectors_of(first)), unit_length(vectors_of(second)))
     return SimilarityOutcome(words, known, similarities, np.array([pair.score for pair in pairs]))
 
 

@@ -232,11 +232,17 @@ def settings_to_continue(
 
 
 def settings_to_init(start: WarmStart, config: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> Settings:
-    """The settings of a run that starts from vectors: `dim` is theirs; InputError when one is wrong or another dim."""
-    settings = load_settings(config, given)
-    if "dim" not in given and (config is None or "dim" not in read_config(config)):
-        settings = load_settings(config, {**given, "dim": start.known.input.shape[1]})
-    return _of_its_dim(settings, start)
+    """The settings of a run that starts from vectors: `dim` is theirs, and if they have n-grams `ngrams` and `buckets`.
+
+    Raises InputError when a setting is wrong, or `dim` another one.
+    """
+    load_settings(config, given)
+    chosen = {*given, *({} if config is None else read_config(config))}
+    theirs: dict[str, Any] = {"dim": start.known.input.shape[1]}
+    if (ngrams := start.known.ngrams) is not None and not chosen & {"ngrams", "buckets"}:
+        theirs |= {"ngrams": "{}-{}".format(*ngrams.lengths), "buckets": ngrams.num_buckets}
+    missing = {name: value for name, value in theirs.items() if name not in chosen}
+    return _of_its_dim(load_settings(config, {**given, **missing}), start)
 
 
 def _of_its_dim(settings: Settings, start: WarmStart) -> Settings:

@@ -195,8 +195,9 @@ def test_every_writer_and_reader_of_vectors_agrees(tmp_path):
     assert {name.split(" ")[0] for name in rows} == {"ours", "gensim", "safetensors", "fastText"}
     for name, row in rows.items():
         rounded = "float16" in name or "int8" in name
+        largest = 1e-4 if "fasttext" in name else 0  # there vectors are composed again
         assert row["ours"] is not None
-        assert all((0 < cell < 1) if rounded else cell == 0 for cell in row.values() if cell is not None), name
+        assert all((0 < cell < 1) if rounded else cell <= largest for cell in row.values() if cell is not None), name
     for reader in ("gensim", "TensorBoard", "safetensors", "NumPy"):
         assert any(row[reader] is not None for row in rows.values())
 

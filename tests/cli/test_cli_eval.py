@@ -13,6 +13,8 @@ import pytest
 from command_case import call_command, command, run_command
 
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.subwords import SubWords
+from nce_train.text.ngrams import ngram_buckets
 
 CAPITALS = [("athens", "greece"), ("oslo", "norway"), ("lima", "peru")]
 
@@ -309,3 +311,48 @@ def test_a_pickle_is_named(here, arguments):
     done = run(here, *arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("Error: w2v.kv: this is a pickle of Python objects, such as gensim's save() ")
+
+
+@pytest.fixture
+def with_subwords(here):
+    """The model with n-grams of its words, and a set with words that it does not know."""
+    model = Embeddings.load(here / "model.txt")
+    _, found = ngram_buckets(model.index_to_key, 3, 4, 10_000)
+    rows = np.unique(found).astype(np.int32)
+    ngrams = np.random.default_rng(6).standard_normal((len(rows), 8)).astype(np.float32)
+    Embeddings(model.index_to_key, model.vectors, subwords=SubWords(3, 4, 10_000, rows, ngrams)).save(here / "m.npy")
+    (here / "more.txt").write_text("athens greece oslo norway\nathenian greece limas peru\nathens greece zzzz peru\n")
+    (here / "more.tsv").write_text("oslo\tnorway\t9\nlima\tathenian\t2.5\noslo\tperuvian\t1\nlima\tzzzz\t1\n")
+    return here
+
+
+def test_figures_with_unknown_words(with_subwords):
+    done = run(with_subwords, "m.npy", "more.txt", "more.tsv", "--oov")
+    assert done.returncode == 0 and done.stderr == ""
+    lines = [line.split() for line in done.stdout.splitlines()]
+    (asked,) = [line for line in lines if line[:4] == ["all,", "unknown", "words", "composed"]]
+    assert asked[4:7] == ["2", "3", "66.7%"]
+    (pairs,) = [line for line in lines if line[:4] == ["more,", "unknown", "words", "composed"]]
+    assert pairs[-3:] == ["3", "4", "75.0%"]
+    done = run(with_subwords, "m.npy", "more.txt", "more.tsv", "--oov", "--json")
+    report = json.loads(done.stdout)
+    assert report["analogies"]["more"]["asked"] == 1 and report["analogies"]["more"]["oov"]["asked"] == 2
+    assert report["similarity"]["more"]["pairs"] == 1 and report["similarity"]["more"]["oov"]["pairs"] == 3
+
+
+def test_figures_with_unknown_words_side_by_side(with_subwords):
+    done = run(with_subwords, "m.npy", "more.txt", "more.tsv", "--oov", "--compare", "m.npy")
+    assert done.returncode == 0
+    lines = [line.split() for line in done.stdout.splitlines()]
+    place = lines.index(["all,", "unknown", "words", "composed,", "among", "words", "6", "6"])
+    assert lines[place + 1] == ["asked", "2", "2"]
+    (place,) = [n for n, line in enumerate(lines) if line[:4] == ["more,", "unknown", "words", "composed"]]
+    assert lines[place + 2] == ["pairs", "of", "4", "3", "3"]
+
+
+def test_unknown_words_need_subwords(here):
+    done = run(here, "model.txt", "capitals.txt", "--oov")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "Error: model.txt: it has no sub-words, so that unknown words have no vectors; leave --oov (oov=True) out\n"
+    )

@@ -14,8 +14,11 @@ import pytest
 from click.testing import CliRunner
 from command_case import command, run_command
 
+from nce_train.cli import _questions
 from nce_train.cli.query import main
 from nce_train.embeddings import Embeddings
+from nce_train.embeddings.subwords import SubWords
+from nce_train.text.ngrams import ngram_buckets
 
 WORDS = ["athens", "greece", "oslo", "norway", "lima", "peru", "new york", "-dash", "bad\x1bword", "f\udce9minin"]
 
@@ -145,6 +148,82 @@ def test_thousands_of_words_from_standard_input(here, model):
     found = json.loads(done.stdout)
     assert len(found["neighbours"]) == 5_002 and [word["asked"] for word in found["unknown"]] == ["osol"]
     assert found["neighbours"][18]["word"] == "f\udce9minin"
+
+
+@pytest.fixture(scope="module")
+def with_subwords(here):
+    """A model whose n-grams are those of its words."""
+    words = ["oslo", "norway", "lima", "tokyo"]
+    _, found = ngram_buckets(words, 3, 4, 100_000)
+    rows = np.unique(found).astype(np.int32)
+    numbers = np.random.default_rng(3).standard_normal((len(rows) + 4, 5)).astype(np.float32)
+    model = Embeddings(words, numbers[:4], subwords=SubWords(3, 4, 100_000, rows, numbers[4:]))
+    model.save(here / "subwords.npy")
+    return model
+
+
+NOTE = "Note: 'TOKIO' is not in the vocabulary; its vector is composed of its 3 known n-grams; nearest spellings: tokyo"
+TOKIO = {"asked": "TOKIO", "word": "tokio", "composed": True, "known_ngrams": 3, "spellings": ["tokyo"]}
+
+
+def test_an_unknown_word_is_answered_by_its_composed_vector(here, with_subwords):
+    done = run(here, "subwords.npy", "neighbours", "TOKIO", "--top", "2")
+    assert done.returncode == 0
+    assert done.stderr.decode().splitlines() == [NOTE]
+    assert done.stdout.decode().splitlines() == lines_of(with_subwords.most_similar("tokio", topn=2))
+    done = run(here, "subwords.npy", "similarity", "oslo", "tokio")
+    assert done.stdout.decode() == f"{with_subwords.similarity('oslo', 'tokio'):.4f}\n"
+    assert done.stderr.startswith(b"Note: 'tokio' is not in the vocabulary; its vector is composed")
+
+
+def test_json_says_which_vectors_are_composed(here, with_subwords):
+    done = run(here, "subwords.npy", "neighbours", "TOKIO", "Oslo", "xxyyzz", "--top", "1", "--json")
+    assert done.returncode == 2
+    nearest = [
+        [{"word": w, "similarity": s}]
+        for word in ("tokio", "oslo")
+        for w, s in with_subwords.most_similar(word, topn=1)
+    ]
+    assert json.loads(done.stdout) == {
+        "neighbours": [{**TOKIO, "nearest": nearest[0]}, {"asked": "Oslo", "word": "oslo", "nearest": nearest[1]}],
+        "unknown": [{"asked": "xxyyzz", "spellings": []}],
+    }
+    assert done.stderr.decode().splitlines() == [
+        "Note: 'Oslo' is not in the vocabulary; answered for 'oslo'",
+        NOTE,
+        "Error: 'xxyyzz' is not in the vocabulary, nor any word spelled like it",
+    ]
+    for question, words in (("analogy", ["oslo", "norway", "TOKIO"]), ("odd-one-out", ["oslo", "TOKIO", "lima"])):
+        done = run(here, "subwords.npy", question, *words, "--json")
+        assert done.returncode == 0
+        known = [{"asked": word, "word": word} for word in words if word != "TOKIO"]
+        pairs = json.loads(done.stdout)["words"]
+        assert [pair for pair in pairs if "composed" not in pair] == known
+        assert [pair for pair in pairs if "composed" in pair] == [TOKIO]
+
+
+def test_many_composed_words_are_counted(here, with_subwords):
+    words = "".join(f"oslo{number}\n" for number in range(12)) + "xxyyzz\n"
+    done = run(here, "subwords.npy", "neighbours", "-", "--top", "1", "--json", given=words)
+    errors = done.stderr.decode().splitlines()
+    assert errors[0].startswith("Note: 'oslo0' is not in the vocabulary; its vector is composed of its 5 known n-grams")
+    assert errors[10] == (
+        "Note: 12 words are not in the vocabulary, the first 10 named above; their vectors are composed of their known "
+        "n-grams"
+    )
+    assert errors[11:] == ["Error: 'xxyyzz' is not in the vocabulary"]
+    spellings = [answer["spellings"] for answer in json.loads(done.stdout)["neighbours"]]
+    assert spellings == [["oslo"]] * 10 + [None] * 2
+
+
+def test_spellings_of_unknown_words_are_searched_ten_times_in_all(here, with_subwords, monkeypatch):
+    monkeypatch.setattr(_questions, "_WORDS_AT_ONCE", 3)
+    monkeypatch.chdir(here)
+    words = [word for number in range(7) for word in (f"oslo{number}", f"{number}xxyyzz")]
+    done = CliRunner().invoke(main, ["subwords.npy", "neighbours", *words, "--json"])
+    answer = json.loads(done.stdout)
+    spellings = [one["spellings"] for one in (*answer["neighbours"], *answer["unknown"])]
+    assert spellings == [["oslo"]] * 5 + [None] * 2 + [[]] * 5 + [None] * 2
 
 
 def test_many_unknown_words_are_counted(here):

@@ -5,6 +5,7 @@ much more than the size of the file, whatever size its header states. Every form
 """
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
@@ -26,6 +27,7 @@ import zstandard
 from nce_train.embeddings import Embeddings
 from nce_train.embeddings.formats.model_directory import check_manifest
 from nce_train.embeddings.formats.registry import FORMATS
+from nce_train.embeddings.subwords import SubWords
 from nce_train.errors import InputError
 from nce_train.evaluation.analogy_sets import read_analogies
 from nce_train.evaluation.classifier import Model
@@ -71,12 +73,19 @@ def vectors(rows: int = len(WORDS), dim: int = 4) -> np.ndarray:
     return np.random.default_rng(rows).normal(size=(rows, dim)).astype(np.float32)
 
 
-def exported(format: str, dtype: str = "float32", compression: str = "", counted: bool = True) -> dict[str, bytes]:
+def subwords(dim: int = 4) -> SubWords:
+    return SubWords(3, 5, 40, np.arange(39, 3, -2, dtype=np.int32), vectors(18, dim))
+
+
+def exported(
+    format: str, dtype: str = "float32", compression: str = "", counted: bool = True, ngrams: bool = False
+) -> dict[str, bytes]:
     """The files that `Embeddings.save` writes."""
     counts = np.arange(len(WORDS), 0, -1) if counted else None
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"v{''.join(FORMATS[format].endings[:1])}{compression}"
-        Embeddings(WORDS, vectors(), counts, {"window": 5}).save(path, format, dtype)
+        model = Embeddings(WORDS, vectors(), counts, {"window": 5}, subwords() if ngrams else None)
+        model.save(path, format, dtype)
         return {path.name: path.read_bytes() for path in Path(scratch).rglob("*") if path.is_file()}
 
 
@@ -96,8 +105,21 @@ def model() -> dict[str, bytes]:
     }
 
 
+def model_with_subwords() -> dict[str, bytes]:
+    settings = {"window": 2, "ngrams": "3-5", "buckets": 40}
+    return {
+        **model(),
+        "ngrams.npy": npy(subwords().vectors),
+        "ngram_buckets.npy": npy(subwords().rows),
+        "config.yaml": yaml.safe_dump(settings).encode(),
+    }
+
+
 def read_vectors(path: Path) -> None:
     found = Embeddings.load(path)
+    if found.subwords is not None:
+        with contextlib.suppress(KeyError):
+            assert np.isfinite(found["unheard of"]).all()
     assert np.isfinite(found.vectors).all() and found.vectors.dtype == np.float32 and found.vectors.ndim == 2
     assert len(set(found.index_to_key)) == len(found) == len(found.vectors)
     found.most_similar(0, topn=3)
@@ -205,6 +227,16 @@ TARGETS: dict[str, Target] = {
     "word2vec, words twice": Target(
         lambda: {"v": b"6 2\na 1 2\nb 3 4\na 5 6\nc 7 8\nb 9 1\n<unk> 1 1\n"}, read_vectors
     ),
+    **{
+        f"{format.name}, {dtype}, sub-words": Target(
+            lambda name=format.name, dtype=dtype: exported(name, dtype, ngrams=True), read_vectors
+        )
+        for format in FORMATS.values()
+        if format.keeps_subwords
+        for dtype in format.dtypes
+    },
+    "fasttext.gz, sub-words": Target(lambda: exported("fasttext", compression=".gz", ngrams=True), read_vectors),
+    "model directory, sub-words": Target(model_with_subwords, read_vectors),
     "safetensors, bfloat16": Target(foreign_safetensors, read_vectors),
     "safetensors.gz": Target(lambda: exported("safetensors", "float16", ".gz"), read_vectors),
     "projector, without counts": Target(lambda: exported("projector", counted=False), read_vectors),

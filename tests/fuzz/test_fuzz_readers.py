@@ -3,6 +3,7 @@
 import gzip
 import lzma
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,8 @@ LINE = b"word 0.5 0.25\n"
 ZEROS = b"a" + b" 0" * (20 << 20)
 HEAD = npy(np.zeros((2, 3), np.float32))[:128]
 TENSOR = b'{"embeddings":{"dtype":"F32","shape":[1000000000,1],"data_offsets":[0,4000000000]}}'
+FASTTEXT = struct.pack("<2i12id", 793712314, 12, 250, 5, 5, 5, 5, 1, 2, 2, 2_000_000, 3, 6, 100, 1e-4)
+FASTTEXT += struct.pack("<3i2q", 1, 1, 0, 1, -1) + b"a\0" + struct.pack("<qbb2q", 1, 0, 0, 2_000_001, 250)
 # Files that state a far larger size than they have, or unpack to far more; made when they are needed.
 BOMBS = {
     "rows.txt": lambda: b"999999999 300\n" + LINE,
@@ -105,6 +108,9 @@ BOMBS = {
     "longer.safetensors": lambda: (1 << 39).to_bytes(8, "little") + b"{}",
     "rows.safetensors": lambda: len(TENSOR).to_bytes(8, "little") + TENSOR + bytes(100),
     "rows.safetensors.gz": lambda: gzip.compress(len(TENSOR).to_bytes(8, "little") + TENSOR + bytes(60 << 20)),
+    "rows.fasttext.bin": lambda: FASTTEXT + bytes(100),
+    "rows.fasttext.bin.gz": lambda: gzip.compress(FASTTEXT + bytes(100)),
+    "zeros.fasttext.bin.gz": lambda: gzip.compress(FASTTEXT + bytes(60 << 20)),
     "v.npy.gz": lambda: gzip.compress(HEAD.replace(b"(2, 3), }       ", b"(20000000, 3), }") + bytes(24)),
 }
 

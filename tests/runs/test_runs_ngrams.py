@@ -169,3 +169,25 @@ def test_too_many_ngrams_for_the_memory_are_refused(tmp_path, text, monkeypatch)
     monkeypatch.setattr("nce_train.runs.limits.available_memory", lambda: 2**20)
     with pytest.raises(InputError, match=r"\d+ words and \d+ n-grams at dim 48 need .* or give --ngrams off\.$"):
         go(tmp_path / "m.nce", corpus=text, **NGRAMS)
+
+
+def test_training_in_python_returns_vectors_for_unknown_words(tmp_path, text):
+    model = nce_train.train(str(text), output=tmp_path / "m.nce", progress=False, **{**SETTINGS, **NGRAMS})
+    loaded = nce_train.Embeddings.load(tmp_path / "m.nce")
+    sums, sizes = ngram_sums(tmp_path / "m.nce", ["bacoxx"])
+    assert "bacoxx" not in model
+    np.testing.assert_allclose(model["bacoxx"], sums[0] / sizes[0], atol=1e-6)
+    np.testing.assert_array_equal(model["bacoxx"], loaded["bacoxx"])
+
+
+@pytest.mark.parametrize("name", ["v.fasttext.bin", "v.npy", "v.safetensors"])
+def test_a_file_with_ngrams_is_a_start_with_its_ngrams(tmp_path, text, name):
+    go(tmp_path / "old.nce", corpus=text, **NGRAMS)
+    old = nce_train.Embeddings.load(tmp_path / "old.nce")
+    old.save(tmp_path / name)
+    go(tmp_path / "new.nce", corpus=text, init=tmp_path / name, lr=0.0, epochs=1)
+    new = nce_train.Embeddings.load(tmp_path / "new.nce")
+    settings = load_settings(tmp_path / "new.nce" / "config.yaml")
+    assert (settings.ngrams, settings.buckets) == (NGRAMS["ngrams"], NGRAMS["buckets"])
+    np.testing.assert_allclose(new[old.index_to_key], old.vectors, atol=1e-6)
+    np.testing.assert_allclose(new["bacoxx"], old["bacoxx"], atol=1e-6)

@@ -1,10 +1,11 @@
-"""Words as bytes for formats that cannot hold all of them: fields separated by blanks, and cells of a TSV file.
+"""Words as bytes for formats that cannot hold all of them: fields separated by blanks, cells of a TSV file, entries.
 
 A field cannot hold a word that is empty or has ASCII white space inside. A cell cannot hold one that is blank, has a
-tab or line break inside or is not UTF-8. Neither can hold one that begins like a binary file. Such a word is written as
-the mark `%_` followed by the word with these bytes and each `%` percent-encoded: `new york` becomes `%_new%20york`, and
-the empty word `%_%00`. All other words are written unchanged, also `100%` and URLs with `%20` inside, except that a
-word that reads like an escaped one is escaped too. Other programs see the escaped word as one ordinary word.
+tab or line break inside or is not UTF-8. Neither can hold one that begins like a binary file. An entry cannot hold NUL.
+Such a word is written as the mark `%_` followed by the word with these bytes and each `%` percent-encoded: `new york`
+becomes `%_new%20york`, and the empty word `%_%00`. All other words are written unchanged, also `100%` and URLs with
+`%20` inside, except that a word that reads like an escaped one is escaped too. Other programs see the escaped word as
+one ordinary word.
 """
 
 import re
@@ -71,7 +72,26 @@ def unescape_word(raw: bytes) -> str:
         if raw == _EMPTY:
             return ""
         if _ESCAPED.fullmatch(raw):
-            raw = _SEQUENCE.sub(lambda match: bytes([int(match[1], 16)]), raw[len(_MARK) :])
+            raw = _decoded(raw)
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def escape_entry(word: str) -> bytes:
+    """Encode a word as bytes without NUL, with which entries of fastText's files end; `unescape_entry` is the inverse.
+
+    >>> escape_entry("new york"), escape_entry("a\\0b c"), escape_entry("")
+    (b'new york', b'%_a%00b%20c', b'')
+    """
+    raw = word_bytes(word)
+    if b"\0" in raw or _ESCAPED.fullmatch(raw):
+        return _MARK + _ENCODED.sub(_percent, raw).replace(b"\0", b"%00")
+    return raw
+
+
+def unescape_entry(raw: bytes) -> str:
+    """Decode what `escape_entry` wrote; bytes that it never writes are decoded unchanged."""
+    if _ESCAPED.fullmatch(raw):
+        raw = _decoded(raw)
     return raw.decode("utf-8", "surrogateescape")
 
 
@@ -81,6 +101,10 @@ def word_bytes(word: str) -> bytes:
         return word.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InputError(f"the word {word[:80]!r} cannot be written as UTF-8; remove its lone surrogates") from None
+
+
+def _decoded(raw: bytes) -> bytes:
+    return _SEQUENCE.sub(lambda match: bytes([int(match[1], 16)]), raw[len(_MARK) :])
 
 
 def _is_like_escaped(raw: bytes) -> bool:

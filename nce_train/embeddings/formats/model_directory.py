@@ -1,5 +1,6 @@
 """Reading the model directory that training writes: `input.npy` (or `output.npy`) and `vocab.tsv` make a table.
 
+A model with sub-words has `ngrams.npy` and `ngram_buckets.npy` too, which go with the input vectors.
 Training removes `manifest.json` before it writes the other files and writes it last: without it the model is
 unfinished. `nce_train.runs.model_directory` writes the directory.
 """
@@ -14,14 +15,30 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nce_train.embeddings.formats.npy import read_array, read_vocabulary
+from nce_train.embeddings.formats.array_file import read_array
+from nce_train.embeddings.formats.npy import read_vocabulary
+from nce_train.embeddings.formats.subword_files import SubWordFiles, read_subwords
 from nce_train.embeddings.formats.table import Table
+from nce_train.embeddings.subwords import SubWords
 from nce_train.errors import InputError
-from nce_train.model_files import CHECKPOINT, CONFIG, FILES, FORMAT, INPUT, MANIFEST, OUTPUT, VOCABULARY
+from nce_train.model_files import (
+    CHECKPOINT,
+    CONFIG,
+    FILES,
+    FORMAT,
+    INPUT,
+    MANIFEST,
+    NGRAM_BUCKETS,
+    NGRAMS,
+    OUTPUT,
+    SUBWORD_FILES,
+    VOCABULARY,
+)
 
 # What only training writes: where one of these is, a missing manifest means an unfinished model.
-_FROM_TRAINING = {*FILES, CHECKPOINT} - {INPUT, VOCABULARY, MANIFEST}
+_FROM_TRAINING = {*FILES, *SUBWORD_FILES, CHECKPOINT} - {INPUT, VOCABULARY, MANIFEST}
 _MOST_SETTINGS = 1 << 17  # bytes: twice what `flat_yaml` takes
 _RETRY_DELAYS = (0.1, 0.3, 1.0)  # seconds, after a model was replaced while it was read
 
@@ -83,7 +100,28 @@ def _read(path: Path, mmap: bool, vectors: str) -> Table:
         counts,
         place=lambda row: f"{path / names[-1]}, row {row}",
         settings=_settings(path / CONFIG),
+        subwords=_subwords(path, mmap) if vectors == "input" else None,
+        output=partial(_output, path / OUTPUT, chosen.shape),
     )
+
+
+def _subwords(path: Path, mmap: bool) -> SubWords | None:
+    """Read the sub-words of a model that has them."""
+    files = SubWordFiles(path / NGRAMS, path / NGRAM_BUCKETS, path / CONFIG)
+    return read_subwords(files, mmap) if files.are_there() else None
+
+
+def _output(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """Read the output vectors of a model, if it has them."""
+    if not path.is_file():
+        return None
+    output = read_array(path, mmap=True)
+    if output.shape != shape:
+        raise InputError(
+            f"{path}: the shape {output.shape} is not that of the input vectors, {shape}; the files are of different "
+            "models"
+        )
+    return output
 
 
 def _settings(path: Path) -> Callable[[], Mapping[str, Any]]:
@@ -125,7 +163,7 @@ def check_manifest(content: bytes, path: Path) -> None:
 def _refuse_links(path: Path) -> None:
     """Refuse links out of the directory, with which a model from elsewhere could make us read other files."""
     inside = os.path.realpath(path)
-    for name in (*FILES, CHECKPOINT):
+    for name in (*FILES, *SUBWORD_FILES, CHECKPOINT):
         if os.path.dirname(os.path.realpath(path / name)) != inside:
             raise InputError(f"{path / name}: a link that leads out of the model directory; copy the file itself")
 

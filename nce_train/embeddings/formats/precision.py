@@ -3,6 +3,8 @@
 A writer gets a table of these numbers from `with_precision`; readers convert them back to float32.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,25 +20,35 @@ _ROWS_AT_ONCE = 1 << 14
 
 
 def with_precision(table: Table, dtype: str) -> Table:
-    """Round the vectors of a table to a type of `DTYPES`: float16, or int8 with scales; float32 leaves them unchanged.
-
-    float16 keeps 11 bits of each number, and InputError names the place of one beyond its range. int8 has 255 steps
-    from -max|v| to max|v| of each row, so that the error of a number is at most max|v| / 254 of its row.
-    """
-    if dtype == "int8":
-        values, scales = quantise(table.vectors)
-        return table._replace(vectors=values, scales=scales)
+    """Round the vectors of a table to a type of `DTYPES`, with `rounded`; writers round n-gram rows the same way."""
     if dtype == "float32":
         return table
+    values, scales = rounded(
+        table.vectors, dtype, lambda row: f"{table.place(row)}: the vector of {quote(table.words[row])}"
+    )
+    return table._replace(vectors=values, scales=scales)
+
+
+def rounded(
+    vectors: NDArray[np.float32], dtype: str, name: Callable[[int], str]
+) -> tuple[NDArray, NDArray[np.float32] | None]:
+    """Round vectors [rows, dim] to float16, or to int8 with scales [rows]; float32 leaves them unchanged.
+
+    float16 keeps 11 bits of each number, and InputError says by `name(row)` which row has one beyond its range. int8
+    has 255 steps from -max|v| to max|v| of each row, so that the error of a number is at most max|v| / 254 of its row.
+    """
+    if dtype == "int8":
+        return quantise(vectors)
+    if dtype == "float32":
+        return vectors, None
     with np.errstate(over="ignore"):
-        rounded = table.vectors.astype(np.float16)
-    if not (finite := np.isfinite(rounded).all(axis=1)).all():
-        row = int(np.argmin(finite))
+        numbers = vectors.astype(np.float16)
+    if not (finite := np.isfinite(numbers).all(axis=1)).all():
         raise InputError(
-            f"{table.place(row)}: the vector of {quote(table.words[row])} has a number beyond the range of float16 "
+            f"{name(int(np.argmin(finite)))} has a number beyond the range of float16 "
             f"({np.finfo(np.float16).max:.0f}); scale the vectors to length 1 or take float32"
         )
-    return table._replace(vectors=rounded)
+    return numbers, None
 
 
 def quantise(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -15,16 +15,17 @@ does (files of other programs, its own kinds of damage) gets a `tests/embeddings
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from nce_train.embeddings.formats import glove, model_directory, npy, projector, safetensors, word2vec
+from nce_train.embeddings.formats import fasttext, glove, model_directory, npy, projector, safetensors, word2vec
 from nce_train.embeddings.formats.compression import ENDINGS, check_writable, open_reading
 from nce_train.embeddings.formats.precision import DTYPES, with_precision
 from nce_train.embeddings.formats.table import Table, check_table, without_repeats
 from nce_train.embeddings.formats.text_lines import LONGEST_LINE
-from nce_train.errors import InputError
+from nce_train.errors import InputError, NceTrainWarning
 from nce_train.files import check_output_path, report_write_failure
 from nce_train.foreign_files import looks_like_vectors, refuse_foreign
 
@@ -50,6 +51,8 @@ class Format(NamedTuple):
         The types of numbers that it can hold, of `precision.DTYPES`.
     is_directory : bool
         Whether it is a directory of several files.
+    keeps_subwords : bool
+        Whether it holds sub-words; where it does not, `write_table` leaves them out with a warning.
     """
 
     name: str
@@ -59,14 +62,24 @@ class Format(NamedTuple):
     write: Callable[[Path, Table], None]
     dtypes: tuple[str, ...] = ("float32",)
     is_directory: bool = False
+    keeps_subwords: bool = False
 
 
 # A file is tried for these in order: a format whose description is looser comes later.
 FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
-        Format("npy", (".npy",), npy.recognises, npy.read, npy.write, DTYPES),
-        Format("safetensors", (".safetensors",), safetensors.recognises, safetensors.read, safetensors.write, DTYPES),
+        Format("npy", (".npy",), npy.recognises, npy.read, npy.write, DTYPES, keeps_subwords=True),
+        Format("fasttext", (".fasttext.bin",), fasttext.recognises, fasttext.read, fasttext.write, keeps_subwords=True),
+        Format(
+            "safetensors",
+            (".safetensors",),
+            safetensors.recognises,
+            safetensors.read,
+            safetensors.write,
+            DTYPES,
+            keeps_subwords=True,
+        ),
         Format("word2vec", (".txt", ".vec"), word2vec.recognises_text, word2vec.read_text, word2vec.write_text),
         Format("word2vec-binary", (".bin",), word2vec.recognises_binary, word2vec.read_binary, word2vec.write_binary),
         Format("glove", (".glove",), glove.recognises, glove.read, glove.write),
@@ -130,8 +143,22 @@ def write_table(path: str | os.PathLike[str], table: Table, format: str | None =
     if not table.words:
         raise InputError(f"{path}: there are no words to write; a vectors file has at least one")
     check_output_path(path, chosen.is_directory)
+    if table.subwords is not None and not chosen.keeps_subwords:
+        warn_without_subwords(path, f"the format {chosen.name} holds no n-grams")
+        table = table._replace(subwords=None)
     with report_write_failure(path):
         chosen.write(path, with_precision(table, dtype))
+
+
+def warn_without_subwords(path: str | os.PathLike[str], reason: str) -> None:
+    """Warn that a file is written without the sub-words of its vectors."""
+    *keeping, last = (name for name, format in FORMATS.items() if format.keeps_subwords)
+    warnings.warn(
+        f"{os.fspath(path)}: unknown words stay behind, as {reason}; {', '.join(keeping)} and {last} files of the "
+        "unchanged vectors have vectors for them.",
+        NceTrainWarning,
+        stacklevel=4,
+    )
 
 
 def _head(path: Path) -> bytes:
@@ -147,9 +174,10 @@ def _head(path: Path) -> bytes:
 
 def _format_of_ending(path: Path) -> Format:
     plain = path.with_suffix("") if path.suffix.lower() in ENDINGS else path
-    for format in FORMATS.values():
-        if plain.suffix.lower() in format.endings:
-            return format
+    for ending in ("".join(plain.suffixes[-2:]), plain.suffix):  # .fasttext.bin before .bin
+        for format in FORMATS.values():
+            if ending.lower() in format.endings:
+                return format
     endings = ", ".join(ending for format in FORMATS.values() for ending in format.endings)
     raise InputError(
         f"{path}: the ending is not that of a format (known: {endings}); name the format (nce-export --format), one of "

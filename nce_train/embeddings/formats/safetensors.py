@@ -2,7 +2,8 @@
 
 Words are not escaped; a byte that is not UTF-8 is JSON's `\\udcXX`, as Python's `surrogateescape` decodes it. Counts,
 if known, are the tensor `counts` (int64 [rows]), and `config` holds the settings of the run. int8 vectors have
-a further tensor, `scales` (float32 [rows]).
+a further tensor, `scales` (float32 [rows]). Sub-words are the tensors `ngrams` [n, dim], of the type of the vectors,
+`ngram_buckets` (int32 [n]) and, for int8, `ngram_scales` (float32 [n]), and `ngrams` and `buckets` in `config`.
 """
 
 import contextlib
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 
 from nce_train.embeddings.formats.compression import is_compressed, open_reading, open_writing
 from nce_train.embeddings.formats.escape import word_bytes
-from nce_train.embeddings.formats.precision import dequantise
+from nce_train.embeddings.formats.precision import dequantise, rounded
+from nce_train.embeddings.formats.subword_files import settings_of, subwords_with
 from nce_train.embeddings.formats.table import Table, check_memory, quote
 from nce_train.errors import InputError
 from nce_train.mapped_files import can_be_mapped
@@ -29,6 +31,7 @@ from nce_train.names import readable
 LARGEST_HEADER = 100_000_000  # bytes; every safetensors library has this limit
 
 _TENSOR = "embeddings"
+_NGRAMS, _BUCKETS, _NGRAM_SCALES = "ngrams", "ngram_buckets", "ngram_scales"
 _FLOATS = ("F64", "F32", "F16", "BF16")
 # The length of the header, below 2**40 so that other files do not match, and the beginning of its JSON.
 _HEAD = re.compile(rb"[\s\S]{5}\0\0\0\{")
@@ -65,13 +68,21 @@ def read(path: Path, _mmap: bool) -> Table:
                     with np.errstate(over="ignore"):  # check_table reports it, with the row
                         vectors = file.get_tensor(_TENSOR).astype(np.float32, copy=False)
                 counts = file.get_tensor("counts") if kinds.get("counts") == "I64" else None
+                ngrams = _read_ngrams(path, file, kinds, shapes)
         except safetensors.SafetensorError as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not a safetensors file that can be read ({reason}); fetch it again") from None
     config = _parsed(metadata.get("config", "{}"))
     if not isinstance(config, dict):  # as in files of other programs
         config = {}
-    return Table(words, vectors, counts, place=lambda row: f"{path}, row {row}", settings=partial(dict, config))
+    return Table(
+        words,
+        vectors,
+        counts,
+        place=lambda row: f"{path}, row {row}",
+        settings=partial(dict, config),
+        subwords=None if ngrams is None else subwords_with(config, *ngrams, f"{path}, {_NGRAMS}", f"{path}, config"),
+    )
 
 
 def write(path: Path, table: Table) -> None:
@@ -79,7 +90,9 @@ def write(path: Path, table: Table) -> None:
     _library(path)
     from safetensors.numpy import save
 
-    config = json.dumps(readable(dict(table.settings())), ensure_ascii=False, default=str)
+    subwords = table.subwords
+    settings = {**table.settings(), **({} if subwords is None else settings_of(subwords))}
+    config = json.dumps(readable(settings), ensure_ascii=False, default=str)
     metadata = {"words": _json_of_words(table.words), "config": config}
     _check_header(path, metadata)
     tensors = {_TENSOR: np.ascontiguousarray(table.vectors)}
@@ -87,9 +100,14 @@ def write(path: Path, table: Table) -> None:
         tensors["scales"] = table.scales
     if table.counts is not None:
         tensors["counts"] = np.ascontiguousarray(table.counts)
+    if subwords is not None:
+        name = f"{subwords.source}, row {{}}: the n-gram row".format
+        ngrams, scales = rounded(subwords.vectors, table.vectors.dtype.name, name)
+        tensors |= {_NGRAMS: np.ascontiguousarray(ngrams), _BUCKETS: np.asarray(subwords.rows, np.int32)}
+        tensors |= {} if scales is None else {_NGRAM_SCALES: scales}
     # The library assembles the whole file in memory. (Its `save_file` writes to disk, but makes the file readable for
     # the owner only, and cannot write to a pipe.)
-    check_memory(path, *table.vectors.shape)
+    check_memory(path, sum(tensor.nbytes for tensor in tensors.values()) // 4)
     head, numbers = _in_fixed_order(memoryview(save(tensors, metadata)))
     with open_writing(path) as file:
         file.write(head)
@@ -152,6 +170,31 @@ def _check_shapes(path: Path, shapes: Mapping[str, list[int]]) -> None:
             raise InputError(
                 f"{path}: {name} has the shape {tuple(shapes[name])[:9]} for {shape[0]} vectors; it is damaged"
             )
+
+
+def _read_ngrams(
+    path: Path, file: Any, kinds: Mapping[str, str], shapes: Mapping[str, list[int]]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]] | None:
+    """Read the buckets and n-gram rows of sub-words, where there are any."""
+    if _BUCKETS not in kinds:  # another program may call something else `ngrams`
+        return None
+    kind = kinds.get(_NGRAMS)
+    if kinds[_BUCKETS] != "I32" or kind not in ("F64", "F32", "F16", "I8") or len(shapes[_NGRAMS]) != 2:
+        raise InputError(
+            f"{path}: {_NGRAMS} and {_BUCKETS} have the types {kind} and {kinds[_BUCKETS]}; they are rows of numbers "
+            "and int32; export it again"
+        )
+    if kind == "I8" and (kinds.get(_NGRAM_SCALES), shapes.get(_NGRAM_SCALES)) != ("F32", shapes[_NGRAMS][:1]):
+        raise InputError(f"{path}: {_NGRAMS} of int8 needs {_NGRAM_SCALES} (float32, one a row); export it again")
+    rows, dim = shapes[_NGRAMS]
+    check_memory(path, rows, dim)
+    stored = file.get_tensor(_NGRAMS)
+    if kind == "I8":
+        ngrams = dequantise(stored, file.get_tensor(_NGRAM_SCALES))
+    else:
+        with np.errstate(over="ignore"):  # check_table reports it, with the row
+            ngrams = stored.astype(np.float32, copy=False)
+    return file.get_tensor(_BUCKETS), ngrams
 
 
 def _words(path: Path, text: str) -> list[str]:

@@ -1,5 +1,7 @@
 """`Table`, what every format reads and writes: words, vectors, counts, settings, and where each row stood in the file.
 
+Some formats hold sub-words too.
+
 Each reader checks the form of its own file. `check_table` checks what must hold for every table: sizes agree, words are
 distinct, numbers are finite. `make_table` turns a caller's words and numbers into a table.
 """
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nce_train.arguments import check_words
+from nce_train.embeddings.subwords import SubWords, check_subwords
 from nce_train.errors import InputError, NceTrainWarning
 from nce_train.memory import available_memory
 
@@ -20,6 +23,10 @@ LARGEST_COUNT = 10**18 - 1  # 18 digits, which all formats can hold
 
 # Rows in a block when a table is checked, so that a mapped table may be larger than memory.
 _CHECKED_ROWS = 1 << 14
+
+
+def no_output() -> None:
+    """Return the output vectors of a table that has none."""
 
 
 class Table(NamedTuple):
@@ -40,6 +47,10 @@ class Table(NamedTuple):
         when they are needed: damaged settings do not prevent the use of the vectors.
     scales : float32 [rows] or None
         The factor of each row of int8 vectors.
+    subwords : SubWords or None
+        The n-gram rows of which the vectors of unknown words are composed.
+    output : callable
+        Returns the words' output vectors [rows, dim], or None where there are none. Called only when they are needed.
     """
 
     words: list[str]
@@ -48,6 +59,8 @@ class Table(NamedTuple):
     place: Callable[[int], str] = "row {}".format
     settings: Callable[[], Mapping[str, Any]] = dict
     scales: NDArray[np.float32] | None = None
+    subwords: SubWords | None = None
+    output: Callable[[], NDArray[np.float32] | None] = no_output
 
 
 def make_table(
@@ -55,6 +68,7 @@ def make_table(
     vectors: ArrayLike,
     counts: ArrayLike | None = None,
     settings: Callable[[], Mapping[str, Any]] = dict,
+    subwords: SubWords | None = None,
 ) -> Table:
     """Convert a caller's words and numbers to a table, and check it; errors are those of `Embeddings`."""
     check_words("index_to_key", words)
@@ -67,6 +81,7 @@ def make_table(
         _real_numbers("vectors", vectors).astype(np.float32, copy=False),
         None if counts is None else _whole_counts(counts),
         settings=settings,
+        subwords=subwords,
     )
     check_table(table)
     return table
@@ -97,6 +112,8 @@ def check_table(table: Table) -> None:
                 f"{place(start + row)}: the vector of {quote(words[start + row])} holds a number that is not "
                 "finite (NaN or infinity); train or export it again"
             )
+    if table.subwords is not None:
+        check_subwords(table.subwords, vectors.shape[1])
 
 
 def without_repeats(table: Table, path: Path) -> Table:
@@ -133,7 +150,7 @@ def without_repeats(table: Table, path: Path) -> Table:
     )
 
 
-def check_memory(path: Path, rows: int, dim: int = 1) -> None:
+def check_memory(path: Path | str, rows: int, dim: int = 1) -> None:
     """Refuse, before they are read, more float32 numbers than fit into memory."""
     needed, free = 4 * rows * dim, available_memory()
     if free is not None and needed > free:

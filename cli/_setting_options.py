@@ -12,7 +12,7 @@ from nce_train.training.settings_files import allowed_words, yaml_word
 
 _HEADINGS = {  # of --help, by the first setting under each
     "tokens": "Text",
-    "ngrams": "Model",
+    "model": "Model",
     "num_sampled": "Noise",
     "input_init": "Initial values",
     "epochs": "Optimisation",

@@ -23,7 +23,7 @@ from nce_train.text.counted_part import CountedPart, count_part
 from nce_train.text.encodings import TornTokens
 from nce_train.text.sources import Source
 from nce_train.text.vocabulary import LINE_END, Vocabulary
-from nce_train.training.ngram_rows import ngram_rows, word_vectors
+from nce_train.training.ngram_rows import kernel_bags, ngram_rows, word_vectors
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import keep_probability, keep_threshold
 from nce_train.training.rounds import ShardResult, ShardWorkspace, next_position
@@ -131,7 +131,7 @@ class WorkerTrainer:
         # the coordinator resolves and lays out the same
         self._ngrams = ngram_rows(vocabulary.words, counts, settings.with_ngrams(vocabulary.words))
         rows = words if self._ngrams is None else words + len(self._ngrams.buckets)
-        self._bags = None if self._ngrams is None else self._ngrams.bags
+        self._bags = kernel_bags(settings, self._ngrams)
         self.base = Tables(
             aligned_zeros((rows, length), np.float32),
             aligned_zeros((words, length), np.float32),
@@ -169,7 +169,7 @@ class WorkerTrainer:
 
     def parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The words' vectors and the output table, float32 [vocabulary, dim], and the biases, float32 [vocabulary]."""
-        vectors = word_vectors(self.base.input, self._bags, self._dim, threads=1)
+        vectors = word_vectors(self.base.input, self._ngrams, self._dim, threads=1)
         return vectors, self.base.output[:, : self._dim], self.base.bias
 
     def train(self, ids: np.ndarray, task: ShardTask) -> TrainedShard:

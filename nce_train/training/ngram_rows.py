@@ -13,7 +13,7 @@ import numpy as np
 
 from nce_train.kernel.bags import compose_words
 from nce_train.kernel.sizes import table_width
-from nce_train.kernel.state import Bags, aligned_zeros
+from nce_train.kernel.state import AnyBags, Bags, ContextBags, ContextWords, aligned_zeros, context_shares
 from nce_train.text.ngrams import ngram_buckets
 from nce_train.training.parameters import keep_probability
 from nce_train.training.settings import Settings
@@ -111,16 +111,25 @@ def set_word_vectors(
     dim = vectors.shape[1]
     table[words, :dim] = 0
     sizes = np.diff(ngrams.bags.starts)[words]
-    without = word_vectors(table, ngrams.bags, dim, threads)
+    without = word_vectors(table, ngrams, dim, threads)
     for first in range(0, len(words), _WORDS_AT_ONCE):
         part = slice(first, first + _WORDS_AT_ONCE)
         table[words[part], :dim] = sizes[part, np.newaxis] * (vectors[vector_rows[part]] - without[words[part]])
 
 
-def word_vectors(table: np.ndarray, bags: Bags | None, dim: int, threads: int) -> np.ndarray:
-    """The vector of each word, float32 [words, dim]: with bags the mean of its rows of the input table, else a view."""
-    if bags is None:
+def kernel_bags(settings: Settings, ngrams: NgramRows | None) -> AnyBags | None:
+    """What the kernel composes a centre's vector of; None where it is a row of the input table."""
+    if settings.model == "skipgram":
+        return None if ngrams is None else ngrams.bags
+    shares = context_shares(settings.window, corrected=False)
+    return ContextWords(shares) if ngrams is None else ContextBags(shares, *ngrams.bags)
+
+
+def word_vectors(table: np.ndarray, ngrams: NgramRows | None, dim: int, threads: int) -> np.ndarray:
+    """The words' vectors, float32 [words, dim]: with n-grams the means of their rows of the input table, else views."""
+    if ngrams is None:
         return table[:, :dim]
+    bags = ngrams.bags
     words = len(bags.starts) - 1
     vectors = aligned_zeros((words, table_width(dim)), table.dtype.type)
     with ThreadPoolExecutor(threads) as pool:

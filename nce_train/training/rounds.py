@@ -29,7 +29,7 @@ from nce_train.kernel.state import (
     POSITION,
     RANGE_END,
     TOKENS,
-    Bags,
+    AnyBags,
     Noise,
     Plan,
     ShardRows,
@@ -48,7 +48,7 @@ ROWS_AT_ONCE = 2048  # rows that a thread combines at a time
 
 
 def round_factors(
-    counts: np.ndarray, noise_probability: np.ndarray, settings: Settings, bags: Bags | None = None
+    counts: np.ndarray, noise_probability: np.ndarray, settings: Settings, ngrams: NgramRows | None = None
 ) -> RoundFactors:
     """The factors m/K of all rows.
 
@@ -59,8 +59,8 @@ def round_factors(
         Of drawing each word as noise.
     settings : Settings
         Resolved: `shards` K, `round_tokens` R and `round_tau` τ are numbers.
-    bags : Bags, optional
-        The rows of each word where they have n-grams: a row is updated as often as all words that it is of.
+    ngrams : NgramRows, optional
+        The words' rows where they have n-grams: a row is updated as often as all words that it is of.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def round_factors(
     -----
     With f a word's share of the tokens and `keep` the chance that subsampling keeps it, an input row is updated
     u = R · f · keep times, an output row u = R · f · keep · c + (R · Σ f·keep / G) · S · q times: c contexts a centre,
-    blocks of G centres, S noise words drawn with probability q.
+    blocks of G centres, S noise words drawn with probability q. With CBOW c is in the input row's instead.
     """
     shares = counts / counts.sum() * keep_probability(counts, settings.subsample)
     tokens, shards, tau = float(settings.round_tokens), settings.shards, float(settings.round_tau)
@@ -84,8 +84,9 @@ def round_factors(
         times = 1 + (shards - 1) / (1 + shards * updates / tau)
         return np.asarray(times / shards, np.float32)
 
-    rows = shares if bags is None else np.bincount(bags.rows, np.repeat(shares, np.diff(bags.starts)))
-    return RoundFactors(factor(tokens * rows), factor(tokens * shares * contexts + draws))
+    rows = shares if ngrams is None else np.bincount(ngrams.bags.rows, np.repeat(shares, np.diff(ngrams.bags.starts)))
+    inputs, outputs = (1, contexts) if settings.model == "skipgram" else (contexts, 1)
+    return RoundFactors(factor(tokens * rows * inputs), factor(tokens * shares * outputs + draws))
 
 
 def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
@@ -134,7 +135,7 @@ class ShardWorkspace:
     Memory is taken from the system only for rows that are touched.
     """
 
-    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int, bags: Bags | None = None) -> None:
+    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int, bags: AnyBags | None = None) -> None:
         dtype = base.input.dtype.type
         self.tables = Tables(*(aligned_zeros(table.shape, dtype) for table in base))
         self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
@@ -200,7 +201,7 @@ class BaseRounds(Trainer):
         super().__init__(stream, token_count, counts, settings, ngrams)
         self.noise = noise_tables(counts, settings)
         self.tables = initial_tables(counts, settings, ngram_rows=0 if ngrams is None else len(ngrams.buckets))
-        self._factors = round_factors(counts, noise_probability(counts, settings), settings, self.bags)
+        self._factors = round_factors(counts, noise_probability(counts, settings), settings, ngrams)
         self._cuts = cuts
         self._next = [end for _, end in self._cuts]  # where each shard's next round begins
         self._rounds = 0

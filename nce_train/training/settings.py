@@ -156,6 +156,10 @@ class Settings(BaseModel):
         None, description="Read the vocabulary from this file (word<TAB>count) instead of counting."
     )
     # model
+    model: Literal["skipgram", "cbow"] = Field(
+        "skipgram",
+        description="Predict the context words from their centre, or the centre from the mean of its context words.",
+    )
     ngrams: Ngrams = Field(
         "auto",
         description="Learn vectors of the words' n-grams too, of so many characters, such as 3-6 or 5; off = of words "

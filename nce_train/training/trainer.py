@@ -30,7 +30,7 @@ from nce_train.kernel.state import (
     Plan,
     Tables,
 )
-from nce_train.training.ngram_rows import NgramRows, word_vectors
+from nce_train.training.ngram_rows import NgramRows, kernel_bags, word_vectors
 from nce_train.training.noise import merging_pays
 from nce_train.training.observers import Observer, Pause
 from nce_train.training.parameters import keep_probability, keep_threshold
@@ -105,7 +105,7 @@ class Trainer(ABC):
         self.token_count = token_count
         self.classes = len(counts)
         self.ngrams = ngrams
-        self.bags = None if ngrams is None else ngrams.bags
+        self.bags = kernel_bags(settings, ngrams)
         self.plan = kernel_plan(settings, counts)
         self.keep = keep_threshold(keep_probability(counts, settings.subsample))
         self.totals = Totals()
@@ -235,7 +235,7 @@ class Trainer(ABC):
         No thread may be at work.
         """
         settings = self.settings
-        return word_vectors(self.tables.input, self.bags, settings.dim, int(settings.threads))
+        return word_vectors(self.tables.input, self.ngrams, settings.dim, int(settings.threads))
 
     # --- to stop here and go on elsewhere -----------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def test_off_has_no_rows():
 def test_vectors_are_means(dim):
     ngrams = ngram_rows(WORDS, COUNTS, settings(dim=dim))
     table = table_of(ngrams, dim)
-    composed = word_vectors(table, ngrams.bags, dim, 2)
+    composed = word_vectors(table, ngrams, dim, 2)
     assert composed.shape == (len(WORDS), dim)
     np.testing.assert_allclose(composed, means(table, ngrams, dim), atol=1e-6)
     np.testing.assert_array_equal(word_vectors(table, None, dim, 2), table[:, :dim])
@@ -75,7 +75,7 @@ def test_vectors_of_many_words_have_the_same_bits_on_any_number_of_threads(monke
     monkeypatch.setattr("nce_train.training.ngram_rows._WORDS_AT_ONCE", 2)
     ngrams = ngram_rows(WORDS, COUNTS, settings())
     table = table_of(ngrams)
-    one, three = (word_vectors(table, ngrams.bags, 12, threads) for threads in (1, 3))
+    one, three = (word_vectors(table, ngrams, 12, threads) for threads in (1, 3))
     np.testing.assert_array_equal(one, three)
 
 
@@ -111,7 +111,7 @@ def test_words_without_any_ngram_are_known_by_their_rows():
     assert len(ngrams.buckets) == 0
     table = table_of(ngrams)
     set_ngram_vectors(table, ngrams, np.array([3], np.int32), np.ones((1, 12), np.float32))
-    np.testing.assert_array_equal(word_vectors(table, ngrams.bags, 12, 1), table[:2, :12])
+    np.testing.assert_array_equal(word_vectors(table, ngrams, 12, 1), table[:2, :12])
 
 
 def test_rows_of_ngrams_start_as_words_do():

@@ -37,13 +37,16 @@ from nce_train.kernel.state import (
     NUM_CENTRES,
     ContextWords,
 )
-from nce_train.kernel.targets import is_cbow
+from nce_train.kernel.targets import is_cbow, take_own_words
 
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
 def place_centres(bags, shard_rows, kept, first, side, blocks):
-    """Write which rows of the input table stand for the block's centres, the first of which is kept[first]."""
+    """Write which rows of the input table stand for the block's centres, the first of which is kept[first].
+
+    With CBOW the centres' targets are from then on their own words.
+    """
     raise NotImplementedError("compiled code only")
 
 
@@ -82,6 +85,7 @@ def _place_centres(bags, shard_rows, kept, first, side, blocks):
 
         def place_words(bags, shard_rows, kept, first, side, blocks):
             """The words of the block are those from the first context to the last, and centres among them."""
+            take_own_words(side, blocks)
             before, after = blocks.centre_numbers[side, CONTEXTS_BEFORE], blocks.centre_numbers[side, CONTEXTS_AFTER]
             words_before = words_from_first = 0
             for g in range(blocks.counts[side, NUM_CENTRES]):

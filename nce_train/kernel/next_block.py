@@ -17,6 +17,7 @@ from nce_train.kernel.sizes import DRAWS, HALF, PANEL, ROW_TILE
 from nce_train.kernel.state import (
     AFTER,
     BEFORE,
+    BEYOND,
     BLOCKS,
     BOTH_END,
     CENTRE,
@@ -42,7 +43,7 @@ from nce_train.kernel.state import (
     SENTENCE,
     TOKENS,
 )
-from nce_train.kernel.targets import places_from, reach_of_panel, set_targets
+from nce_train.kernel.targets import target_shift
 
 _progress = in_place(progress)
 _learning_rate = in_place(learning_rate)
@@ -66,10 +67,9 @@ def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_
         ):
             break
     # rows are looked up only now: a block without pairs must not take shard rows that no step would fill
-    set_targets(thread.bags, side, blocks)
     place_centres(thread.bags, shard_rows, thread.kept, first, side, blocks)
     _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, shard_rows, thread.hot, blocks, side)
-    _lay_out_rows(thread.bags, cursor, thread.kept, shard_rows, thread.hot, blocks, side, first)
+    _lay_out_rows(target_shift(thread.bags), cursor, thread.kept, shard_rows, thread.hot, blocks, side, first)
     done = _progress(schedule, cursor[TOKENS] - token_base, cursor[BLOCKS] - block_base)
     blocks.lr[side] = _learning_rate(schedule, plan.linear, done)
     cursor[BLOCKS] += 1
@@ -208,12 +208,13 @@ def _draw_noise(noise, plan, cursor, random, ring, seen, shard_rows, hot, blocks
 
 
 @inner
-def _lay_out_rows(bags, cursor, kept, shard_rows, hot, blocks, side, first):
-    """Write each panel's rows in their four parts."""
+def _lay_out_rows(shift, cursor, kept, shard_rows, hot, blocks, side, first):
+    """Write each panel's rows in their four parts; `shift` is `targets.target_shift`."""
     centres, noise = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_NOISE]
     for panel in range(-(-centres // PANEL)):
-        begin = places_from(bags, first) + panel * PANEL
-        low, high, low_end, high_start = reach_of_panel(bags, blocks, side, panel, min(PANEL, centres - panel * PANEL))
+        begin = first - shift + panel * PANEL
+        low, high, low_end, high_start = _reach(blocks, side, panel, min(PANEL, centres - panel * PANEL))
+        low, low_end = low + shift, low_end + shift
         low, high = begin + low, begin + high
         low_end = min(max(low, begin + low_end), high)
         high_start = max(min(high, begin + high_start), low_end)
@@ -232,3 +233,23 @@ def _lay_out_rows(bags, cursor, kept, shard_rows, hot, blocks, side, first):
         if centres - panel * PANEL <= HALF:  # there is no second half
             parts[LOW_END] = parts[BOTH_END] = parts[COUNT]
         cursor[PRODUCTS] += HALF * (parts[BOTH_END] + parts[COUNT] - parts[LOW_END])
+
+
+@in_place
+def _reach(blocks, side, panel, centres):
+    """A panel's first context and the one behind its last; the same of its second half, and of its first half.
+
+    As places relative to the panel's first centre.
+    """
+    before, after = blocks.centre_numbers[side, BEFORE], blocks.centre_numbers[side, AFTER]
+    low = second_low = BEYOND
+    high = first_high = -BEYOND
+    for g in range(centres):
+        first, end = g - before[panel * PANEL + g], g + after[panel * PANEL + g] + 1
+        low = min(low, first)
+        high = max(high, end)
+        if g < HALF:
+            first_high = max(first_high, end)
+        else:
+            second_low = min(second_low, first)
+    return low, high, second_low, first_high

@@ -16,7 +16,8 @@ For a centre i with contexts C_i, m = |C_i|, and S noise ids with expected count
     pairs:   G(i, w) = v_i·u_w + b_w − log Q(w),           loss_i = Σ_{C_i} softplus(−G) + m Σ_noise softplus(G)
 
 and every parameter moves by −(learning rate) × the gradient of Σ_i loss_i (`mean`: divided by Σ m), all taken at
-the values before the block.
+the values before the block. With CBOW C_i is the centre itself (`targets`); with CBOW or sub-words v_i is the mean of
+several rows (`bags`).
 """
 
 import numpy as np

@@ -138,19 +138,6 @@ def test_a_shards_copies_change_nothing(cbow, subwords, pairs, unique, radius_ki
         assert sorted(places[places >= 0]) == list(range(used))
 
 
-@pytest.mark.parametrize("cbow", [False, True])
-def test_sub_words_of_one_row_are_words(cbow):
-    lines = random_lines(np.random.default_rng(15), 50, [300, 1, 80])
-    words, bags = (
-        KernelCase(lines, 50, 16, plan(), np.float32, scale=0.1, cbow=cbow, bags=bags)
-        for bags in (None, [[word] for word in range(50)])
-    )
-    for case in (words, bags):
-        case.run(10**6, lr=0.05)
-    for left, right in zip(words.parameters(), bags.parameters(), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
-
-
 def test_shares():
     assert context_shares(2, corrected=False).tolist() == [1, 1, 1, 1, 1]
     assert context_shares(2, corrected=True).tolist() == [1, 1, 1 / 2, 1 / 3, 1 / 4]

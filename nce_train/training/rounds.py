@@ -9,6 +9,10 @@ base takes over what changed: row by row, in the order of the shards,
 u the expected number of updates of the row by one shard in one round. Rare rows get the sum of the changes (m → K), to
 which few shards have anything to add; frequent rows get their mean (m → 1), since every shard has gone the same way.
 Who runs a shard, and when, changes nothing.
+
+The first rounds are short and each is a little longer than the one before. At the start vectors are near zero, and they
+grow in proportion to what they are: where K shards each take the same step from zero, their mean is one step, while K
+short rounds are K steps, each from where the last one led.
 """
 
 import functools
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.combine import RoundFactors, ShardCopies, combine, new_shard_copies
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import table_width
 from nce_train.kernel.state import (
@@ -33,7 +37,6 @@ from nce_train.kernel.state import (
     Plan,
     ShardRows,
     Tables,
-    aligned_zeros,
     new_thread_arrays,
 )
 from nce_train.kernel.train import train_blocks
@@ -42,11 +45,26 @@ from nce_train.training.parameters import initial_tables, keep_probability
 from nce_train.training.settings import Settings
 from nce_train.training.trainer import NO_LIMIT, Trainer
 
-ROWS_AT_ONCE = 2048  # rows that a thread combines at a time
+# The first round has this share of `round_tokens`; each of the first SHORT_ROUNDS is longer than the one before by the
+# same factor (1.05), and all others have them all. On 17 M tokens that is the first epoch (benchmarks/STUDY.md, "Rounds").
+FIRST_ROUND = 0.02
+SHORT_ROUNDS = 80
+ROWS_AT_ONCE = 512  # rows that a thread combines at a time, at most
+
+
+def tokens_of_round(number: int, round_tokens: int) -> int:
+    """Tokens that each shard trains in a round, the first of which has number 0.
+
+    Examples
+    --------
+    >>> [tokens_of_round(number, 100_000) for number in (0, 1, 40, 80, 1000)]
+    [2000, 2100, 14142, 100000, 100000]
+    """
+    return max(1, round(round_tokens * FIRST_ROUND ** max(0.0, 1 - number / SHORT_ROUNDS)))
 
 
 def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: Settings) -> RoundFactors:
-    """The factors m/K of all rows.
+    """The factors m/K of all rows, in the longest rounds.
 
     Parameters
     ----------
@@ -67,18 +85,18 @@ def round_factors(counts: np.ndarray, noise_probability: np.ndarray, settings: S
     blocks of G centres, S noise words drawn with probability q.
     """
     shares = counts / counts.sum() * keep_probability(counts, settings.subsample)
-    tokens, shards, tau = float(settings.round_tokens), settings.shards, float(settings.round_tau)
     contexts = 2 * settings.window if settings.dynamic_window == "none" else settings.window + 1
-    blocks = tokens * shares.sum() / settings.block_size
+    blocks = shares.sum() / settings.block_size
     draws = blocks * settings.num_sampled * noise_probability
     if settings.unique:  # at most once a block
         draws = np.minimum(draws, blocks)
+    factors = RoundFactors(shares, shares * contexts + draws, settings.shards, 0.0)
+    return factors_of_round(factors, int(settings.round_tokens), float(settings.round_tau))
 
-    def factor(updates: np.ndarray) -> np.ndarray:
-        times = 1 + (shards - 1) / (1 + shards * updates / tau)
-        return np.asarray(times / shards, np.float32)
 
-    return RoundFactors(factor(tokens * shares), factor(tokens * shares * contexts + draws))
+def factors_of_round(factors: RoundFactors, tokens: int, tau: float) -> RoundFactors:
+    """The same factors in a round of so many tokens a shard."""
+    return factors._replace(scale=factors.shards * tokens / tau)
 
 
 def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
@@ -124,19 +142,21 @@ def _behind_line_end(stream: np.ndarray, target: int, limit: int) -> int:
 class ShardWorkspace:
     """Where one shard trains a round: its copies of rows, and the thread that changes them.
 
-    Memory is taken from the system only for rows that are touched.
+    The copies are those of shard `number` in `copies`; without these it has its own.
     """
 
-    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int) -> None:
-        shape = base.input.shape
+    def __init__(
+        self, base: Tables, noise: Noise, plan: Plan, dim: int, copies: ShardCopies | None = None, number: int = 0
+    ) -> None:
         dtype = base.input.dtype.type
-        self.tables = Tables(
-            aligned_zeros(shape, dtype),
-            aligned_zeros(shape, dtype),
-            aligned_zeros(shape[:1], dtype),
-        )
+        if copies is None:
+            copies = new_shard_copies(base, 1)
+        self.tables = copies.tables(number)
         self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
-        self.thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise))
+        thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise))
+        assert thread.shard_rows is not None
+        places = {"input_place": copies.input_place[number], "output_place": copies.output_place[number]}
+        self.thread = thread._replace(shard_rows=thread.shard_rows._replace(**places))
 
     @property
     def shard_rows(self) -> ShardRows:
@@ -201,6 +221,7 @@ class BaseRounds(Trainer):
         self._cuts = cuts
         self._next = [end for _, end in self._cuts]  # where each shard's next round begins
         self._rounds = 0
+        self._round_tokens = int(settings.round_tokens)  # of each shard in this round; before the first, the most
         self._round_schedule = self._schedule()
 
     def _parallel(self) -> int:
@@ -222,7 +243,7 @@ class BaseRounds(Trainer):
         self._next = [int(position) for position in state["next"]]
 
     def _start_round(self) -> bool:
-        """Set `_next` and `_round_schedule` for the round that comes; False when there is none."""
+        """Set what the round that comes needs: where shards begin, how much, the schedule; False when there is none."""
         if self._pause or self.finished:
             return False
         if self._all_begun():
@@ -230,6 +251,9 @@ class BaseRounds(Trainer):
                 return False
             self._epochs_begun += 1
             self._next = [begin for begin, _ in self._cuts]
+        settings = self.settings
+        self._round_tokens = tokens_of_round(self._rounds, int(settings.round_tokens))
+        self._factors = factors_of_round(self._factors, self._round_tokens, float(settings.round_tau))
         self._round_schedule = self._schedule()
         return True
 
@@ -264,11 +288,12 @@ class RoundTrainer(BaseRounds):
 
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
         super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards))
+        self._copies = new_shard_copies(self.tables, settings.shards)
         self._shards = [
-            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim) for _ in range(settings.shards)
+            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim, self._copies, number)
+            for number in range(settings.shards)
         ]
-        self._changed = [(shard.tables, shard.shard_rows) for shard in self._shards]
-        self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
+        self._ends: list[int] = []  # where the shards' parts of this round end; none where training ends
         self._to_train: deque[int] = deque()
         self._complete = False
         threads = int(settings.threads)
@@ -281,7 +306,7 @@ class RoundTrainer(BaseRounds):
         shard = self._shards[0]
         shard.begin(0, 0, 0)
         shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
-        combine(self.tables, self._changed, self._factors, 0, 1)
+        combine(self.tables, self._copies, self._factors, 0, 1)
 
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
@@ -289,7 +314,7 @@ class RoundTrainer(BaseRounds):
         try:
             while True:
                 self._before_round.wait()
-                if not self._ranges:
+                if not self._ends:
                     return
                 self._train_shards()
                 self._all_trained.wait()
@@ -306,14 +331,10 @@ class RoundTrainer(BaseRounds):
                 meeting.abort()
 
     def _begin_round(self) -> None:
-        self._ranges = []
+        self._ends = []
         if not self._start_round():
             return
-        tokens = int(self.settings.round_tokens)
-        self._ranges = [
-            (position, next_position(self.stream, position, end, tokens))
-            for position, (_, end) in zip(self._next, self._cuts, strict=True)
-        ]
+        self._ends = list(self._next)
         self._to_train = deque(range(len(self._shards)))
         self._complete = True
 
@@ -331,7 +352,9 @@ class RoundTrainer(BaseRounds):
     def _train_shard(self, number: int) -> bool:
         """Train a shard's part of the round; False when it was interrupted."""
         shard = self._shards[number]
-        shard.begin(*self._ranges[number], self._random_state(number))
+        begin, (_, end) = self._next[number], self._cuts[number]
+        self._ends[number] = next_position(self.stream, begin, end, self._round_tokens)
+        shard.begin(begin, self._ends[number], self._random_state(number))
         left = self._blocks_at_most(number)
         while left > 0:
             if self._pause:
@@ -348,12 +371,13 @@ class RoundTrainer(BaseRounds):
 
     def _combine_rows(self, number: int) -> None:
         """Combine this thread's share of the rows."""
-        classes, threads = len(self.tables.input), int(self.settings.threads)
-        for first in range(number * ROWS_AT_ONCE, classes, threads * ROWS_AT_ONCE):
-            combine(self.tables, self._changed, self._factors, first, min(classes, first + ROWS_AT_ONCE))
+        rows, threads = max(len(self.tables.input), len(self.tables.output)), int(self.settings.threads)
+        at_once = min(ROWS_AT_ONCE, max(1, rows // (4 * threads)))
+        for first in range(number * at_once, rows, threads * at_once):
+            combine(self.tables, self._copies, self._factors, first, first + at_once)
 
     def _results(self) -> list[ShardResult]:
         return [
             ShardResult(end, shard.thread.cursor, float(shard.thread.loss[0]))
-            for shard, (_, end) in zip(self._shards, self._ranges, strict=True)
+            for shard, end in zip(self._shards, self._ends, strict=True)
         ]

@@ -62,7 +62,7 @@ def new_shard_copies(base: Tables, shards: int) -> ShardCopies:
     )
 
 
-def combine(base: Tables, copies: ShardCopies, factors: RoundFactors, first: int, last: int) -> None:
+def combine(base: Tables, copies: ShardCopies, factors: RoundFactors, width: int, first: int, last: int) -> None:
     """Add the shards' changes to the rows [first, last) of the base's tables, in the order of the shards.
 
     Parameters
@@ -71,21 +71,19 @@ def combine(base: Tables, copies: ShardCopies, factors: RoundFactors, first: int
         Changed in place. Each table may end before `last`.
     copies : ShardCopies
     factors : RoundFactors
+    width : int
+        The numbers of a row that are worked on; what is behind them is zero.
     first, last : int
     """
     most = (last - first) * len(copies.input_place)
     rows, found = np.empty(most, np.int32), np.empty(most, np.int64)
-    scaling = factors.shards, factors.scale
+    total, scaling = np.empty(width, base.input.dtype), (factors.shards, factors.scale)
+    biases, copied_biases = (table.reshape(-1, 1) for table in (base.bias, copies.bias))  # of one column
     count = _find_copies(copies.input_place, first, last, rows, found)
-    _add_copies(base.input, copies.input, rows, found, count, factors.input, *scaling)
+    _add_copies(base.input, copies.input, rows, found, count, factors.input, *scaling, total)
     count = _find_copies(copies.output_place, first, last, rows, found)
-    _add_copies(base.output, copies.output, rows, found, count, factors.output, *scaling)
-    _add_copies(_as_columns(base.bias), _as_columns(copies.bias), rows, found, count, factors.output, *scaling)
-
-
-def _as_columns(table: np.ndarray) -> np.ndarray:
-    """The biases as a table of one column."""
-    return table.reshape(len(table), -1)
+    _add_copies(base.output, copies.output, rows, found, count, factors.output, *scaling, total)
+    _add_copies(biases, copied_biases, rows, found, count, factors.output, *scaling, total[:1])
 
 
 @in_place
@@ -109,10 +107,9 @@ def _find_copies(places, first, last, rows, found):
     return count
 
 
-@cached_njit(nogil=True, error_model="numpy")
-def _add_copies(table, copied, rows, found, count, updates, shards, scale):
-    """Add the changes of the listed copies to the table: for each row their sum, times its factor."""
-    total = np.empty(table.shape[1], table.dtype)
+@cached_njit(nogil=True, error_model="numpy", _nrt=False)
+def _add_copies(table, copied, rows, found, count, updates, shards, scale, total):
+    """Add the changes of the listed copies to the table: for each row their sum, in `total`, times its factor."""
     for ahead in range(min(PREFETCHED, count)):
         prefetch_row(copied, found[ahead])
         prefetch_row(table, rows[ahead])

@@ -46,9 +46,11 @@ from nce_train.training.settings import Settings
 from nce_train.training.trainer import NO_LIMIT, Trainer
 
 # The first round has this share of `round_tokens`; each of the first SHORT_ROUNDS is longer than the one before by the
-# same factor (1.05), and all others have them all. On 17 M tokens that is the first epoch (benchmarks/STUDY.md, "Rounds").
-FIRST_ROUND = 0.02
-SHORT_ROUNDS = 80
+# same factor, 1.08, and all others have them all: a round is about a thirteenth of what is trained before it
+# (benchmarks/STUDY.md, "Rounds").
+FIRST_ROUND = 0.01
+SHORT_ROUNDS = 60
+NEAR = 1000  # ids; most lines end within so many
 ROWS_AT_ONCE = 512  # rows that a thread combines at a time, at most
 
 
@@ -57,8 +59,8 @@ def tokens_of_round(number: int, round_tokens: int) -> int:
 
     Examples
     --------
-    >>> [tokens_of_round(number, 100_000) for number in (0, 1, 40, 80, 1000)]
-    [2000, 2100, 14142, 100000, 100000]
+    >>> [tokens_of_round(number, 100_000) for number in (0, 1, 30, 60, 1000)]
+    [1000, 1080, 10000, 100000, 100000]
     """
     return max(1, round(round_tokens * FIRST_ROUND ** max(0.0, 1 - number / SHORT_ROUNDS)))
 
@@ -127,16 +129,21 @@ def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) 
 
 def next_position(stream: np.ndarray, begin: int, end: int, tokens: int) -> int:
     """Where a shard's round ends that begins at `begin`: `tokens` tokens on, and on to the line's end if it is near."""
-    piece = stream[begin : min(end, begin + 2 * tokens)]  # every line has a token, so these hold enough
-    counted = np.cumsum(piece != LINE_END)
-    target = begin + int(np.searchsorted(counted, tokens)) + 1
+    target, counted = begin + tokens, begin
+    while counted < min(target, end):  # each line end that is passed takes the target one on
+        piece = stream[counted : min(target, end)]
+        counted += len(piece)
+        target += int(np.count_nonzero(piece == LINE_END))
     return _behind_line_end(stream, target, min(end, target + tokens)) if target < end else end
 
 
 def _behind_line_end(stream: np.ndarray, target: int, limit: int) -> int:
     """The first place behind a line end in [target, limit], or else `target`, which is at least 1."""
-    line_ends = np.flatnonzero(stream[target - 1 : limit] == LINE_END)
-    return target + int(line_ends[0]) if len(line_ends) else target
+    for end in (min(limit, target + NEAR), limit):
+        is_line_end = stream[target - 1 : end] == LINE_END
+        if is_line_end.any():
+            return target + int(is_line_end.argmax())
+    return target
 
 
 class ShardWorkspace:
@@ -288,6 +295,7 @@ class RoundTrainer(BaseRounds):
 
     def __init__(self, stream: np.ndarray, token_count: int, counts: np.ndarray, settings: Settings) -> None:
         super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards))
+        self._width = table_width(settings.dim)
         self._copies = new_shard_copies(self.tables, settings.shards)
         self._shards = [
             ShardWorkspace(self.tables, self.noise, self.plan, settings.dim, self._copies, number)
@@ -306,7 +314,7 @@ class RoundTrainer(BaseRounds):
         shard = self._shards[0]
         shard.begin(0, 0, 0)
         shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
-        combine(self.tables, self._copies, self._factors, 0, 1)
+        combine(self.tables, self._copies, self._factors, self._width, 0, 1)
 
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
@@ -374,7 +382,7 @@ class RoundTrainer(BaseRounds):
         rows, threads = max(len(self.tables.input), len(self.tables.output)), int(self.settings.threads)
         at_once = min(ROWS_AT_ONCE, max(1, rows // (4 * threads)))
         for first in range(number * at_once, rows, threads * at_once):
-            combine(self.tables, self._copies, self._factors, first, first + at_once)
+            combine(self.tables, self._copies, self._factors, self._width, first, first + at_once)
 
     def _results(self) -> list[ShardResult]:
         return [

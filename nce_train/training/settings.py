@@ -21,8 +21,8 @@ HOGWILD_LR = 0.05
 # to K = 4, 8 and 16 (benchmarks/STUDY.md, "Rounds").
 ROUNDS_LR_POWER = 1 / 6
 ROUNDS_LR_AT_MOST = 0.1
-# Tokens of a shard's round by words of the vocabulary, so that rows change alike in a round of any vocabulary.
-ROUND_TOKENS_A_WORD = 1.35
+# Tokens of a shard's longest rounds by words of the vocabulary, so that rows change alike in a round of any vocabulary.
+ROUND_TOKENS_A_WORD = 2.7
 ROUND_TOKENS_AT_LEAST = 1000
 ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch

@@ -188,7 +188,7 @@ def test_combining_is_the_formula():
                 factor = multiples(factors)[kind][touched]
                 want[t][touched] += (factor if change.ndim == 1 else factor[:, None]) * change
     for first in range(0, CLASSES, 128):
-        combine(base, copies, factors, first, first + 128)
+        combine(base, copies, factors, table_width(settings.dim), first, first + 128)
     for got, expected in zip(base, want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
@@ -234,7 +234,7 @@ def test_shards_and_rounds_cover_the_text_once(lengths, shards, tokens):
 
 def test_automatic_rounds_fit_the_corpus():
     auto = Settings(deterministic=True).resolved()
-    assert auto.with_rounds(74_000, 10**9).round_tokens == pytest.approx(100_000, rel=0.01)
+    assert auto.with_rounds(74_000, 10**9).round_tokens == pytest.approx(200_000, rel=0.01)
     assert auto.with_rounds(10**6, 10**9).round_tokens == 200_000
     assert auto.with_rounds(74_000, 80_000).round_tokens == 1000
     assert auto.with_rounds(2, 3).round_tokens == 1

@@ -1,6 +1,6 @@
 """How the parameters take over what the shards of a round have changed, row by row, in the order of the shards.
 
-The twin is the formula in `tests/training/test_training_rounds_combine.py`, `test_combining_is_the_formula`.
+The twin is `combined` in `tests/kernel/test_kernel_combine.py`.
 """
 
 from typing import NamedTuple

@@ -127,9 +127,10 @@ def test_it_learns_what_hogwild_learns():
     assert losses[0][1] == pytest.approx(losses[1][1], rel=0.05)
 
 
-def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training():
+@pytest.mark.parametrize("unique", [False, True])
+def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training(unique):
     """K = 1: the base takes over all changes, and the result is that of the kernel on the tables themselves."""
-    trainer = new_trainer(shards=1, round_tokens=10**6, epochs=1, threads=1)
+    trainer = new_trainer(shards=1, round_tokens=10**6, epochs=1, threads=1, unique=unique)
     trainer.run()
     settings = trainer.settings
     tables, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)

@@ -49,9 +49,9 @@ class RoundSum:
 
     def combine(self, factors: RoundFactors) -> RowValues:
         """Add the changes of all shards to the base; returns the new values of all rows that have changed."""
-        for number, factor in enumerate((factors.input, factors.output, factors.output)):
-            table = self._base[number].reshape(len(factor), -1)
-            add_changes(table, self._totals[number], self._touched[number], factor, 0, len(table))
+        for number, updates in enumerate((factors.input, factors.output, factors.output)):
+            table = self._base[number].reshape(len(updates), -1)
+            add_changes(table, self._totals[number], self._touched[number], updates, factors.shards, factors.scale)
         inputs, outputs = (np.flatnonzero(touched).astype(np.int32) for touched in self._touched[:2])
         base, dim = self._base, self._dim
         return RowValues((inputs, outputs), (base.input[inputs, :dim], base.output[outputs, :dim], base.bias[outputs]))

@@ -246,7 +246,7 @@ class ClusterTrainer(BaseRounds):
             version=self._base.version,
             begin=self._cuts[shard][0],
             position=position,
-            tokens=int(self.settings.round_tokens),
+            tokens=self._round_tokens,
             max_blocks=self._blocks_at_most(shard),
             random_state=self._random_state(shard),
             schedule=self._round_schedule,

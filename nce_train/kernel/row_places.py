@@ -26,8 +26,11 @@ def place_rows(shard_rows, hot, side, words, first, count, rows, start):
     raise NotImplementedError("compiled code only")
 
 
-def copy_new_rows(shard_rows, tables, noise, side):
-    """Copy the rows that the block on side `side` is the first to touch; they were prefetched when it was drawn."""
+def copy_new_rows(shard_rows, tables, noise, unique, width, side):
+    """Copy the rows that the block on side `side` is the first to touch; they were prefetched when it was drawn.
+
+    Of a row its first `width` numbers; of the noise's logarithms those that are used with `unique` noise or without.
+    """
     raise NotImplementedError("compiled code only")
 
 
@@ -57,22 +60,23 @@ def _place_rows(shard_rows, hot, side, words, first, count, rows, start):
 
 
 @overload(copy_new_rows, jit_options=_OPTIONS)
-def _copy_new_rows(shard_rows, tables, noise, side):
+def _copy_new_rows(shard_rows, tables, noise, unique, width, side):
     if isinstance(shard_rows, types.NoneType):
-        return lambda shard_rows, tables, noise, side: None
+        return lambda shard_rows, tables, noise, unique, width, side: None
 
-    def copy(shard_rows, tables, noise, side):
+    def copy(shard_rows, tables, noise, unique, width, side):
         base, fresh = shard_rows.base, shard_rows.to_copy
         for i in range(shard_rows.num_to_copy[side, 0]):
             word = fresh[side, 0, i]
-            copy_row(base.input, word, tables.input, shard_rows.input_place[word])
+            copy_row(base.input, word, tables.input, shard_rows.input_place[word], width)
         for i in range(shard_rows.num_to_copy[side, 1]):
             word = fresh[side, 1, i]
             place = shard_rows.output_place[word]
-            copy_row(base.output, word, tables.output, place)
+            copy_row(base.output, word, tables.output, place, width)
             tables.bias[place] = base.bias[word]
             noise.log_count[place] = shard_rows.noise.log_count[word]
-            noise.log_miss[place] = shard_rows.noise.log_miss[word]
+            if unique:
+                noise.log_miss[place] = shard_rows.noise.log_miss[word]
         shard_rows.num_to_copy[side, 0] = 0
         shard_rows.num_to_copy[side, 1] = 0
 

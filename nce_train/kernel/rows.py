@@ -33,9 +33,9 @@ def prefetch_row(table, row):
 
 
 @in_place
-def copy_row(source, source_row, target, target_row):
-    """target[target_row] = source[source_row]; both tables have the same width."""
-    for column in range(0, source.shape[1], LANES):
+def copy_row(source, source_row, target, target_row, width):
+    """target[target_row] = source[source_row], the first `width` numbers: a multiple of LANES."""
+    for column in range(0, width, LANES):
         _copy_vector(source, np.int64(source_row), target, np.int64(target_row), column)
 
 

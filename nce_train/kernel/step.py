@@ -31,7 +31,7 @@ def block_step(tables, noise, plan, thread, side):
     """One synchronous gradient step for the block on side `side`."""
     blocks, scratch = thread.blocks, thread.scratch
     output, width = tables.output, scratch.centres.shape[1]
-    copy_new_rows(thread.shard_rows, tables, noise, side)
+    copy_new_rows(thread.shard_rows, tables, noise, plan.unique, width, side)
     centres, pairs = blocks.counts[side, NUM_CENTRES], blocks.counts[side, NUM_PAIRS]
     vectors, places = centre_vectors(thread.bags, tables.input, side, blocks, scratch)
     panels = -(-centres // PANEL)

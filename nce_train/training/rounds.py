@@ -9,6 +9,10 @@ base takes over what changed: row by row, in the order of the shards,
 u the expected number of updates of the row by one shard in one round. Rare rows get the sum of the changes (m → K), to
 which few shards have anything to add; frequent rows get their mean (m → 1), since every shard has gone the same way.
 Who runs a shard, and when, changes nothing.
+
+The first rounds are short and each is a little longer than the one before. At the start vectors are near zero, and they
+grow in proportion to what they are: where K shards each take the same step from zero, their mean is one step, while K
+short rounds are K steps, each from where the last one led.
 """
 
 import functools
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.combine import RoundFactors, ShardCopies, combine, new_shard_copies
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import table_width
 from nce_train.kernel.state import (
@@ -34,7 +38,6 @@ from nce_train.kernel.state import (
     Plan,
     ShardRows,
     Tables,
-    aligned_zeros,
     new_thread_arrays,
 )
 from nce_train.kernel.train import train_blocks
@@ -44,13 +47,32 @@ from nce_train.training.parameters import initial_tables, keep_probability
 from nce_train.training.settings import Settings
 from nce_train.training.trainer import NO_LIMIT, Trainer
 
-ROWS_AT_ONCE = 2048  # rows that a thread combines at a time
+# The first round has this share of `round_tokens`; each of the first SHORT_ROUNDS is longer than the one before by the
+# same factor, 1.08, and all others have them all: a round is about a thirteenth of what is trained before it
+# (benchmarks/STUDY.md, "Rounds").
+FIRST_ROUND = 0.01
+SHORT_ROUNDS = 60
+SHORTEST_ROUND = 100  # tokens: words lose their contexts where a round ends within a line
+NEAR = 1000  # ids; most lines end within so many
+ROWS_AT_ONCE = 512  # rows that a thread combines at a time, at most
+
+
+def tokens_of_round(number: int, round_tokens: int) -> int:
+    """Tokens that each shard trains in a round, the first of which has number 0.
+
+    Examples
+    --------
+    >>> [tokens_of_round(number, 100_000) for number in (0, 1, 30, 60, 1000)]
+    [1000, 1080, 10000, 100000, 100000]
+    """
+    short = round(round_tokens * FIRST_ROUND ** max(0.0, 1 - number / SHORT_ROUNDS))
+    return max(min(SHORTEST_ROUND, round_tokens), short)
 
 
 def round_factors(
     counts: np.ndarray, noise_probability: np.ndarray, settings: Settings, ngrams: NgramRows | None = None
 ) -> RoundFactors:
-    """The factors m/K of all rows.
+    """The factors m/K of all rows, in the longest rounds.
 
     Parameters
     ----------
@@ -73,20 +95,20 @@ def round_factors(
     blocks of G centres, S noise words drawn with probability q. With CBOW c is in the input row's instead.
     """
     shares = counts / counts.sum() * keep_probability(counts, settings.subsample)
-    tokens, shards, tau = float(settings.round_tokens), settings.shards, float(settings.round_tau)
     contexts = 2 * settings.window if settings.dynamic_window == "none" else settings.window + 1
-    blocks = tokens * shares.sum() / settings.block_size
+    blocks = shares.sum() / settings.block_size
     draws = blocks * settings.num_sampled * noise_probability
     if settings.unique:  # at most once a block
         draws = np.minimum(draws, blocks)
-
-    def factor(updates: np.ndarray) -> np.ndarray:
-        times = 1 + (shards - 1) / (1 + shards * updates / tau)
-        return np.asarray(times / shards, np.float32)
-
     rows = shares if ngrams is None else np.bincount(ngrams.bags.rows, np.repeat(shares, np.diff(ngrams.bags.starts)))
     inputs, outputs = (1, contexts) if settings.model == "skipgram" else (contexts, 1)
-    return RoundFactors(factor(tokens * rows * inputs), factor(tokens * shares * outputs + draws))
+    factors = RoundFactors(rows * inputs, shares * outputs + draws, settings.shards, 0.0)
+    return factors_of_round(factors, int(settings.round_tokens), float(settings.round_tau))
+
+
+def factors_of_round(factors: RoundFactors, tokens: int, tau: float) -> RoundFactors:
+    """The same factors in a round of so many tokens a shard."""
+    return factors._replace(scale=factors.shards * tokens / tau)
 
 
 def shard_cuts(stream: np.ndarray, shards: int) -> list[tuple[int, int]]:
@@ -117,29 +139,48 @@ def cuts_of(size: int, shards: int, behind_line_end: Callable[[int, int], int]) 
 
 def next_position(stream: np.ndarray, begin: int, end: int, tokens: int) -> int:
     """Where a shard's round ends that begins at `begin`: `tokens` tokens on, and on to the line's end if it is near."""
-    piece = stream[begin : min(end, begin + 2 * tokens)]  # every line has a token, so these hold enough
-    counted = np.cumsum(piece != LINE_END)
-    target = begin + int(np.searchsorted(counted, tokens)) + 1
+    target, counted = begin + tokens, begin
+    while counted < min(target, end):  # each line end that is passed takes the target one on
+        piece = stream[counted : min(target, end)]
+        counted += len(piece)
+        target += int(np.count_nonzero(piece == LINE_END))
     return _behind_line_end(stream, target, min(end, target + tokens)) if target < end else end
 
 
 def _behind_line_end(stream: np.ndarray, target: int, limit: int) -> int:
     """The first place behind a line end in [target, limit], or else `target`, which is at least 1."""
-    line_ends = np.flatnonzero(stream[target - 1 : limit] == LINE_END)
-    return target + int(line_ends[0]) if len(line_ends) else target
+    for end in (min(limit, target + NEAR), limit):
+        is_line_end = stream[target - 1 : end] == LINE_END
+        if is_line_end.any():
+            return target + int(is_line_end.argmax())
+    return target
 
 
 class ShardWorkspace:
     """Where one shard trains a round: its copies of rows, and the thread that changes them.
 
-    Memory is taken from the system only for rows that are touched.
+    The copies are those of shard `number` in `copies`; without these it has its own.
     """
 
-    def __init__(self, base: Tables, noise: Noise, plan: Plan, dim: int, bags: AnyBags | None = None) -> None:
+    def __init__(
+        self,
+        base: Tables,
+        noise: Noise,
+        plan: Plan,
+        dim: int,
+        bags: AnyBags | None = None,
+        copies: ShardCopies | None = None,
+        number: int = 0,
+    ) -> None:
         dtype = base.input.dtype.type
-        self.tables = Tables(*(aligned_zeros(table.shape, dtype) for table in base))
+        if copies is None:
+            copies = new_shard_copies(base, 1)
+        self.tables = copies.tables(number)
         self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
-        self.thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise), bags=bags)
+        thread = new_thread_arrays(plan, table_width(dim), dtype, 0, copied=(base, noise), bags=bags)
+        assert thread.shard_rows is not None
+        places = {"input_place": copies.input_place[number], "output_place": copies.output_place[number]}
+        self.thread = thread._replace(shard_rows=thread.shard_rows._replace(**places))
 
     @property
     def shard_rows(self) -> ShardRows:
@@ -205,6 +246,7 @@ class BaseRounds(Trainer):
         self._cuts = cuts
         self._next = [end for _, end in self._cuts]  # where each shard's next round begins
         self._rounds = 0
+        self._round_tokens = int(settings.round_tokens)  # of each shard in this round; before the first, the most
         self._round_schedule = self._schedule()
 
     def _parallel(self) -> int:
@@ -226,7 +268,7 @@ class BaseRounds(Trainer):
         self._next = [int(position) for position in state["next"]]
 
     def _start_round(self) -> bool:
-        """Set `_next` and `_round_schedule` for the round that comes; False when there is none."""
+        """Set what the round that comes needs: where shards begin, how much, the schedule; False when there is none."""
         if self._pause or self.finished:
             return False
         if self._all_begun():
@@ -234,6 +276,9 @@ class BaseRounds(Trainer):
                 return False
             self._epochs_begun += 1
             self._next = [begin for begin, _ in self._cuts]
+        settings = self.settings
+        self._round_tokens = tokens_of_round(self._rounds, int(settings.round_tokens))
+        self._factors = factors_of_round(self._factors, self._round_tokens, float(settings.round_tau))
         self._round_schedule = self._schedule()
         return True
 
@@ -275,11 +320,13 @@ class RoundTrainer(BaseRounds):
         ngrams: NgramRows | None = None,
     ) -> None:
         super().__init__(stream, token_count, counts, settings, shard_cuts(stream, settings.shards), ngrams)
+        self._width = table_width(settings.dim)
+        self._copies = new_shard_copies(self.tables, settings.shards)
         self._shards = [
-            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim, self.bags) for _ in range(settings.shards)
+            ShardWorkspace(self.tables, self.noise, self.plan, settings.dim, self.bags, self._copies, number)
+            for number in range(settings.shards)
         ]
-        self._changed = [(shard.tables, shard.shard_rows) for shard in self._shards]
-        self._ranges: list[tuple[int, int]] = []  # of this round; none where training ends
+        self._ends: list[int] = []  # where the shards' parts of this round end; none where training ends
         self._to_train: deque[int] = deque()
         self._complete = False
         threads = int(settings.threads)
@@ -292,7 +339,7 @@ class RoundTrainer(BaseRounds):
         shard = self._shards[0]
         shard.begin(0, 0, 0)
         shard.train(self.keep, self.stream, self.plan, self._schedule(), 0)
-        combine(self.tables, self._changed, self._factors, 0, 1)
+        combine(self.tables, self._copies, self._factors, self._width, 0, 1)
 
     # --- a round: the threads meet before it, when all shards are trained, and when all rows are combined -----------
 
@@ -300,7 +347,7 @@ class RoundTrainer(BaseRounds):
         try:
             while True:
                 self._before_round.wait()
-                if not self._ranges:
+                if not self._ends:
                     return
                 self._train_shards()
                 self._all_trained.wait()
@@ -317,14 +364,10 @@ class RoundTrainer(BaseRounds):
                 meeting.abort()
 
     def _begin_round(self) -> None:
-        self._ranges = []
+        self._ends = []
         if not self._start_round():
             return
-        tokens = int(self.settings.round_tokens)
-        self._ranges = [
-            (position, next_position(self.stream, position, end, tokens))
-            for position, (_, end) in zip(self._next, self._cuts, strict=True)
-        ]
+        self._ends = list(self._next)
         self._to_train = deque(range(len(self._shards)))
         self._complete = True
 
@@ -342,7 +385,9 @@ class RoundTrainer(BaseRounds):
     def _train_shard(self, number: int) -> bool:
         """Train a shard's part of the round; False when it was interrupted."""
         shard = self._shards[number]
-        shard.begin(*self._ranges[number], self._random_state(number))
+        begin, (_, end) = self._next[number], self._cuts[number]
+        self._ends[number] = next_position(self.stream, begin, end, self._round_tokens)
+        shard.begin(begin, self._ends[number], self._random_state(number))
         left = self._blocks_at_most(number)
         while left > 0:
             if self._pause:
@@ -359,12 +404,13 @@ class RoundTrainer(BaseRounds):
 
     def _combine_rows(self, number: int) -> None:
         """Combine this thread's share of the rows."""
-        rows, threads = len(self.tables.input), int(self.settings.threads)  # the longest of the tables
-        for first in range(number * ROWS_AT_ONCE, rows, threads * ROWS_AT_ONCE):
-            combine(self.tables, self._changed, self._factors, first, first + ROWS_AT_ONCE)
+        rows, threads = max(len(self.tables.input), len(self.tables.output)), int(self.settings.threads)
+        at_once = min(ROWS_AT_ONCE, max(1, rows // (4 * threads)))
+        for first in range(number * at_once, rows, threads * at_once):
+            combine(self.tables, self._copies, self._factors, self._width, first, first + at_once)
 
     def _results(self) -> list[ShardResult]:
         return [
             ShardResult(end, shard.thread.cursor, float(shard.thread.loss[0]))
-            for shard, (_, end) in zip(self._shards, self._ranges, strict=True)
+            for shard, end in zip(self._shards, self._ends, strict=True)
         ]

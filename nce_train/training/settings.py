@@ -23,8 +23,8 @@ HOGWILD_LR = 0.05
 # to K = 4, 8 and 16 (benchmarks/STUDY.md, "Rounds").
 ROUNDS_LR_POWER = 1 / 6
 ROUNDS_LR_AT_MOST = 0.1
-# Tokens of a shard's round by words of the vocabulary, so that rows change alike in a round of any vocabulary.
-ROUND_TOKENS_A_WORD = 1.35
+# Tokens of a shard's longest rounds by words of the vocabulary, so that rows change alike in a round of any vocabulary.
+ROUND_TOKENS_A_WORD = 2.7
 ROUND_TOKENS_AT_LEAST = 1000
 ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch
@@ -239,7 +239,7 @@ class Settings(BaseModel):
     shards: int = Field(8, ge=1, le=MOST_THREADS, description="Parts of the corpus that a round trains in parallel.")
     round_tokens: int | Literal["auto"] = Field(
         "auto",
-        description="Tokens of each shard in a round; auto = from the vocabulary's size.",
+        description="Tokens of each shard in a round, fewer in the first ones; auto = from the vocabulary's size.",
         union_mode="left_to_right",
     )
     round_tau: Number | Literal["auto"] = Field(

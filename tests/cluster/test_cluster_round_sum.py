@@ -22,9 +22,10 @@ def test_the_sum_is_that_of_plain_numpy_in_any_order_of_arrival():
     generator = np.random.default_rng(3)
     shards = [random_changes(generator) for _ in range(SHARDS)]
     tables = Tables(*(generator.normal(size=shape).astype(np.float32) for shape in ((CLASSES, DIM),) * 2 + (CLASSES,)))
-    factors = RoundFactors(*generator.random((2, CLASSES)).astype(np.float32))
+    factors = RoundFactors(*generator.random((2, CLASSES)), SHARDS, 4.0)
     expected = []
-    for number, factor in enumerate((factors.input, factors.output, factors.output)):
+    for number, updates in enumerate((factors.input, factors.output, factors.output)):
+        factor = (1 + (SHARDS - 1) / (1 + 4.0 * updates)) / SHARDS
         total = np.zeros_like(tables[number], np.float64)
         for changes in shards:
             total[changes.rows[min(number, 1)]] += changes.values[number]

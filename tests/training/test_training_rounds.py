@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kernel_case import random_lines, stream_of
 from observing import Calling, Readings
 
-from nce_train.kernel.combine import RoundFactors, combine
+from nce_train.kernel.combine import RoundFactors, combine, new_shard_copies
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import table_width
 from nce_train.kernel.state import RANGE_END, new_thread_arrays
@@ -127,9 +127,10 @@ def test_it_learns_what_hogwild_learns():
     assert losses[0][1] == pytest.approx(losses[1][1], rel=0.05)
 
 
-def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training():
+@pytest.mark.parametrize("unique", [False, True])
+def test_one_shard_with_rounds_as_long_as_the_epoch_is_plain_training(unique):
     """K = 1: the base takes over all changes, and the result is that of the kernel on the tables themselves."""
-    trainer = new_trainer(shards=1, round_tokens=10**6, epochs=1, threads=1)
+    trainer = new_trainer(shards=1, round_tokens=10**6, epochs=1, threads=1, unique=unique)
     trainer.run()
     settings = trainer.settings
     tables, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)
@@ -161,14 +162,20 @@ def test_lines_of_one_word_touch_no_rows():
     assert set(np.flatnonzero(changed)) <= together
 
 
+def multiples(factors):
+    """m/K of all rows."""
+    return [(1 + (factors.shards - 1) / (1 + factors.scale * updates)) / factors.shards for updates in factors[:2]]
+
+
 def test_combining_is_the_formula():
     settings = new_trainer().settings
     generator = np.random.default_rng(3)
     base, noise = initial_tables(COUNTS, settings), noise_tables(COUNTS, settings)
     base.output[:] = generator.normal(size=base.output.shape)
     plan = new_trainer().plan
-    shards = [ShardWorkspace(base, noise, plan, settings.dim) for _ in range(3)]
-    factors = RoundFactors(*generator.uniform(0.3, 1, (2, CLASSES)).astype(np.float32))
+    copies = new_shard_copies(base, 3)
+    shards = [ShardWorkspace(base, noise, plan, settings.dim, None, copies, number) for number in range(3)]
+    factors = RoundFactors(*generator.uniform(0, 0.01, (2, CLASSES)), 3, 700.0)
     want = [table.astype(np.float64) for table in base]
     for number, shard in enumerate(shards):
         shard.begin(0, 0, 0)
@@ -179,11 +186,10 @@ def test_combining_is_the_formula():
                 copied = shard.tables[t]
                 copied[: len(touched)] = generator.normal(size=copied[: len(touched)].shape)
                 change = copied[: len(touched)].astype(np.float64) - base[t][touched]
-                factor = (factors.input, factors.output)[kind]
-                scale = factor[touched] if change.ndim == 1 else factor[touched, None]
-                want[t][touched] += scale * change
+                factor = multiples(factors)[kind][touched]
+                want[t][touched] += (factor if change.ndim == 1 else factor[:, None]) * change
     for first in range(0, CLASSES, 128):
-        combine(base, [(shard.tables, shard.shard_rows) for shard in shards], factors, first, min(CLASSES, first + 128))
+        combine(base, copies, factors, table_width(settings.dim), first, first + 128)
     for got, expected in zip(base, want, strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
@@ -192,15 +198,16 @@ def test_factors_are_the_sum_for_rare_and_the_mean_for_frequent_rows():
     counts = np.array([10**7, 10**6, 10**4, 10, 1])
     settings = Settings(shards=4, round_tokens=100_000, round_tau=60.0).resolved()
     factors = round_factors(counts, noise_probability(counts, settings), settings)
-    for factor in (factors.input, factors.output):
+    inputs, outputs = multiples(factors)
+    for factor in (inputs, outputs):
         assert (np.diff(factor) >= 0).all()
         assert (factor > 0.25).all()
         assert (factor <= 1).all()
-    assert factors.input[4] == pytest.approx(1, abs=1e-3)  # a hundredth of an update a round
+    assert inputs[4] == pytest.approx(1, abs=1e-3)  # a hundredth of an update a round
     # by hand: f = 10/11010011, keep 1, u = R f = 0.0908…, m = 1 + 3/(1 + 4u/60)
     updates = 100_000 * 10 / counts.sum()
-    assert factors.input[3] == pytest.approx((1 + 3 / (1 + 4 * updates / 60)) / 4, rel=1e-6)
-    assert factors.output[0] == pytest.approx(0.25, abs=0.02)
+    assert inputs[3] == pytest.approx((1 + 3 / (1 + 4 * updates / 60)) / 4, rel=1e-6)
+    assert outputs[0] == pytest.approx(0.25, abs=0.02)
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
@@ -228,7 +235,7 @@ def test_shards_and_rounds_cover_the_text_once(lengths, shards, tokens):
 
 def test_automatic_rounds_fit_the_corpus():
     auto = Settings(deterministic=True).resolved()
-    assert auto.with_rounds(74_000, 10**9).round_tokens == pytest.approx(100_000, rel=0.01)
+    assert auto.with_rounds(74_000, 10**9).round_tokens == pytest.approx(200_000, rel=0.01)
     assert auto.with_rounds(10**6, 10**9).round_tokens == 200_000
     assert auto.with_rounds(74_000, 80_000).round_tokens == 1000
     assert auto.with_rounds(2, 3).round_tokens == 1

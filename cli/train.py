@@ -157,6 +157,8 @@ def _print_estimate(estimate: "Estimate") -> None:
         ("speed in a trial", f"{estimate.tokens_per_second:,.0f} tokens/s"),
         ("training time", f"about {format_duration(estimate.seconds)}"),
     ]
+    if estimate.ngrams:
+        rows.insert(1, ("n-grams", f"{estimate.ngrams:,}"))
     if estimate.on_cluster is not None:
         rows += [
             ("memory a worker", f"{estimate.on_cluster.worker_memory_bytes / 2**20:,.0f} MiB"),

@@ -236,6 +236,17 @@ def test_dry_run_writes_nothing(folder):
     assert not (folder / "corpus.nce").exists()
 
 
+def test_a_dry_run_says_how_many_ngrams_there_are_and_a_run_why(folder):
+    code, out, err = run("corpus.txt", "--dry-run", "--ngrams", "3-4", cwd=folder)
+    assert code == 0, err
+    assert re.search(r"^n-grams +[1-9]\d*$", out, re.MULTILINE)
+    assert "n-grams: " not in err  # it was chosen by the user
+    code, out, err = run("corpus.txt", "--dry-run", cwd=folder)
+    assert not re.search(r"^n-grams", out, re.MULTILINE)
+    assert re.search(r"^n-grams: off, since fewer than nine tenths of the words are letters only \(\d+%\); ", err, re.M)
+    assert "--ngrams 5 learns them" in err
+
+
 def test_what_is_left_out_is_told(folder):
     for name, expected in (("vocabulary", "39 words of 40"), ("tokens an epoch", r"\d,\d{3} of 6,000 \(\d\d%\)")):
         code, out, err = run("corpus.txt", "--dry-run", "--max-vocab", 39, cwd=folder)

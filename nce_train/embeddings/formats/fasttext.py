@@ -256,7 +256,7 @@ def _read_input(
     ngrams = np.empty((arguments.buckets, dim), np.float32)  # what is not written to takes no memory
     kept = 0
     for first, block in source.rows(arguments.buckets, dim):
-        touched = np.flatnonzero(block.any(axis=1))
+        touched = np.flatnonzero(block.view("<u4").any(axis=1))  # as bits: NaN in damaged files would cause a warning
         ngrams[kept : kept + len(touched)] = block[touched]
         kept += len(touched)
         buckets.append((first + touched).astype(np.int32))

@@ -17,7 +17,7 @@ def subwords_of(keyed: Any) -> SubWords | None:
     table = getattr(keyed, "vectors_ngrams", None)
     if table is None or not len(table) or keyed.max_n < max(1, keyed.min_n):
         return None
-    rows = np.flatnonzero((table != 0).any(axis=1))
+    rows = np.flatnonzero(table.any(axis=1))
     ngrams = table if len(rows) == len(table) else table[rows]
     return SubWords(
         max(1, keyed.min_n),

@@ -134,6 +134,12 @@ def test_a_model_directory(directory, model):
         assert Embeddings.load(directory, vectors=vectors).subwords is None
 
 
+def test_a_part_of_a_model_directory_is_named(directory):
+    for name in ("ngrams.npy", "ngram_buckets.npy"):
+        with pytest.raises(InputError, match=rf"{name}: this is a part of a model directory; name the directory"):
+            Embeddings.load(directory / name)
+
+
 def test_a_model_without_ngrams_needs_no_settings(directory):
     for name in ("ngrams.npy", "ngram_buckets.npy"):
         (directory / name).unlink()

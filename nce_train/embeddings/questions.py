@@ -34,8 +34,8 @@ def neighbours(
 
     The answer has `neighbours`, for each word with a vector
     `{"asked", "word", "nearest": [{"word", "similarity"}, …]}`, and `unknown`, for each other word
-    `{"asked", "spellings"}`. Only for the first `spell_limit` words that are not in
-    the vocabulary are `spellings` searched, which takes up to 0.1 seconds each; they are None for the others.
+    `{"asked", "spellings"}`. `spellings` are searched only for the first `spell_limit` words that are not in the
+    vocabulary, which takes up to 0.1 seconds each; they are None for the others.
     """
     with_vector: list[dict[str, Any]] = []
     without: list[dict[str, Any]] = []

@@ -39,7 +39,7 @@ def table(here, name):
     return np.load(here / "corpus.nce" / f"{name}.npy")
 
 
-@pytest.mark.parametrize("out", ["v.txt", "v.vec.gz", "v.bin", "v.glove.xz", "v.npy", "V.TXT.GZ"])
+@pytest.mark.parametrize("out", ["v.txt", "v.vec.gz", "v.bin", "v.glove.xz", "v.npy", "V.TXT.GZ", "v.fasttext.bin"])
 def test_the_ending_sets_the_format(here, out):
     done = run(here, "corpus.nce", out)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: 20 words, dim 5\n")
@@ -93,6 +93,26 @@ def test_which_vectors_are_written(here, options, expected):
     wanted = expected(table(here, "input"), table(here, "output"))
     assert written.index_to_key == WORDS[: len(wanted)]
     np.testing.assert_allclose(written.vectors, wanted, rtol=1e-6)
+
+
+def test_what_stays_behind_of_a_model_with_subwords_is_said_once(here):
+    directory = here / "corpus.nce"
+    np.save(directory / "ngrams.npy", np.ones((3, 5), np.float32))
+    np.save(directory / "ngram_buckets.npy", np.array([7, 3, 99], np.int32))
+    (directory / "config.yaml").write_text("ngrams: 3-6\nbuckets: 100\n")
+    done = run(here, "corpus.nce", "v.vec")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "Warning: v.vec: unknown words stay behind, as the format word2vec holds no n-grams; npy, fasttext and "
+        "safetensors files of the unchanged vectors have vectors for them.",
+        "v.vec: 20 words, dim 5",
+    ]
+    for out in ("v.npy", "v.fasttext.bin", "v.safetensors"):
+        assert run(here, "corpus.nce", out).stderr == f"{out}: 20 words, dim 5\n"
+        assert sorted(Embeddings.load(here / out).subwords.rows.tolist()) == [3, 7, 99]
+    done = run(here, "corpus.nce", "unit.npy", "--normalize")
+    assert done.stderr.startswith("Warning: unit.npy: unknown words stay behind, as postprocess and normalize change")
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_a_closed_pipe_ends_without_a_message(here):

@@ -203,6 +203,16 @@ def test_damage_is_refused_with_one_sentence(tmp_path, change, sentence):
         Embeddings.load(tmp_path / "v.bin")
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bits", [0x7F800000, 0x7FA00000, 0x7FC00000])  # infinity, and both kinds of NaN
+def test_an_ngram_row_that_is_not_finite_is_refused(tmp_path, bits):
+    raw = (THEIRS / "subwords.bin").read_bytes()
+    ngrams = len(raw) - 17 - 19 * 16 - 50 * 16
+    (tmp_path / "v.bin").write_bytes(changed(ngrams + 10 * 16, "<I", bits)(raw))
+    with pytest.raises(InputError, match=r"v\.bin.* holds a number that is not finite"):
+        Embeddings.load(tmp_path / "v.bin")
+
+
 def test_a_file_cut_short_anywhere_is_refused(tmp_path):
     whole = (THEIRS / "subwords.bin").read_bytes()
     for length in range(5, len(whole)):

@@ -304,7 +304,7 @@ def test_npy_killed_between_its_two_files_has_no_words(tmp_path):
 def test_npy_is_not_written_through_a_link(tmp_path, model, link):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / link).symlink_to("mine")
-    with pytest.raises(InputError, match=f"{link}: a link or no regular file, but npy is written as two files"):
+    with pytest.raises(InputError, match=f"{link}: a link or no regular file, but npy is written as several files"):
         model.save(tmp_path / "v.npy")
     assert (tmp_path / "mine").read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == sorted([link, "mine"])

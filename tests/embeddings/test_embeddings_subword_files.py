@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nce_train.api import export
 from nce_train.embeddings import Embeddings
@@ -14,6 +16,10 @@ from nce_train.text.ngrams import ngram_buckets
 
 WORDS = ["river", "rivers", "mill", "new york", "日本", "caf\udce9"]
 UNKNOWN = ["riverside", "milling", "日本語"]
+ANY_WORD = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=9),
+    st.binary(max_size=9).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
+)
 KEEPING = [format for format in FORMATS.values() if format.keeps_subwords]
 every_keeping = pytest.mark.parametrize("format", KEEPING, ids=[format.name for format in KEEPING])
 
@@ -58,6 +64,32 @@ def test_formats_that_keep_subwords(tmp_path, model, format, compression):
     assert_composes(read, model)
 
 
+@every_keeping
+@given(
+    words=st.lists(ANY_WORD, min_size=1, max_size=6, unique=True),
+    unknown=ANY_WORD,
+    lengths=st.tuples(st.integers(1, 4), st.integers(0, 3)),
+    buckets=st.integers(1, 50),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_words(tmp_path_factory, format, words, unknown, lengths, buckets, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(buckets)[: rng.integers(0, buckets + 1)].astype(np.int32)
+    ngrams = rng.standard_normal((len(rows), 3)).astype(np.float32)
+    subwords = SubWords(lengths[0], sum(lengths), buckets, rows, ngrams)
+    model = Embeddings(words, rng.standard_normal((len(words), 3)), None, subwords=subwords)
+    path = tmp_path_factory.getbasetemp() / f"any{format.endings[0]}"
+    model.save(path)
+    read = Embeddings.load(path)
+    assert read.index_to_key == words and read.counts is None
+    np.testing.assert_allclose(read.vectors, model.vectors, atol=1e-5)
+    expected, found = subwords.vector_of(unknown), read.subwords.vector_of(unknown)
+    assert (expected is None) == (found is None)
+    if expected is not None:
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("format", ["npy", "safetensors"])
 @pytest.mark.parametrize(("dtype", "atol"), [("float16", 2e-3), ("int8", 2e-2)])
 def test_smaller_numbers(tmp_path, model, format, dtype, atol):
@@ -100,6 +132,12 @@ def test_a_model_directory(directory, model):
     assert_composes(Embeddings.load(directory, mmap=False), model)
     for vectors in ("output", "sum"):
         assert Embeddings.load(directory, vectors=vectors).subwords is None
+
+
+def test_a_part_of_a_model_directory_is_named(directory):
+    for name in ("ngrams.npy", "ngram_buckets.npy"):
+        with pytest.raises(InputError, match=rf"{name}: this is a part of a model directory; name the directory"):
+            Embeddings.load(directory / name)
 
 
 def test_a_model_without_ngrams_needs_no_settings(directory):

@@ -124,7 +124,7 @@ def read_vectors(path: Path) -> None:
     assert len(set(found.index_to_key)) == len(found) == len(found.vectors)
     found.most_similar(0, topn=3)
     copy = path.parent / f"copy{['.txt', '.bin', '.npy'][len(found.index_to_key[0]) % 3]}"
-    found.save(copy)
+    Embeddings(found.index_to_key, found.vectors, found.counts).save(copy)
     again = Embeddings.load(copy)
     assert again.index_to_key == found.index_to_key and np.array_equal(again.vectors, found.vectors)
 

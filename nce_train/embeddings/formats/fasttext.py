@@ -107,28 +107,33 @@ def read(path: Path, _mmap: bool) -> Table:
 def write(path: Path, table: Table) -> None:
     """Write the file, a block of rows at a time."""
     entries = list(map(escape_entry, table.words))
-    settings, subwords, output = table.settings(), table.subwords, table.output()
+    output = table.output()
     rows, dim = table.vectors.shape
-    buckets = 0 if subwords is None else subwords.buckets
+    arguments = _arguments_of(table.settings(), dim, table.subwords)
     with open_writing(path) as file:
-        file.write(_MAGIC + _ARGUMENTS.pack(*_arguments_of(settings, dim, subwords)))
+        file.write(_MAGIC + _ARGUMENTS.pack(*arguments))
         _write_entries(file, entries, table)
-        file.write(_TABLE.pack(0, rows + buckets, dim))
+        file.write(_TABLE.pack(0, rows + arguments.buckets, dim))
         for block in _own_rows(entries, table):
             if not np.isfinite(block).all():
                 raise InputError(
                     f"{path}: the own row of a word is beyond the range of float32, since the numbers of its vector "
                     "are near the largest; scale the vectors first"
                 )
-            file.write(np.ascontiguousarray(block, "<f4").data)
-        for first in range(0, buckets, _BLOCK_ROWS):
-            block = subwords.rows_by_bucket(first, min(first + _BLOCK_ROWS, buckets))  # type: ignore[union-attr]
-            file.write(block.astype("<f4", copy=False).data)
+            _write_rows(file, block)
+        if table.subwords is not None:
+            for first in range(0, arguments.buckets, _BLOCK_ROWS):
+                stop = min(first + _BLOCK_ROWS, arguments.buckets)
+                _write_rows(file, table.subwords.rows_by_bucket(first, stop))
         file.write(_TABLE.pack(0, rows, dim))
         for first in range(0, rows, _BLOCK_ROWS):
             number = min(_BLOCK_ROWS, rows - first)
-            block = np.zeros((number, dim), np.float32) if output is None else output[first : first + number]
-            file.write(np.ascontiguousarray(block, "<f4").data)
+            zeros = np.zeros((number, dim), np.float32)
+            _write_rows(file, zeros if output is None else output[first : first + number])
+
+
+def _write_rows(file: IO[bytes], rows: NDArray[np.float32]) -> None:
+    file.write(np.ascontiguousarray(rows, "<f4").data)
 
 
 def _arguments_of(settings: Mapping[str, Any], dim: int, subwords: SubWords | None) -> _Arguments:
@@ -256,7 +261,7 @@ def _read_input(
     ngrams = np.empty((arguments.buckets, dim), np.float32)  # what is not written to takes no memory
     kept = 0
     for first, block in source.rows(arguments.buckets, dim):
-        touched = np.flatnonzero(block.any(axis=1))
+        touched = np.flatnonzero(block.view("<u4").any(axis=1))  # as bits: NaN in damaged files would cause a warning
         ngrams[kept : kept + len(touched)] = block[touched]
         kept += len(touched)
         buckets.append((first + touched).astype(np.int32))

@@ -23,7 +23,7 @@ from nce_train.embeddings.formats.subword_files import SubWordFiles, read_subwor
 from nce_train.embeddings.formats.table import LARGEST_COUNT, Table
 from nce_train.errors import InputError
 from nce_train.files import sync_directory
-from nce_train.model_files import BIAS, INPUT, NGRAM_BUCKETS, NGRAMS, OUTPUT, VOCABULARY
+from nce_train.model_files import BIAS, INPUT, NGRAM_BUCKETS, NGRAMS, OUTPUT, SUBWORD_FILES, VOCABULARY
 from nce_train.npy_file import write_npy
 from nce_train.text.vocabulary import Vocabulary
 
@@ -135,7 +135,7 @@ def _refuse_without_words(path: Path) -> None:
     """Refuse a part of a model directory, and what gensim's save() writes beside a pickle."""
     if _vocabulary_path(path).exists():
         return
-    if path.name in (INPUT, OUTPUT, BIAS) and (path.parent / VOCABULARY).exists():
+    if path.name in (INPUT, OUTPUT, BIAS, *SUBWORD_FILES) and (path.parent / VOCABULARY).exists():
         raise InputError(f"{path}: this is a part of a model directory; name the directory {path.parent}")
     if _OF_GENSIM.search(path.name):
         raise InputError(

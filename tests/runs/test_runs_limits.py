@@ -49,6 +49,9 @@ CASES = {
     "one thread": ["--dim", "300", "--threads", "1"],
     "all that is beside": ["--dim", "1000", "--eval-every", "1epoch", "--heldout", "heldout.txt", "--patience", "1"],
     "rounds": ["--dim", "300", "--deterministic"],
+    "n-grams": ["--dim", "300", "--ngrams", "3-6", "--eval-every", "1epoch"],
+    "n-grams in rounds": ["--dim", "100", "--ngrams", "3-6", "--deterministic"],
+    "CBOW with n-grams": ["--dim", "300", "--ngrams", "3-6", "--model", "cbow"],
 }
 
 

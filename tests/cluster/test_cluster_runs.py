@@ -35,8 +35,8 @@ def heldout_of(model):
 
 
 def test_held_out_losses_and_early_stopping(corpus, both):
-    # at this high rate the held-out loss soon rises
-    options = {"heldout": corpus[1], "patience": 2, "epochs": 9, "lr": 0.4, "subsample": 0.0}
+    # at this high rate the held-out loss soon rises; at 0.3 it explodes
+    options = {"heldout": corpus[1], "patience": 2, "epochs": 9, "lr": 0.25, "subsample": 0.0}
     threads, workers = both(corpus[0], **options)
     assert heldout_of(workers) == heldout_of(threads)
     losses, stopped_early, measured = heldout_of(workers)

@@ -63,7 +63,7 @@ def _one_model(report: dict[str, Any]) -> Iterator[str]:
         yield from _aligned(rows)
     if "heldout" in report:
         yield ""
-        yield "held-out text, mean a pair"
+        yield "held-out text, mean per example"
         yield from _aligned(_heldout([report]))
 
 
@@ -105,7 +105,7 @@ def _side_by_side(models: Sequence[dict[str, Any]], letters: list[str]) -> Itera
         yield from _aligned(rows)
     if "heldout" in models[0]:
         yield ""
-        yield from _aligned([("held-out text, mean a pair", letters), *_heldout(models)])
+        yield from _aligned([("held-out text, mean per example", letters), *_heldout(models)])
 
 
 def _summary(results: Sequence[dict[str, Any]], level: str, which: str = "") -> Iterator[Row]:

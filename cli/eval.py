@@ -47,7 +47,11 @@ are used.
 @file_option(
     "--heldout", help="A text that was not trained on: NCE loss, full sigmoid loss, perplexity and log Z on it."
 )
-@number_option("--heldout-pairs", default=100_000, help="Use at most N (centre, context) pairs of the held-out text.")
+@number_option(
+    "--heldout-pairs",
+    default=100_000,
+    help="Use at most N examples of the held-out text: (centre, context) pairs, or with CBOW words in context.",
+)
 @file_option(
     "--compare", metavar="MODEL", multiple=True, help="Compare with another model, with a paired test (repeatable)."
 )

@@ -29,7 +29,7 @@ compresses it. With the format npy, the words are in OUT.vocab.tsv. With the for
 @choice_option(
     "--vectors",
     ["input", "output", "sum"],
-    help="The words' vectors as centres, as contexts, or the sum of both.",
+    help="The words' input vectors, their output vectors, or the sum of both.",
 )
 @click.option("--normalize", is_flag=True, help="Scale each vector to length 1 (after --postprocess).")
 @click.option(

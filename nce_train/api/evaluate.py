@@ -67,7 +67,8 @@ def evaluate(
         Text that was not trained on: the losses of the trained classifier on it. Needs a `Model` or a model
         directory.
     heldout_pairs : int
-        Use at most this many of its (centre, context) pairs; at least 1.
+        Use at most this many of its examples, (centre, context) pairs or with CBOW positions that have contexts; at
+        least 1.
     compare : model, or iterable of models
         Further models, measured on the same sets and compared with `model`. Only one at a time is in memory.
     progress : callable, optional

@@ -37,7 +37,7 @@ def export(
         Write only this many words, the most frequent ones. With sub-words the others are unknown words there, whose
         vectors are composed.
     vectors : {"input", "output", "sum"}
-        The words' vectors as centres, as contexts, or the sum; only a model directory has the last two.
+        The words' input vectors, output vectors, or the sum; only a model directory has the last two.
     normalize : bool
         Scale each vector to length 1, after `postprocess`. Sub-words are left out with a warning.
     postprocess : {"abtt"}, optional

@@ -168,7 +168,7 @@ class ProgressDisplay:
 
     def heldout(self, epoch: int, loss: float) -> None:
         """Show the loss of the held-out text."""
-        self._line(f"held-out loss after epoch {epoch}: {loss:.4f} per pair")
+        self._line(f"held-out loss after epoch {epoch}: {loss:.4f} per example")
 
     def evaluated(self, tokens: int, report: dict[str, Any]) -> None:
         """Show the results of an evaluation."""

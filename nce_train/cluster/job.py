@@ -165,7 +165,8 @@ def train_shard(job: Job, update: RowValues | None, task: ShardTask) -> TrainedS
 def sum_losses(
     job: Job, update: RowValues | None, batches: Sequence[NceBatch], first: int, last: int, version: int
 ) -> list[float]:
-    """The NCE losses of the batches [first, last) of held-out pairs, with the base that `update` brings up to date."""
+    """The NCE losses of the held-out batches [first, last), with the base that `update` brings up to date."""
     trainer = job.state().trainer()
     trainer.update_base(update, version)
-    return [sum_of_nce_losses(batch, *trainer.parameters()) for batch in batches[first:last]]
+    parameters = trainer.parameters()
+    return [sum_of_nce_losses(batch, *parameters) for batch in batches[first:last]]

@@ -157,9 +157,9 @@ class ClusterTrainer(BaseRounds):
         self._sum.add(shard, trained.changes)
 
     def sums_of_losses(self, batches: Sequence[NceBatch]) -> list[float]:
-        """The sum of the losses of each batch of held-out pairs, with the base as it is.
+        """The sum of the losses of each batch of held-out examples, with the base as it is.
 
-        The batches are at most 2.5 MB in all, and are sent once. Each shard's owner computes a share of them.
+        The batches are sent once. Each shard's owner computes a share of them.
         """
         sums: dict[int, list[float]] = {}
         sent, shards = self._workers.broadcast(batches), self.settings.shards

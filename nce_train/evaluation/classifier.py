@@ -1,4 +1,6 @@
-"""`Model`: the trained classifier p(context word | centre word), where `Embeddings` has the word vectors only.
+"""`Model`: the trained classifier, where `Embeddings` has the word vectors only.
+
+It gives p(context word | centre word), or for a CBOW model p(centre word | context words).
 
 In: a model directory with `input.npy`, `output.npy`, `bias.npy`, `vocab.tsv`, `config.yaml`. Out: log-probabilities.
 """
@@ -21,12 +23,16 @@ from nce_train.embeddings.formats.npy import read_vocabulary
 from nce_train.embeddings.formats.table import Table, check_table
 from nce_train.embeddings.spelling import UnknownWordError
 from nce_train.errors import InputError
+from nce_train.evaluation.word_bags import WordBags, bag_vectors, is_cbow, row_counts
 from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml
 from nce_train.model_files import BIAS, CONFIG, INPUT, OUTPUT, PARAMETERS, VOCABULARY
 
 
 class Model:
     """A trained classifier: F(centre, word) = v_centre · u_word + b_word.
+
+    For a CBOW model (`settings["model"]` is "cbow") F(contexts, centre) = h · u_centre + b_centre, where h is the mean
+    of all rows that stand for the contexts in training.
 
     Attributes
     ----------
@@ -108,17 +114,20 @@ class Model:
     ) -> NDArray[np.float64]:
         """Compute the log-probability of each context word, given the centre.
 
+        With a CBOW model, compute that of the centre, given all context words together.
+
         Parameters
         ----------
         centre : str
         contexts : str or sequence of str
+            With CBOW at least one word; one that is given twice counts twice.
         normalise : bool
             Divide by Z, the sum over the vocabulary, which NCE training brings near 1. Without it log p = F (or
             log σ(F) for a run with `remove_accidental_hits`).
 
         Returns
         -------
-        float64, one for each context word
+        float64, one for each context word; with CBOW a single one, log p(centre | contexts)
 
         Raises
         ------
@@ -126,26 +135,30 @@ class Model:
             For a word that is not in the vocabulary.
         TypeError
             For a word that is not a str.
+        InputError
+            With CBOW, when there is no context word.
         """
-        if not isinstance(contexts, str):
-            check_words("contexts", contexts)
-        names = [contexts] if isinstance(contexts, str) else list(contexts)
-        rows = np.array([self._row(word) for word in names], np.intp)
-        vector = self.input[self._row(centre)][None]
+        names = _words(contexts, "contexts")
+        if is_cbow(self.settings):
+            vector, predicted = self._mean_of(names), [centre]
+        else:
+            vector, predicted = self.input[self._row(centre)][None], names
+        rows = np.array([self._row(word) for word in predicted], np.intp)
         if normalise:
             scores = nce.log_probabilities(self.output, self.bias, vector, loss="softmax")
             return scores[0, rows].astype(np.float64)
-        if not names:
+        if not predicted:
             return np.empty(0)
         scores = nce.log_probabilities(self.output[rows], self.bias[rows], vector, loss=self.loss)
         return scores[0].astype(np.float64)
 
-    def predict(self, centre: str, topn: int = 10) -> list[tuple[str, float]]:
-        """Return the likeliest context words of a centre.
+    def predict(self, centre: str | Sequence[str], topn: int = 10) -> list[tuple[str, float]]:
+        """Return the likeliest context words of a centre, or with a CBOW model the likeliest centres of contexts.
 
         Parameters
         ----------
-        centre : str
+        centre : str, or with CBOW str or sequence of str
+            The centre. With a CBOW model there is none: give the words around it.
         topn : int
             How many words; none below 1.
 
@@ -157,28 +170,49 @@ class Model:
         Raises
         ------
         KeyError
-            When the centre is not in the vocabulary.
+            When a word is not in the vocabulary.
         TypeError
-            When the centre is not a str, or `topn` is not a whole number.
+            When a word is not a str, or `topn` is not a whole number.
+        InputError
+            With CBOW, when there is no context word.
         """
         check_integer("topn", topn)
         if topn < 1:
             return []
-        vector = self.input[self._row(centre)][None]
+        if is_cbow(self.settings):
+            vector = self._mean_of(_words(centre, "the context words"))
+        else:
+            vector = self.input[self._row(centre)][None]
         scores = nce.log_probabilities(self.output, self.bias, vector, loss=self.loss)[0]
         best = np.argsort(-scores, kind="stable")[:topn]
         return [(self.words[row], float(scores[row])) for row in best]
+
+    def _mean_of(self, contexts: Sequence[str]) -> NDArray[np.float32]:
+        """The mean [1, dim] of all rows that stand for these words."""
+        if not contexts:
+            raise InputError("there is no context word; a CBOW model predicts from at least one")
+        ids = np.array([[self._row(word) for word in contexts]], np.int32)
+        counts = row_counts(contexts, self.settings)
+        return bag_vectors(WordBags(ids, counts[None] / counts.sum()), self.input).astype(np.float32)
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {word: row for row, word in enumerate(self.words)}
 
-    def _row(self, word: str) -> int:
+    def _row(self, word: object) -> int:
         if not isinstance(word, str):
             raise TypeError(f"{format_value(word)} is of type {type(word).__name__}; give a word (str)")
         if word not in self._index:
             raise UnknownWordError(word, self.words)
         return self._index[word]
+
+
+def _words(given: str | Sequence[str], name: str) -> list[str]:
+    """One word, or several; `name` is what they are."""
+    if isinstance(given, str):
+        return [given]
+    check_words(name, given)
+    return list(given)
 
 
 class _RunSettings(BaseModel):
@@ -196,6 +230,9 @@ class _RunSettings(BaseModel):
     num_sampled: int = Field(ge=1)
     unique: bool
     remove_accidental_hits: bool
+    # not in the settings of earlier versions, which had skip-gram without n-grams only
+    model: Literal["skipgram", "cbow"] = "skipgram"
+    ngrams: str = Field("off", pattern=r"^(off|[0-9]{1,2}-[0-9]{1,2})$")
 
 
 def _read_settings(path: Path) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ class Estimate:
     ngrams: int  # rows of n-grams
     tokens: int  # in-vocabulary tokens of an epoch
     text: TextSize  # all of the corpus
-    pairs: int  # (centre, context) pairs over all epochs, expected
+    pairs: int  # (centre, context) pairs, or with CBOW centres that have contexts, over all epochs, expected
     memory_bytes: int  # anonymous memory at the peak; on a cluster, of this machine
     disk_bytes: int  # of the model directory at its largest, the token file included
     tokens_per_second: float  # in a short trial

@@ -26,6 +26,7 @@ _THREAD = 4 * 2**20  # its blocks of text and of ids while reading, its scratch 
 _COSINES, _NUMBERS_PER_BLOCK, _ROWS_PER_BLOCK, _EVALUATED_WORD = 3 * 4 * 512 * 2**14, 2**24, 2**14, 150
 _UNPACKED = 10  # times the size of a compressed text, at most, where it is written by people
 _HELDOUT_PAIRS = 1024  # in a batch, in float64
+_HELDOUT_BAGS, _BAG_WORD = 100_000, 12  # of CBOW at most; a context with its weight
 
 
 class TableSizes(NamedTuple):
@@ -94,6 +95,8 @@ def _while_paused(vocabulary: int, settings: Settings) -> int:
         size = _heldout_bytes(settings.heldout)
         batch = _HELDOUT_PAIRS * (24 * dim + 40 * samples) + 12 * samples * dim
         needed += batch + 6 * size  # 12 bytes a token, of two letters at least with its blank
+        if settings.model == "cbow":
+            needed += min(_HELDOUT_BAGS, size // 2) * 2 * settings.window * _BAG_WORD
         needed += vocabulary * _WORD + int(settings.threads) * 2 * _THREAD  # it is read once more
     return needed
 

@@ -228,6 +228,12 @@ def settings_to_continue(
     if settings.unknown != unknown:
         kept = "not set" if unknown is None else repr(unknown)
         raise InputError(f"--unknown cannot be {settings.unknown!r}: in {model} it is {kept}.")
+    its_model = settings_of_run(model / CONFIG).model
+    if settings.model != its_model:
+        raise InputError(
+            f"--model cannot be {settings.model}: {model} was trained as {its_model}, and its output vectors mean "
+            "something else; --init starts a new model from its vectors."
+        )
     return _of_its_dim(settings, start)
 
 

@@ -31,7 +31,7 @@ def shown(capsys, use):
 def test_each_loss_is_shown_with_its_unit(capsys):
     reading = Reading(1, 0, 10, 2.5, 0.05, 100.0, 1.0)
     assert "loss 2.5000 per sample," in shown(capsys, lambda display: display.reading(reading, 0.5))
-    assert shown(capsys, lambda display: display.heldout(3, 4.5)) == "held-out loss after epoch 3: 4.5000 per pair\n"
+    assert shown(capsys, lambda display: display.heldout(3, 4.5)) == "held-out loss after epoch 3: 4.5000 per example\n"
 
 
 @pytest.mark.parametrize(

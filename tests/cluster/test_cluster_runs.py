@@ -34,6 +34,16 @@ def heldout_of(model):
     return manifest["heldout"], manifest["stopped_early"], measured
 
 
+@pytest.mark.parametrize("ngrams", ["off", "2-3"])
+def test_cbow(corpus, both, ngrams):
+    options = {"model": "cbow", "ngrams": ngrams, "buckets": 500, "lr": 0.01}
+    threads, workers = both(corpus, heldout=corpus[1], subsample=0.0, **options)
+    assert heldout_of(workers) == heldout_of(threads)
+    losses, _, measured = heldout_of(workers)
+    assert len(losses) == 3 and 4_000 < measured[0]["pairs"] < 5_000
+    assert files_of(workers) == files_of(threads)
+
+
 def test_held_out_losses_and_early_stopping(corpus, both):
     # at this high rate the held-out loss soon rises; at 0.3 it explodes
     options = {"heldout": corpus[1], "patience": 2, "epochs": 9, "lr": 0.25, "subsample": 0.0}

@@ -14,6 +14,8 @@ from nce_train.cluster.trainer import ClusterTrainer
 from nce_train.cluster.worker import StaleBase, WorkerTrainer
 from nce_train.cluster.workers import assign_shards
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
+from nce_train.evaluation.heldout_examples import cbow_examples, skipgram_examples
+from nce_train.evaluation.word_bags import row_counts
 from nce_train.text.corpus import encode_corpus
 from nce_train.text.sources import list_sources
 from nce_train.training.ngram_rows import ngram_rows
@@ -55,7 +57,14 @@ def parameters(trainer):
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"ngrams": "2-3", "buckets": 500}, {"max_steps": 900, "shards": 3, "unique": True}]
+    "changes",
+    [
+        {},
+        {"ngrams": "2-3", "buckets": 500},
+        {"max_steps": 900, "shards": 3, "unique": True},
+        {"model": "cbow", "lr": 0.01},
+        {"model": "cbow", "ngrams": "2-3", "buckets": 500, "lr": 0.01},
+    ],
 )
 def test_same_bytes_as_on_threads(trainers, changes):
     on_threads, on_workers = trainers(**changes)
@@ -87,11 +96,16 @@ def drop_trainer(job):
     job.state()._trainer = None
 
 
-def test_held_out_losses_have_the_bits_of_one_machine_and_leave_training_unchanged(trainers, encoded):
-    on_threads, on_workers = trainers(dim=20, ngrams="3-4")
-    counts = encoded.vocabulary.counts
-    pairs = np.random.default_rng(2).integers(0, len(counts), (2, 7300))
-    batches = list(nce_batches(*pairs, counts, on_threads.settings.model_dump()))
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_held_out_losses_have_the_bits_of_one_machine_and_leave_training_unchanged(trainers, encoded, model):
+    on_threads, on_workers = trainers(dim=20, ngrams="3-4", model=model, lr=0.01)
+    words, counts = encoded.vocabulary.words, encoded.vocabulary.counts
+    settings = on_threads.settings.model_dump()
+    if model == "cbow":
+        examples = cbow_examples(encoded.stream, 5, 7300, row_counts(words, settings))
+    else:
+        examples = skipgram_examples(encoded.stream, 5, 7300)
+    batches = list(nce_batches(examples, counts, settings))
     here, there = [], []
 
     def measure_here(epoch):

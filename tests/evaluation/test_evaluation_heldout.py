@@ -11,8 +11,10 @@ from nce_train import nce
 from nce_train.api import Model, evaluate
 from nce_train.embeddings import Embeddings
 from nce_train.errors import InputError
-from nce_train.evaluation.heldout import heldout_loss, heldout_pairs
+from nce_train.evaluation.heldout import heldout_loss
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
+from nce_train.evaluation.heldout_examples import Examples, skipgram_examples
+from nce_train.evaluation.word_bags import single_words
 
 WORDS = ["the", "cat", "dog", "ran", "sat"]
 SETTINGS = {
@@ -44,6 +46,13 @@ def model_directory(path, **changes):
     (path / "config.yaml").write_text(yaml.safe_dump({**SETTINGS, **changes}))
     (path / "manifest.json").write_text("{}")
     return path
+
+
+def pairs_of(stream, window, most):
+    """The centres and the contexts."""
+    examples = skipgram_examples(stream, window, most)
+    assert examples.bags.ids.shape == (len(examples.labels), 1) and (examples.bags.weights == 1).all()
+    return examples.bags.ids[:, 0], examples.labels
 
 
 @pytest.fixture
@@ -79,29 +88,30 @@ def test_batches_match_nce_loss(sampler, unique):
     settings = {"sampler": sampler, "distortion": 0.75, "num_sampled": 3, "unique": unique}
     input, output = (generator.normal(size=(7, 4)).astype(np.float32) for _ in range(2))
     bias = generator.normal(size=7).astype(np.float32)
-    centres, contexts = generator.integers(0, 7, (2, 2500))
-    batches = list(nce_batches(centres, contexts, counts, settings))
-    assert [len(batch.centres) for batch in batches] == [1024, 1024, 452]
+    centres, contexts = generator.integers(0, 7, (2, 2500), np.int32)
+    batches = list(nce_batches(Examples(single_words(centres), contexts), counts, settings))
+    assert [len(batch.labels) for batch in batches] == [1024, 1024, 452]
     assert not np.array_equal(batches[0].noise, batches[1].noise)
     wide = [np.asarray(table, np.float64) for table in (output, bias, input)]
     for batch in batches:
         drawn = (batch.noise, np.exp(batch.log_count)[:, None], np.exp(batch.log_noise_count))
-        labels, inputs = batch.contexts[:, None], wide[2][batch.centres]
+        labels, inputs = batch.labels[:, None], wide[2][batch.bags.ids[:, 0]]
         expected = nce.nce_loss(wide[0], wide[1], labels, inputs, 3, 7, sampled_values=drawn)
         assert sum_of_nce_losses(batch, input, output, bias) == pytest.approx(expected.sum(), rel=1e-12)
     counts[0] = 0  # as of an unknown word that does not occur in the text
-    (batch,) = nce_batches(centres[:9], np.zeros(9, np.int64), counts, {**settings, "sampler": "unigram"})
-    noise_logits = input[batch.centres] @ output[batch.noise].T + bias[batch.noise] - batch.log_noise_count
+    examples = Examples(single_words(centres[:9]), np.zeros(9, np.int32))
+    (batch,) = nce_batches(examples, counts, {**settings, "sampler": "unigram"})
+    noise_logits = input[centres[:9]] @ output[batch.noise].T + bias[batch.noise] - batch.log_noise_count
     assert sum_of_nce_losses(batch, input, output, bias) == pytest.approx(np.logaddexp(0, noise_logits).sum(), rel=1e-5)
 
 
 def test_an_even_spread_of_pairs():
     stream = np.tile(np.array([0, 1, 2, 3, 4, -1], np.int32), 1000)
-    centres, contexts = heldout_pairs(stream, 2, 10**9)
+    centres, contexts = pairs_of(stream, 2, 10**9)
     assert len(centres) == 1000 * 14
-    some = heldout_pairs(stream, 2, 700)
+    some = pairs_of(stream, 2, 700)
     assert [len(part) for part in some] == [700, 700]
-    np.testing.assert_array_equal(some, heldout_pairs(stream, 2, 700))
+    np.testing.assert_array_equal(some, pairs_of(stream, 2, 700))
     # one pair in 20, of 14 a line: each pair of a line is chosen equally often
     everything = set(zip(centres.tolist(), contexts.tolist(), strict=True))
     assert set(zip(*(part.tolist() for part in some), strict=True)) <= everything
@@ -110,7 +120,7 @@ def test_an_even_spread_of_pairs():
 
 @pytest.mark.parametrize("window", [1, 2, 7])
 def test_pairs_of_a_long_text_match_their_definition(monkeypatch, window):
-    monkeypatch.setattr("nce_train.evaluation.heldout._PLACES_PER_BLOCK", 7)
+    monkeypatch.setattr("nce_train.evaluation.heldout_examples._PLACES_PER_BLOCK", 7)
     stream = np.random.default_rng(4).integers(-1, 9, 300).astype(np.int32)
     lines = [line.split() for line in " ".join(map(str, stream)).split("-1")]
     expected = [
@@ -120,7 +130,7 @@ def test_pairs_of_a_long_text_match_their_definition(monkeypatch, window):
         for other in range(max(0, one - window), min(len(line), one + window + 1))
         if one != other
     ]
-    found = heldout_pairs(stream, window, 10**9)
+    found = pairs_of(stream, window, 10**9)
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
@@ -128,7 +138,7 @@ def test_pairs_of_a_long_text_take_little_memory():
     stream = np.zeros(3_000_000, np.int32)
     stream[::20] = -1
     tracemalloc.start()
-    heldout_pairs(stream, 5, 1_000)
+    skipgram_examples(stream, 5, 1_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40 * len(stream)
@@ -136,7 +146,7 @@ def test_pairs_of_a_long_text_take_little_memory():
 
 @pytest.mark.parametrize("stream", [[], [-1], [3, -1, 2, -1]])
 def test_no_pairs(stream):
-    centres, contexts = heldout_pairs(np.array(stream, np.int32), 5, 100)
+    centres, contexts = pairs_of(np.array(stream, np.int32), 5, 100)
     assert len(centres) == len(contexts) == 0
 
 

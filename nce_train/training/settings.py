@@ -204,7 +204,8 @@ class Settings(BaseModel):
     shards: int = Field(8, ge=1, le=MOST_THREADS, description="Parts of the corpus that a round trains in parallel.")
     round_tokens: int | Literal["auto"] = Field(
         "auto",
-        description="Tokens of each shard in a round, after shorter rounds at the start; auto = from the vocabulary's size.",
+        description="Tokens of each shard in a round, after shorter rounds at the start; auto = from the vocabulary's "
+        "size.",
         union_mode="left_to_right",
     )
     round_tau: Number | Literal["auto"] = Field(

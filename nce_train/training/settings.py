@@ -30,10 +30,11 @@ ROUND_TOKENS_AT_MOST = 200_000
 ROUNDS_AT_LEAST = 10  # in an epoch
 ROUND_TAU = 60.0
 NGRAMS_OF_LANGUAGE = "5-5"
-# Rounds are known to be stable up to this learning rate, measured for 1,000 to 1,000,000 words (benchmarks/results/
-# margin.md), and up to twice the automatic tokens and tau, tried with 74,000 words
+# Rounds are known to be stable up to this learning rate, measured for 1,000 to 1,000,000 words, and there up to so many
+# times the automatic tokens (benchmarks/STUDY.md, "Rounds"). At lower rates tau may be greater in proportion.
 STABLE_LR = 0.14
-STABLE_ROUNDS = 2
+STABLE_ROUND_TOKENS = 1.4
+STABLE_TAU = 2
 MOST_THREADS = 1024
 MOST_INITIAL = 1000.0  # scale of initial values; vectors have numbers below 10
 
@@ -239,7 +240,8 @@ class Settings(BaseModel):
     shards: int = Field(8, ge=1, le=MOST_THREADS, description="Parts of the corpus that a round trains in parallel.")
     round_tokens: int | Literal["auto"] = Field(
         "auto",
-        description="Tokens of each shard in a round, fewer in the first ones; auto = from the vocabulary's size.",
+        description="Tokens of each shard in a round, after shorter rounds at the start; auto = from the vocabulary's "
+        "size.",
         union_mode="left_to_right",
     )
     round_tau: Number | Literal["auto"] = Field(
@@ -385,11 +387,12 @@ class Settings(BaseModel):
             return [f"Without --deterministic {name} has no effect." for name in without_effect]
         limits = {
             "lr": STABLE_LR,
-            "round_tokens": STABLE_ROUNDS * float(automatic.round_tokens),
-            "round_tau": STABLE_ROUNDS * ROUND_TAU,
+            "round_tokens": float(round(STABLE_ROUND_TOKENS * float(automatic.round_tokens))),
+            "round_tau": float(round(ROUND_TAU * max(1, min(STABLE_TAU, STABLE_LR / (float(self.lr) or 1e-9))))),
         }
         if self.reduction == "mean":
             del limits["lr"]
+            limits["round_tau"] = STABLE_TAU * ROUND_TAU
         return [
             f"{name} is {getattr(self, name):g}; rounds of {vocabulary:,} words are known to be stable up to "
             f"{limit:g}: the loss may explode."

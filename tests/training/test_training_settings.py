@@ -273,11 +273,17 @@ def test_other_checkpoint_intervals_are_refused(text):
     [
         ({}, []),
         ({"deterministic": True}, []),
-        ({"deterministic": True, "lr": 0.14, "round_tokens": 5400, "round_tau": 120}, []),
+        ({"deterministic": True, "lr": 0.14, "round_tokens": 3780, "round_tau": 60}, []),
         ({"deterministic": True, "lr": 0.15}, ["lr is 0.15; rounds of 1,000 words are known to be stable up to 0.14"]),
         ({"deterministic": True, "lr": 3, "reduction": "mean"}, []),
-        ({"deterministic": True, "round_tokens": 5401}, ["round_tokens is 5401; rounds of 1,000 words"]),
-        ({"deterministic": True, "round_tau": 121}, ["round_tau is 121; "]),
+        ({"deterministic": True, "round_tokens": 3781}, ["round_tokens is 3781; rounds of 1,000 words"]),
+        ({"deterministic": True, "round_tau": 118}, []),
+        (
+            {"deterministic": True, "round_tau": 119},
+            ["round_tau is 119; rounds of 1,000 words are known"],
+        ),
+        ({"deterministic": True, "lr": 0.14, "round_tau": 61}, ["round_tau is 61; "]),
+        ({"deterministic": True, "lr": 3, "reduction": "mean", "round_tau": 120}, []),
         ({"round_tokens": 2700, "round_tau": 60, "shards": 8}, []),  # as a run's config.yaml has them
         ({"round_tokens": 5, "shards": 3}, ["Without --deterministic shards has", "Without --deterministic round_tok"]),
         ({"noise_reuse": 4}, []),

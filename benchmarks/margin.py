@@ -99,13 +99,14 @@ def losses(stream: np.ndarray, counts: np.ndarray, threads: int, **changes: Any)
     """The loss of the last quarter: of threads that share parameters, and of rounds at the learning rates."""
     tokens = int(counts.sum())
     chosen = Settings(epochs=1, ngrams="off", threads=threads, **changes)
-    rounds = chosen.model_copy(update={"deterministic": True}).resolved().with_rounds(len(counts), tokens)
+    together = chosen.model_copy(update={"deterministic": True})
+    rounds = together.resolved().with_rounds(len(counts), tokens)
     say(f"{len(counts):,} words, {rounds.shards} shards of {rounds.round_tokens:,} tokens a round")
     return {
         "shared": _last_quarter(HogwildTrainer(stream, tokens, counts, chosen.resolved())),
         "rounds": [
-            _last_quarter(RoundTrainer(stream, tokens, counts, rounds.model_copy(update={"lr": rate})))
-            for rate in RATES
+            _last_quarter(RoundTrainer(stream, tokens, counts, at_rate.resolved().with_rounds(len(counts), tokens)))
+            for at_rate in (together.model_copy(update={"lr": rate}) for rate in RATES)
         ],
         "round_tokens": rounds.round_tokens,
     }

@@ -247,7 +247,7 @@ class Settings(BaseModel):
     round_tau: Number | Literal["auto"] = Field(
         "auto",
         description="Updates of a row in a round beyond which the shards' changes are averaged rather than added; "
-        f"auto = {ROUND_TAU:g}.",
+        f"auto = {ROUND_TAU:g}, less at an lr above auto.",
         union_mode="left_to_right",
     )
     # readings
@@ -342,7 +342,15 @@ class Settings(BaseModel):
         if tokens == "auto":
             fitting = min(ROUND_TOKENS_AT_MOST, max(ROUND_TOKENS_AT_LEAST, round(ROUND_TOKENS_A_WORD * vocabulary)))
             tokens = max(1, min(fitting, token_count // (self.shards * ROUNDS_AT_LEAST)))
-        return self.model_copy(update={"round_tokens": tokens, "round_tau": ROUND_TAU if tau == "auto" else tau})
+        return self.model_copy(
+            update={"round_tokens": tokens, "round_tau": self._automatic_tau() if tau == "auto" else tau}
+        )
+
+    def _automatic_tau(self) -> float:
+        """ROUND_TAU, less in proportion where the learning rate is above its automatic value."""
+        if not self.deterministic or self.reduction == "mean" or self.lr == "auto":
+            return ROUND_TAU
+        return round(ROUND_TAU * min(1.0, rounds_lr(self.shards) / max(self.lr, 1e-9)), 2)
 
     def _automatic_lr(self) -> float:
         return rounds_lr(self.shards) if self.deterministic else HOGWILD_LR

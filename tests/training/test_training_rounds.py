@@ -243,6 +243,24 @@ def test_automatic_rounds_fit_the_corpus():
     assert given_numbers.with_rounds(74_000, 10**9) == given_numbers
 
 
+@pytest.mark.parametrize(
+    ("given", "tau"),
+    [
+        ({}, 60),
+        ({"lr": 0.05}, 60),
+        ({"lr": 0.142}, 30),
+        ({"shards": 16, "lr": 0.158}, 30),
+        ({"lr": 0.142, "round_tau": 50.0}, 50),
+        ({"lr": 0.142, "reduction": "mean"}, 60),
+        ({"lr": 0.142, "deterministic": False}, 60),
+    ],
+)
+def test_automatic_tau_falls_where_the_learning_rate_is_raised(given, tau):
+    """What is added beyond the mean, a number of updates times the rate, stays below where rounds diverge."""
+    settings = Settings(**{"deterministic": True, **given}).resolved()
+    assert settings.with_rounds(74_000, 10**9).round_tau == tau
+
+
 def test_a_text_of_one_line_keeps_all_shards_busy():
     stream = np.append(np.zeros(899, np.int32), np.int32(-1))
     assert shard_cuts(stream, 3) == [(0, 300), (300, 600), (600, 900)]

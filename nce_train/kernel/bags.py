@@ -10,9 +10,10 @@ the type of `bags`, and only its kernel is compiled:
     ContextWords  CBOW: the rows of the centre's contexts
     ContextBags   CBOW with sub-words: all rows of the centre's contexts
 
-The share is 1, as fastText has it: Δ_i is not divided by |B_i|; `state.context_shares` has another for CBOW. The
-centres of a block have most of their contexts in common. So with CBOW the rows of each word of the block are summed
-once, its vectors are made of these sums, and what a word's rows are to take is summed before it is added to them.
+The share is 1, as fastText has it: Δ_i is not divided by |B_i|. With CBOW it is 1 / the number of contexts:
+`state.context_shares` says why. The centres of a block have most of their contexts in common. So with CBOW the rows of
+each word of the block are summed once, its vectors are made of these sums, and what a word's rows are to take is summed
+before it is added to them.
 
 The twin is `block_step` of `tests/kernel/twin.py`.
 """

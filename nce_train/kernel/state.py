@@ -101,19 +101,19 @@ class ContextBags(NamedTuple):
         return int(np.diff(self.starts).max())
 
 
-def context_shares(window: int, corrected: bool) -> np.ndarray:
+def context_shares(window: int) -> np.ndarray:
     """What each row takes of the step of a vector that CBOW has composed, by the number of the centre's contexts.
 
-    Either the whole step, as word2vec and fastText have it, or, where `corrected`, the step divided by the number of
-    contexts, as the gradient of a mean of words is (O. Irsoy, A. Benton and K. Stratos: "Corrected CBOW Performs as
-    well as Skip-gram", 2021).
+    It is the step divided by the number of contexts, as the gradient of a mean of words is (O. Irsoy, A. Benton and
+    K. Stratos: "Corrected CBOW Performs as well as Skip-gram", 2021). word2vec and fastText take the whole step. Where
+    few words occur again and again near each other, that diverges at half the learning rate.
 
     Returns
     -------
     float64 [2 window + 1]
     """
     contexts = np.arange(2 * window + 1)
-    return 1 / np.maximum(contexts, 1) if corrected else np.ones(len(contexts))
+    return 1 / np.maximum(contexts, 1)
 
 
 AnyBags = Bags | ContextWords | ContextBags

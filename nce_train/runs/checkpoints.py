@@ -16,7 +16,7 @@ from nce_train.runs.model_directory import Claim
 from nce_train.runs.state_file import checkpoint_files, checksum, write_checkpoint
 from nce_train.text.corpus import EncodedCorpus
 from nce_train.training.observers import Observer, Pause
-from nce_train.training.settings import parse_interval
+from nce_train.training.setting_types import parse_interval
 from nce_train.training.trainer import Trainer
 
 RETRY_SECONDS = 60.0  # after a checkpoint that could not be written

@@ -9,7 +9,7 @@ from nce_train.runs.context import RunContext
 from nce_train.runs.protocols import Report
 from nce_train.runs.run_log import RunLog
 from nce_train.training.observers import Observer, Pause
-from nce_train.training.settings import parse_interval
+from nce_train.training.setting_types import parse_interval
 from nce_train.training.trainer import Trainer
 
 

@@ -121,7 +121,7 @@ def kernel_bags(settings: Settings, ngrams: NgramRows | None) -> AnyBags | None:
     """What the kernel composes a centre's vector of; None where it is a row of the input table."""
     if settings.model == "skipgram":
         return None if ngrams is None else ngrams.bags
-    shares = context_shares(settings.window, corrected=False)
+    shares = context_shares(settings.window)
     return ContextWords(shares) if ngrams is None else ContextBags(shares, *ngrams.bags)
 
 

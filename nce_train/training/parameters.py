@@ -4,7 +4,8 @@ import numpy as np
 
 from nce_train.kernel.sizes import row_length
 from nce_train.kernel.state import Tables, aligned_zeros
-from nce_train.training.settings import Settings, parse_initialiser
+from nce_train.training.setting_types import parse_initialiser
+from nce_train.training.settings import Settings
 
 ALWAYS_KEEP = 2**32 - 1
 

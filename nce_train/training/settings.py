@@ -5,20 +5,30 @@
 
 import math
 import os
-import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nce_train.arguments import is_plain_number
 from nce_train.control_groups import cpu_quota
-from nce_train.errors import InputError
 from nce_train.text.language import LANGUAGE_SHARE, share_of_letters
 from nce_train.text.token_rules import TokenRules
+from nce_train.training.setting_types import (
+    File,
+    Initialiser,
+    Interval,
+    IntervalOrEpochs,
+    Ngrams,
+    Number,
+    Paths,
+    Seconds,
+    parse_initialiser,
+    without_dim,
+)
 
 HOGWILD_LR = 0.05
+CBOW_LR = 2  # times the learning rate of skip-gram: an input row takes a part of each step only
 # Of K shards in rounds: HOGWILD_LR * K to this power, for what a row learns from its shards is partly averaged. Fitted
 # to K = 4, 8 and 16 (benchmarks/STUDY.md, "Rounds").
 ROUNDS_LR_POWER = 1 / 6
@@ -36,95 +46,7 @@ STABLE_LR = 0.14
 STABLE_ROUND_TOKENS = 1.4
 STABLE_TAU = 2
 MOST_THREADS = 1024
-MOST_INITIAL = 1000.0  # scale of initial values; vectors have numbers below 10
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
-_SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_TOKENS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMG]?)\s*tokens|([kMG]))", re.ASCII)
-_EPOCHS = re.compile(r"(\d+(?:\.\d+)?)\s*epochs?", re.ASCII)
-_NGRAMS = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
-MOST_NGRAM = 50  # characters: longer ones are whole words and sentences
 MOST_BUCKETS = 2**24
-_MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
-_INIT = re.compile(rf"(zero)|(uniform|normal|truncated-normal)\(\s*{_NUMBER}\s*(/\s*dim)?\s*\)", re.ASCII)
-
-
-def _number(value: Any) -> Any:
-    # YAML 1.1 reads 1e-4 (no point) as a string
-    if isinstance(value, str) and is_plain_number(value):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _seconds(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if match is None:
-            raise ValueError("it should be a duration such as 5s, 2min or 1h")
-        return float(match[1]) * _SECONDS[match[2]]
-    return value
-
-
-def _interval(value: Any, epoch_tokens: int = 0) -> Any:
-    # a number alone would be taken for tokens by one user and for seconds by the next
-    if not isinstance(value, str) or max(*parse_interval(value, epoch_tokens), 0) == 0:
-        or_epochs = " or of epochs such as 1epoch" if epoch_tokens else ""
-        raise ValueError(f"it should be a duration such as 30s or 5min, or a number of tokens such as 20M{or_epochs}")
-    return value.strip()
-
-
-def _interval_or_epochs(value: Any) -> Any:
-    return value if value is None else _interval(value, epoch_tokens=1)
-
-
-def _paths(value: Any) -> Any:
-    several = [value] if isinstance(value, (str, os.PathLike)) else value
-    if not isinstance(several, (list, tuple)):
-        return value
-    return [os.fspath(path) if isinstance(path, os.PathLike) else path for path in several]
-
-
-def _ngrams(value: Any) -> Any:
-    if value is False:  # what YAML 1.1 makes of off
-        return "off"
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if value in ("auto", "off"):
-        return value
-    match = _NGRAMS.fullmatch(value.strip()) if isinstance(value, str) else None
-    least, most = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
-    if not 1 <= least <= most <= MOST_NGRAM:
-        raise ValueError(f"it should be lengths such as 3-6 or 5, from 1 to {MOST_NGRAM}, or auto or off")
-    return f"{least}-{most}"
-
-
-def _not_empty(value: str) -> str:
-    if not value:
-        raise ValueError("it names no file (is a variable unset?)")
-    return value
-
-
-def _init(value: Any) -> Any:
-    match = _INIT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("it should be zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA), A also as 0.5/dim")
-    if match[3] is not None and float(match[3]) > MOST_INITIAL:
-        raise ValueError(f"numbers above {MOST_INITIAL:g} let training explode at once")
-    return match[0].strip()
-
-
-Number = Annotated[float, BeforeValidator(_number)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Interval = Annotated[str, BeforeValidator(lambda value: _interval(value))]
-IntervalOrEpochs = Annotated[str, BeforeValidator(_interval_or_epochs)]
-File = Annotated[str, AfterValidator(_not_empty)]
-Paths = Annotated[list[File], BeforeValidator(_paths)]
-Initialiser = Annotated[str, BeforeValidator(_init)]
-Ngrams = Annotated[str, BeforeValidator(_ngrams)]
 
 
 class Settings(BaseModel):
@@ -223,7 +145,7 @@ class Settings(BaseModel):
     lr: Number | Literal["auto"] = Field(
         "auto",
         description=f"Initial learning rate; auto = {HOGWILD_LR}, multiplied by the sixth root of `shards` with "
-        "`deterministic` (meant for reduction sum).",
+        f"`deterministic`, and {CBOW_LR * HOGWILD_LR:g} for CBOW (meant for reduction sum).",
         union_mode="left_to_right",
     )
     lr_schedule: Literal["linear", "constant"] = Field(
@@ -315,8 +237,8 @@ class Settings(BaseModel):
             update={
                 "lr": self._automatic_lr() if self.lr == "auto" else self.lr,
                 "threads": usable_cpus() if self.threads == "auto" else self.threads,
-                "input_init": _without_dim(self.input_init, self.dim),
-                "output_init": _without_dim(self.output_init, self.dim),
+                "input_init": without_dim(self.input_init, self.dim),
+                "output_init": without_dim(self.output_init, self.dim),
                 "eval_set": [os.path.abspath(path) for path in self.eval_set],  # resume may come from elsewhere
             }
         )
@@ -350,10 +272,11 @@ class Settings(BaseModel):
         """ROUND_TAU, less in proportion where the learning rate is above its automatic value."""
         if not self.deterministic or self.reduction == "mean" or self.lr == "auto":
             return ROUND_TAU
-        return round(ROUND_TAU * min(1.0, rounds_lr(self.shards) / max(self.lr, 1e-9)), 2)
+        return round(ROUND_TAU * min(1.0, self._automatic_lr() / max(self.lr, 1e-9)), 2)
 
     def _automatic_lr(self) -> float:
-        return rounds_lr(self.shards) if self.deterministic else HOGWILD_LR
+        lr = rounds_lr(self.shards) if self.deterministic else HOGWILD_LR
+        return min(ROUNDS_LR_AT_MOST, CBOW_LR * lr) if self.model == "cbow" else lr
 
     def _default(self, name: str) -> Any:
         return type(self).model_fields[name].default
@@ -413,34 +336,6 @@ class Settings(BaseModel):
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
 
-def parse_initialiser(text: str, dim: int) -> tuple[str, float]:
-    """`uniform(0.5/dim)` → ("uniform", 0.5 / dim); `zero` → ("zero", 0)."""
-    match = _INIT.fullmatch(text)
-    if match is None:
-        raise InputError(
-            f"{text!r} is no initialiser: give zero, uniform(A), normal(SIGMA) or truncated-normal(SIGMA)."
-        )
-    if match[1]:
-        return "zero", 0.0
-    return match[2], float(match[3]) / (dim if match[4] else 1)
-
-
-def parse_interval(text: str, epoch_tokens: int = 0) -> tuple[float, int]:
-    """`5min` → (300.0, 0), `20M` or `20Mtokens` → (0.0, 20_000_000): seconds and tokens; (0.0, 0) for no interval.
-
-    `2epochs` is twice `epoch_tokens`; no interval where these are 0.
-    """
-    duration, tokens = _DURATION.fullmatch(text.strip()), _TOKENS.fullmatch(text.strip())
-    epochs = _EPOCHS.fullmatch(text.strip())
-    if duration is not None and duration[2] is not None:
-        return float(duration[1]) * _SECONDS[duration[2]], 0
-    if tokens is not None:
-        return 0.0, round(float(tokens[1]) * _MULTIPLES[tokens[2] or tokens[3] or ""])
-    if epochs is not None and epoch_tokens and float(epochs[1]):
-        return 0.0, max(1, round(float(epochs[1]) * epoch_tokens))
-    return 0.0, 0
-
-
 def rounds_lr(shards: int) -> float:
     """The automatic learning rate of rounds."""
     return min(ROUNDS_LR_AT_MOST, round(HOGWILD_LR * shards**ROUNDS_LR_POWER, 3))
@@ -451,8 +346,3 @@ def usable_cpus() -> int:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return cpus if quota is None else min(cpus, max(1, math.ceil(quota)))
-
-
-def _without_dim(initialiser: str, dim: int) -> str:
-    kind, scale = parse_initialiser(initialiser, dim)
-    return kind if kind == "zero" else f"{kind}({scale!r})"

@@ -58,12 +58,12 @@ def probability_of(classes, kind="log-uniform"):
     return weights / weights.sum()
 
 
-def packed_bags(bags, window, cbow=False, corrected=False):
+def packed_bags(bags, window, cbow=False):
     """Lists of rows by word, or None where each word has one, as the kernel has them."""
     if bags is None:
-        return ContextWords(context_shares(window, corrected)) if cbow else None
+        return ContextWords(context_shares(window)) if cbow else None
     starts, rows = np.cumsum([0, *map(len, bags)]), np.array([row for bag in bags for row in bag], np.int32)
-    return ContextBags(context_shares(window, corrected), starts, rows) if cbow else Bags(starts, rows)
+    return ContextBags(context_shares(window), starts, rows) if cbow else Bags(starts, rows)
 
 
 class KernelCase:
@@ -86,10 +86,9 @@ class KernelCase:
         tiers=(),
         bags=None,
         cbow=False,
-        corrected=False,
         copies=False,
     ):
-        self.cbow, self.corrected = cbow, corrected
+        self.cbow = cbow
         self.bags = bags
         input_rows = classes if bags is None else 1 + max(max(bag) for bag in bags)
         hot_rows = tiers[-1][0] if tiers else 0
@@ -114,7 +113,7 @@ class KernelCase:
         self.keep = np.full(classes, ALWAYS_KEEP, np.uint32)
         self.stream = stream_of(lines)
         hot_tiers = np.array(tiers, np.int64).reshape(-1, 2)
-        packed = packed_bags(bags, chosen_plan.window, cbow, corrected)
+        packed = packed_bags(bags, chosen_plan.window, cbow)
         copied = None
         if copies:
             copied = self.tables, self.noise

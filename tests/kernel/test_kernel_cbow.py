@@ -58,16 +58,6 @@ def test_noise_of_any_sampler_merged_or_not(subwords, sampler, merge_noise, hits
 
 
 @pytest.mark.parametrize("subwords", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), EXACT)
-def test_corrected_cbow_divides_the_step_by_the_number_of_contexts(subwords, dtype, tolerance):
-    generator = np.random.default_rng(7)
-    lines = random_lines(generator, 12, LENGTHS)
-    bags = some_bags(generator, 12) if subwords else None
-    case = KernelCase(lines, 12, 20, plan(), dtype, bags=bags, cbow=True, corrected=True)
-    step_like_twin(case, tolerance, blocks=6)
-
-
-@pytest.mark.parametrize("subwords", [False, True])
 @pytest.mark.parametrize("block_size", [1, 3, 5, 9, 64])
 @pytest.mark.parametrize(("window", "dim"), [(1, 33), (5, 1), (5, 100), (10, 300)])
 def test_blocks_of_any_size_with_any_window_and_dim(subwords, block_size, window, dim):
@@ -139,5 +129,4 @@ def test_a_shards_copies_change_nothing(cbow, subwords, pairs, unique, radius_ki
 
 
 def test_shares():
-    assert context_shares(2, corrected=False).tolist() == [1, 1, 1, 1, 1]
-    assert context_shares(2, corrected=True).tolist() == [1, 1, 1 / 2, 1 / 3, 1 / 4]
+    assert context_shares(2).tolist() == [1, 1, 1 / 2, 1 / 3, 1 / 4]

@@ -88,10 +88,10 @@ def library_cbow_step(before, block, probability, *, hits):
 @pytest.mark.parametrize(
     ("pairs", "unique", "hits"), list(itertools.product((False, True), (False, True), (False, True)))
 )
-def test_a_step_of_corrected_cbow_is_minus_the_librarys_gradient(pairs, unique, hits):
+def test_a_step_of_cbow_is_minus_the_librarys_gradient(pairs, unique, hits):
     chosen = plan(pairs=pairs, unique=unique, remove_accidental_hits=hits, radius_kind=RADIUS_PER_CENTRE)
     lines = random_lines(np.random.default_rng(5), 12, [30, 1, 3, 11])
-    case = KernelCase(lines, 12, 20, chosen, cbow=True, corrected=True)
+    case = KernelCase(lines, 12, 20, chosen, cbow=True)
     for _ in range(4):
         before = case.parameters()
         case.thread.loss[0] = 0

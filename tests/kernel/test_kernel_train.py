@@ -53,7 +53,6 @@ def step_like_twin(case, tolerance, blocks=4):
             remove_accidental_hits=case.plan.remove_accidental_hits,
             bags=case.bags,
             cbow=case.cbow,
-            corrected=case.corrected,
         )
         for got, want in zip(case.parameters(), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * max(1, np.abs(want).max()))

@@ -40,7 +40,6 @@ def block_step(
     remove_accidental_hits=False,
     bags=None,
     cbow=False,
-    corrected=False,
 ):
     """One synchronous step: (input, output, bias) after it, the loss before it, the number of pairs.
 
@@ -50,8 +49,8 @@ def block_step(
     any. Gradients: ∂loss/∂G is σ(G) − 1 for a target and n σ(G) for noise.
     Skip-gram: the targets are the contexts, and v_i is the input row of the centre. CBOW: the centre is the only
     target, and v_i the mean of its contexts' rows; without contexts there is no target. With `bags` (rows of the input
-    table by word) all rows of a word stand for it. Each row then moves as v_i does, as often as it is in the mean, or,
-    where `corrected`, by that divided by the number of contexts.
+    table by word) all rows of a word stand for it. Each row then moves as v_i does, as often as it is in the mean, with
+    CBOW by that divided by the number of contexts.
     """
     old_input, old_output, old_bias = (np.asarray(table, np.float64) for table in tables)
     new_input, new_output, new_bias = old_input.copy(), old_output.copy(), old_bias.copy()
@@ -82,7 +81,7 @@ def block_step(
             new_output[word] -= rate * delta * vector
             new_bias[word] -= rate * delta
         for row in bag:
-            new_input[row] += change / len(words) if corrected else change
+            new_input[row] += change / len(words)
     return (new_input, new_output, new_bias), loss, total_pairs
 
 

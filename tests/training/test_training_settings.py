@@ -15,7 +15,8 @@ from nce_train.errors import InputError, NceTrainWarning
 from nce_train.runs.inputs import new_record
 from nce_train.runs.record import changed_settings
 from nce_train.training import settings as settings_module
-from nce_train.training.settings import Settings, parse_initialiser, parse_interval, usable_cpus
+from nce_train.training.setting_types import parse_initialiser, parse_interval
+from nce_train.training.settings import Settings, usable_cpus
 from nce_train.training.settings_files import load_settings, preset_names, settings_of_run, settings_table
 
 SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"

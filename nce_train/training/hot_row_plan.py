@@ -57,11 +57,12 @@ def hot_tiers(counts: np.ndarray, settings: Settings, threads: int) -> np.ndarra
 
 
 def touches_a_block(counts: np.ndarray, settings: Settings) -> np.ndarray:
-    """How often a block touches each word's row of the output table, as context or noise; float64 [vocabulary].
+    """How often a block touches each word's row of the output table, as target or noise; float64 [vocabulary].
 
     On average, where a row is touched twice in a block counted as twice.
     """
     kept = counts * keep_probability(counts, settings.subsample)
-    contexts = (settings.block_size + 2 * settings.window) * kept / kept.sum()
+    reach = 0 if settings.model == "cbow" else 2 * settings.window  # of a block's targets beyond its centres
+    targets = (settings.block_size + reach) * kept / kept.sum()
     noise = settings.num_sampled * noise_probability(counts, settings)
-    return np.asarray(np.minimum(contexts, 1) + np.minimum(noise, 1))
+    return np.asarray(np.minimum(targets, 1) + np.minimum(noise, 1))

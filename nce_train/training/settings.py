@@ -296,6 +296,8 @@ class Settings(BaseModel):
             )
         if self.sampler != "unigram" and self.distortion != self._default("distortion"):
             found.append(f"With sampler {self.sampler} distortion has no effect.")
+        if self.model == "cbow" and self.objective != self._default("objective"):
+            found.append("With model cbow objective has no effect: a centre has one target.")
         if self.lr == 0:
             found.append("With lr 0 no parameter moves: the run only measures the loss.")
         elif self.reduction == "mean" and self.lr == self._automatic_lr():

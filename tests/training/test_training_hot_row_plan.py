@@ -66,12 +66,13 @@ def test_two_threads_copy_all_they_may_and_many_the_hottest_rows_only():
     assert end < 500 and blocks * touches[end // 2 - 1] >= LEAST_OWN_TOUCHES
 
 
-def test_touches_are_those_of_the_kernel():
+@pytest.mark.parametrize("model", ["skipgram", "cbow"])
+def test_touches_are_those_of_the_kernel(model):
     classes, blocks = 40, 3000
-    chosen = settings(window=3, block_size=8, num_sampled=6, subsample=0, sampler="log-uniform")
+    chosen = settings(model=model, window=3, block_size=8, num_sampled=6, subsample=0, sampler="log-uniform")
     generator = np.random.default_rng(3)
     lines = random_lines(generator, classes, [9 * blocks])
-    case = KernelCase(lines, classes, 16, plan(), np.float32)
+    case = KernelCase(lines, classes, 16, plan(), np.float32, cbow=model == "cbow")
     counts = np.bincount(case.stream[case.stream >= 0], minlength=classes)
     touched = np.zeros(classes)
     for _ in range(blocks):

@@ -255,6 +255,15 @@ def test_automatic_ngrams_follow_the_words():
     assert [auto.with_ngrams(words).ngrams for words in (language, items)] == ["5-5", "off"]
 
 
+def test_the_automatic_rate_of_cbow_is_twice_that_of_skipgram_within_what_rounds_stand():
+    rates = [
+        load_settings(given={"model": model, "deterministic": rounds}).resolved().lr
+        for rounds in (False, True)
+        for model in ("skipgram", "cbow")
+    ]
+    assert rates == [0.05, 0.1, 0.071, 0.1]
+
+
 def test_runs_of_earlier_versions_have_no_ngrams(tmp_path):
     (tmp_path / "config.yaml").write_text("dim: 20\n")
     assert settings_of_run(tmp_path / "config.yaml").ngrams == "off"
@@ -294,6 +303,7 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"noise_reuse": 33}, ["noise_reuse is 33, but no noise sample serves more than num_sampled (32) blocks"]),
         ({"num_sampled": 1}, []),  # the default of noise_reuse is above it
         ({"lr": 0}, ["With lr 0 no parameter moves"]),
+        ({"model": "cbow", "objective": "pairs"}, ["With model cbow objective has no effect"]),
         ({"sampler": "uniform", "distortion": 0.5}, ["With sampler uniform distortion has no effect"]),
         ({"sampler": "uniform"}, []),
         ({"distortion": 0.5}, []),

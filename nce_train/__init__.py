@@ -33,8 +33,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name == "nce":
-        return importlib.import_module("nce_train.nce")
+    if name in ("api", "nce"):
+        return importlib.import_module(f"nce_train.{name}")
     if name == "__version__":
         return _installed_version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,7 @@ from nce_train.embeddings.formats.registry import warn_without_subwords
 from nce_train.embeddings.postprocess import all_but_the_top, unit_length
 from nce_train.errors import InputError
 from nce_train.files import is_same_file
+from nce_train.model_files import NGRAMS
 
 
 def export(
@@ -75,6 +76,8 @@ def export(
     if not isinstance(model, Embeddings):
         if is_same_file(Path(out).parent, model):
             raise InputError(f"{os.fspath(out)} is inside the model directory; write to another place")
+        if vectors != "input" and (Path(model) / NGRAMS).exists():
+            warn_without_subwords(out, f"n-grams have no {vectors} vectors")
         model = Embeddings.load(model, vectors=vectors)
     elif vectors != "input":
         raise InputError(f"embeddings in memory have no {vectors} vectors; give the model directory")

@@ -5,7 +5,7 @@ million words.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,19 @@ from nce_train.errors import InputError
 from nce_train.folding import other_spellings
 
 _LONGEST = 64  # letters; longer words are not searched
+_WHITE_SPACE = set(" \t\n\r\f\v")
 _BLOCK_WORDS = 1 << 15  # a column of their distance table fits the cache
 
 
 def find_word(word: str, vocabulary: Mapping[str, int]) -> str | None:
     """Find a word as given, else unescaped (`%_new%20york`, as in vectors files), else as `other_spellings`, else None.
 
-    A word with a surrogate that does not stand for a byte raises InputError.
+    White space around it does not count, unless it is there as given. A word with a surrogate that does not stand for
+    a byte raises InputError.
     """
     if word in vocabulary:
         return word
-    for other in (unescape_word(word_bytes(word)), *other_spellings(word)):
+    for other in _spellings(word):
         if other in vocabulary:
             return other
     return None
@@ -35,9 +37,16 @@ def find_word(word: str, vocabulary: Mapping[str, int]) -> str | None:
 def find_composable(word: str, subwords: SubWords) -> str | None:
     """Find the spelling of an unknown word, of those that `find_word` tries, that has the most known n-grams.
 
-    As given where several have the most; None when no spelling has any.
+    As given where several have the most; None when no spelling has any. Several words are not one word.
     """
-    return subwords.most_known([word, unescape_word(word_bytes(word)), *other_spellings(word)])
+    return subwords.most_known(spelling for spelling in _spellings(word) if not set(spelling) & _WHITE_SPACE)
+
+
+def _spellings(word: str) -> Iterator[str]:
+    stripped = word.strip()
+    yield stripped
+    yield unescape_word(word_bytes(stripped))
+    yield from other_spellings(stripped)
 
 
 def printable(word: str) -> str:

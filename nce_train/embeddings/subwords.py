@@ -7,7 +7,7 @@ its inverse: so any vectors can be stored as fastText does, however they came ab
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -55,8 +55,8 @@ class SubWords:
     least: int
     most: int
     buckets: int
-    rows: NDArray[np.int32]
-    vectors: NDArray[np.float32]
+    rows: NDArray[np.int32] = field(repr=False)
+    vectors: NDArray[np.float32] = field(repr=False)
     source: str = "the sub-words"
 
     def __post_init__(self) -> None:

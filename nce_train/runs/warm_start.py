@@ -98,6 +98,7 @@ class WarmStart:
         if path is not None:
             _refuse_damaged(Path(path), self.record["files"])
         self._known: Known | None = known
+        self._about_ngrams = "" if known.ngrams is None else " Its n-grams, of other lengths or buckets, are left out."
 
     @property
     def known(self) -> Known:
@@ -187,6 +188,7 @@ class WarmStart:
         else:
             if known.ngrams is not None and known.ngrams[:2] == (settings.ngram_lengths, settings.buckets):
                 set_ngram_vectors(tables.input, ngrams, known.ngrams.buckets, known.ngrams.vectors)
+                self._about_ngrams = f" So do n-grams ({settings.ngrams})."
             set_word_vectors(tables.input, ngrams, rows, known.input, old_row, int(settings.threads))
         if known.output is not None:
             _copy_rows(known.output, old_row, tables.output, rows)
@@ -198,11 +200,13 @@ class WarmStart:
         self.record.update(words_found=len(rows), words=len(vocabulary))
 
     def summary(self) -> str:
-        """How many words were known to `fill`."""
+        """How many words were known to `fill`, and whether n-grams were."""
         name, found, words = (self.record[key] for key in ("name", "words_found", "words"))
         if self.record["how"] == "continue":
-            return f"All {found:,} words of {name} keep what they have learnt, and {words - found:,} are new."
-        return f"{found:,} of the {words:,} words ({found / words:.0%}) start with what they have in {name}."
+            said = f"All {found:,} words of {name} keep what they have learnt, and {words - found:,} are new."
+        else:
+            said = f"{found:,} of the {words:,} words ({found / words:.0%}) start with what they have in {name}."
+        return said + self._about_ngrams
 
 
 def _copy_rows(values: np.ndarray, value_rows: np.ndarray, table: np.ndarray, rows: np.ndarray) -> None:

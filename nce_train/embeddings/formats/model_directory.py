@@ -108,7 +108,12 @@ def _read(path: Path, mmap: bool, vectors: str) -> Table:
 def _subwords(path: Path, mmap: bool) -> SubWords | None:
     """Read the sub-words of a model that has them."""
     files = SubWordFiles(path / NGRAMS, path / NGRAM_BUCKETS, path / CONFIG)
-    return read_subwords(files, mmap) if files.are_there() else None
+    if files.are_there():
+        return read_subwords(files, mmap)
+    manifest = _manifest(path)
+    if manifest is not None and NGRAMS in json.loads(manifest).get("files", {}):
+        raise InputError(f"{files.ngrams}: this file of the model is missing; copy it again beside the others")
+    return None
 
 
 def _output(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:

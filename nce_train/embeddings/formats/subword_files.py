@@ -41,7 +41,7 @@ def read_subwords(files: SubWordFiles, mmap: bool) -> SubWords:
     """
     for path in files:
         if not path.is_file():
-            raise InputError(f"{path}: this file of the sub-words is missing; copy it again beside the vectors")
+            raise InputError(f"{path}: this file is missing, which belongs to the n-grams; copy it again beside them")
     from nce_train.flat_yaml import MAX_BYTES, parse_flat_yaml  # imports PyYAML
 
     try:

@@ -24,7 +24,7 @@ def test_importing_compiles_nothing():
         "import sys, nce_train\n"
         "assert 'train' in dir(nce_train)\n"
         "assert not {'numba', 'numpy'} & set(sys.modules)\n"
-        "nce_train.Embeddings, nce_train.evaluate, nce_train.__version__\n"
+        "nce_train.Embeddings, nce_train.evaluate, nce_train.api.report, nce_train.__version__\n"
         "assert 'numba' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

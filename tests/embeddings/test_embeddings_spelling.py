@@ -1,10 +1,12 @@
 """The nearest spellings compared with a slow twin, and words that are found in another spelling."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nce_train.embeddings.spelling import find_word, nearest_spellings, printable
+from nce_train.embeddings.spelling import find_composable, find_word, nearest_spellings, printable
+from nce_train.embeddings.subwords import SubWords
 from nce_train.errors import InputError
 
 
@@ -101,3 +103,16 @@ def test_a_word_that_cannot_be_encoded():
 )
 def test_words_are_printed_on_one_line(word, printed):
     assert printable(word) == printed
+
+
+def test_white_space_around_a_word_does_not_count_and_several_words_are_no_word():
+    vocabulary = {"tokyo": 0, " odd ": 1}
+    assert [find_word(word, vocabulary) for word in ("  tokyo ", "Tokyo\n", " odd ", "tokyo odd")] == [
+        "tokyo",
+        "tokyo",
+        " odd ",
+        None,
+    ]
+    subwords = SubWords(2, 2, 100, np.arange(100, dtype=np.int32), np.ones((100, 3), np.float32))
+    assert find_composable(" kyoto ", subwords) == "kyoto"
+    assert find_composable("kyoto tokyo", subwords) is None

@@ -148,8 +148,8 @@ def test_a_model_without_ngrams_needs_no_settings(directory):
 
 
 DAMAGE = [
-    ("ngram_buckets.npy", None, r"ngram_buckets.npy: this file of the sub-words is missing"),
-    ("ngrams.npy", None, r"ngrams.npy: this file of the sub-words is missing"),
+    ("ngram_buckets.npy", None, r"ngram_buckets.npy: this file is missing, which belongs to the n-grams"),
+    ("ngrams.npy", None, r"ngrams.npy: this file is missing, which belongs to the n-grams"),
     ("ngram_buckets.npy", np.zeros(3, np.int64), "type int64; buckets are whole numbers"),
     ("ngram_buckets.npy", np.zeros((3, 1), np.int32), r"shape \(3, 1\) and type int32; buckets are whole numbers"),
     ("ngram_buckets.npy", np.zeros(3, np.int32), r"buckets of shape \(3,\) for n-gram rows of shape"),
@@ -162,7 +162,7 @@ DAMAGE = [
     ("settings", b"ngrams: 4-3\nbuckets: 100\n", "n-grams of 4 to 3 characters"),
     ("settings", b"ngrams: 3-4\nbuckets: 5\n", "is not from 0 to 4"),
     ("settings", b"ngrams: [\n", "is not valid YAML"),
-    ("settings", None, "this file of the sub-words is missing"),
+    ("settings", None, "this file is missing, which belongs to the n-grams"),
 ]
 
 

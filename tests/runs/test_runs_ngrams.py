@@ -191,3 +191,28 @@ def test_a_file_with_ngrams_is_a_start_with_its_ngrams(tmp_path, text, name):
     assert (settings.ngrams, settings.buckets) == (NGRAMS["ngrams"], NGRAMS["buckets"])
     np.testing.assert_allclose(new[old.index_to_key], old.vectors, atol=1e-6)
     np.testing.assert_allclose(new["bacoxx"], old["bacoxx"], atol=1e-6)
+
+
+def test_a_model_that_has_lost_its_ngrams_is_refused(tmp_path, text):
+    go(tmp_path / "m.nce", corpus=text, **{**NGRAMS, "epochs": 1})
+    for name in ("ngrams.npy", "ngram_buckets.npy"):
+        (tmp_path / "m.nce" / name).unlink()
+    with pytest.raises(InputError, match=r"ngrams\.npy: this file of the model is missing; copy it again"):
+        nce_train.Embeddings.load(tmp_path / "m.nce")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [({}, "So do n-grams (2-3)."), ({"ngrams": "3-4"}, "Its n-grams, of other lengths or buckets, are left out.")],
+)
+def test_a_warm_start_says_what_becomes_of_ngrams(tmp_path, text, given, sentence):
+    go(tmp_path / "old.nce", corpus=text, **{**NGRAMS, "epochs": 1})
+    watcher = Watcher()
+    go(tmp_path / "new.nce", corpus=text, watcher=watcher, continue_from=tmp_path / "old.nce", epochs=1, **given)
+    assert watcher.notes[-1].endswith(f"0 are new. {sentence}")
+
+
+def test_output_vectors_are_exported_without_ngrams_and_a_warning(tmp_path, text):
+    go(tmp_path / "m.nce", corpus=text, **{**NGRAMS, "epochs": 1})
+    with pytest.warns(nce_train.errors.NceTrainWarning, match="as n-grams have no output vectors"):
+        nce_train.api.export(tmp_path / "m.nce", tmp_path / "v.npy", vectors="output")

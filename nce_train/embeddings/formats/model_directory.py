@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -110,10 +110,15 @@ def _subwords(path: Path, mmap: bool) -> SubWords | None:
     files = SubWordFiles(path / NGRAMS, path / NGRAM_BUCKETS, path / CONFIG)
     if files.are_there():
         return read_subwords(files, mmap)
-    manifest = _manifest(path)
-    if manifest is not None and NGRAMS in json.loads(manifest).get("files", {}):
+    if NGRAMS in _named_files(path):
         raise InputError(f"{files.ngrams}: this file of the model is missing; copy it again beside the others")
     return None
+
+
+def _named_files(path: Path) -> Container[str]:
+    """The names of the files that the manifest lists; none where there is no manifest."""
+    manifest = json.loads(_manifest(path) or b"{}")
+    return manifest.get("files", {}) if isinstance(manifest, dict) else ()
 
 
 def _output(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:

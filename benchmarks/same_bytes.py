@@ -4,9 +4,9 @@
     python -m benchmarks.same_bytes              # after it: exit code 1 where a checksum differs
 
 Each run trains on the project's sample with one thread or in rounds, so the same code gives the same bytes. The
-checksum is the SHA-256 over those of `input.npy`, `output.npy`, `bias.npy` and `vocab.tsv`. Other vector instructions
-and other versions of Numba may round differently: checksums can be compared on the kind of machine that wrote them,
-which the file names.
+checksum is the SHA-256 over those of `input.npy`, `output.npy`, `bias.npy`, `vocab.tsv` and the n-grams. Other vector
+instructions and other versions of Numba may round differently: checksums can be compared on the kind of machine that
+wrote them, which the file names.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from benchmarks._setting import machine, versions
 from nce_train.files import atomic_write
 
 CHECKSUMS = RESULTS / "same_bytes.json"
-PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv")
-ALWAYS = {"epochs": 1, "min_count": 1, "threads": 1, "seed": 7}
+PARAMETERS = ("input.npy", "output.npy", "bias.npy", "vocab.tsv", "ngrams.npy", "ngram_buckets.npy")
+ALWAYS = {"ngrams": "off", "epochs": 1, "min_count": 1, "threads": 1, "seed": 7}
 ROUNDS = {"deterministic": True, "threads": 2}
 
 # Runs by name: settings over ALWAYS. `init` and `continue_from` name an earlier run, whose model they start from.
@@ -55,6 +55,14 @@ RUNS: dict[str, dict[str, Any]] = {
     "cluster local:2": {"deterministic": True, "cluster": "local:2", "shards": 4},
     "warm start": {"init": "window", "seed": 9},
     "continued": {"continue_from": "window", "seed": 10},
+    "n-grams": {"ngrams": "5"},
+    "n-grams, pairs, two epochs": {"ngrams": "3-6", "buckets": 5000, "objective": "pairs", "epochs": 2, "dim": 20},
+    "n-grams in rounds": {**ROUNDS, "ngrams": "5"},
+    "n-grams on a cluster local:2": {"deterministic": True, "cluster": "local:2", "shards": 4, "ngrams": "3-4"},
+    "n-grams continued": {"continue_from": "n-grams", "ngrams": "5", "seed": 11},
+    "CBOW": {"model": "cbow"},
+    "CBOW with n-grams, fixed radius": {"model": "cbow", "ngrams": "3-6", "dynamic_window": "none", "window": 3},
+    "CBOW in rounds": {**ROUNDS, "model": "cbow", "unique": True},
 }
 
 
@@ -97,7 +105,7 @@ def checksum_of_run(name: str, scratch: Path) -> str:
     output = scratch / name.replace("/", " ")
     nce_train.train(SAMPLE / "sample.txt.xz", output=output, progress=False, cache=False, **settings)
     files = json.loads((output / "manifest.json").read_text(encoding="utf-8"))["files"]
-    return hashlib.sha256("\n".join(files[part] for part in PARAMETERS).encode()).hexdigest()
+    return hashlib.sha256("\n".join(files[part] for part in PARAMETERS if part in files).encode()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ def _for_ngrams(sizes: TableSizes, settings: Settings, copies: float) -> int:
         return 0
     rows_of_shards = copies if settings.deterministic else 0.0  # threads have no copies of input rows
     rows = int(sizes.ngrams * (1 + rows_of_shards)) * (4 * row_length(settings.dim) + 8)
-    return rows + sizes.in_bags * 24 + settings.buckets * 12 + sizes.words * (4 * row_length(settings.dim) + 16)
+    composed = sizes.words * (4 * row_length(settings.dim) + 8)
+    laying_out = sizes.in_bags * 13 + settings.buckets * 12  # before there are any tables
+    return sizes.in_bags * 4 + sizes.words * 8 + max(laying_out, rows + composed)
 
 
 def _while_working(vocabulary: int, settings: Settings) -> int:

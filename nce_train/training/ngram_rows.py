@@ -74,14 +74,11 @@ def set_ngram_vectors(table: np.ndarray, ngrams: NgramRows, buckets: np.ndarray,
     vectors : float32 [n, dim]
         Of these buckets.
     """
-    words = len(ngrams.bags.starts) - 1
-    order = np.argsort(ngrams.buckets)
-    places = np.searchsorted(ngrams.buckets, buckets, sorter=order)
-    places = order[np.minimum(places, len(order) - 1)] if len(order) else places
-    known = np.flatnonzero(ngrams.buckets[places] == buckets) if len(order) else places[:0]
+    words, dim = len(ngrams.bags.starts) - 1, vectors.shape[1]
+    _, own, known = np.intersect1d(ngrams.buckets, buckets, assume_unique=True, return_indices=True)
     for first in range(0, len(known), _WORDS_AT_ONCE):
-        part = known[first : first + _WORDS_AT_ONCE]
-        table[words + places[part], : vectors.shape[1]] = vectors[part]
+        part = slice(first, first + _WORDS_AT_ONCE)
+        table[words + own[part], :dim] = vectors[known[part]]
 
 
 def set_word_vectors(

@@ -20,7 +20,7 @@ from nce_train.kernel.state import (
     context_shares,
 )
 
-EXACT = [(np.float64, 1e-11), (np.float32, 1e-5)]
+EXACT = [(np.float64, 1e-11), pytest.param(np.float32, 1e-5, marks=pytest.mark.slow)]  # each compiles two kernels
 # one word, four and two alone: centres without contexts, and sentences that end inside blocks
 LENGTHS = [30, 1, 1, 4, 11, 2, 1]
 
@@ -103,6 +103,7 @@ def test_a_bad_number_reaches_the_loss(bad):
     assert not np.isfinite(case.thread.loss[0])
 
 
+@pytest.mark.slow  # compiles eight kernels
 @pytest.mark.parametrize("cbow", [False, True])
 @pytest.mark.parametrize("subwords", [False, True])
 @pytest.mark.parametrize(("pairs", "unique", "radius_kind"), [(False, False, 0), (True, True, RADIUS_PER_CENTRE)])

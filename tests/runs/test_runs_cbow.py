@@ -71,10 +71,10 @@ def test_rounds_give_the_same_bytes_on_any_number_of_threads(tmp_path, text, kin
 @KINDS
 def test_what_is_measured_while_training_is_the_model(tmp_path, text, heldout, kind):
     watcher, output = Watcher(), tmp_path / "m.nce"
-    go(output, corpus=text, watcher=watcher, heldout=heldout, eval_every="3epochs", **kind)
+    go(output, corpus=text, watcher=watcher, heldout=heldout, eval_every="3epochs", lr=0.05, **kind)
     expected = heldout_loss(nce_train.Model.load(output), heldout)
     assert watcher.heldout_losses[-1] == pytest.approx(expected["nce_loss"], abs=1e-12)
-    assert watcher.heldout_losses[-1] < watcher.heldout_losses[0] - 0.3
+    assert watcher.heldout_losses[-1] < watcher.heldout_losses[0] - 0.5
     assert watcher.evaluations[-1][1]["analogies"] == nce_train.evaluate(output, restrict_vocab=0)["analogies"]
     readings = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     assert [reading["heldout"]["pairs"] for reading in readings if "heldout" in reading] == [expected["pairs"]] * 6

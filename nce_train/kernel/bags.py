@@ -33,6 +33,8 @@ from nce_train.kernel.state import (
     CENTRE_ID,
     CONTEXTS_AFTER,
     CONTEXTS_BEFORE,
+    HOT_ROWS,
+    HOT_START,
     NUM_BAGS,
     NUM_BAGS_BEFORE,
     NUM_CENTRES,
@@ -43,7 +45,7 @@ from nce_train.kernel.targets import is_cbow, take_own_words
 _OPTIONS: Any = {"nogil": True, "error_model": "numpy", "_nrt": False}
 
 
-def place_centres(bags, shard_rows, kept, first, side, blocks):
+def place_centres(bags, hot_words, shard_rows, kept, first, side, blocks):
     """Write which rows of the input table stand for the block's centres, the first of which is kept[first].
 
     With CBOW the centres' targets are from then on their own words.
@@ -51,7 +53,7 @@ def place_centres(bags, shard_rows, kept, first, side, blocks):
     raise NotImplementedError("compiled code only")
 
 
-def place_word(bags, shard_rows, side, word, rows, end):
+def place_word(bags, hot_words, shard_rows, side, word, rows, end):
     """Write which rows of the input table stand for a word, from `end` on; return where they end."""
     raise NotImplementedError("compiled code only")
 
@@ -72,10 +74,10 @@ def add_to_bags(bags, table, side, blocks, scratch):
 
 
 @overload(place_centres, jit_options=_OPTIONS)
-def _place_centres(bags, shard_rows, kept, first, side, blocks):
+def _place_centres(bags, hot_words, shard_rows, kept, first, side, blocks):
     if isinstance(bags, types.NoneType):
 
-        def place(bags, shard_rows, kept, first, side, blocks):
+        def place(bags, hot_words, shard_rows, kept, first, side, blocks):
             ids = blocks.centre_numbers[side, CENTRE_ID]
             for g in range(-(-blocks.counts[side, NUM_CENTRES] // PANEL) * PANEL):
                 ids[g] = input_row(shard_rows, side, ids[g])
@@ -84,7 +86,7 @@ def _place_centres(bags, shard_rows, kept, first, side, blocks):
 
     if is_cbow(bags):
 
-        def place_words(bags, shard_rows, kept, first, side, blocks):
+        def place_words(bags, hot_words, shard_rows, kept, first, side, blocks):
             """The words of the block are those from the first context to the last, and centres among them."""
             take_own_words(side, blocks)
             before, after = blocks.centre_numbers[side, CONTEXTS_BEFORE], blocks.centre_numbers[side, CONTEXTS_AFTER]
@@ -95,37 +97,40 @@ def _place_centres(bags, shard_rows, kept, first, side, blocks):
             words = words_before + words_from_first
             blocks.counts[side, NUM_BAGS] = words
             blocks.counts[side, NUM_BAGS_BEFORE] = words_before
-            _place_bags(bags, shard_rows, kept[first - words_before :], words, side, blocks)
+            _place_bags(bags, hot_words, shard_rows, kept[first - words_before :], words, side, blocks)
 
         return place_words
 
-    def place_centre_words(bags, shard_rows, kept, first, side, blocks):
+    def place_centre_words(bags, hot_words, shard_rows, kept, first, side, blocks):
         blocks.counts[side, NUM_BAGS] = blocks.counts[side, NUM_CENTRES]
-        _place_bags(bags, shard_rows, kept[first:], blocks.counts[side, NUM_CENTRES], side, blocks)
+        _place_bags(bags, hot_words, shard_rows, kept[first:], blocks.counts[side, NUM_CENTRES], side, blocks)
 
     return place_centre_words
 
 
 @inner
-def _place_bags(bags, shard_rows, words, count, side, blocks):
+def _place_bags(bags, hot_words, shard_rows, words, count, side, blocks):
     ends, rows = blocks.bag_ends[side], blocks.bag_rows[side]
     end = 0
     for i in range(count):
-        end = place_word(bags, shard_rows, side, words[i], rows, end)
+        end = place_word(bags, hot_words, shard_rows, side, words[i], rows, end)
         ends[i + 1] = end
 
 
 @overload(place_word, jit_options=_OPTIONS)
-def _place_word(bags, shard_rows, side, word, rows, end):
+def _place_word(bags, hot_words, shard_rows, side, word, rows, end):
     if bags.instance_class is ContextWords:
 
-        def place_row(bags, shard_rows, side, word, rows, end):
+        def place_row(bags, hot_words, shard_rows, side, word, rows, end):
             rows[end] = input_row(shard_rows, side, word)
             return end + 1
 
         return place_row
 
-    def place_bag(bags, shard_rows, side, word, rows, end):
+    def place_bag(bags, hot_words, shard_rows, side, word, rows, end):
+        if word < hot_words.numbers[HOT_ROWS]:
+            rows[end] = hot_words.numbers[HOT_START] + word
+            return end + 1
         for place in range(bags.starts[word], bags.starts[word + 1]):
             rows[end] = input_row(shard_rows, side, bags.rows[place])
             end += 1

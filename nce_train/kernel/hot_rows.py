@@ -9,11 +9,11 @@ import numpy as np
 
 from nce_train.kernel.inlining import called, in_place
 from nce_train.kernel.rows import merge_row
-from nce_train.kernel.state import HOT_EVERY, HOT_ROWS, HOT_START, TIER_BLOCKS, TIER_END, Noise, Tables, ThreadArrays
+from nce_train.kernel.state import HOT_EVERY, HOT_START, TIER_BLOCKS, TIER_END, Noise, Tables
 
 
 @in_place
-def merge_when_due(tables, thread, blocks):
+def merge_rows_when_due(tables, thread, blocks):
     if blocks % thread.hot[HOT_EVERY] == 0:
         _merge_hot_rows(
             tables.output, tables.bias, thread.hot, thread.hot_tiers, thread.hot_output, thread.hot_bias, blocks
@@ -40,15 +40,6 @@ def _merge_hot_rows(output, bias, hot, tiers, hot_output, hot_bias, blocks):
         first = end
 
 
-def take_hot_rows(tables: Tables, thread: ThreadArrays) -> None:
-    """Fill a thread's copies of the hot rows from the shared ones."""
-    count, start = thread.hot[HOT_ROWS], thread.hot[HOT_START]
-    for table in (tables.output, tables.bias):
-        table[start : start + count] = table[:count]
-    thread.hot_output[:] = tables.output[:count, : thread.hot_output.shape[1]]
-    thread.hot_bias[:] = tables.bias[:count]
-
-
 def with_hot_rows(noise: Noise, hot_rows: int, copies: int) -> Noise:
     """The noise tables with the logarithms of the copied rows behind those of the classes, `copies` times."""
     copied = np.tile(np.arange(hot_rows), copies)
@@ -58,6 +49,6 @@ def with_hot_rows(noise: Noise, hot_rows: int, copies: int) -> Noise:
     )
 
 
-def without_hot_rows(tables: Tables, classes: int) -> Tables:
-    """The tables without the threads' copies, which are behind the rows of the classes."""
-    return Tables(tables.input, tables.output[:classes], tables.bias[:classes])
+def without_copies(tables: Tables, input_rows: int, classes: int) -> Tables:
+    """The tables without the threads' copies, which are behind the shared rows: `input_rows` of them, and `classes`."""
+    return Tables(tables.input[:input_rows], tables.output[:classes], tables.bias[:classes])

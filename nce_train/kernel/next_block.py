@@ -67,7 +67,7 @@ def next_block(tables, noise, keep, stream, plan, schedule, thread, side, token_
         ):
             break
     # rows are looked up only now: a block without pairs must not take shard rows that no step would fill
-    place_centres(thread.bags, shard_rows, thread.kept, first, side, blocks)
+    place_centres(thread.bags, thread.hot_words, shard_rows, thread.kept, first, side, blocks)
     _draw_noise(noise, plan, cursor, thread.random, thread.ring, thread.seen, shard_rows, thread.hot, blocks, side)
     _lay_out_rows(target_shift(thread.bags), cursor, thread.kept, shard_rows, thread.hot, blocks, side, first)
     done = _progress(schedule, cursor[TOKENS] - token_base, cursor[BLOCKS] - block_base)

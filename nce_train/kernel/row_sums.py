@@ -47,8 +47,14 @@ def add_to_each(target, rows, begin, end, skipped, source, place):
 
 
 @in_place
+def add_shares_to_each(target, rows, begin, end, shares, source, place):
+    """target[rows[r]] += shares[r] · source[place] for each begin <= r < end; `shares` is float32 [>= end]."""
+    _add_shares_to_each(target, rows, np.int64(begin), np.int64(end), shares, source, np.int64(place))
+
+
+@in_place
 def scale_change(after, before, factor, place):
-    """after[place] = factor · (after[place] − before[place]); both tables have the same width."""
+    """after[place] = factor · (after[place] − before[place]); `before` has as many columns as `after` at least."""
     _scale_change(after, before, factor, np.int64(place))
 
 
@@ -102,11 +108,29 @@ def _add_to_each(typing, target, rows, begin, end, skipped, source, place):
 
 
 @intrinsic
+def _add_shares_to_each(typing, target, rows, begin, end, shares, source, place):
+    def add_shares_to_each(builder, target, rows, begin, end, shares, source, place):
+        vector = target.vector()
+        with cgutils.for_range_slice(builder, begin, end, I64(1), I64) as (r, _):
+            share = builder.fpext(shares.load(r), ir.DoubleType())
+            factors = _splat_as(builder, share, vector)
+            row = target.row(builder.sext(rows.load(r), I64))
+            with cgutils.for_range_slice(builder, I64(0), source.width, I64(LANES), I64) as (column, _):
+                addend = load(builder, offset(builder, source.row(place), column), vector)
+                numbers = offset(builder, row, column)
+                total = builder.fadd(load(builder, numbers, vector), builder.fmul(addend, factors))
+                store(builder, total, numbers)
+
+    index = types.int64
+    return types.none(target, rows, index, index, shares, source, index), outlined(add_shares_to_each)
+
+
+@intrinsic
 def _scale_change(typing, after, before, factor, place):
     def scale_change(builder, after, before, factor, place):
         vector = after.vector()
         factors = _splat_as(builder, factor, vector)
-        with cgutils.for_range_slice(builder, I64(0), before.width, I64(LANES), I64) as (column, _):
+        with cgutils.for_range_slice(builder, I64(0), after.width, I64(LANES), I64) as (column, _):
             new, old = (offset(builder, table.row(place), column) for table in (after, before))
             change = builder.fsub(load(builder, new, vector), load(builder, old, vector))
             store(builder, builder.fmul(change, factors), new)

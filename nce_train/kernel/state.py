@@ -16,11 +16,12 @@ RADIUS_PER_BLOCK, RADIUS_PER_CENTRE, RADIUS_FIXED = 0, 1, 2
 # places in ThreadArrays.cursor
 POSITION, RANGE_END, KEPT, CENTRE, SENTENCE, TOKENS, BLOCKS, PAIRS, CENTRES, PRODUCTS, RING_PLACE = range(11)
 CURSOR_SIZE = RING_PLACE + 1
-# places in ThreadArrays.hot
+# places in ThreadArrays.hot and in HotWords.numbers
 HOT_ROWS, HOT_START, HOT_EVERY = range(3)
-# places in a row of ThreadArrays.hot_tiers
+# places in a row of ThreadArrays.hot_tiers and of HotWords.tiers
 TIER_END, TIER_BLOCKS = range(2)
 NO_TIERS = np.zeros((0, 2), np.int64)
+NO_SHARES = np.zeros(0, np.float32)
 # places in Blocks.centre_numbers, for each centre of a block: its id, how many contexts are before and after it; with
 # CBOW BEFORE and AFTER are about its target (see `kernel.targets`), and its contexts are in the last two
 CENTRE_ID, BEFORE, AFTER, CONTEXTS_BEFORE, CONTEXTS_AFTER = range(5)
@@ -116,6 +117,18 @@ def context_shares(window: int) -> np.ndarray:
     return 1 / np.maximum(contexts, 1)
 
 
+class HotWords(NamedTuple):
+    """A thread's own composed vectors of the words met most often; see `kernel.hot_words`.
+
+    The thread trains them in rows of the input table, behind those of words and n-grams.
+    """
+
+    numbers: np.ndarray  # int64 [3]: how many words there are, where their rows start, HOT_EVERY
+    tiers: np.ndarray  # int64 [tiers, 2]: the word behind a tier's last, and blocks between its merges
+    shares: np.ndarray  # float32 [rows of these words' bags]: what each row takes of a word's change
+    vectors: np.ndarray  # float [hot words, width]: the vectors as they were when they were merged last
+
+
 AnyBags = Bags | ContextWords | ContextBags
 
 
@@ -182,6 +195,7 @@ class ThreadArrays(NamedTuple):
     hot_bias: np.ndarray  # float [hot rows]
     shard_rows: ShardRows | None  # where it trains a shard of a round
     bags: AnyBags | None  # where vectors are composed; shared by all threads
+    hot_words: HotWords
     seen: np.ndarray  # int32 [power of two > 2 S]: table of the different noise words with `unique`
     blocks: Blocks
     scratch: Scratch
@@ -197,6 +211,7 @@ def new_thread_arrays(
     kept_capacity: int = 4096,
     copied: tuple[Tables, Noise] | None = None,
     bags: AnyBags | None = None,
+    hot_words: HotWords | None = None,
 ) -> ThreadArrays:
     """Allocate a thread's arrays for tables of `dtype`; its hot rows are still zero.
 
@@ -206,7 +221,8 @@ def new_thread_arrays(
     table from row `hot_start` on.
 
     With `copied`, it trains a shard of a round, on copies of the rows of these. `bags` says what a centre's vector is
-    the mean of, and with it the model: its word's row alone where it is None.
+    the mean of, and with it the model: its word's row alone where it is None. `hot_words` are the words whose composed
+    vectors the thread has for itself.
     """
     panels = -(-plan.block_size // PANEL)
     padded_block = panels * PANEL
@@ -214,7 +230,7 @@ def new_thread_arrays(
     log_contexts = np.zeros(2 * plan.window + 1)
     if not plan.pairs:
         log_contexts[1:] = np.log(np.arange(1, 2 * plan.window + 1))
-    hot_rows = int(hot_tiers[-1, TIER_END]) if len(hot_tiers) else 0
+    hot_rows = tiers_end(hot_tiers)
     seen_size = 1 << (2 * plan.num_sampled).bit_length()
     words = padded_block + 2 * plan.window
     bag_capacity = 0 if bags is None else words * bags.longest()
@@ -226,12 +242,13 @@ def new_thread_arrays(
         sentences=np.zeros(kept_capacity, np.int32),
         ring=np.full(-(-plan.num_sampled // DRAWS) * DRAWS, -1, np.int32),
         loss=np.zeros(1, np.float64),
-        hot=np.array([hot_rows, hot_start, max(1, np.gcd.reduce(hot_tiers[:, TIER_BLOCKS]))], np.int64),
+        hot=_hot_numbers(hot_tiers, hot_start),
         hot_tiers=hot_tiers,
         hot_output=aligned_zeros((hot_rows, width), dtype),
         hot_bias=aligned_zeros((hot_rows,), dtype),
         shard_rows=None if copied is None else _new_shard_rows(*copied, max(panels * row_capacity, bag_capacity)),
         bags=bags,
+        hot_words=new_hot_words(width, dtype) if hot_words is None else hot_words,
         seen=np.zeros(seen_size, np.int32),
         blocks=Blocks(
             counts=np.zeros((2, 6), np.int64),
@@ -257,6 +274,22 @@ def new_thread_arrays(
             log_contexts=log_contexts.astype(dtype),
         ),
     )
+
+
+def new_hot_words(
+    width: int, dtype: type, tiers: np.ndarray = NO_TIERS, start: int = 0, shares: np.ndarray = NO_SHARES
+) -> HotWords:
+    """Allocate a thread's vectors of the hot words, which `MERGE_ONLY` composes; by default of none."""
+    return HotWords(_hot_numbers(tiers, start), tiers, shares, aligned_zeros((tiers_end(tiers), width), dtype))
+
+
+def tiers_end(tiers: np.ndarray) -> int:
+    """How many rows the tiers have."""
+    return int(tiers[-1, TIER_END]) if len(tiers) else 0
+
+
+def _hot_numbers(tiers: np.ndarray, start: int) -> np.ndarray:
+    return np.array([tiers_end(tiers), start, max(1, np.gcd.reduce(tiers[:, TIER_BLOCKS]))], np.int64)
 
 
 def _new_shard_rows(base: Tables, noise: Noise, capacity: int) -> ShardRows:

@@ -23,7 +23,9 @@ several rows (`bags`).
 import numpy as np
 
 from nce_train.compiled import cached_njit
-from nce_train.kernel.hot_rows import merge_when_due
+from nce_train.kernel.hot_rows import merge_rows_when_due
+from nce_train.kernel.hot_words import merge_words_when_due
+from nce_train.kernel.inlining import in_place
 from nce_train.kernel.next_block import next_block
 from nce_train.kernel.state import BLOCKS, TOKENS
 from nce_train.kernel.step import block_step
@@ -53,14 +55,15 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
     -------
     int
         Blocks done; fewer than `max_blocks` means that the range is exhausted. With `MERGE_ONLY` the thread's
-        copies of hot rows are merged, all of them, which makes `tables` complete.
+        copies of hot rows and words are merged, all of them: what they have changed is then in `tables`, and they are
+        as these. A thread begins with it.
     """
     token_base = thread.cursor[TOKENS]
     block_base = thread.cursor[BLOCKS]
     drawn = done = 0
     side = np.int64(0)  # of the next block; a literal 0 would have all of the below compiled for it once more
     if max_blocks == MERGE_ONLY:
-        merge_when_due(tables, thread, np.int64(0))
+        _merge_when_due(tables, thread, np.int64(0))
     while True:  # `next_block` is called at one place only: it is compiled into this function, and is large
         is_drawn = drawn < max_blocks and next_block(
             tables, noise, keep, stream, plan, schedule, thread, side, token_base, block_base
@@ -69,7 +72,13 @@ def train_blocks(tables, noise, keep, stream, plan, schedule, thread, max_blocks
         if done < drawn:
             block_step(tables, noise, plan, thread, side)
             done += 1
-            merge_when_due(tables, thread, thread.cursor[BLOCKS])
+            _merge_when_due(tables, thread, thread.cursor[BLOCKS])
         if not is_drawn:
             return done
         drawn += 1
+
+
+@in_place
+def _merge_when_due(tables, thread, blocks):
+    merge_rows_when_due(tables, thread, blocks)
+    merge_words_when_due(tables.input, thread.bags, thread.hot_words, blocks)

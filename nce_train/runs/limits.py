@@ -75,11 +75,22 @@ def _for_ngrams(sizes: TableSizes, settings: Settings, copies: float) -> int:
     """The rows of n-grams and the bags, what laying them out takes, and the words' vectors composed of them."""
     if sizes.ngrams == 0:
         return 0
-    rows_of_shards = copies if settings.deterministic else 0.0  # threads have no copies of input rows
+    rows_of_shards = copies if settings.deterministic else 0.0  # threads have vectors of words instead
     rows = int(sizes.ngrams * (1 + rows_of_shards)) * (4 * row_length(settings.dim) + 8)
+    if not settings.deterministic:
+        rows += _of_hot_words(sizes, settings)
     composed = sizes.words * (4 * row_length(settings.dim) + 8)
     laying_out = sizes.in_bags * 13 + settings.buckets * 12  # before there are any tables
     return sizes.in_bags * 4 + sizes.words * 8 + max(laying_out, rows + composed)
+
+
+def _of_hot_words(sizes: TableSizes, settings: Settings) -> int:
+    """The threads' vectors of words, each twice, and the shares of the rows of their bags."""
+    from nce_train.training.hot_row_plan import hot_rows_of  # with the compiler
+
+    threads = int(settings.threads)
+    words = hot_rows_of(sizes.words, threads)
+    return words * threads * 8 * row_length(settings.dim) + (4 * sizes.in_bags if words > 0 else 0)
 
 
 def _while_working(vocabulary: int, settings: Settings) -> int:

@@ -12,22 +12,27 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nce_train.kernel.hot_rows import take_hot_rows, with_hot_rows
+from nce_train.kernel.hot_rows import with_hot_rows
 from nce_train.kernel.sizes import table_width
 from nce_train.kernel.state import (
     CENTRE,
     KEPT,
     LINE_END,
+    NO_SHARES,
+    NO_TIERS,
     POSITION,
     RANGE_END,
     SENTENCE,
-    TIER_END,
     Noise,
+    Tables,
     ThreadArrays,
+    new_hot_words,
     new_thread_arrays,
+    tiers_end,
 )
 from nce_train.kernel.train import MERGE_ONLY, train_blocks
 from nce_train.training.hot_row_plan import hot_tiers
+from nce_train.training.hot_word_plan import hot_word_shares, hot_word_tiers
 from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.noise import noise_tables
 from nce_train.training.parameters import initial_tables
@@ -51,24 +56,44 @@ class HogwildTrainer(Trainer):
     ) -> None:
         super().__init__(stream, token_count, counts, settings, ngrams)
         seeds = np.random.SeedSequence([settings.seed, 1]).generate_state(int(settings.threads), np.uint64)
-        tiers = hot_tiers(counts, settings, len(seeds))
-        hot_rows = int(tiers[-1, TIER_END]) if len(tiers) else 0
-        copies = len(seeds) - 1  # the first thread works on the shared rows themselves
-        self.noise: Noise = with_hot_rows(noise_tables(counts, settings), hot_rows, copies)
-        ngram_rows = 0 if ngrams is None else len(ngrams.buckets)
-        self.tables = initial_tables(counts, settings, copied_rows=hot_rows * copies, ngram_rows=ngram_rows)
-        width = table_width(settings.dim)
-        self.threads: list[ThreadArrays] = [new_thread_arrays(self.plan, width, np.float32, seeds[0], bags=self.bags)]
-        for copy, seed in enumerate(seeds[1:]):
-            hot_start = len(counts) + copy * hot_rows
-            self.threads.append(new_thread_arrays(self.plan, width, np.float32, seed, tiers, hot_start, bags=self.bags))
-        for thread in self.threads:
-            take_hot_rows(self.tables, thread)
+        self.tables, self.noise, self.threads = self._with_copies(counts, ngrams, seeds)
         self._reserved = 0  # blocks that kernel calls under way may still do
         self._cuts = cut_at_line_ends(stream, self._pieces(len(stream)))
         self._ranges: deque[tuple[int, int]] = deque()  # of the epoch begun last, those no thread has had
         self._active = [False] * len(self.threads)  # whether a thread is inside a range
         self._waiting: list[dict[str, np.ndarray]] = []  # threads of a restored run that had more, inside a range each
+
+    def _with_copies(
+        self, counts: np.ndarray, ngrams: NgramRows | None, seeds: np.ndarray
+    ) -> tuple[Tables, Noise, list[ThreadArrays]]:
+        """Allocate the tables with room for the threads' copies, the noise of these rows, and the threads' arrays."""
+        settings, threads = self.settings, len(seeds)
+        rows, words, shares = hot_tiers(counts, settings, threads), NO_TIERS, NO_SHARES
+        if ngrams is not None and settings.model == "skipgram":
+            words = hot_word_tiers(counts, settings, ngrams.bags, threads)
+            shares = hot_word_shares(counts, settings, ngrams.bags, words, threads)
+        hot_rows, hot_words = tiers_end(rows), tiers_end(words)
+        copies = threads - 1  # the first thread works on the shared rows of the output table
+        ngram_rows = 0 if ngrams is None else len(ngrams.buckets)
+        tables = initial_tables(
+            counts, settings, ngram_rows=ngram_rows, copied_rows=hot_rows * copies, copied_words=hot_words * threads
+        )
+        width = table_width(settings.dim)
+        first_word = len(counts) + ngram_rows
+        arrays = [
+            new_thread_arrays(
+                self.plan,
+                width,
+                np.float32,
+                seed,
+                rows if thread > 0 else NO_TIERS,
+                hot_start=len(counts) + (thread - 1) * hot_rows,
+                bags=self.bags,
+                hot_words=new_hot_words(width, np.float32, words, first_word + thread * hot_words, shares),
+            )
+            for thread, seed in enumerate(seeds)
+        ]
+        return tables, with_hot_rows(noise_tables(counts, settings), hot_rows, copies), arrays
 
     def compile(self) -> None:
         """Have the kernel compiled, or loaded from the cache of an earlier compilation."""
@@ -86,7 +111,7 @@ class HogwildTrainer(Trainer):
         return not (self._ranges or self._waiting or any(self._active))
 
     def _settle(self) -> None:
-        """Merge the copies of hot rows."""
+        """Merge the threads' copies."""
         for thread in self.threads:
             self._train(thread, MERGE_ONLY)
 
@@ -113,8 +138,6 @@ class HogwildTrainer(Trainer):
                 self._waiting.append({name: np.array(array) for name, array in arrays.items()})
         if len(state["active"]) != len(self.threads):
             self._share_out(len(state["active"]))
-        for thread in self.threads:
-            take_hot_rows(self.tables, thread)
 
     def _share_out(self, restored: int) -> None:
         """Share what is left of the ranges begun among another number of threads than began them."""
@@ -133,6 +156,7 @@ class HogwildTrainer(Trainer):
 
     def _work(self, number: int) -> None:
         try:
+            self._train(self.threads[number], MERGE_ONLY)
             while not self._pause:
                 if not self._active[number]:
                     with self._lock:
@@ -199,7 +223,7 @@ class HogwildTrainer(Trainer):
 
 
 def _own_state(thread: ThreadArrays) -> dict[str, np.ndarray]:
-    """What a thread needs to go on; its copies of hot rows are merged and taken anew, the rest is scratch."""
+    """What a thread needs to go on; its copies are merged and taken anew, the rest is scratch."""
     return {name: getattr(thread, name) for name in ("cursor", "random", "kept", "sentences", "ring")}
 
 

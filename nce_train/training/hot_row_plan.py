@@ -41,13 +41,17 @@ def hot_tiers(counts: np.ndarray, settings: Settings, threads: int) -> np.ndarra
         BLOCKS_BETWEEN_CHECKS. No tiers for one thread; with many threads those of the hottest rows only.
     """
     rows = hot_rows_of(len(counts), threads)
-    touches = touches_a_block(counts, settings)
+    return merge_tiers(touches_a_block(counts, settings)[:rows], TOUCHES, threads)
+
+
+def merge_tiers(touches: np.ndarray, between: float, threads: int) -> np.ndarray:
+    """Plan the merges of rows that a block touches so often, float64 [rows], `between` touches from merge to merge."""
     tiers = []
     first = 0
-    while first < rows:
-        end = min(first + max(LEAST_TIER, first // 8), rows)
+    while first < len(touches):
+        end = min(first + max(LEAST_TIER, first // 8), len(touches))
         most = touches[first:end].max()
-        periods = max(1, int(TOUCHES / (threads * most) / BLOCKS_BETWEEN_CHECKS))
+        periods = max(1, int(between / (threads * most) / BLOCKS_BETWEEN_CHECKS))
         blocks = periods * BLOCKS_BETWEEN_CHECKS
         if blocks * most < LEAST_OWN_TOUCHES:
             break

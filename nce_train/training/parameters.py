@@ -39,8 +39,9 @@ def initial_tables(
     settings: Settings,
     dtype: type = np.float32,
     *,
-    copied_rows: int = 0,
     ngram_rows: int = 0,
+    copied_rows: int = 0,
+    copied_words: int = 0,
 ) -> Tables:
     """Allocate and fill the parameters.
 
@@ -51,10 +52,10 @@ def initial_tables(
         Uses `dim`, `seed`, `subsample`, `input_init`, `output_init` and `bias_init`.
     dtype : type
         float32, or float64 for tests.
-    copied_rows : int
-        Room behind the classes for the threads' copies of hot rows.
     ngram_rows : int
         Rows of the input table behind those of the words; they start as these do.
+    copied_rows, copied_words : int
+        Room behind all these for the threads' copies: of hot rows of the output table, and of hot words.
 
     Returns
     -------
@@ -63,12 +64,13 @@ def initial_tables(
     """
     length = row_length(settings.dim)
     generator = np.random.default_rng([settings.seed, 0])
+    input_rows = len(counts) + ngram_rows
     tables = Tables(
-        input=aligned_zeros((len(counts) + ngram_rows, length), dtype),
+        input=aligned_zeros((input_rows + copied_words, length), dtype),
         output=aligned_zeros((len(counts) + copied_rows, length), dtype),
         bias=aligned_zeros((len(counts) + copied_rows,), dtype),
     )
-    _initialise(tables.input[:, : settings.dim], settings.input_init, settings.dim, generator)
+    _initialise(tables.input[:input_rows, : settings.dim], settings.input_init, settings.dim, generator)
     _initialise(tables.output[: len(counts), : settings.dim], settings.output_init, settings.dim, generator)
     if settings.bias_init == "log-unigram":
         tables.bias[: len(counts)] = log_unigram(counts, settings.subsample)

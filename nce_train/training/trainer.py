@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nce_train.errors import DivergedError, InputError
-from nce_train.kernel.hot_rows import without_hot_rows
+from nce_train.kernel.hot_rows import without_copies
 from nce_train.kernel.schedule import Schedule, learning_rate, progress
 from nce_train.kernel.state import (
     BLOCKS,
@@ -154,8 +154,8 @@ class Trainer(ABC):
     def _restore_position(self, state: Mapping[str, np.ndarray]) -> None: ...
 
     def start_with(self, fill: Callable[[Tables], None]) -> None:
-        """Have the parameters changed before anything is trained; `fill` is given the classes' rows."""
-        fill(without_hot_rows(self.tables, self.classes))
+        """Have the parameters changed before anything is trained."""
+        fill(self.shared_tables())
         self._settle()
 
     # --- the run --------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ class Trainer(ABC):
         finally:
             self._observers = ()  # which know the trainer: the tables are freed as soon as nobody needs them
         self.check()
-        return Trained(without_hot_rows(self.tables, self.classes), self.totals, self.seconds)
+        return Trained(self.shared_tables(), self.totals, self.seconds)
 
     def _run_to_the_end(self) -> None:
         while True:
@@ -222,12 +222,15 @@ class Trainer(ABC):
 
     def check(self) -> None:
         """Raise DivergedError when a parameter is infinite or not a number; no thread may be at work."""
-        if not all(
-            np.isfinite(np.sum(table, dtype=np.float64)) for table in without_hot_rows(self.tables, self.classes)
-        ):
+        if not all(np.isfinite(np.sum(table, dtype=np.float64)) for table in self.shared_tables()):
             raise DivergedError(
                 _diverged(self.settings, "parameters became infinite or not a number", self.totals.blocks)
             )
+
+    def shared_tables(self) -> Tables:
+        """The parameters, without the threads' copies."""
+        ngram_rows = 0 if self.ngrams is None else len(self.ngrams.buckets)
+        return without_copies(self.tables, self.classes + ngram_rows, self.classes)
 
     def word_vectors(self) -> np.ndarray:
         """The words' vectors, float32 [vocabulary, dim]: with n-grams the means of their rows, else views of these.
@@ -241,7 +244,7 @@ class Trainer(ABC):
 
     def state(self) -> dict[str, np.ndarray]:
         """All that `restore` needs, while no thread is at work. Parameters are views of `dim` columns, not copies."""
-        tables = without_hot_rows(self.tables, self.classes)
+        tables = self.shared_tables()
         (last, last_seconds), (before, seconds_before) = self._last_reading, self._reading_before
         sums = (self.totals, last, before)
         return {
@@ -266,7 +269,7 @@ class Trainer(ABC):
         KeyError, ValueError
             When it is the state of another kind of trainer.
         """
-        tables, dim = without_hot_rows(self.tables, self.classes), self.settings.dim
+        tables, dim = self.shared_tables(), self.settings.dim
         fill(tables.input[:, :dim], state["input"])
         fill(tables.output[:, :dim], state["output"])
         fill(tables.bias, state["bias"])

@@ -4,7 +4,7 @@ import numpy as np
 from twin import Block
 
 from nce_train.kernel.draws import alias_table
-from nce_train.kernel.hot_rows import take_hot_rows, with_hot_rows, without_hot_rows
+from nce_train.kernel.hot_rows import with_hot_rows, without_copies
 from nce_train.kernel.schedule import Schedule
 from nce_train.kernel.sizes import PANEL, table_width
 from nce_train.kernel.state import (
@@ -25,9 +25,10 @@ from nce_train.kernel.state import (
     Tables,
     aligned_zeros,
     context_shares,
+    new_hot_words,
     new_thread_arrays,
 )
-from nce_train.kernel.train import train_blocks
+from nce_train.kernel.train import MERGE_ONLY, train_blocks
 from nce_train.training.parameters import ALWAYS_KEEP
 
 
@@ -69,7 +70,8 @@ def packed_bags(bags, window, cbow=False):
 class KernelCase:
     """Tables, noise and one thread over the given sentences.
 
-    `tiers`: see `Thread.hot_tiers`; `bags`: rows by word; `copies`: the thread trains as a shard of a round does, on
+    `tiers`: see `ThreadArrays.hot_tiers`; `word_tiers` and `shares`: see `HotWords`, all shares are 1 by default;
+    `bags`: rows by word; `copies`: the thread trains as a shard of a round does, on
     copies of the rows that it touches.
     """
 
@@ -87,20 +89,24 @@ class KernelCase:
         bags=None,
         cbow=False,
         copies=False,
+        word_tiers=(),
+        shares=None,
     ):
         self.cbow = cbow
         self.bags = bags
         input_rows = classes if bags is None else 1 + max(max(bag) for bag in bags)
+        self.input_rows = input_rows
         hot_rows = tiers[-1][0] if tiers else 0
+        hot_words = word_tiers[-1][0] if word_tiers else 0
         generator = np.random.default_rng(seed)
         width = table_width(dim)
         self.dim, self.plan = dim, chosen_plan
         self.tables = Tables(
-            aligned_zeros((input_rows, width), dtype),
+            aligned_zeros((input_rows + hot_words, width), dtype),
             aligned_zeros((classes + hot_rows, width), dtype),
             aligned_zeros((classes + hot_rows,), dtype),
         )
-        self.tables.input[:, :dim] = generator.normal(0, scale, (input_rows, dim))
+        self.tables.input[:input_rows, :dim] = generator.normal(0, scale, (input_rows, dim))
         self.tables.output[:classes, :dim] = generator.normal(0, scale, (classes, dim))
         self.tables.bias[:classes] = generator.normal(-3, 1, classes)
         self.probability = probability_of(classes)
@@ -119,18 +125,24 @@ class KernelCase:
             copied = self.tables, self.noise
             self.tables = Tables(*map(np.zeros_like, self.tables))
             self.noise = Noise(noise.columns, np.zeros_like(noise.log_count), np.zeros_like(noise.log_miss))
+        words = None
+        if word_tiers:
+            if shares is None:
+                shares = np.ones(packed.starts[hot_words], np.float32)
+            words = new_hot_words(width, dtype, np.array(word_tiers, np.int64), input_rows, shares)
         self.thread = new_thread_arrays(
-            chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity, copied, packed
+            chosen_plan, width, dtype, seed + 1, hot_tiers, classes, kept_capacity, copied, packed, words
         )
-        take_hot_rows(self.tables, self.thread)
         self.thread.cursor[RANGE_END] = len(self.stream)
+        if tiers or word_tiers:
+            self.run(MERGE_ONLY)
 
     def run(self, blocks, lr=1.0):
         schedule = Schedule(lr, 0, 1, 0, 1, 0)
         return train_blocks(self.tables, self.noise, self.keep, self.stream, self.plan, schedule, self.thread, blocks)
 
     def parameters(self):
-        tables = without_hot_rows(self.tables, len(self.keep))
+        tables = without_copies(self.tables, self.input_rows, len(self.keep))
         if self.thread.shard_rows is not None:
             tables = self.with_copies()
         return tables.input[:, : self.dim].copy(), tables.output[:, : self.dim].copy(), tables.bias.copy()

@@ -85,6 +85,21 @@ def block_step(
     return (new_input, new_output, new_bias), loss, total_pairs
 
 
+def merge_words(table, bags, vectors, moved, shares):
+    """The input table after a thread has merged words, one after the other, and the words' vectors then.
+
+    `vectors` are those of the words when they were merged last, `moved` those that the thread has trained; `shares`
+    says by word what each row of its bag takes of the change.
+    """
+    table = np.array(table, np.float64)
+    composed = []
+    for bag, before, after, parts in zip(bags, vectors, moved, shares, strict=True):
+        for row, share in zip(bag, parts, strict=True):
+            table[row] += share * (after - before)
+        composed.append(table[bag].mean(axis=0))
+    return table, np.array(composed)
+
+
 def cut_into_blocks(lines, block_size, window):
     """All blocks of sentences without subsampling at a fixed radius: (centres, contexts) of each."""
     centres = [

@@ -16,8 +16,10 @@ from nce_train.errors import InputError
 from nce_train.evaluation.analogies import answer_questions
 from nce_train.evaluation.heldout_batches import nce_batches, sum_of_nce_losses
 from nce_train.evaluation.heldout_examples import cbow_examples, skipgram_examples
+from nce_train.kernel.state import Bags
 from nce_train.runs.limits import TableSizes, copies_beside, memory_at_peak, memory_needed, refuse_without_memory
 from nce_train.training.hogwild import HogwildTrainer
+from nce_train.training.ngram_rows import NgramRows
 from nce_train.training.settings_files import load_settings
 
 with contextlib.suppress(ImportError):  # Windows
@@ -45,6 +47,22 @@ def test_the_copies_of_hot_rows_are_in_the_memory_needed(threads, dim):
     told = memory_needed(TableSizes(vocabulary), chosen, copies) - memory_needed(TableSizes(vocabulary), chosen, 0)
     assert (copied > 0) == (threads > 1)
     assert copied <= told <= 2 * copied
+
+
+def test_the_threads_vectors_of_words_are_in_the_memory_needed():
+    words = 20_000
+    chosen, alone = (settings(threads=threads, dim=50, buckets=1000) for threads in (2, 1))
+    bags = Bags(np.arange(words + 1) * 6, np.arange(6 * words, dtype=np.int32) % (words + 5000))
+    ngrams = NgramRows(bags, np.arange(5000, dtype=np.int32))
+    trainer = HogwildTrainer(np.array([0, 1, -1], np.int32), 2, np.arange(words, 0, -1), chosen, ngrams)
+    vectors = [thread.hot_words for thread in trainer.threads]
+    taken = trainer.tables.input[words + 5000 :].nbytes + sum(hot.vectors.nbytes for hot in vectors)
+    taken += vectors[0].shares.nbytes
+    sizes = TableSizes(words, 5000, 6 * words)
+    told = memory_needed(sizes, chosen, 0) - memory_needed(sizes, alone, 0)
+    thread = memory_needed(TableSizes(words), chosen, 0) - memory_needed(TableSizes(words), alone, 0)
+    assert taken > 0
+    assert taken <= told - thread <= 2 * taken
 
 
 CASES = {

@@ -23,7 +23,7 @@ _METAVARS = {
     "heldout": "FILE",
     "eval_set": "FILE",
     "unknown": "WORD",
-    "ngrams": "MIN-MAX|off",
+    "ngrams": "MIN-MAX|off|auto:MIN-MAX",
     "log_every": "DURATION",
     "checkpoint_every": "DURATION|TOKENS",
     "eval_every": "DURATION|TOKENS|EPOCHS",

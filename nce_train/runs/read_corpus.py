@@ -90,7 +90,7 @@ def read_corpus(
         watcher.note(warning)
     watcher.scanned(encoded)
     corpus_read = with_ngram_rows(encoded, settings)
-    if settings.ngrams == "auto":
+    if settings.ngrams_are_automatic:
         watcher.chose_ngrams(corpus_read.settings, share_of_letters(vocabulary.words))
     refuse_without_memory(corpus_read.sizes, settings, cluster)
     if shortage := shortage_of_room(directory, corpus_read.sizes, settings):

@@ -18,7 +18,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, None: 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TOKENS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kMG]?)\s*tokens|([kMG]))", re.ASCII)
 _EPOCHS = re.compile(r"(\d+(?:\.\d+)?)\s*epochs?", re.ASCII)
-_NGRAMS = re.compile(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", re.ASCII)
+AUTOMATIC = "auto:"  # before lengths that n-grams have only where the words look like those of a language
+_NGRAMS = re.compile(rf"({AUTOMATIC})?\s*(\d{{1,4}})(?:\s*-\s*(\d{{1,4}}))?", re.ASCII)
 MOST_NGRAM = 50  # characters: longer ones are whole words and sentences
 _MULTIPLES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
@@ -71,10 +72,13 @@ def _ngrams(value: Any) -> Any:
     if value in ("auto", "off"):
         return value
     match = _NGRAMS.fullmatch(value.strip()) if isinstance(value, str) else None
-    least, most = (0, 0) if match is None else (int(match[1]), int(match[2] or match[1]))
-    if not 1 <= least <= most <= MOST_NGRAM:
-        raise ValueError(f"it should be lengths such as 3-6 or 5, from 1 to {MOST_NGRAM}, or auto or off")
-    return f"{least}-{most}"
+    least, most = (0, 0) if match is None else (int(match[2]), int(match[3] or match[2]))
+    if match is None or not 1 <= least <= most <= MOST_NGRAM:
+        raise ValueError(
+            f"it should be lengths such as 3-6 or 5, from 1 to {MOST_NGRAM}, or auto, auto with lengths such as "
+            "auto:4-5, or off"
+        )
+    return f"{AUTOMATIC if match[1] else ''}{least}-{most}"
 
 
 def _not_empty(value: str) -> str:

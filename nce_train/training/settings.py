@@ -15,6 +15,7 @@ from nce_train.control_groups import cpu_quota
 from nce_train.text.language import LANGUAGE_SHARE, share_of_letters
 from nce_train.text.token_rules import TokenRules
 from nce_train.training.setting_types import (
+    AUTOMATIC,
     File,
     Initialiser,
     Interval,
@@ -86,7 +87,8 @@ class Settings(BaseModel):
     ngrams: Ngrams = Field(
         "auto",
         description="Learn vectors of the words' n-grams too, of so many characters, such as 3-6 or 5; off = of words "
-        f"only; auto = {NGRAMS_OF_LANGUAGE} where the words look like those of a language, else off.",
+        "only; auto:MIN-MAX = where the words look like those of a language, else off; "
+        f"auto = auto:{NGRAMS_OF_LANGUAGE}.",
     )
     buckets: int = Field(
         2_000_000,
@@ -216,6 +218,11 @@ class Settings(BaseModel):
         return self
 
     @property
+    def ngrams_are_automatic(self) -> bool:
+        """Whether the words decide whether there are n-grams."""
+        return self.ngrams == "auto" or self.ngrams.startswith(AUTOMATIC)
+
+    @property
     def ngram_lengths(self) -> tuple[int, int] | None:
         """Characters of the shortest and the longest n-grams; None for words only. `ngrams` must not be auto."""
         if self.ngrams == "off":
@@ -245,10 +252,10 @@ class Settings(BaseModel):
 
     def with_ngrams(self, words: Sequence[str]) -> "Settings":
         """The same settings with lengths or off where `ngrams` is auto, which depends on the words."""
-        if self.ngrams != "auto":
+        if not self.ngrams_are_automatic:
             return self
-        chosen = NGRAMS_OF_LANGUAGE if share_of_letters(words) >= LANGUAGE_SHARE else "off"
-        return self.model_copy(update={"ngrams": chosen})
+        lengths = self.ngrams.removeprefix(AUTOMATIC) if self.ngrams != "auto" else NGRAMS_OF_LANGUAGE
+        return self.model_copy(update={"ngrams": lengths if share_of_letters(words) >= LANGUAGE_SHARE else "off"})
 
     def with_rounds(self, vocabulary: int, token_count: int) -> "Settings":
         """The same settings with numbers where `round_tokens` and `round_tau` are `auto`.

@@ -232,7 +232,26 @@ def test_lengths_of_ngrams(given, kept, lengths):
 
 
 @pytest.mark.parametrize(
-    "given", ["6-3", "0-3", "0", "3-51", "-3", "3-", "on", "", "3-6-9", 2.5, True, None, [3, 6], "３"]
+    "given",
+    [
+        "6-3",
+        "0-3",
+        "0",
+        "3-51",
+        "-3",
+        "3-",
+        "on",
+        "",
+        "3-6-9",
+        "auto:",
+        "auto:6-3",
+        "auto5",
+        "３",
+        2.5,
+        True,
+        None,
+        [3, 6],
+    ],
 )
 def test_other_ngrams_are_refused(given):
     with pytest.raises(
@@ -253,6 +272,9 @@ def test_automatic_ngrams_follow_the_words():
     auto = load_settings()
     language, items = ["rose"] * 9 + ["item1"], ["rose"] * 8 + ["item1", "item2"]
     assert [auto.with_ngrams(words).ngrams for words in (language, items)] == ["5-5", "off"]
+    chosen = load_settings(given={"ngrams": "auto: 4 - 5"})
+    assert chosen.ngrams == "auto:4-5"
+    assert [chosen.with_ngrams(words).ngrams for words in (language, items)] == ["4-5", "off"]
 
 
 def test_the_automatic_rate_of_cbow_is_twice_that_of_skipgram_within_what_rounds_stand():

@@ -21,6 +21,7 @@ from nce_train.nce.full_losses import (
 )
 from nce_train.nce.gradients import Gradients
 from nce_train.nce.inclusion import inclusion_probability
+from nce_train.nce.labels import PaddedLabels, pad_labels
 from nce_train.nce.losses import (
     nce_loss,
     nce_loss_and_gradients,
@@ -49,6 +50,7 @@ __all__ = [
     "CandidateSampler",
     "Gradients",
     "LearnedUnigramCandidateSampler",
+    "PaddedLabels",
     "SampledValues",
     "SamplerStream",
     "all_candidate_sampler",
@@ -65,6 +67,7 @@ __all__ = [
     "nce_loss_and_gradients",
     "negative_sampling_loss",
     "negative_sampling_loss_and_gradients",
+    "pad_labels",
     "partition",
     "probabilities",
     "sampled_softmax_loss",

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.nce.checks import check_choice, same_arguments_as
+from nce_train.nce.frameworks import check_no_tensors, operations_for
 from nce_train.nce.gradients import (
     FORMS,
     Gradients,
@@ -27,6 +28,7 @@ from nce_train.nce.gradients import (
     sum_by_example,
 )
 from nce_train.nce.sampled_logits import SampledLogits, read_sampled_logits
+from nce_train.nce.tensor_losses import sampled_losses
 
 # Losses [batch], and their derivatives by the true [labels] and the sampled logits [batch, sampled].
 Terms = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -273,6 +275,9 @@ def sampled_softmax_loss_and_gradients(
 
 def _losses(terms: Callable[[SampledLogits], Terms], arguments: dict[str, Any], subtract_log_q: bool) -> NDArray[Any]:
     """The losses; `arguments` are those of the public function by name (its `locals()`)."""
+    operations = operations_for(arguments["weights"], arguments["biases"], arguments["inputs"])
+    if operations is not None:
+        return sampled_losses(operations, terms is _softmax, **arguments, subtract_log_q=subtract_log_q)
     losses, _, _ = terms(read_sampled_logits(**arguments, subtract_log_q=subtract_log_q))
     return losses
 
@@ -282,6 +287,7 @@ def _losses_and_gradients(
 ) -> tuple[NDArray[Any], Gradients]:
     """As `_losses`, with the gradients."""
     form = arguments.pop("gradients")
+    check_no_tensors(arguments["weights"], arguments["biases"], arguments["inputs"])
     check_choice(form, FORMS, "gradients")
     logits = read_sampled_logits(**arguments, subtract_log_q=subtract_log_q)
     losses, true_delta, sampled_delta = terms(logits)

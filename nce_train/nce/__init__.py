@@ -1,8 +1,8 @@
-"""TensorFlow's noise-contrastive estimation family over plain NumPy arrays.
+"""TensorFlow's noise-contrastive estimation family over plain NumPy arrays, PyTorch's tensors and JAX's arrays.
 
 Candidate samplers with their expected counts, NCE and its sister losses with gradients, partitioned tables. Names,
 argument order, defaults and numbers are those of `tf.compat.v1.nn` (TensorFlow 2's `tf.nn` has no
-`partition_strategy`); additional arguments are keyword-only.
+`partition_strategy`); additional arguments are keyword-only. Tensors give tensors, which the framework differentiates.
 """
 
 from nce_train.nce.accidental_hits import compute_accidental_hits

@@ -39,7 +39,7 @@ def sigmoid_loss(
     ----------
     weights : array [classes, dim], or list or tuple of such partitions
     biases : array [classes], or list or tuple of such partitions
-    labels : int array [batch, num_true] (or [batch] for one label), list of sequences, or (ids, row_splits)
+    labels : int array [batch, num_true] (or [batch] for one label), list of sequences, (ids, row_splits), PaddedLabels
     inputs : float array [batch, dim]
     num_true : int
         Columns of `labels`; ignored when they are ragged.
@@ -59,7 +59,7 @@ def sigmoid_loss(
 
     Notes
     -----
-    It allocates matrices [batch, classes]: split large data into batches.
+    It allocates matrices [batch, classes]: split large data into batches. Tensors as in `nce_loss`.
 
     Examples
     --------

@@ -64,9 +64,9 @@ def nce_loss(
     weights : array [num_classes, dim], or list or tuple of such partitions
     biases : array [num_classes], or list or tuple of such partitions
         Partitioned independently of the weights.
-    labels : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
+    labels : array of int [batch, num_true], list of sequences, pair (ids, row_splits), or PaddedLabels
         The true classes. A list whose rows all have `num_true` labels is a matrix; every other list of sequences is
-        ragged, and so is the pair: the number of labels varies by example.
+        ragged, and so are the pair and `PaddedLabels`: the number of labels varies by example.
     inputs : float array [batch, dim]
         Their dtype is the dtype of all results. float16 and bfloat16 (of the package ml_dtypes) are computed in
         float32; weights, biases and expected counts may be of these types too, in any mixture.
@@ -78,8 +78,8 @@ def nce_loss(
         Columns of `labels`; ignored when they are ragged.
     sampled_values : SampledValues or triple, optional
         (sampled_candidates [num_sampled] or, with a noise set for each example, [batch, num_sampled];
-        true_expected_count [batch, num_true] or [batch, 1], flat for ragged labels; sampled_expected_count of the
-        shape of sampled_candidates, or [num_sampled]). By default the samples are drawn without replacement from
+        true_expected_count [batch, num_true] or [batch, 1], flat for a ragged list or pair; sampled_expected_count of
+        the shape of sampled_candidates, or [num_sampled]). By default the samples are drawn without replacement from
         the log-uniform distribution, which assumes class ids sorted by decreasing frequency.
     remove_accidental_hits : bool
         Leave out samples that equal a label of the example.
@@ -116,6 +116,10 @@ def nce_loss(
     -----
     Every example is compared with all `num_sampled` samples: they are not divided among the examples of the batch.
     The expected counts are those of all the samples.
+
+    With tensors of PyTorch or arrays of JAX as weights, biases or inputs, the losses are such tensors too, and can be
+    differentiated. In a function that `jax.jit` compiles, `sampled_values` must be given, and ids and counts are not
+    checked.
 
     Examples
     --------

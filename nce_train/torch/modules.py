@@ -200,7 +200,7 @@ class NCELoss(nn.Module):
         labels = on_host(torch_arrays, labels, 0)
         if isinstance(labels, np.ndarray) and labels.ndim == 1:
             labels = labels.reshape(-1, 1)
-        num_true = labels.shape[1] if isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.size else 1
+        num_true = max(labels.shape[1], 1) if isinstance(labels, np.ndarray) and labels.ndim == 2 else 1
         if sampled_values is None:
             sampled_values = self._draw(labels, num_true)
         return read_sampled_problem(

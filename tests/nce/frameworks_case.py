@@ -32,7 +32,9 @@ class Torch:
 
 
 class Jax:
-    """JAX: gradients by `jax.grad`, with 64-bit types only where float64 is tested."""
+    """JAX: gradients by `jax.grad`, compiled or not, with 64-bit types only where float64 is tested."""
+
+    compiled = False
 
     def __init__(self):
         self.jax = pytest.importorskip("jax", reason="needs JAX: pip install 'nce-train[jax]'")
@@ -49,6 +51,7 @@ class Jax:
             return losses.sum(), losses
 
         gradient = self.jax.grad(summed, argnums=tuple(range(len(tables))), has_aux=True)
+        gradient = self.jax.jit(gradient) if self.compiled else gradient
         gradients, losses = gradient(*map(self.array, tables))
         return np.asarray(losses), [np.asarray(each) for each in gradients]
 

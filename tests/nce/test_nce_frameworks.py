@@ -174,13 +174,13 @@ def widen(array):
 
 
 def test_what_is_masked_has_no_gradient_of_nan(framework):
-    """Logits whose exponential overflows, in samples that are left out, in padding and in examples without labels."""
-    weights = np.array([[1e30], [1.0], [-1e30]], np.float32)
+    """Logits that overflow, in samples that are left out, in padding and in examples without labels."""
+    weights = np.array([[1e30, -1e30], [1.0, 0.0], [-1e30, 0.0]], np.float32)
     call = {
         "weights": weights,
         "biases": np.zeros(3, np.float32),
         "labels": nce.pad_labels([[0, 2], [], [0]]),
-        "inputs": np.array([[1.0], [1e8], [1.0]], np.float32),
+        "inputs": np.array([[1.0, 0.0], [1e9, 1e9], [1.0, 0.0]], np.float32),  # 1e39 - 1e39 is NaN in float32
         "num_sampled": 2,
         "num_classes": 3,
         "sampled_values": (np.array([0, 1]), np.ones((3, 2)), np.ones(2)),

@@ -93,14 +93,15 @@ def test_sparse_gradients_are_the_dense_ones_and_touch_what_the_batch_touches(mo
     gradients = {}
     for sparse in (False, True):
         torch.manual_seed(1)
-        loss = module(DIM, CLASSES, SAMPLED, sparse=sparse, seed=7, remove_accidental_hits=hits)
+        loss = module(DIM, CLASSES, SAMPLED, sampler="uniform", sparse=sparse, seed=7, remove_accidental_hits=hits)
         rows = nce.pad_labels([[3], [], [17, 4], [8], [199]])
         loss(hidden_vectors(), rows).sum().backward()
         assert [parameter.grad.is_sparse for parameter in loss.parameters()] == [sparse, sparse]
         gradients[sparse] = [parameter.grad for parameter in loss.parameters()]
+    noise = nce.uniform_candidate_sampler([[0]], 1, SAMPLED, True, CLASSES, 7).sampled_candidates
+    assert 0 not in noise  # the id in the padding
     for dense, sparse in zip(*gradients.values(), strict=True):
         torch.testing.assert_close(sparse.to_dense(), dense)
-        noise = nce.log_uniform_candidate_sampler([[0]], 1, SAMPLED, True, CLASSES, 7).sampled_candidates
         assert set(sparse.coalesce().indices()[0].tolist()) == {3, 17, 4, 8, 199, *noise.tolist()}
 
 
@@ -282,25 +283,36 @@ def test_bad_batches():
         other.load_state_dict(loss.state_dict())
 
 
-class Noisy(torch.utils.data.Dataset):
-    """Batches whose noise is drawn where they are loaded, each with a stream of its own number."""
+WORKERS = """
+import multiprocessing
+import numpy as np, torch
+from nce_train import nce
+from nce_train.torch import NCELoss
 
-    sampler = nce.sampler_from_counts(COUNTS)
+class Noisy(torch.utils.data.Dataset):
+    sampler = nce.sampler_from_counts(np.arange(200, 0, -1.0))
 
     def __len__(self):
         return 6
 
     def __getitem__(self, number):
         labels = np.full((5, 1), number)
-        return labels, tuple(self.sampler(labels, 1, SAMPLED, True, (7, number)))
+        return labels, tuple(self.sampler(labels, 1, 16, True, (7, number)))
+
+multiprocessing.set_start_method("fork")
+loss, hidden = NCELoss(8, 200, 16), torch.ones(5, 8)
+loader = torch.utils.data.DataLoader(Noisy(), batch_size=None, num_workers=2)
+losses = [loss(hidden, *batch) for batch in loader]
+assert len(losses) == 6
+for number, each in enumerate(losses):
+    torch.testing.assert_close(each, loss(hidden, *Noisy()[number]))
+assert not torch.equal(losses[0], losses[1])
+"""
 
 
 def test_noise_from_workers_of_a_data_loader():
-    loss = NCELoss(DIM, CLASSES, SAMPLED, counts=COUNTS)
-    here = [loss(hidden_vectors(), *Noisy()[number]) for number in range(6)]
-    loader = torch.utils.data.DataLoader(Noisy(), batch_size=None, num_workers=2)
-    for (labels, values), expected in zip(loader, here, strict=True):
-        torch.testing.assert_close(loss(hidden_vectors(), labels, values), expected)
+    """Batches whose noise is drawn where they are loaded, in two processes: the noise of one process."""
+    subprocess.run([sys.executable, "-c", WORKERS], timeout=100, check=True)
 
 
 RANK = """

@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.step_time", description=__doc__)
     parser.add_argument("--classes", type=int, nargs="+", default=CLASSES)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=5, help="of each measurement, three steps at least")
+    parser.add_argument("--seconds", type=float, default=15, help="of each column, three steps at least")
     parser.add_argument("--out", type=Path, default=RESULTS, help="directory of the results")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -40,11 +40,10 @@ def main() -> None:
     }
     if importlib.util.find_spec("tensorflow"):
         columns["TensorFlow's nce_loss"] = lambda classes: tensorflow_step(classes, options.threads)
-    times: dict[str, dict[int, list[float]]] = {name: {} for name in columns}
-    for classes in options.classes:
-        for name, make in columns.items():
-            times[name][classes] = measure(make(classes), options.seconds)
-            say(f"{classes:,} classes, {name}: {statistics.median(times[name][classes]):.2f} ms")
+    times = {}
+    for name, make in columns.items():
+        times[name] = measure({classes: make(classes) for classes in options.classes}, options.seconds)
+        say(name)
     write(options, times)
 
 
@@ -88,10 +87,11 @@ def tensorflow_step(classes: int, threads: int) -> Step:
     @tf.function
     def train(hidden, labels):  # type: ignore[no-untyped-def]
         with tf.GradientTape() as tape:
-            losses = tf.nn.nce_loss(weights, biases, labels, hidden, SAMPLED, classes)
-            loss = tf.reduce_mean(losses)
-        gradients = tape.gradient(loss, [weights, biases])
+            tape.watch(hidden)
+            loss = tf.reduce_mean(tf.nn.nce_loss(weights, biases, labels, hidden, SAMPLED, classes))
+        *gradients, by_hidden = tape.gradient(loss, [weights, biases, hidden])
         optimiser.apply_gradients(zip(gradients, [weights, biases], strict=True))
+        return by_hidden
 
     batches = itertools.cycle(
         [(tf.constant(hidden), tf.constant(labels[:, None])) for hidden, labels in new_batches(classes)]
@@ -111,16 +111,17 @@ def new_batches(classes: int) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def measure(step: Step, seconds: float) -> list[float]:
-    """Times of single steps in milliseconds, after three to warm up."""
-    for _ in range(3):
+def measure(steps: dict[int, Step], seconds: float) -> dict[int, list[float]]:
+    """Times of single steps in milliseconds. The steps take turns, so that all meet the same moments of the machine."""
+    times: dict[int, list[float]] = {classes: [] for classes in steps}
+    for step in steps.values():
         step()
-    times: list[float] = []
     end = time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        times.append((time.perf_counter() - start) * 1e3)
+    while len(times[min(steps)]) < 3 or time.perf_counter() < end:
+        for classes, step in steps.items():
+            start = time.perf_counter()
+            step()
+            times[classes].append((time.perf_counter() - start) * 1e3)
     return times
 
 

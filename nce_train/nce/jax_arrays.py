@@ -86,6 +86,12 @@ def take(table: jax.Array, ids: jax.Array, sparse: bool) -> jax.Array:
     return jnp.take(table, ids, axis=0)
 
 
+def split(values: jax.Array, first: int) -> tuple[jax.Array, jax.Array]:
+    """The `first` rows and the others."""
+    one, other = jnp.split(values, [first])
+    return one, other
+
+
 def take_along_last(values: jax.Array, order: jax.Array) -> jax.Array:
     """Rearrange the last axis."""
     return jnp.take_along_axis(values, order, axis=-1)

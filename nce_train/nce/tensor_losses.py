@@ -108,16 +108,17 @@ def _sampled_logits(xp: Any, problem: TensorProblem, sparse: bool) -> tuple[Any,
         # The row of a sample, which is used anyway: no class gets a gradient, not even 0, because of padding.
         ids = xp.where(present, ids, sampled[..., :1])
     flat = xp.concat([ids.reshape(-1), sampled.reshape(-1)])
-    rows = xp.cast(_gather(xp, weights, flat, sparse), inputs)
-    bias = xp.cast(_gather(xp, biases, flat, sparse), inputs)
-    labels, dim = ids.shape[0] * ids.shape[1], inputs.shape[1]
-    true_logits = xp.einsum("bd,btd->bt", inputs, rows[:labels].reshape(*ids.shape, dim))
+    first = ids.shape[0] * ids.shape[1]
+    true_rows, sampled_rows = xp.split(xp.cast(_gather(xp, weights, flat, sparse), inputs), first)
+    true_bias, sampled_bias = xp.split(xp.cast(_gather(xp, biases, flat, sparse), inputs), first)
+    # With its gradients 0.7 ms for 256 examples of one label; by a batched matrix product it was 1.0 ms.
+    true_logits = (inputs[:, None, :] * true_rows.reshape(*ids.shape, inputs.shape[1])).sum(2)
     if sampled.ndim == 1:
-        sampled_logits = inputs @ rows[labels:].T
+        sampled_logits = inputs @ sampled_rows.T
     else:
-        sampled_logits = xp.einsum("bd,bsd->bs", inputs, rows[labels:].reshape(*sampled.shape, dim))
-    true_logits = true_logits + bias[:labels].reshape(*ids.shape) - true_shift
-    sampled_logits = sampled_logits + bias[labels:].reshape(*sampled.shape) - sampled_shift
+        sampled_logits = xp.einsum("bd,bsd->bs", inputs, sampled_rows.reshape(*sampled.shape, inputs.shape[1]))
+    true_logits = true_logits + true_bias.reshape(*ids.shape) - true_shift
+    sampled_logits = sampled_logits + sampled_bias.reshape(*sampled.shape) - sampled_shift
     return true_logits if present is None else xp.where(present, true_logits, 0), sampled_logits
 
 

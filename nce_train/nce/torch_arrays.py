@@ -94,6 +94,12 @@ def take(table: torch.Tensor, ids: torch.Tensor, sparse: bool) -> torch.Tensor:
     return torch.gather(table, 0, ids, sparse_grad=sparse)
 
 
+def split(values: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `first` rows and the others, by one operation whose gradient joins them again."""
+    one, other = torch.split(values, [first, values.shape[0] - first])
+    return one, other
+
+
 def take_along_last(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     """Rearrange the last axis."""
     return torch.take_along_dim(values, order, dim=-1)

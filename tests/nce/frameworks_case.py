@@ -1,11 +1,15 @@
 """What the tests of PyTorch and JAX share: both behind one face that takes and gives NumPy arrays."""
 
 import contextlib
+import importlib.util
 
 import numpy as np
 import pytest
 
 from nce_train import nce
+
+if not (importlib.util.find_spec("torch") or importlib.util.find_spec("jax")):  # one line for each module of tests
+    pytest.skip("needs PyTorch or JAX: pip install 'nce-train[torch,jax]'", allow_module_level=True)
 
 SAMPLED = ("nce_loss", "negative_sampling_loss", "sampled_softmax_loss")
 FULL = ("sigmoid_loss", "softmax_loss")

@@ -33,7 +33,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in ("api", "nce"):
+    if name in ("api", "nce", "torch", "jax"):
         return importlib.import_module(f"nce_train.{name}")
     if name == "__version__":
         return _installed_version()
@@ -41,7 +41,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "jax", "torch"})
 
 
 def _installed_version() -> str:

@@ -12,7 +12,7 @@ PAGES = [
 ] + sorted((ROOT / "docs").glob("*.md"))
 
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
-PATH = re.compile(r"`((?:nce_train|cli|tests|benchmarks|docs|configs|data)/[\w./-]*)")
+PATH = re.compile(r"`((?:nce_train|cli|tests|benchmarks|docs|configs|data|examples)/[\w./-]*)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 

@@ -31,6 +31,29 @@ def test_importing_compiles_nothing():
     assert done.returncode == 0, done.stderr
 
 
+def test_nothing_imports_a_framework_that_the_caller_has_not_imported():
+    code = (
+        "import sys, numpy as np, nce_train\n"
+        "from nce_train import nce\n"
+        "nce.nce_loss(np.zeros((9, 2)), np.zeros(9), [[1]], np.ones((1, 2)), 3, 9, seed=1)\n"
+        "nce.softmax_loss(np.zeros((9, 2)), np.zeros(9), [[1]], np.ones((1, 2)))\n"
+        "assert 'torch' in dir(nce_train) and 'jax' in dir(nce_train)\n"
+        "assert not {'torch', 'jax'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("framework", "title"), [("torch", "PyTorch"), ("jax", "JAX")])
+def test_a_missing_framework_is_named_with_its_extra(framework, title):
+    code = f"import sys; sys.modules[{framework!r}] = None; import nce_train; nce_train.{framework}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    expected = f"ImportError: nce_train.{framework} needs {title}: pip install 'nce-train[{framework}]'"
+    assert done.stderr.strip().splitlines()[-1] == expected
+    assert framework in PROJECT["optional-dependencies"]
+    assert framework not in {requirement.name for group in ("core", "dev") for requirement in REQUIREMENTS[group]}
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = nce_train.trian

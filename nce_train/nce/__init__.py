@@ -1,8 +1,8 @@
-"""TensorFlow's noise-contrastive estimation family over plain NumPy arrays.
+"""TensorFlow's noise-contrastive estimation family over plain NumPy arrays, PyTorch's tensors and JAX's arrays.
 
 Candidate samplers with their expected counts, NCE and its sister losses with gradients, partitioned tables. Names,
 argument order, defaults and numbers are those of `tf.compat.v1.nn` (TensorFlow 2's `tf.nn` has no
-`partition_strategy`); additional arguments are keyword-only.
+`partition_strategy`); additional arguments are keyword-only. Tensors give tensors, which the framework differentiates.
 """
 
 from nce_train.nce.accidental_hits import compute_accidental_hits
@@ -21,6 +21,7 @@ from nce_train.nce.full_losses import (
 )
 from nce_train.nce.gradients import Gradients
 from nce_train.nce.inclusion import inclusion_probability
+from nce_train.nce.labels import PaddedLabels, pad_labels
 from nce_train.nce.losses import (
     nce_loss,
     nce_loss_and_gradients,
@@ -49,6 +50,7 @@ __all__ = [
     "CandidateSampler",
     "Gradients",
     "LearnedUnigramCandidateSampler",
+    "PaddedLabels",
     "SampledValues",
     "SamplerStream",
     "all_candidate_sampler",
@@ -65,6 +67,7 @@ __all__ = [
     "nce_loss_and_gradients",
     "negative_sampling_loss",
     "negative_sampling_loss_and_gradients",
+    "pad_labels",
     "partition",
     "probabilities",
     "sampled_softmax_loss",

@@ -33,9 +33,9 @@ class SampledValues(NamedTuple):
     """The result of a sampler; the losses take it as `sampled_values`.
 
     `sampled_candidates`: int64 [num_sampled], the ids drawn. `true_expected_count`: float32, one for each
-    true class ([batch, num_true]; flat for ragged true classes). `sampled_expected_count`: float32
-    [num_sampled]. The losses also take `sampled_candidates` [batch, num_sampled], a noise set for each
-    example, with counts [num_sampled] or [batch, num_sampled].
+    true class ([batch, num_true]; flat for ragged true classes; [batch, T] for padded ones).
+    `sampled_expected_count`: float32 [num_sampled]. The losses also take `sampled_candidates` [batch, num_sampled], a
+    noise set for each example, with counts [num_sampled] or [batch, num_sampled].
     """
 
     sampled_candidates: Any
@@ -104,7 +104,7 @@ class CandidateSampler:
         else:
             true_count = expected_count(self.probability(labels.ids), sampled.size, num_tries)
             sampled_count = expected_count(self.probability(sampled), sampled.size, num_tries)
-        return SampledValues(sampled, true_count.reshape(labels.shape), sampled_count)
+        return SampledValues(sampled, labels.shaped(true_count), sampled_count)
 
     def probability(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Probability of a single draw for each of `ids` (in range), float32 of the same shape."""
@@ -212,7 +212,7 @@ class LearnedUnigramCandidateSampler:
         true_count = expected_count(probability[labels.ids], sampled.size, num_tries)
         sampled_count = expected_count(probability[sampled], sampled.size, num_tries)
         np.add.at(self.weights, labels.ids, 1)
-        return SampledValues(sampled, true_count.reshape(labels.shape), sampled_count)
+        return SampledValues(sampled, labels.shaped(true_count), sampled_count)
 
 
 def sampler_from_counts(counts: ArrayLike, kind: str = "unigram", distortion: float = 0.75) -> CandidateSampler:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from nce_train.nce.checks import check_choice, same_arguments_as
 from nce_train.nce.classifier import Classifier, all_logits, log_softmax, read_classifier
+from nce_train.nce.frameworks import check_no_tensors, operations_for
 from nce_train.nce.gradients import FORMS, Gradients, logistic_terms, sum_by_class
 from nce_train.nce.labels import read_batch_labels
 from nce_train.nce.partition import join
+from nce_train.nce.tensor_losses import full_losses
 
 # Losses [batch], and their derivatives by the logits [batch, classes].
 Terms = tuple[NDArray[Any], NDArray[Any]]
@@ -37,7 +39,7 @@ def sigmoid_loss(
     ----------
     weights : array [classes, dim], or list or tuple of such partitions
     biases : array [classes], or list or tuple of such partitions
-    labels : int array [batch, num_true] (or [batch] for one label), list of sequences, or (ids, row_splits)
+    labels : int array [batch, num_true] (or [batch] for one label), list of sequences, (ids, row_splits), PaddedLabels
     inputs : float array [batch, dim]
     num_true : int
         Columns of `labels`; ignored when they are ragged.
@@ -57,7 +59,7 @@ def sigmoid_loss(
 
     Notes
     -----
-    It allocates matrices [batch, classes]: split large data into batches.
+    It allocates matrices [batch, classes]: split large data into batches. Tensors as in `nce_loss`.
 
     Examples
     --------
@@ -66,8 +68,7 @@ def sigmoid_loss(
     >>> nce.sigmoid_loss(np.zeros((4, 2)), np.zeros(4), [[1]], np.ones((1, 2))).round(4)  # 4 log 2
     array([2.7726])
     """
-    losses, _ = _sigmoid(*_read(**locals()))
-    return losses
+    return _losses(_sigmoid, locals())
 
 
 def sigmoid_loss_and_gradients(
@@ -110,8 +111,7 @@ def softmax_loss(**arguments: Any) -> NDArray[Any]:
     >>> nce.softmax_loss(np.zeros((4, 2)), np.zeros(4), [[1]], np.ones((1, 2))).round(4)  # log 4
     array([1.3863])
     """
-    losses, _ = _softmax(*_read(**arguments))
-    return losses
+    return _losses(_softmax, arguments)
 
 
 @same_arguments_as(sigmoid_loss_and_gradients)
@@ -132,11 +132,21 @@ def softmax_loss_and_gradients(**arguments: Any) -> tuple[NDArray[Any], Gradient
     return _losses_and_gradients(_softmax, arguments)
 
 
+def _losses(terms: Callable[[Classifier, NDArray[Any]], Terms], arguments: dict[str, Any]) -> NDArray[Any]:
+    """The losses; `arguments` are those of the public function by name (its `locals()`)."""
+    operations = operations_for(arguments["weights"], arguments["biases"], arguments["inputs"])
+    if operations is not None:
+        return full_losses(operations, terms is _softmax, **arguments)
+    losses, _ = terms(*_read(**arguments))
+    return losses
+
+
 def _losses_and_gradients(
     terms: Callable[[Classifier, NDArray[Any]], Terms], arguments: dict[str, Any]
 ) -> tuple[NDArray[Any], Gradients]:
-    """Losses and gradients; `arguments` are those of the public function by name (its `locals()`)."""
+    """As `_losses`, with the gradients."""
     form = arguments.pop("gradients")
+    check_no_tensors(arguments["weights"], arguments["biases"], arguments["inputs"])
     check_choice(form, FORMS, "gradients")
     classifier, targets = _read(**arguments)
     losses, delta = terms(classifier, targets)
@@ -164,9 +174,7 @@ def _read(
     """The arguments of `sigmoid_loss`, checked: the classifier, and the targets z as a matrix [batch, classes]."""
     classifier = read_classifier(weights, biases, inputs, partition_strategy)
     classes, batch = classifier.weights.rows, classifier.inputs.shape[0]
-    if num_true == 1 and isinstance(labels, np.ndarray) and labels.ndim == 1:
-        labels = labels.reshape(-1, 1)
-    true = read_batch_labels(labels, num_true, batch, classes, "the number of classes")
+    true = read_batch_labels(labels, num_true, batch, classes, "the number of classes", vector=True)
     targets = np.zeros((batch, classes), classifier.inputs.dtype)
     target = 1.0 / true.counts[true.example] if normalise_targets else 1.0
     np.add.at(targets, (true.example, true.ids), target)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.nce.checks import check_choice, same_arguments_as
+from nce_train.nce.frameworks import check_no_tensors, operations_for
 from nce_train.nce.gradients import (
     FORMS,
     Gradients,
@@ -27,6 +28,7 @@ from nce_train.nce.gradients import (
     sum_by_example,
 )
 from nce_train.nce.sampled_logits import SampledLogits, read_sampled_logits
+from nce_train.nce.tensor_losses import sampled_losses
 
 # Losses [batch], and their derivatives by the true [labels] and the sampled logits [batch, sampled].
 Terms = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -62,9 +64,9 @@ def nce_loss(
     weights : array [num_classes, dim], or list or tuple of such partitions
     biases : array [num_classes], or list or tuple of such partitions
         Partitioned independently of the weights.
-    labels : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
+    labels : array of int [batch, num_true], list of sequences, pair (ids, row_splits), or PaddedLabels
         The true classes. A list whose rows all have `num_true` labels is a matrix; every other list of sequences is
-        ragged, and so is the pair: the number of labels varies by example.
+        ragged, and so are the pair and `PaddedLabels`: the number of labels varies by example.
     inputs : float array [batch, dim]
         Their dtype is the dtype of all results. float16 and bfloat16 (of the package ml_dtypes) are computed in
         float32; weights, biases and expected counts may be of these types too, in any mixture.
@@ -76,8 +78,8 @@ def nce_loss(
         Columns of `labels`; ignored when they are ragged.
     sampled_values : SampledValues or triple, optional
         (sampled_candidates [num_sampled] or, with a noise set for each example, [batch, num_sampled];
-        true_expected_count [batch, num_true] or [batch, 1], flat for ragged labels; sampled_expected_count of the
-        shape of sampled_candidates, or [num_sampled]). By default the samples are drawn without replacement from
+        true_expected_count [batch, num_true] or [batch, 1], flat for a ragged list or pair; sampled_expected_count of
+        the shape of sampled_candidates, or [num_sampled]). By default the samples are drawn without replacement from
         the log-uniform distribution, which assumes class ids sorted by decreasing frequency.
     remove_accidental_hits : bool
         Leave out samples that equal a label of the example.
@@ -114,6 +116,10 @@ def nce_loss(
     -----
     Every example is compared with all `num_sampled` samples: they are not divided among the examples of the batch.
     The expected counts are those of all the samples.
+
+    With tensors of PyTorch or arrays of JAX as weights, biases or inputs, the losses are such tensors too, and can be
+    differentiated. In a function that `jax.jit` compiles, `sampled_values` must be given, and ids and counts are not
+    checked.
 
     Examples
     --------
@@ -273,6 +279,9 @@ def sampled_softmax_loss_and_gradients(
 
 def _losses(terms: Callable[[SampledLogits], Terms], arguments: dict[str, Any], subtract_log_q: bool) -> NDArray[Any]:
     """The losses; `arguments` are those of the public function by name (its `locals()`)."""
+    operations = operations_for(arguments["weights"], arguments["biases"], arguments["inputs"])
+    if operations is not None:
+        return sampled_losses(operations, terms is _softmax, **arguments, subtract_log_q=subtract_log_q)
     losses, _, _ = terms(read_sampled_logits(**arguments, subtract_log_q=subtract_log_q))
     return losses
 
@@ -282,6 +291,7 @@ def _losses_and_gradients(
 ) -> tuple[NDArray[Any], Gradients]:
     """As `_losses`, with the gradients."""
     form = arguments.pop("gradients")
+    check_no_tensors(arguments["weights"], arguments["biases"], arguments["inputs"])
     check_choice(form, FORMS, "gradients")
     logits = read_sampled_logits(**arguments, subtract_log_q=subtract_log_q)
     losses, true_delta, sampled_delta = terms(logits)

@@ -29,6 +29,15 @@ TARGETS = ("share", "one")
 NOISE_RATIOS = ("per_example", "per_target")
 
 
+class SampledArguments(NamedTuple):
+    """The arguments of a sampled loss, checked; `values`, with the labels' expected counts flat, are given or drawn."""
+
+    classifier: Classifier
+    labels: Labels
+    values: SampledValues
+    log_z: float
+
+
 class SampledLogits(NamedTuple):
     """Logits G of a batch, with what its gradients need.
 
@@ -68,30 +77,32 @@ def read_sampled_logits(
     log_z: float,
     subtract_log_q: bool,
 ) -> SampledLogits:
-    """Check the arguments of `nce_loss`, draw noise if none was given, and compute the logits.
+    """Check the arguments of `nce_loss`, draw noise if none was given, and compute the logits of arrays.
 
     `name` has no effect. Without `subtract_log_q`, G is F - log_z.
     """
-    check_choice(target, TARGETS, "target")
-    check_choice(noise_ratio, NOISE_RATIOS, "noise_ratio")
-    log_z = finite_number(log_z, "log_z")
-    num_sampled = positive_integer(num_sampled, "num_sampled")
-    num_classes = positive_integer(num_classes, "num_classes")
-    classifier = read_classifier(weights, biases, inputs, partition_strategy)
+    classifier, true, values, log_z = read_sampled_arguments(
+        weights,
+        biases,
+        labels,
+        inputs,
+        num_sampled,
+        num_classes,
+        num_true,
+        sampled_values,
+        partition_strategy,
+        seed,
+        rng,
+        target,
+        noise_ratio,
+        log_z,
+    )
     vectors = classifier.inputs
-    if num_classes > classifier.weights.rows:
-        raise ValueError(f"num_classes is {num_classes}, but weights have only {classifier.weights.rows} rows")
-    true = read_batch_labels(labels, num_true, vectors.shape[0], num_classes)
-    if sampled_values is None:
-        pair = (true.ids, true.row_splits)
-        values = log_uniform_candidate_sampler(pair, 1, num_sampled, True, num_classes, seed, rng=rng)
-    else:
-        values = _read_sampled_values(sampled_values, true, num_sampled, num_classes)
     sampled = values.sampled_candidates
 
     true_rows = gather(classifier.weights, true.ids, vectors.dtype)
     sampled_rows = gather(classifier.weights, sampled, vectors.dtype)
-    true_shift, sampled_shift = _shifts(values, true, noise_ratio, log_z, subtract_log_q)
+    true_shift, sampled_shift = shifts(values, true, noise_ratio, log_z, subtract_log_q)
     with np.errstate(over="ignore", invalid="ignore"):  # infinity and NaN propagate
         true_logits = np.einsum("nd,nd->n", vectors[true.example], true_rows)
         if sampled.ndim == 1:
@@ -123,7 +134,42 @@ def read_sampled_logits(
     )
 
 
-def _shifts(
+def read_sampled_arguments(
+    weights: Any,
+    biases: Any,
+    labels: Any,
+    inputs: Any,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int,
+    sampled_values: Any,
+    partition_strategy: str,
+    seed: Any,
+    rng: str,
+    target: str,
+    noise_ratio: str,
+    log_z: float,
+) -> SampledArguments:
+    """Check the arguments of `nce_loss`, and draw noise if none was given."""
+    check_choice(target, TARGETS, "target")
+    check_choice(noise_ratio, NOISE_RATIOS, "noise_ratio")
+    log_z = finite_number(log_z, "log_z")
+    num_sampled = positive_integer(num_sampled, "num_sampled")
+    num_classes = positive_integer(num_classes, "num_classes")
+    classifier = read_classifier(weights, biases, inputs, partition_strategy)
+    vectors = classifier.inputs
+    if num_classes > classifier.weights.rows:
+        raise ValueError(f"num_classes is {num_classes}, but weights have only {classifier.weights.rows} rows")
+    true = read_batch_labels(labels, num_true, vectors.shape[0], num_classes)
+    if sampled_values is None:
+        pair = (true.ids, true.row_splits)
+        values = log_uniform_candidate_sampler(pair, 1, num_sampled, True, num_classes, seed, rng=rng)
+    else:
+        values = _read_sampled_values(sampled_values, true, num_sampled, num_classes)
+    return SampledArguments(classifier, true, values, log_z)
+
+
+def shifts(
     values: SampledValues, labels: Labels, noise_ratio: str, log_z: float, subtract_log_q: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The subtrahends of the logits of labels and samples: log_z + log Q, or log_z + log(Q / T)."""
@@ -183,4 +229,5 @@ def _read_true_count(true_count: Any, labels: Labels) -> NDArray[Any]:
         raise ValueError(
             f"true_expected_count must be of the shape of labels, {labels.shape}{one_each}, but is {counts.shape}"
         )
-    return np.broadcast_to(counts, labels.shape).reshape(-1)
+    whole = np.broadcast_to(counts, labels.shape)
+    return whole.reshape(-1) if labels.mask is None else whole[labels.mask]

@@ -34,10 +34,10 @@ def log_uniform_candidate_sampler(
 
     Parameters
     ----------
-    true_classes : array of int [batch, num_true], list of sequences, or pair (ids, row_splits)
+    true_classes : array of int [batch, num_true], list of sequences, pair (ids, row_splits), or PaddedLabels
         Classes to compute expected counts for; samples can equal them. A list whose rows all have `num_true`
         classes is read as a matrix, as in the losses. Every other list of sequences is ragged, even with rows of
-        equal length, and so is the pair; ragged classes get flat counts.
+        equal length, and so is the pair; ragged classes get flat counts, padded ones [batch, T].
     num_true : int
         Columns of `true_classes`; ignored when they are ragged.
     num_sampled : int

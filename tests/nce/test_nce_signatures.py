@@ -38,6 +38,7 @@ SIGNATURES = {
     "negative_sampling_loss_and_gradients": (
         SAMPLED_LOSS.format(hits=False, name="negative_sampling_loss") + WITH_GRADIENTS
     ),
+    "pad_labels": "rows, width=None",
     "partition": "table, num_partitions, strategy",
     "probabilities": PROBABILITIES,
     "sampled_softmax_loss": SAMPLED_LOSS.format(hits=True, name="sampled_softmax_loss"),

@@ -15,7 +15,7 @@ from nce_train.training.settings import Settings
 TOUCHES = 8  # of a word of a few n-grams, by all threads together, between its merges
 TOUCHES_A_ROW = 0.75  # for each row of its bag, where that is more: longer bags cost more to merge
 OWN_TOUCHES = 3  # by each thread, where that is more; all together as many as with `hot_row_plan.TOUCHES` at most
-WAITING = 256  # steps of all words that may wait for a row until it takes less than the whole of them
+WAITING = 1024  # steps of all words that may wait for a row until it takes less than the whole of them
 
 
 def hot_word_tiers(counts: np.ndarray, settings: Settings, bags: Bags, threads: int) -> np.ndarray:

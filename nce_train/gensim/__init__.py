@@ -6,7 +6,13 @@ here imports the package gensim.
 """
 
 from nce_train.gensim.callbacks import CallbackAny2Vec
-from nce_train.gensim.fasttext import FastText, FastTextKeyedVectors, load_facebook_vectors
+from nce_train.gensim.fasttext import (
+    FastText,
+    FastTextKeyedVectors,
+    load_facebook_model,
+    load_facebook_vectors,
+    save_facebook_model,
+)
 from nce_train.gensim.keyed_vectors import KeyedVectors
 from nce_train.gensim.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phraser, Phrases
 from nce_train.gensim.sentences import LineSentence, PathLineSentences
@@ -28,5 +34,7 @@ __all__ = [
     "Phraser",
     "Phrases",
     "Word2Vec",
+    "load_facebook_model",
     "load_facebook_vectors",
+    "save_facebook_model",
 ]

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.arguments import PathLike
-from nce_train.embeddings.formats.table import Table, check_memory
+from nce_train.embeddings import Embeddings
+from nce_train.embeddings.formats.table import check_memory
+from nce_train.embeddings.subwords import own_rows
 from nce_train.errors import InputError
 from nce_train.gensim.keyed_vectors import KeyedVectors
 from nce_train.gensim.vocabulary import TrimRule
@@ -68,6 +70,13 @@ class FastTextKeyedVectors(KeyedVectors):
         if not words:
             return np.zeros(self.vector_size, np.float32)
         return np.asarray(np.mean([self.get_vector(word, norm=True) for word in words], axis=0))
+
+    @property
+    def vectors_vocab(self) -> NDArray[np.float32]:
+        """The words' own rows, of which and of the rows of n-grams their vectors are the means: a copy."""
+        if self.subwords is None:
+            return np.array(self.vectors)
+        return np.concatenate([*own_rows(self.index_to_key, self.vectors, self.subwords)])
 
     @property
     def vectors_ngrams(self) -> NDArray[np.float32]:
@@ -199,7 +208,29 @@ class FastText(Word2Vec):
 
 def load_facebook_vectors(path: PathLike, encoding: str = "utf-8") -> FastTextKeyedVectors:
     """Read the words, vectors and n-grams of a fastText `.bin` file."""
-    table = KeyedVectors.load(path)
-    vectors = FastTextKeyedVectors.__new__(FastTextKeyedVectors)
-    vectors._take(Table(table.index_to_key, table.vectors, table.counts, subwords=table.subwords))
-    return vectors
+    return FastTextKeyedVectors.load(path)
+
+
+def load_facebook_model(path: PathLike, encoding: str = "utf-8") -> FastText:
+    """Read a fastText `.bin` file as a model that can be trained further.
+
+    Its words, counts, vectors, n-grams and output vectors are taken over; the biases, which fastText does not have, and
+    the keywords are those of a new skip-gram model.
+    """
+    vectors = load_facebook_vectors(path, encoding)
+    model = FastText(
+        vector_size=vectors.vector_size, sg=1, min_n=vectors.min_n, max_n=vectors.max_n, bucket=max(1, vectors.bucket)
+    )
+    counts = np.ones(len(vectors), np.int64) if vectors.counts is None else vectors.counts
+    vectors.expandos["count"] = np.maximum(counts, 1)
+    output = vectors._output()
+    model.wv, model.train_count = vectors, 1
+    model.syn1neg = np.zeros_like(vectors.vectors) if output is None else np.array(output)
+    model.output_bias = model._log_shares(vectors.expandos["count"]).astype(np.float32)
+    return model
+
+
+def save_facebook_model(model: FastText, path: PathLike, encoding: str = "utf-8") -> None:
+    """Write a model's words, vectors and n-grams as a fastText `.bin` file."""
+    wv = model.wv
+    Embeddings(wv.index_to_key, wv.vectors, wv.counts, subwords=wv.subwords).save(path, "fasttext")

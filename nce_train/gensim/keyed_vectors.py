@@ -203,6 +203,9 @@ class KeyedVectors(VectorStore):
         if replace:
             self.unit_normalize_all()
 
+    def add_lifecycle_event(self, event_name: str, log_level: int = 20, **event: Any) -> None:
+        """Do nothing: no events are kept."""
+
     @property
     def vocab(self) -> Any:
         """Removed in gensim 4."""

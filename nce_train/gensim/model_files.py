@@ -109,6 +109,10 @@ def _write(
 
     check_output("fname", path)
     keys = store.index_to_key
+    if Path(path).is_file():
+        raise InputError(
+            f"{path}: a file is there, and a model is saved as a directory; remove it or name another path"
+        )
     if not len(store.vectors):
         raise InputError("there are no words to save; add some first")
     for row, key in enumerate(keys):

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nce_train.arguments import PathLike
-from nce_train.errors import InputError, NceTrainWarning
+from nce_train.errors import DivergedError, InputError, NceTrainWarning
 from nce_train.gensim import keywords
 from nce_train.gensim.model_vocabulary import ModelVocabulary
 
 if TYPE_CHECKING:
     from nce_train.gensim.learning import Parameters, Stream
+    from nce_train.training.settings import Settings
     from nce_train.training.trainer import Totals, Trainer
 
+_MOST_RESTARTS = 3
 _NOT_BUILT = "you must first build vocabulary before training the model; call build_vocab"
 
 
@@ -123,7 +125,7 @@ class TrainableModel(ModelVocabulary):
                 if done < epochs:
                     _call(callbacks, "on_epoch_begin", self)
 
-            learnt, totals = learning.learn(
+            learnt, totals, settings = _learn_at_a_safe_rate(
                 stream,
                 ordered,
                 settings,
@@ -210,6 +212,27 @@ class TrainableModel(ModelVocabulary):
 
     def _ngrams(self) -> tuple[int, int, int] | None:
         return None
+
+
+def _learn_at_a_safe_rate(
+    stream: "Stream", parameters: "Parameters", settings: "Settings", **arguments: Any
+) -> "tuple[Parameters, Totals, Settings]":
+    """Train; where the loss explodes, begin again at a quarter of the rate, as gensim's own steps do not explode."""
+    from nce_train.gensim.learning import learn
+
+    for _ in range(_MOST_RESTARTS):
+        try:
+            return *learn(stream, parameters, settings, **arguments), settings
+        except DivergedError:
+            lower = settings.model_copy(update={"lr": float(settings.lr) / 4})
+            warnings.warn(
+                f"the loss exploded at a learning rate of {settings.lr:g}, so that training begins again at "
+                f"{lower.lr:g}; give a lower alpha.",
+                NceTrainWarning,
+                stacklevel=5,
+            )
+            settings = lower
+    return *learn(stream, parameters, settings, **arguments), settings
 
 
 def _call(callbacks: Iterable[Any], name: str, model: TrainableModel) -> None:

@@ -3,7 +3,6 @@
 Sentences or counts go in; `wv` has a row for each word that is kept, `syn1neg` and `output_bias` one more.
 """
 
-import os
 import types
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any

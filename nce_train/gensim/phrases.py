@@ -102,6 +102,9 @@ class _Joining:
             found |= {word: score for word, score in self.analyze_sentence(sentence) if score is not None}
         return found
 
+    def add_lifecycle_event(self, event_name: str, log_level: int = 20, **event: Any) -> None:
+        """Do nothing: no events are kept."""
+
     def _settings(self) -> dict[str, Any]:
         return {
             "threshold": self.threshold,
@@ -224,10 +227,10 @@ class Phrases(_Joining):
     def score_candidate(self, word_a: str, word_b: str, in_between: Sequence[str]) -> tuple[str | None, float | None]:
         """See `_Joining.score_candidate`."""
         phrase = self.delimiter.join([word_a, *in_between, word_b])
-        numbers = [self.vocab.get(word, 0) for word in (word_a, word_b, phrase)]
-        if min(numbers) <= 0:
+        count_a, count_b, count = (self.vocab.get(word, 0) for word in (word_a, word_b, phrase))
+        if min(count_a, count_b, count) <= 0:
             return None, None
-        score = self.scoring(*numbers, len(self.vocab), self.min_count, self.corpus_word_count)
+        score = self.scoring(count_a, count_b, count, len(self.vocab), self.min_count, self.corpus_word_count)
         return (phrase, score) if score > self.threshold else (None, None)
 
     def export_phrases(self) -> dict[str, float]:
@@ -285,10 +288,11 @@ class FrozenPhrases(_Joining):
     def __init__(self, phrases_model: "Phrases | FrozenPhrases") -> None:
         self.threshold, self.min_count = phrases_model.threshold, phrases_model.min_count
         self.delimiter, self.connector_words = phrases_model.delimiter, phrases_model.connector_words
-        if isinstance(phrases_model, FrozenPhrases):
-            self.phrasegrams = dict(phrases_model.phrasegrams)
-        else:
-            self.phrasegrams = phrases_model.export_phrases()
+        self.phrasegrams: dict[str, float] = (
+            dict(phrases_model.phrasegrams)
+            if isinstance(phrases_model, FrozenPhrases)
+            else phrases_model.export_phrases()
+        )
 
     def __repr__(self) -> str:
         settings = f"min_count={self.min_count}, threshold={self.threshold}"

@@ -63,12 +63,12 @@ class VectorStore(Embeddings):
         return int(self.vectors.shape[1])
 
     @property
-    def counts(self) -> NDArray[np.int64] | None:  # type: ignore[override]
+    def counts(self) -> NDArray[np.int64] | None:
         """The attribute `count` of all keys, where it is known."""
         return self.expandos.get("count")
 
     @property
-    def settings(self) -> Mapping[str, Any]:  # type: ignore[override]
+    def settings(self) -> Mapping[str, Any]:
         """The settings of the run that trained these vectors, by name; empty when they are unknown."""
         return self._settings()
 

@@ -203,6 +203,9 @@ class Word2Vec(TrainableModel):
         report["total"] = sum(value for name, value in report.items() if name != "total")
         return report
 
+    def add_lifecycle_event(self, event_name: str, log_level: int = 20, **event: Any) -> None:
+        """Do nothing: no events are kept."""
+
     # --- files ----------------------------------------------------------------------------------------------------
 
     def save(self, fname: PathLike, *_: Any, **__: Any) -> None:

@@ -99,6 +99,12 @@ class KeyedVectors(VectorStore):
         mean = unit_length(vectors.mean(axis=0, keepdims=True))[0]
         return sorted(zip((vectors @ mean).tolist(), known, strict=True), reverse=True)
 
+    def similar_by_word(  # type: ignore[override]
+        self, word: Any, topn: int | None = 10, restrict_vocab: int | None = None
+    ) -> list[tuple[str, float]] | NDArray[np.float32]:
+        """Find the words nearest to a word; see `most_similar`."""
+        return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
+
     def words_closer_than(self, word1: Any, word2: Any) -> list[Any]:
         """Find all words that are closer to `word1` than `word2` is; see `closer_than`."""
         return self.closer_than(word1, word2)
@@ -225,3 +231,12 @@ class KeyedVectors(VectorStore):
     def vectors_norm(self) -> Any:
         """Removed in gensim 4."""
         raise AttributeError("The vectors_norm attribute was removed in gensim 4; use get_normed_vectors()")
+
+    @property
+    def vectors_lockf(self) -> Any:
+        """Refused: no row can be kept from training."""
+        raise AttributeError("vectors_lockf is not supported, as no row can be kept from training; leave it out")
+
+    @vectors_lockf.setter
+    def vectors_lockf(self, _: Any) -> None:
+        raise AttributeError("vectors_lockf is not supported, as no row can be kept from training; leave it out")

@@ -84,7 +84,7 @@ def run_settings(
         "lr": learning_rate(kind, alpha, window, bool(model.shrink_windows)),
         "lr_schedule": "constant" if is_constant else "linear",
         "threads": max(1, min(int(model.workers), usable_cpus(), MOST_THREADS, tokens // WORDS_OF_A_THREAD)),
-        "seed": int(model.seed) % 2**63,
+        "seed": model.seed % 2**63,
         "ngrams": "off",
     }
     if ngrams is not None:

@@ -4,6 +4,7 @@ Sentences or a text file go in; `wv`, the `KeyedVectors`, come out. It extends `
 trains, and that `ModelVocabulary`, which has the words. `keywords` maps the numbers, `model_files` saves and loads.
 """
 
+import secrets
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Self
@@ -42,7 +43,8 @@ class Word2Vec(TrainableModel):
     negative : int
         8 centres share max(32, 6.4 · negative) noise samples.
     seed, workers : int
-        With one worker the same seed gives the same vectors. More workers than CPUs are not started.
+        With one worker the same seed gives the same vectors; None is a new one each time. More workers than CPUs are
+        not started, nor more than one for a small corpus.
     shrink_windows : bool
         Draw the window from 1 to `window`.
     compute_loss : bool
@@ -87,7 +89,7 @@ class Word2Vec(TrainableModel):
         min_count: int = 5,
         max_vocab_size: int | None = None,
         sample: float = 1e-3,
-        seed: int = 1,
+        seed: int | None = 1,
         workers: int = 3,
         min_alpha: float = 0.0001,
         sg: int = 0,
@@ -112,8 +114,10 @@ class Word2Vec(TrainableModel):
         self.window, self.shrink_windows = window, bool(shrink_windows)
         self.min_count = self.effective_min_count = min_count
         self.max_vocab_size, self.max_final_vocab = max_vocab_size, max_final_vocab
-        self.sample, self.seed, self.workers = sample, seed, workers
+        self.sample, self.workers = sample, workers
+        self.seed = secrets.randbelow(2**31) if seed is None else int(seed)
         self.sg, self.hs, self.cbow_mean, self.negative = int(sg), 0, 1, int(negative)
+        self.null_word, self.hashfxn = 0, hashfxn
         self.ns_exponent, self.epochs = ns_exponent, epochs
         self.sorted_vocab, self.batch_words = sorted_vocab, batch_words
         self.compute_loss, self.comment = bool(compute_loss), comment

@@ -118,7 +118,7 @@ def _answers(
 ) -> Iterator[list[int]]:
     """Yield for each question its nearest rows other than a, b and c, the nearest first."""
     units = unit_length(np.asarray(vectors.vectors, np.float32))
-    searched = units if product else units[: restrict_vocab or None]  # as in gensim, whose product searches all words
+    searched = units[: restrict_vocab or None]
     for start in range(0, len(questions), _QUESTIONS_AT_ONCE):
         part = questions[start : start + _QUESTIONS_AT_ONCE]
         a, b, c = (units[part[:, place]] for place in range(3))

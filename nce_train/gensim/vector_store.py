@@ -38,7 +38,7 @@ class VectorStore(Embeddings):
         self.norms: NDArray[np.float32] | None = None
         self.expandos: dict[str, NDArray] = {}
         self.subwords = subwords
-        self.next_index = len(keys)  # the first row that add_vectors may fill
+        self.next_index = len(keys)  # the row that add_vector fills, if its key is None
         self._settings = dict
         self._output = no_output
 
@@ -118,14 +118,18 @@ class VectorStore(Embeddings):
         self.add_vectors(keys if isinstance(keys, (list, tuple, np.ndarray)) else [keys], weights, replace=True)
 
     def add_vector(self, key: Any, vector: ArrayLike) -> int:
-        """Add or replace one vector; return its row."""
+        """Add or replace one vector, a new one in the first row whose key is None; return its row."""
+        row = self.next_index
+        if key not in self.key_to_index and row < len(self.index_to_key) and self.index_to_key[row] is None:
+            self.index_to_key[row], self.key_to_index[key] = key, row
+            self.next_index += 1
         self.add_vectors([key], np.asarray(vector).reshape(1, -1), replace=True)
         return self.key_to_index[key]
 
     def add_vectors(
         self, keys: Any, weights: ArrayLike, extras: Mapping[str, Any] | None = None, replace: bool = False
     ) -> None:
-        """Add keys with their vectors, first in rows whose key is None.
+        """Add keys with their vectors, in rows behind those that there are.
 
         Parameters
         ----------
@@ -152,11 +156,10 @@ class VectorStore(Embeddings):
                 f"({len(keys)}, {self.vector_size})"
             )
         new = [key for key in dict.fromkeys(keys) if key not in self.key_to_index]
-        self._make_room(len(new))
         for key in new:
-            self.index_to_key[self.next_index] = key
-            self.key_to_index[key] = self.next_index
-            self.next_index += 1
+            self.key_to_index[key] = len(self.index_to_key)
+            self.index_to_key.append(key)
+        self._make_room()
         is_new = set(new)
         chosen = [number for number, key in enumerate(keys) if replace or key in is_new]
         rows = [self.key_to_index[keys[number]] for number in chosen]
@@ -167,15 +170,12 @@ class VectorStore(Embeddings):
             self.expandos[name][rows] = values[chosen]
         self.norms = None
 
-    def _make_room(self, keys: int) -> None:
-        rows = self.next_index + keys
-        more = rows - len(self.index_to_key)
+    def _make_room(self) -> None:
+        """Have vectors that can be changed, and attributes, for all keys."""
+        more = len(self.index_to_key) - len(self.vectors)
         if more > 0:
-            self.index_to_key.extend([None] * more)
-        if rows > len(self.vectors):
-            added = np.zeros((rows - len(self.vectors), self.vector_size), self.vectors.dtype)
-            self.vectors = np.concatenate([self.vectors, added])
-        elif keys and not self.vectors.flags.writeable:
+            self.vectors = np.concatenate([self.vectors, np.zeros((more, self.vector_size), self.vectors.dtype)])
+        elif not self.vectors.flags.writeable:
             self.vectors = np.array(self.vectors)
         self.allocate_vecattrs()
 

@@ -118,11 +118,14 @@ def test_vectors_are_added_and_replaced_as_in_gensim(gensim, additions, room):
     for keys, replace, seed in additions:
         new = np.random.default_rng(seed).standard_normal((len(keys), DIM)).astype(np.float32)
         for each in (ours, theirs):
-            each.add_vectors(keys, new, replace=replace)
-    added = len(theirs.key_to_index)
+            if len(keys) == 1 and replace and keys[0] not in each.key_to_index:
+                each.add_vector(keys[0], new[0])
+            else:
+                each.add_vectors(keys, new, replace=replace)
     assert ours.key_to_index == theirs.key_to_index
-    assert ours.index_to_key[:added] == theirs.index_to_key[:added]
-    np.testing.assert_array_equal(ours.vectors[:added], theirs.vectors[:added])
+    assert ours.index_to_key == [key or None for key in theirs.index_to_key]
+    rows = list(theirs.key_to_index.values())
+    np.testing.assert_array_equal(ours.vectors[rows], theirs.vectors[rows])
 
 
 def test_neighbours_follow_what_was_added():
@@ -145,8 +148,8 @@ def test_sorted_by_frequency():
 
 
 @pytest.mark.parametrize("binary", [True, False])
-def test_word2vec_files_are_those_of_gensim(tmp_path, both, gensim, binary):
-    ours, theirs = both
+def test_word2vec_files_are_those_of_gensim(tmp_path, gensim, binary):
+    ours = filled(KeyedVectors)
     plain = ours.vectors_for_all([word for word in WORDS if " " not in word], copy_vecattrs=True)
     plain.save_word2vec_format(tmp_path / "v", tmp_path / "counts", binary=binary)
     read = gensim.models.KeyedVectors.load_word2vec_format(tmp_path / "v", tmp_path / "counts", binary=binary)
@@ -190,12 +193,10 @@ def test_what_is_refused_says_so(tmp_path):
         ours.add_vectors(["x"], VECTORS[:2])
     with pytest.raises(InputError, match="append is True"):
         ours.save_word2vec_format(tmp_path / "v", append=True)
-    ours[7] = VECTORS[0]
-    ours["tab\t"] = VECTORS[0]
     for key in (7, "tab\t"):
         ours = filled(KeyedVectors)
         ours[[key]] = VECTORS[:1]
-        with pytest.raises(InputError, match="cannot be saved|is of type int"):
+        with pytest.raises(InputError, match="cannot be saved"):
             ours.save(tmp_path / "v.kv")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="a file is there"):

@@ -99,7 +99,7 @@ class KeyedVectors(VectorStore):
         mean = unit_length(vectors.mean(axis=0, keepdims=True))[0]
         return sorted(zip((vectors @ mean).tolist(), known, strict=True), reverse=True)
 
-    def similar_by_word(  # type: ignore[override]
+    def similar_by_word(
         self, word: Any, topn: int | None = 10, restrict_vocab: int | None = None
     ) -> list[tuple[str, float]] | NDArray[np.float32]:
         """Find the words nearest to a word; see `most_similar`."""

@@ -219,7 +219,7 @@ class Phrases(_Joining):
                     counts[self.delimiter.join([first, *between, word])] += 1
                 first, between = word, []
             if len(counts) > self.max_vocab_size:
-                for word in [word for word, count in counts.items() if count <= self.min_reduce]:
+                for word in [word for word, count in counts.items() if count < self.min_reduce]:
                     del counts[word]
                 self.min_reduce += 1
         self.vocab = dict(counts)

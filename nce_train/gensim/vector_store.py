@@ -63,7 +63,7 @@ class VectorStore(Embeddings):
         return int(self.vectors.shape[1])
 
     @property
-    def counts(self) -> NDArray[np.int64] | None:
+    def counts(self) -> NDArray[np.int64] | None:  # type: ignore[override]
         """The attribute `count` of all keys, where it is known."""
         return self.expandos.get("count")
 
@@ -73,7 +73,7 @@ class VectorStore(Embeddings):
         return self._settings()
 
     @property
-    def _norms(self) -> NDArray[np.float32]:  # type: ignore[override]
+    def _norms(self) -> NDArray[np.float32]:
         """The length of each row; 1 for a row of zeros."""
         if self.norms is None or len(self.norms) != len(self.vectors):
             self.norms = vector_norms(np.asarray(self.vectors, np.float32))

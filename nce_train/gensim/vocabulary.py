@@ -42,8 +42,8 @@ def count_sentences(
 ) -> Counted:
     """Count the words of sentences.
 
-    Where more than `max_vocab_size` distinct words are held, the rarest are forgotten, as in gensim: first those that
-    occurred once so far, the next time those that occurred at most twice, and so on.
+    Where more than `max_vocab_size` distinct words are held, the rarest are forgotten, as in gensim: the second time
+    those that occurred once so far, the third time those that occurred at most twice, and so on.
 
     Raises
     ------
@@ -52,15 +52,15 @@ def count_sentences(
     """
     counts: Counter[Hashable] = Counter()
     total = number = 0
-    forgotten_up_to = 1
+    least = 1  # occurrences, of words that stay
     for number, sentence in enumerate(sentences, start=1):
         words = _words_of(sentence, number)
         counts.update(words)
         total += len(words)
         if max_vocab_size and len(counts) > max_vocab_size:
-            for word in [word for word, count in counts.items() if not _stays(word, count, forgotten_up_to, trim_rule)]:
+            for word in [word for word, count in counts.items() if not _stays(word, count, least, trim_rule)]:
                 del counts[word]
-            forgotten_up_to += 1
+            least += 1
     return Counted(dict(counts), total, number)
 
 
@@ -88,7 +88,7 @@ def keep(
     if max_final_vocab is not None and len(counts) > max_final_vocab:
         ordered = sorted(counts.values(), reverse=True)
         min_count = max(min_count, ordered[max_final_vocab] + 1)
-    kept = {word: count for word, count in counts.items() if _stays(word, count, min_count - 1, trim_rule, min_count)}
+    kept = {word: count for word, count in counts.items() if _stays(word, count, min_count, trim_rule)}
     return Kept(kept, min_count)
 
 
@@ -119,9 +119,9 @@ def _words_of(sentence: Any, number: int) -> list[Hashable]:
     return sentence if isinstance(sentence, list) else list(sentence)
 
 
-def _stays(word: Hashable, count: int, most_dropped: int, rule: TrimRule | None, min_count: int | None = None) -> bool:
-    answer = RULE_DEFAULT if rule is None else rule(word, count, most_dropped if min_count is None else min_count)
-    return answer == RULE_KEEP or (answer != RULE_DISCARD and count > most_dropped)
+def _stays(word: Hashable, count: int, min_count: int, rule: TrimRule | None) -> bool:
+    answer = RULE_DEFAULT if rule is None else rule(word, count, min_count)
+    return answer == RULE_KEEP or (answer != RULE_DISCARD and count >= min_count)
 
 
 def _lines(path: Any) -> int:

@@ -79,7 +79,8 @@ def test_vocabularies_are_those_of_gensim(gensim, corpus, more, min_count, final
     for kind in (Word2Vec, gensim.models.Word2Vec):
         model = kind(vector_size=4, min_count=min_count, max_final_vocab=final, sorted_vocab=int(ordered))
         size = model.scan_vocab(corpus)
-        report = model.prepare_vocab()
+        report = model.prepare_vocab(dry_run=True, keep_raw_vocab=True)
+        model.build_vocab(corpus)
         model.max_final_vocab = None
         if len(model.wv):
             model.build_vocab(more, update=True)
@@ -87,6 +88,17 @@ def test_vocabularies_are_those_of_gensim(gensim, corpus, more, min_count, final
         made.append((size, report["drop_unique"], report["retain_total"], report["num_retained_words"], counts))
         made[-1] += (model.wv.vectors.shape,)
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("most", [2, 3, 5])
+def test_words_that_are_forgotten_while_counting(gensim, most):
+    corpus = [["a", "b"], ["a", "b"], ["b", "c"], ["d", "a", "e"], ["a", "d", "f", "d", "g"], ["h", "a"]] * 2
+    counted = []
+    for kind in (Word2Vec, gensim.models.Word2Vec):
+        model = kind(vector_size=4, min_count=1, max_vocab_size=most)
+        model.scan_vocab(corpus)
+        counted.append(dict(model.raw_vocab))
+    assert counted[0] == counted[1]
 
 
 def rule(word, count, min_count):

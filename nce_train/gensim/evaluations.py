@@ -7,17 +7,15 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nce_train.arguments import PathLike
+from nce_train.embeddings import Embeddings
 from nce_train.embeddings.postprocess import unit_length
 from nce_train.gensim.sentences import open_text
-
-if TYPE_CHECKING:
-    from nce_train.gensim.keyed_vectors import KeyedVectors
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ class Correlation(NamedTuple):
 
 
 def word_pairs(
-    vectors: "KeyedVectors",
+    vectors: Embeddings,
     path: PathLike,
     delimiter: str,
     encoding: str,
@@ -72,7 +70,7 @@ def word_pairs(
 
 
 def word_analogies(
-    vectors: "KeyedVectors",
+    vectors: Embeddings,
     path: PathLike,
     restrict_vocab: int | None,
     case_insensitive: bool,
@@ -114,7 +112,7 @@ def word_analogies(
 
 
 def _answers(
-    vectors: "KeyedVectors", questions: NDArray[np.intp], restrict_vocab: int | None, product: bool
+    vectors: Embeddings, questions: NDArray[np.intp], restrict_vocab: int | None, product: bool
 ) -> Iterator[list[int]]:
     """Yield for each question its nearest rows other than a, b and c, the nearest first."""
     units = unit_length(np.asarray(vectors.vectors, np.float32))
@@ -134,7 +132,7 @@ def _answers(
             yield best[np.argsort(-row[best], kind="stable")].tolist()
 
 
-def _rows_by_spelling(vectors: "KeyedVectors", restrict_vocab: int | None, any_case: bool) -> dict[str, int]:
+def _rows_by_spelling(vectors: Embeddings, restrict_vocab: int | None, any_case: bool) -> dict[str, int]:
     """The rows of the first words; of spellings that differ in case only, the first one counts."""
     rows: dict[str, int] = {}
     for row, key in enumerate(vectors.index_to_key[: restrict_vocab or None]):

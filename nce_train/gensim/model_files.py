@@ -7,7 +7,7 @@ interface has, such as its keywords, is in `manifest.json` under "gensim". Rows 
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import yaml
@@ -18,11 +18,6 @@ from nce_train.embeddings.formats.subword_files import settings_of
 from nce_train.embeddings.formats.table import Table
 from nce_train.errors import InputError
 from nce_train.model_files import BIAS, FORMAT, INPUT, MANIFEST, NGRAM_BUCKETS, NGRAMS, OUTPUT
-
-if TYPE_CHECKING:
-    from nce_train.gensim.keyed_vectors import KeyedVectors
-    from nce_train.gensim.vector_store import VectorStore
-    from nce_train.gensim.word2vec import Word2Vec
 
 # Attributes of a model that are stored as they are.
 _KEPT = (
@@ -70,13 +65,13 @@ _FROM_SETTINGS: dict[str, tuple[str, Any]] = {
 }
 
 
-def save_vectors(store: "VectorStore", path: PathLike) -> None:
-    """Write keys and vectors, with their sub-words and counts."""
+def save_vectors(store: Any, path: PathLike) -> None:
+    """Write a `KeyedVectors`, with their sub-words and counts."""
     _write(path, store, {}, {**store.settings}, {"gensim": {"class": "KeyedVectors"}})
 
 
-def save_model_of(model: "Word2Vec", path: PathLike) -> None:
-    """Write a model."""
+def save_model_of(model: Any, path: PathLike) -> None:
+    """Write a `Word2Vec` or `FastText`."""
     if model.syn1neg is None or model.output_bias is None:
         raise InputError("the model has no words yet, so there is nothing to save; call build_vocab first")
     from nce_train.gensim.keywords import run_settings
@@ -100,9 +95,7 @@ def save_model_of(model: "Word2Vec", path: PathLike) -> None:
     _write(path, model.wv, {OUTPUT: model.syn1neg, BIAS: model.output_bias}, config, facts)
 
 
-def _write(
-    path: PathLike, store: "VectorStore", tables: dict[str, Any], config: dict[str, Any], facts: dict[str, Any]
-) -> None:
+def _write(path: PathLike, store: Any, tables: dict[str, Any], config: dict[str, Any], facts: dict[str, Any]) -> None:
     from nce_train.runs.manifest import package_versions
     from nce_train.runs.model_directory import claim, save_model
     from nce_train.text.vocabulary import Vocabulary
@@ -141,8 +134,8 @@ def load_vectors(path: PathLike, mmap: bool) -> Table:
     return table
 
 
-def load_model_into(model: "Word2Vec", path: PathLike, mmap: bool) -> None:
-    """Fill a model that has no attributes yet with what a model directory has."""
+def load_model_into(model: Any, path: PathLike, mmap: bool) -> None:
+    """Fill a `Word2Vec` or `FastText` that has no attributes yet with what a model directory has."""
     from nce_train.evaluation.classifier import Model
 
     check_path("fname", path)
@@ -160,7 +153,7 @@ def load_model_into(model: "Word2Vec", path: PathLike, mmap: bool) -> None:
         if name in (*_KEPT, *model._kept_too):
             setattr(model, name, value)
     model.layer1_size = model.vector_size = table.vectors.shape[1]
-    wv: KeyedVectors = model._new_vectors()
+    wv = model._new_vectors()
     wv._take(table)
     wv.expandos["count"] = np.array(classifier.counts)
     model.wv = wv

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from nce_train.embeddings.formats.table import Table
 from nce_train.errors import InputError
 from nce_train.files import atomic_write, report_write_failure
 from nce_train.gensim.sentences import open_text
-
-if TYPE_CHECKING:
-    from nce_train.gensim.vector_store import VectorStore
 
 
 def read_word2vec(
@@ -44,7 +41,7 @@ def read_word2vec(
 
 
 def write_word2vec(
-    store: "VectorStore",
+    store: Any,
     fname: PathLike,
     fvocab: PathLike | None,
     binary: bool,
@@ -53,7 +50,7 @@ def write_word2vec(
     append: bool,
     sort_attr: str,
 ) -> None:
-    """Write a store; the parameters are those of `KeyedVectors.save_word2vec_format`."""
+    """Write a `KeyedVectors`; the parameters are those of `KeyedVectors.save_word2vec_format`."""
     check_output("fname", fname)
     if append:
         raise InputError(f"append is True, but {os.fspath(fname)} is written whole or not at all; write another file")

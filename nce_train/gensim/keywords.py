@@ -17,8 +17,8 @@ NOISE_OF_A_NEGATIVE, LEAST_NOISE = 6.4, 32
 # Our learning rate for each of gensim's `alpha`: with skip-gram, and with CBOW, where gensim does not divide the change
 # of a context word by the number of them.
 LR_OF_ALPHA = {"skipgram": 2.0, "cbow": 4.0}
-# With skip-gram a centre's row takes a step for each context at once: lr times their number is at most this. Text learnt
-# at up to 4 with windows from 20 to 300; sessions of items have been seen to diverge at a lower rate.
+# With skip-gram a centre's row takes a step for each context at once: lr times their number is at most this. Text
+# learnt at up to 4 with windows from 20 to 300; sessions of items have been seen to diverge at a lower rate.
 MOST_STEPS = 2.4
 MOST_LR = 0.2  # at 0.4 CBOW with a window of 2 diverged
 WORDS_OF_A_THREAD = 50_000  # in the corpus, at least: smaller ones are trained by one thread, and so the same again

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "report": {"evaluation", "embeddings", "training.readings"},
     "cluster": {"runs", "training", "kernel", "text", "evaluation"},
     "api": EVERYTHING,
+    "gensim": {"embeddings", "runs", "training", "kernel", "text", "evaluation"},
     "cli": EVERYTHING,
     "configs": set(),
 }

@@ -87,6 +87,7 @@ def bits(numbers):
     return numbers.view(np.uint32).tolist()
 
 
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.lists(COMMON | WITH_EXPONENT, min_size=1, max_size=40))
 def test_plain_numbers_are_those_of_python(fields):
     numbers = _parse_plain(" ".join(fields).encode(), len(fields))
@@ -94,6 +95,7 @@ def test_plain_numbers_are_those_of_python(fields):
     assert bits(numbers) == bits(expected(fields))
 
 
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.lists(COMMON | WITH_EXPONENT | ANYTHING, min_size=1, max_size=12))
 def test_other_text_is_never_read_as_plain_numbers(fields):
     numbers = _parse_plain(" ".join(fields).encode(), len(fields))

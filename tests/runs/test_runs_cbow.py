@@ -45,6 +45,7 @@ def contents(model):
     return {name: (model / name).read_bytes() for name in names}
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("how", [{"threads": 1}, ROUNDS], ids=["thread", "rounds"])
 def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path, text, heldout, kind, how):

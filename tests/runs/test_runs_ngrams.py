@@ -51,6 +51,7 @@ def ngram_sums(model, words):
     return np.array([table[found[a:b]].sum(0) for a, b in itertools.pairwise(starts)]), np.diff(starts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"threads": 1}, {"deterministic": True, "threads": 2}])
 def test_an_interrupted_run_ends_in_the_same_bytes(tmp_path, text, how):
     options = {**NGRAMS, **how, "heldout": str(text), "patience": 4, "eval_every": "1epoch", "epochs": 12}

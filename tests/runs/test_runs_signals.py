@@ -56,6 +56,7 @@ def ended(process):
     return process.returncode, err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_says_how_to_go_on_and_does(tmp_path):
     # each signal twice within some ms, as wrappers and process groups have it
     process = start(tmp_path, SAMPLE, "-o", "m.nce", "--epochs", 100_000, "--log-every", "100ms", "--dim", 32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_case import stream_of
 from observing import Readings
@@ -44,6 +44,7 @@ def new_trainer(**changes):
     return RoundTrainer(STREAM, TOKENS, COUNTS, settings.with_rounds(CLASSES, TOKENS))
 
 
+@settings(deadline=None)  # a busy machine may be slow
 @given(number=st.integers(0, 10**6), round_tokens=st.integers(1, 10**12))
 def test_rounds_grow_from_a_share_to_all_of_round_tokens(number, round_tokens):
     tokens = tokens_of_round(number, round_tokens)
@@ -109,6 +110,7 @@ def test_the_first_epoch_learns_as_much_as_with_shared_parameters(monkeypatch):
     assert growing < shared + 0.25 * (long - shared)
 
 
+@settings(deadline=None)  # a busy machine may be slow
 @given(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=30),
     tokens=st.integers(1, 200),

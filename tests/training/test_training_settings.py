@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nce_train.errors import InputError, NceTrainWarning
@@ -182,6 +182,7 @@ def test_initialisers(text, parsed):
     assert Settings(input_init=text, output_init="normal(1)").input_init == text
 
 
+@settings(deadline=None)  # a busy machine may be slow
 @given(st.text(max_size=30))
 def test_other_initialisers_are_refused(text):
     try:

@@ -86,6 +86,12 @@ class NoiseSampler:
         self.num_classes = positive_integer(num_classes, "num_classes")
         self.num_sampled = positive_integer(num_sampled, "num_sampled")
         self.unique, self.inclusion = unique, inclusion
+        if not isinstance(seed, int | np.integer):
+            raise ValueError(f"seed must be an integer, as the step is the second seed, not {seed!r}")
+        if unique and self.num_sampled > self.num_classes:
+            raise ValueError(
+                f"num_sampled must be at most num_classes {self.num_classes} with unique, not {num_sampled}"
+            )
         self.seed = SamplerStream(seed).seed
         prepared = prepared_sampler(sampler, self.num_classes, counts, distortion, SamplerStream(seed))
         if isinstance(prepared, LearnedUnigramCandidateSampler):

@@ -83,7 +83,8 @@ def full_precision(inputs: jax.Array) -> contextlib.AbstractContextManager[Any]:
 
 def take(table: jax.Array, ids: jax.Array, sparse: bool) -> jax.Array:
     """Rows of a matrix, or numbers of a vector, at `ids` [n]; NaN where a traced id is out of range."""
-    return jnp.take(table, ids, axis=0)
+    # JAX counts negative ids from the end; one beyond the end is filled with NaN.
+    return jnp.take(table, jnp.where(ids < 0, table.shape[0], ids), axis=0)
 
 
 def split(values: jax.Array, first: int) -> tuple[jax.Array, jax.Array]:
@@ -113,6 +114,8 @@ def log_softmax(logits: jax.Array) -> jax.Array:
 
 
 def sums_by_column(ids: jax.Array, values: jax.Array, columns: int) -> jax.Array:
-    """[batch, columns], zeros to which row i has added `values`[i, t] at column `ids`[i, t]."""
+    """[batch, columns], zeros to which row i has added `values`[i, t] at column `ids`[i, t]; out of range, NaN."""
     rows = jnp.arange(ids.shape[0])[:, None]
-    return jnp.zeros((ids.shape[0], columns), values.dtype).at[rows, ids].add(values)
+    in_range = (ids >= 0) & (ids < columns)
+    places, added = jnp.where(in_range, ids, 0), jnp.where(in_range, values, jnp.nan)
+    return jnp.zeros((ids.shape[0], columns), values.dtype).at[rows, places].add(added)

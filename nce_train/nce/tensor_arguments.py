@@ -67,6 +67,11 @@ def read_sampled_problem(
             "sampled_values must be given in a compiled function, where noise drawn now would be the same in every"
             " call: draw it outside, or inside by nce_train.jax.NoiseSampler"
         )
+    if xp.is_array(log_z):
+        raise ValueError(
+            "log_z must be a number, not a tensor, since it is not learned: a normaliser that is learned is a number"
+            " added to all biases"
+        )
     _check_traced_labels(xp, labels)
     stand_ins = _stand_ins(xp, weights=weights, biases=biases, inputs=inputs)
     _, true, values, log_z = read_sampled_arguments(

@@ -1,5 +1,6 @@
 """Noise in JAX's compiled functions: the ids of NumPy's samplers, new in each step, the same in each run."""
 
+import re
 import warnings
 
 import numpy as np
@@ -89,3 +90,33 @@ def test_ids_that_are_not_sorted_by_frequency_are_reported():
         for step in range(4):
             noise(np.full((500, 1), 150), step).sampled_candidates.block_until_ready()
     assert [str(each.message)[:24] for each in caught] == ["the log-uniform sampler "]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": (1, 7)}, "seed must be an integer, as the step is the second seed, not"),
+        ({"seed": None}, "seed must be an integer, as the step is the second seed, not None"),
+        ({"num_sampled": 51}, "num_sampled must be at most num_classes 50 with unique, not 51"),
+    ],
+)
+def test_what_would_fail_or_be_ignored_later_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        NoiseSampler(**{"num_classes": 50, "num_sampled": 5, **arguments})
+
+
+@pytest.mark.parametrize(
+    "loss", ["nce_loss", "sampled_softmax_loss", "negative_sampling_loss", "sigmoid_loss", "softmax_loss"]
+)
+@pytest.mark.parametrize("label", [-1, -50, 50])
+def test_a_compiled_loss_of_a_label_out_of_range_is_nan(loss, label):
+    generator = np.random.default_rng(0)
+    weights, biases, inputs = generator.normal(size=(50, 8)), np.zeros(50), generator.normal(size=(3, 8))
+    weights, biases, inputs = (jax.numpy.asarray(array, np.float32) for array in (weights, biases, inputs))
+    given = {}
+    if loss not in ("sigmoid_loss", "softmax_loss"):
+        values = nce.uniform_candidate_sampler([[1], [2], [3]], 1, 5, True, 50, seed=1)
+        given = {"num_sampled": 5, "num_classes": 50, "sampled_values": values}
+    compiled = jax.jit(lambda labels: getattr(nce, loss)(weights, biases, labels, inputs, **given))
+    losses = compiled(jax.numpy.array([[3], [label], [4]]))
+    assert np.isnan(losses).tolist() == [False, True, False]

@@ -338,3 +338,9 @@ def test_jax_needs_no_64_bit_types(jax):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_tensor_for_log_z_is_refused(framework):
+    weights, biases, inputs = (framework.array(np.ones(shape, np.float32)) for shape in ((9, 2), 9, (1, 2)))
+    with pytest.raises(ValueError, match=r"^log_z must be a number, not a tensor, since it is not learned"):
+        nce.nce_loss(weights, biases, [[3]], inputs, 4, 9, seed=1, log_z=framework.array(np.float32(0)))

@@ -331,6 +331,8 @@ def test_other_checkpoint_intervals_are_refused(text):
         ({"sampler": "uniform"}, []),
         ({"distortion": 0.5}, []),
         ({"reduction": "mean"}, ["With reduction mean lr 0.05 is small"]),
+        ({"model": "cbow", "lr": 0.03}, ["With model cbow lr 0.03 is small: lr auto is 0.1"]),
+        ({"model": "cbow", "lr": 0.06}, []),
         ({"reduction": "mean", "lr": 1.0}, []),
         ({"reduction": "mean", "lr": 0}, ["With lr 0 no parameter moves"]),
     ],

@@ -309,7 +309,7 @@ class Settings(BaseModel):
             found.append("With lr 0 no parameter moves: the run only measures the loss.")
         elif self.reduction == "mean" and self.lr == self._automatic_lr():
             found.append(f"With reduction mean lr {self.lr:g} is small: each step is divided by a block's pairs.")
-        elif self.model == "cbow" and self.lr < self._automatic_lr() / 2:
+        elif self.model == "cbow" and self.lr != "auto" and self.lr < self._automatic_lr() / 2:
             found.append(f"With model cbow lr {self.lr:g} is small: lr auto is {self._automatic_lr():g}.")
         return found
 

@@ -15,6 +15,7 @@ def test_connectors_are_those_of_gensim(gensim):
     assert gensim.models.phrases.ENGLISH_CONNECTOR_WORDS == ENGLISH_CONNECTOR_WORDS
 
 
+@pytest.mark.slow
 @few
 @given(
     sentences=st.lists(st.lists(st.sampled_from(["a", "b", "c", "the", "of", "a_b"]), max_size=7), max_size=8),

@@ -67,6 +67,7 @@ CORPORA = st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=12)
 FURTHER = st.lists(st.lists(WORDS, min_size=3, max_size=6), min_size=2, max_size=12)  # gensim refuses to add nothing
 
 
+@pytest.mark.slow
 @few
 @given(
     corpus=CORPORA,

@@ -49,6 +49,7 @@ def result_of(encoded):
     return encoded.vocabulary.words, encoded.vocabulary.counts.tolist(), encoded.stream.tolist()
 
 
+@pytest.mark.slow
 @given(
     files=FILES,
     tokens=st.sampled_from(["whitespace", "words"]),
